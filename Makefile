@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# One word for every task. Sources by wildcard; objects in build/obj; programs in build/bin.
+#
+#   make            build build/bin/{gsh,gshd,gfs} and build/libexec/gsh/picoprocess
+#   make run        install what is missing, build, open gsh; CMD='...' runs one command instead
+#   make check      install what the tests need, build, run the quick suites   (T=name: one suite)
+#   make check-long whole third-party packages built and tested inside
+#   make bench lint format fuzz install uninstall deps clean
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec
+MANDIR ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+VERSION := 0.1.0
+B := build
+Q := $(if $(V),,@)
+
+WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wvla -Wimplicit-fallthrough \
+	-Wno-unused-parameter -Werror
+CFLAGS ?= -O2 -g
+DEPS := -MMD -MP
+MAP := -ffile-prefix-map=$(CURDIR)=.
+
+# Inside a picoprocess: no libc, no vector registers, position-independent code linked at one fixed high address.
+FREE := -std=gnu11 -ffreestanding -mgeneral-regs-only -fPIE -fvisibility=hidden -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none -fno-builtin-printf \
+	-fno-plt -mno-red-zone -I. $(WARN) $(MAP)
+PICO_BASE := 0x780000000000
+
+# Hosted programs.
+HOST := -std=gnu11 -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"' -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	-fPIE -I. $(WARN) $(MAP)
+HOSTLD := -pie -Wl,-z,relro,-z,now
+ifdef SAN
+HOST += -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+HOSTLD += -fsanitize=address,undefined
+endif
+
+LIBOS_SRC := $(wildcard libos/*/*.c) $(wildcard libos/*/*.S)
+PAL_SRC := $(wildcard pal/*.c) $(wildcard pal/*.S) $(wildcard pal/base/*.c)
+CONFINE_SRC := $(wildcard pal/confine/*.c)
+UNION_SRC := $(wildcard libos/union/*.c)
+GSHD_SRC := $(wildcard gshd/*.c)
+GSHCLIENT_SRC := $(wildcard gshd/client/*.c)
+CONF_SRC := $(wildcard conf/*.c)
+GFS_SRC := $(wildcard gfs/*.c)
+SHELL_SRC := $(wildcard shell/*.c)
+
+free_obj = $(patsubst %,$(B)/obj/free/%.o,$(1))
+host_obj = $(patsubst %,$(B)/obj/host/%.o,$(1))
+
+PICO := $(B)/libexec/gsh/picoprocess
+PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
+
+.PHONY: all run check check-long check-escape bench bench-quick lint format fuzz install uninstall deps clean
+all: $(PICO) $(PROGS)
+
+$(B)/obj/free/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(FREE) $(DEPS) -c -o $@ $<
+$(B)/obj/free/%.S.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(FREE) $(DEPS) -c -o $@ $<
+$(B)/obj/host/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HOST) $(HOST_CFLAGS_$(firstword $(subst /, ,$*))) $(DEPS) -c -o $@ $<
+
+PICO_OBJ := $(call free_obj,$(PAL_SRC) $(LIBOS_SRC))
+$(PICO): $(PICO_OBJ) pal/picoprocess.lds
+	@mkdir -p $(@D)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,pal/picoprocess.lds -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,--no-dynamic-linker -Wl,-z,max-page-size=4096 -o $@ $(PICO_OBJ)
+	$(Q)contrib/build/check-libos-objects $(call free_obj,$(LIBOS_SRC))
+
+HOST_CFLAGS_gshd := $(shell $(PKG_CONFIG) --cflags json-c libevent libseccomp 2>/dev/null)
+HOST_CFLAGS_pal := $(shell $(PKG_CONFIG) --cflags libseccomp 2>/dev/null)
+HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c readline 2>/dev/null)
+HOST_CFLAGS_gfs := $(shell $(PKG_CONFIG) --cflags fuse3 json-c 2>/dev/null)
+
+$(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis
+$(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(CONF_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c readline) -linih
+$(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(UNION_SRC) $(CONF_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
+
+deps:
+	$(Q)contrib/build/deps
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)contrib/build/run-gsh '$(CMD)'
+check: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run $(T)
+check-long: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run --long $(T)
+check-escape: all
+	$(Q)tests/run escape
+bench bench-quick: all
+	$(Q)tests/bench/run $(if $(filter bench-quick,$@),--quick)
+lint:
+	$(Q)contrib/build/lint
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+fuzz:
+	$(Q)tests/fuzz/run '$(T)' '$(SECONDS)'
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/gsh
+	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
+	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
+	for m in contrib/man/*.[1-9]; do [ -e $$m ] || continue; d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
+		install -d $$d && install -m 644 $$m $$d || exit 1; done
+uninstall:
+	cd $(DESTDIR)$(BINDIR) && rm -f gsh gshd gfs
+	rm -rf $(DESTDIR)$(LIBEXECDIR)/gsh
+	for m in contrib/man/*.[1-9]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The grant: what a monitor hands to the first picoprocess of a sandbox.
+ *
+ * The monitor confines a child (namespaces, Landlock, rlimits, no_new_privs), lays its descriptors out at the fixed
+ * numbers below, and executes the picoprocess image with argv = { "picoprocess", "grant", NULL }. Descriptor
+ * GRANT_FD_GRANT is a sealed memfd that holds one struct grant followed by `bpf_count` instructions of classic BPF, the
+ * seccomp filter, which the PAL installs before anything else runs. Everything after that is confined.
+ *
+ * The first picoprocess is the sandbox's leader: guest pid 1. All others are its descendants by clone, so the
+ * descriptors below stay valid, at the same numbers, in every picoprocess of the sandbox. A picoprocess that needs a
+ * fresh address space (a vfork child at exec) executes the image again with argv = { "picoprocess", "exec", NULL } and
+ * its state in descriptor GRANT_FD_STATE; the filter is inherited and not installed again.
+ *
+ * Shared by freestanding and hosted code: fixed-width types only.
+ */
+#ifndef PAL_GRANT_H
+#define PAL_GRANT_H
+
+#ifdef __STDC_HOSTED__
+#include <stdint.h>
+#endif
+
+#define GRANT_MAGIC 0x746e617267687367ull
+#define GRANT_VERSION 1
+
+/* Descriptor numbers, the same in every picoprocess. */
+enum grant_fd {
+	GRANT_FD_IMAGE = 3,   /* the picoprocess image, read-only; never closed, never replaced (seccomp sees to it) */
+	GRANT_FD_GRANT = 4,   /* this grant, read-only */
+	GRANT_FD_PORT = 5,    /* request port to the monitor, SOCK_SEQPACKET; see pal/monitor.h */
+	GRANT_FD_CONTROL = 6, /* the monitor's orders to the leader, SOCK_SEQPACKET; closed in all but the leader */
+	GRANT_FD_AREA = 7,    /* memfd of the sandbox area, mapped shared by all (libos/coord/area.h) */
+	GRANT_FD_STATE = 8,   /* exec state of a vfork child; otherwise closed */
+	GRANT_FD_CACHE = 9,   /* directory of the patched-image cache, read-only; may be closed */
+	GRANT_FD_SHM = 10,    /* directory on a host tmpfs behind the guest's /dev/shm and tmpfs mounts */
+	GRANT_FD_WORK = 11,   /* work directory on the top layer's file system: copy-up stages here, then renames */
+	GRANT_FD_LAYER = 16,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top */
+};
+
+#define GRANT_LAYERS_MAX 64
+#define GRANT_GROUPS_MAX 64
+/* Descriptors below this number are the libOS's own: a guest's files are never placed there. */
+#define GRANT_FD_FIRST_FREE (GRANT_FD_LAYER + GRANT_LAYERS_MAX)
+
+enum grant_rung {
+	GRANT_RUNG_A = 'A',	/* user, mount, pid, net, ipc, uts namespaces + Landlock + seccomp */
+	GRANT_RUNG_B = 'B',	/* Landlock + seccomp */
+	GRANT_RUNG_NONE = 'N',	/* nothing: only for the developer's own tools, never offered to users */
+};
+
+/* What the rung does not confine by itself and the libOS must therefore ask the monitor for. */
+#define GRANT_BROKER_ATTR 0x1u /* chmod, utimens, xattr of files: MON_SETATTR (rung B: Landlock does not cover them) */
+#define GRANT_BROKER_SOCK 0x2u /* no sockets but socketpair */
+
+struct grant {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size;		/* of this struct */
+	uint32_t rung;		/* enum grant_rung */
+	uint32_t flags;		/* GRANT_BROKER_* */
+	uint32_t nlayers;	/* 1..GRANT_LAYERS_MAX, counting the base */
+	uint32_t uid, gid;	/* the guest's identity */
+	uint32_t ngroups;
+	uint32_t groups[GRANT_GROUPS_MAX];
+	/* Host ids as a picoprocess sees them in stat() differ from these only on rung A with an id map; the monitor
+	 * maps the user's own ids to themselves, all others appear as the overflow ids, and are shown as such. */
+	uint64_t boot_ns;	/* CLOCK_BOOTTIME when the sandbox started: the zero of its uptime */
+	uint64_t random[4];	/* seed */
+	char sandbox[64];	/* name, NUL-terminated */
+	char hostname[65];
+	char pad[7];
+	uint32_t bpf_count;	/* struct sock_filter instructions that follow this struct */
+	uint32_t pad2;
+};
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The wire between a sandbox's picoprocesses and its monitor.
+ *
+ * Two sockets, both SOCK_SEQPACKET, so a message is whole or absent:
+ *
+ *   the control stream   monitor <-> leader. Orders (MON_START ...) and the leader's answers and events.
+ *   the request port     any picoprocess -> monitor. All share it, so nothing is ever read from it by a picoprocess:
+ *                        a request carries the descriptor of a fresh socketpair end for the answer (always the
+ *                        first descriptor passed).
+ *
+ * A message is one struct mon_msg followed by `len` bytes of payload; integers are little endian, strings are counted
+ * or NUL-terminated as said. A message above MON_MSG_MAX, of unknown type, or out of place is a protocol violation:
+ * the monitor ends the sandbox.
+ *
+ * Who sent a request is never taken from the message. The whole sandbox is one trust domain to the monitor.
+ *
+ * type          direction           payload                                   descriptors
+ * ------------- ------------------- ----------------------------------------- -----------------------------------
+ * MON_START     monitor -> leader   struct mon_start + strings                stdin, stdout, stderr [, ctty]
+ * MON_STARTED   leader -> monitor   struct mon_started                        -
+ * MON_EXITED    leader -> monitor   struct mon_exited                         -
+ * MON_SIGNAL    monitor -> leader   struct mon_signal                         -
+ * MON_SHUTDOWN  monitor -> leader   -                                         -
+ * MON_PROC      monitor -> leader   struct mon_proc + path below /proc        -
+ * MON_PROC_DATA leader -> monitor   struct mon_proc_data + bytes              -
+ * MON_READY     leader -> monitor   - (the leader has started)                -
+ *
+ * MON_PTY       port                struct mon_pty                            reply end
+ * MON_SETATTR   port                struct mon_setattr + value                reply end, the file
+ * MON_IMAGE     port                -                                         reply end, an executable file (O_RDONLY)
+ * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
+ */
+#ifndef PAL_MONITOR_H
+#define PAL_MONITOR_H
+
+#ifdef __STDC_HOSTED__
+#include <stdint.h>
+#endif
+
+#define MON_MSG_MAX (128u << 10) /* header and payload */
+#define MON_FDS_MAX 8
+
+enum mon_type {
+	MON_START = 1,
+	MON_STARTED,
+	MON_EXITED,
+	MON_SIGNAL,
+	MON_SHUTDOWN,
+	MON_PROC,
+	MON_PROC_DATA,
+	MON_READY,
+
+	MON_PTY = 64,
+	MON_SETATTR,
+	MON_IMAGE,
+	MON_REPLY,
+};
+
+struct mon_msg {
+	uint32_t type;	/* enum mon_type */
+	uint32_t len;	/* of the payload */
+	uint64_t id;	/* chosen by the asker, repeated in the answer */
+};
+
+/* Start a program as a child of pid 1. Strings follow, each NUL-terminated: cwd, argc arguments, envc variables. The
+ * program is looked up by argv[0] in the guest's PATH (as given in envp) if it holds no slash. */
+struct mon_start {
+	uint32_t argc, envc;
+	uint32_t flags;	/* MON_START_* */
+	uint32_t umask;
+};
+#define MON_START_SESSION 0x1u /* setsid(); the last descriptor is the terminal that becomes its controlling tty */
+#define MON_START_BIG 0x2u     /* the strings do not follow but are the contents of a memfd, the last descriptor */
+
+struct mon_started {
+	int32_t pid;	/* guest pid, or 0 */
+	int32_t error;	/* 0, or the errno with which exec failed (ENOENT, EACCES, ENOEXEC, ...) or fork did */
+};
+
+struct mon_exited {
+	int32_t pid;
+	int32_t status;	/* as wait4() gives it */
+};
+
+/* kill(2) on behalf of the host user: pid > 0 one process, < -1 a group, -1 all, as kill(2). Not answered. */
+struct mon_signal {
+	int32_t pid;
+	int32_t sig;
+};
+
+/* Read a file, list a directory or read a link below /proc; the path has no leading slash ("", "12/stat"). */
+struct mon_proc {
+	uint32_t op;	/* MON_PROC_* */
+	uint32_t pad;
+	uint64_t offset; /* READ: byte offset. LIST: entry to start from */
+};
+enum {
+	MON_PROC_READ = 1, /* bytes */
+	MON_PROC_LIST,	   /* entries: u32 mode (st_mode), u32 name length, name; repeated */
+	MON_PROC_LINK,	   /* link text */
+	MON_PROC_STAT,	   /* struct mon_proc_data only */
+};
+struct mon_proc_data {
+	int32_t error;	/* 0 or errno */
+	uint32_t mode;	/* st_mode of the object */
+	uint32_t uid, gid;
+	uint64_t size;	/* st_size, 0 for generated files */
+	uint32_t eof;	/* nothing follows after these bytes */
+	uint32_t pad;
+};
+
+/* op NEW: answer carries { master, slave }, value = its number. op OPEN: number given, answer carries { slave }.
+ * op LIST: the payload of the reply is followed by u32 numbers. */
+struct mon_pty {
+	uint32_t op;
+	uint32_t number;
+};
+enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST };
+
+/* Change an attribute of a file in the sandbox's own layers (never of the base: the monitor checks where it lies). */
+struct mon_setattr {
+	uint32_t op;	/* MON_ATTR_* */
+	uint32_t mode;	/* CHMOD: permission bits without set-id bits. SETX: xattr flags */
+	int64_t atime_s, atime_ns, mtime_s, mtime_ns; /* TIMES: as utimensat(2), with UTIME_NOW and UTIME_OMIT */
+	char name[64];	/* SETX, DELX: a name beginning with "user." */
+};
+enum { MON_ATTR_CHMOD = 1, MON_ATTR_TIMES, MON_ATTR_SETX, MON_ATTR_DELX };
+
+struct mon_reply {
+	int32_t error;	/* 0 or errno */
+	uint32_t value;
+};
+
+#endif
