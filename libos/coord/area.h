@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The sandbox area: memory that all picoprocesses of a sandbox share (GRANT_FD_AREA), laid out by the leader.
+ *
+ * It holds what must be the same for all at every instant and fits in words: the table of guest ids and the generation
+ * counters of the name cache. There is no lock in it, so that a picoprocess killed at any instruction leaves it usable:
+ * every field is one atomic word with one writer at a time (said at the field). Whatever is longer than a word or is an
+ * event travels by message (leader.c) or by the host's own queues (signal/send.c, wait.c).
+ *
+ * Guest ids index the table directly. An id is taken by compare-and-swap on its slot's state, at a cyclic cursor, so
+ * that ids are not reused soon; no message is needed (leasing ranges from the leader would cost a round trip a lease
+ * and bookkeeping at death, and gain nothing).
+ */
+#ifndef LIBOS_COORD_AREA_H
+#define LIBOS_COORD_AREA_H
+
+#include "pal/base/types.h"
+
+#define AREA_MAGIC 0x6165726168736731ull
+#define AREA_PIDS 32768	/* pid_max */
+#define AREA_GENERATIONS 4096
+#define AREA_COMM 16
+#define AREA_CARD 256
+
+enum area_state {
+	AREA_FREE = 0,
+	AREA_RESERVED,	/* id taken, no process yet */
+	AREA_THREAD,	/* id of a thread other than the first; tgid says whose */
+	AREA_RUNNING,
+	AREA_STOPPED,	/* by a stop signal */
+	AREA_ZOMBIE,	/* ended, not yet reaped */
+};
+
+/* One guest id. Writer: the process itself, but where said. */
+struct area_slot {
+	u32 state;	/* enum area_state; reaper: to FREE; parent: to RESERVED */
+	s32 host_pid;	/* host: written by clone before the child runs. For AREA_THREAD: the host tid */
+	s32 tgid;	/* parent */
+	s32 ppid;	/* parent; 1 once orphaned (leader) */
+	s32 pgid;	/* parent at birth; itself, or parent by setpgid */
+	s32 sid;
+	s32 host_pgid;	/* host pid of the group's first process, for translating terminal groups */
+	s32 host_sid;
+	u32 ruid, euid, suid, egid;
+	u32 tty;	/* controlling terminal's device number, 0 none */
+	u32 flags;	/* AREA_DID_EXEC, ... */
+	s32 exit_signal;
+	s32 nice;
+	u64 start_ns;	/* CLOCK_BOOTTIME */
+	u32 exit_status; /* wait status, valid in AREA_ZOMBIE */
+	u32 nthreads;
+	char comm[AREA_COMM];	/* torn reads are possible and harmless */
+	char card[AREA_CARD];	/* beginning of the command line, NUL separated, for those that can't answer */
+	u16 card_size;
+	u16 pad[3];
+};
+#define AREA_DID_EXEC 0x1u
+#define AREA_SUBREAPER 0x2u
+
+struct area {
+	u64 magic;
+	u32 ready;	/* leader: layout done */
+	u32 cursor;	/* atomic: next id to try */
+	u64 boot_ns;
+	u64 inodes;	/* atomic: next number for objects without a host inode */
+	u64 forks;	/* atomic: processes since start, /proc/stat */
+	u32 nprocs, nthreads; /* atomic */
+	u32 generation[AREA_GENERATIONS]; /* atomic: bumped after a change to a directory that hashes here (vfs/dentry.c) */
+	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */
+	struct area_slot slot[AREA_PIDS];
+};
+
+extern struct area *the_area; /* immutable after start; same address in every picoprocess */
+
+int area_map(bool create);
+s32 area_take_id(void);			/* RESERVED; -EAGAIN when the table is full */
+void area_free_id(s32 id);
+static inline struct area_slot *area_slot(s32 id)
+{
+	return id > 0 && id < AREA_PIDS ? &the_area->slot[id] : NULL;
+}
+/* A slot that is a process (not a thread, not free), or NULL. */
+struct area_slot *area_process(s32 pid);
+/* Walk ids in use: the first one >= id that is a process (threads too if asked), or 0. */
+s32 area_next(s32 id, bool threads);
+
+#endif

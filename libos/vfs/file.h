@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Open files and descriptor tables.
+ *
+ * A struct file stands for a host open file description where there is one: offset, O_APPEND, O_NONBLOCK, locks and
+ * readiness are the host's, and a fork shares them for nothing, because the child inherits the same host descriptors.
+ * Guest descriptors that dup() made share one struct file and one host descriptor. struct file belongs to one process:
+ * fork copies it with the memory; a vfork child gets copies of its own with the same host numbers (fdtab_copy), since
+ * the host gave it a descriptor table of its own.
+ *
+ * Files that the libOS generates (/proc, /dev/null) have no host file description, host_fd = -1; those whose offset must
+ * be shared over fork keep it in a memfd (fs/pseudo.c).
+ */
+#ifndef LIBOS_VFS_FILE_H
+#define LIBOS_VFS_FILE_H
+
+#include "libos/vfs/vfs.h"
+
+struct file_ops {
+	const char *name;						/* kind, for save/load and /proc/PID/fd: "host", "pipe" ... */
+	ssize_t (*read)(struct file *f, void *buf, size_t n);		/* NULL: pal_read on host_fd, or -EINVAL without */
+	ssize_t (*write)(struct file *f, const void *buf, size_t n);	/* NULL: pal_write */
+	ssize_t (*pread)(struct file *f, void *buf, size_t n, u64 off);	/* NULL: pal_pread, -ESPIPE without host_fd */
+	ssize_t (*pwrite)(struct file *f, const void *buf, size_t n, u64 off);
+	/* Vectored forms go to the host when read/write are NULL, else loop over them. */
+	s64 (*lseek)(struct file *f, s64 off, int whence);		/* NULL: pal_lseek, -ESPIPE without host_fd */
+	/* Fill buf (kernel-side) with whole struct dirent64 entries, from f's position. Bytes, 0 at the end. -ENOTDIR */
+	ssize_t (*getdents)(struct file *f, void *buf, size_t size);
+	long (*ioctl)(struct file *f, unsigned cmd, u64 arg);		/* arg is the guest's; NULL: -ENOTTY */
+	/* Map: returns host fd to map, or -errno; NULL: host_fd, -ENODEV without. *off may be moved. */
+	int (*mmap)(struct file *f, int prot, int flags, u64 *off);
+	/* The host descriptor to poll and, where libOS state decides, ready events at once (*now, else 0). NULL: host_fd;
+	 * without one, always readable and writable. */
+	int (*poll)(struct file *f, short events, short *now);
+	int (*fsync)(struct file *f, bool data_only);			/* NULL: pal_fsync, 0 without host_fd */
+	int (*truncate)(struct file *f, u64 size);			/* NULL: pal_ftruncate, -EINVAL without */
+	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);	/* NULL: pal_fallocate */
+	int (*setflags)(struct file *f, int flags);			/* F_SETFL of O_APPEND, O_NONBLOCK; NULL: on the host */
+	int (*getattr)(struct file *f, struct attr *a);			/* NULL: the node's, else fstat of host_fd */
+	void (*release)(struct file *f);				/* before host_fd is closed and f freed */
+	/* exec after vfork: put what load needs; host_fd, flags, path are saved by the caller. NULL: nothing. */
+	void (*save)(struct file *f, struct buf *b);
+	int (*load)(struct file *f, struct cursor *c);
+};
+
+struct file {
+	u32 refs;		/* atomic */
+	int flags;		/* O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_DIRECTORY...; without O_CLOEXEC. Atomic word */
+	const struct file_ops *ops; /* immutable */
+	struct path path;	/* counted; dentry NULL for pipes, sockets, anonymous files */
+	int host_fd;		/* -1: none. Immutable while open */
+	struct mutex lock;	/* guards pos and priv of libOS-made files */
+	u64 pos;
+	void *priv;		/* the kind's own */
+	u32 seals;
+	int owner, owner_sig;	/* F_SETOWN, F_SETSIG */
+};
+
+struct fdtab {
+	u32 refs;		/* atomic */
+	struct mutex lock;	/* guards the rest */
+	unsigned size;		/* entries allocated */
+	struct file **files;	/* [fd], NULL: free */
+	u64 *cloexec;		/* bitmap */
+	unsigned next;		/* no free descriptor below */
+};
+
+/* ---- file.c ---- */
+/* A new file; path may be NULL. On error of the caller's later steps use file_put. ERR_PTR(-ENOMEM). */
+struct file *file_create(const struct file_ops *ops, int host_fd, int flags, const struct path *path);
+struct file *file_get(struct file *f);
+void file_put(struct file *f);
+ssize_t file_read(struct file *f, void *buf, size_t n);
+ssize_t file_write(struct file *f, const void *buf, size_t n);	/* SIGPIPE is the caller's (sys/file.c) */
+ssize_t file_pread(struct file *f, void *buf, size_t n, u64 off);
+ssize_t file_pwrite(struct file *f, const void *buf, size_t n, u64 off);
+ssize_t file_readv(struct file *f, const struct iovec *iov, int n, s64 off, int rwf);  /* off -1: at position */
+ssize_t file_writev(struct file *f, const struct iovec *iov, int n, s64 off, int rwf);
+s64 file_lseek(struct file *f, s64 off, int whence);
+int file_getattr(struct file *f, struct attr *a);
+/* Kernel-side whole read from offset (ELF headers, scripts): bytes read or -errno. */
+ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 off);
+/* Every kind of file that can be open across exec, by ops->name. */
+const struct file_ops *file_ops_by_name(const char *name);
+
+/* ---- fdtab.c ---- */
+struct fdtab *fdtab_create(void);
+struct fdtab *fdtab_copy(struct fdtab *t);	/* own struct files, same host numbers: vfork */
+void fdtab_put(struct fdtab *t);
+void fdtab_close_exec(struct fdtab *t);
+/* Install f (takes its count) at the lowest free number >= min. fd or -errno (-EMFILE by RLIMIT_NOFILE); f is put then. */
+int fdtab_add(struct file *f, int min, bool cloexec);
+int fdtab_set(int fd, struct file *f, bool cloexec);	/* dup2: closes what was there; takes the count */
+struct file *fdtab_get(int fd);			/* counted, or ERR_PTR(-EBADF); O_PATH files only by fdtab_get_path */
+struct file *fdtab_get_path(int fd);		/* any file */
+int fdtab_close(int fd);
+int fdtab_flags(int fd, int set);			/* FD_CLOEXEC; set -1: get */
+int fdtab_close_range(unsigned first, unsigned last, unsigned flags);
+/* n-th open descriptor >= fd, for /proc/self/fd; -1 at the end. */
+int fdtab_next(struct fdtab *t, int fd);
+void fdtab_save(struct buf *b, struct fdtab *t);
+int fdtab_load(struct cursor *c, struct fdtab **out);
+/* Move a fresh host descriptor out of the grant's numbers if it landed there; returns the new number. */
+
+#define cleanup_file __attribute__((cleanup(file_put_p)))
+static inline void file_put_p(struct file **f)
+{
+	if (*f && !IS_ERR(*f))
+		file_put(*f);
+}
+
+extern const struct file_ops host_file_ops; /* fs/host.c: a plain host file, everything NULL */
+
+#endif
