@@ -133,7 +133,8 @@ struct pal_tcb *pal_thread_alloc(size_t thread_size); /* NULL: no memory */
 void pal_thread_free(struct pal_tcb *tcb, size_t thread_size);
 /* Make tcb the current thread's: GS base, alternate stack. */
 void pal_thread_adopt(struct pal_tcb *tcb);
-/* Start a host thread that adopts tcb and calls fn(arg) on its stack with every register else zero but FS base = fs.
+/* A new thread's stack starts at pal_frame(tcb), below the guest frame, so that the frame can be filled from C.
+ * Start a host thread that adopts tcb and calls fn(arg) on its stack with every register else zero but FS base = fs.
  * tcb->host_tid is written before it runs. Returns host tid. */
 int pal_thread_start(struct pal_tcb *tcb, uintptr_t fs, void (*fn)(void *), void *arg);
 /* Leave: the host clears tcb->host_tid and wakes it once the stack is unused. */
@@ -188,6 +189,8 @@ struct pal_kick {
 };
 /* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone. */
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k);
+/* What a siginfo that the handler got carries, if it is a kick (si_signo PAL_SIG_KICK); false if it is anything else. */
+bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k);
 /* SIGKILL, SIGSTOP, SIGCONT and 0 (does it exist) by host pid. */
 int pal_kill(int host_pid, int sig);
 /* A host signal that the terminal or the host's job control sends to this process: what is done with it. Signals not
@@ -219,7 +222,7 @@ void libos_start_leader(void) noreturn_fn;
 void libos_start_exec(void) noreturn_fn;
 
 /* Assembly of the libOS, used by the PAL's handler to decide by the interrupted RIP (interception.md, section 11). */
-extern const char libos_text_start[], libos_text_end[]; /* the whole image's text, from the linker script */
+extern const char libos_text_start[], libos_text_end[]; /* the image's text, from the linker script */
 extern const char libos_entry_begin[], libos_entry_done[]; /* entry: the frame is not yet complete */
 extern const char libos_exit_begin[], libos_exit_end[];	   /* leaving: the frame is the truth */
 /* Where the handler sends a thread whose guest was interrupted; runs with rsp = frame, the frame complete.
