@@ -133,8 +133,12 @@ void thread_unlink(struct thread *t);
 
 /* ---- task/clone.c ---- */
 /* The four ways to clone, after clone's flags were checked by sys/task.c. Result as clone(2). */
-struct clone_args { u64 flags; u64 stack; s32 *parent_tid, *child_tid; u64 tls; int exit_signal; };
-long task_clone(const struct clone_args *a);
+struct clone_request {
+	u64 flags, stack, tls;
+	s32 *parent_tid, *child_tid; /* guest addresses */
+	int exit_signal;
+};
+long task_clone(const struct clone_request *a);
 /* The child of a fork begins here, in its own memory: reset what is not inherited. */
 
 /* ---- task/fork_locks.c ---- */

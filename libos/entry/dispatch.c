@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * One table, one way through it. The handler's result goes to rax; if a signal is pending, or the handler was
+ * interrupted, signal_deliver decides what the guest sees: its handler, EINTR, or the call again.
+ */
+#include "libos/entry/entry.h"
+#include "libos/sys/sys.h"
+
+typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
+
+struct syscall_row {
+	const char *name;
+	syscall_fn fn;
+	int err; /* of calls that are not supported */
+};
+
+/* Handlers take fewer or narrower arguments than syscall_fn; under the x86-64 calling convention they simply do not
+ * look at the rest, as Linux's own table relied on for decades. */
+#define SYS(nr, name, args) [nr] = { #name, (syscall_fn)sys_##name, 0 },
+#define NOSYS(nr, name, err) [nr] = { #name, NULL, err },
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-function-type"
+static const struct syscall_row table[] = {
+#include "libos/sys/syscalls.def"
+};
+#pragma GCC diagnostic pop
+#undef SYS
+#undef NOSYS
+
+u64 sites_traps;
+
+const char *syscall_name(unsigned nr)
+{
+	return nr < ARRAY_SIZE(table) ? table[nr].name : NULL;
+}
+
+static bool is_restart(long r)
+{
+	return r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK;
+}
+
+void entry_dispatch(struct pal_regs *regs)
+{
+	u64 nr = regs->orig_rax;
+	long r = -ENOSYS;
+
+	if (likely(nr < ARRAY_SIZE(table))) {
+		const struct syscall_row *row = &table[nr];
+
+		if (likely(row->fn))
+			r = row->fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
+		else if (row->err)
+			r = -row->err;
+	}
+	regs->rax = r;
+	if (unlikely(is_restart(r) || pal_tcb()->pending))
+		signal_deliver(current());
+	regs->orig_rax = -1;
+}
+
+void entry_trapped(struct pal_regs *regs)
+{
+	atomic_add(&sites_traps, 1);
+	entry_dispatch(regs);
+}
