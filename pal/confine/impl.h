@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Private to pal/confine: the state that the steps hand on to each other, and the steps' names by file. */
+#ifndef PAL_CONFINE_IMPL_H
+#define PAL_CONFINE_IMPL_H
+
+#include "pal/confine/confine.h"
+
+/* What the child has opened so far. -1: not open. */
+struct confine_state {
+	const struct confine_spec *spec;
+	struct confine_note *note; /* a step may leave a detail or a hint here before it returns -errno */
+	int null, base, tree, work, shm, ptmx;
+	int sys;		   /* base/sys/devices/system: the processors, read-only; -1: not there */
+	int layer[GRANT_LAYERS_MAX]; /* 0 is base's */
+	int report;		   /* to the parent, close-on-exec */
+	pid_t parent;
+	uid_t uid;		   /* as seen from outside */
+	gid_t gid;
+};
+
+#define CONFINE_CLOSED_STATE \
+	{ .null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, .report = -1 }
+
+/* Say what happened, for a person. Returns err, so that a step can `return confine_say(...)`. */
+int confine_say(struct confine_state *st, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void confine_hint(struct confine_state *st, const char *hint);
+
+/* userns.c */
+int userns_map(struct confine_state *st);
+int userns_names(struct confine_state *st);
+/* mounts.c */
+int mounts_enter(struct confine_state *st);
+/* without a root of its own: opens the real paths */
+int paths_open(struct confine_state *st);
+/* caps.c */
+int caps_drop(struct confine_state *st);
+/* limits.c */
+int limits_set(struct confine_state *st);
+int limits_die_with_parent(struct confine_state *st);
+/* landlock.c */
+int landlock_enter(struct confine_state *st);
+/* keeper.c: never returns in the keeper */
+int keeper_run(int lifeline, pid_t leader);
+
+/* Names at the top of a base that belong to the host's kernel and services, never to a sandbox. */
+extern const char *const confine_host_dirs[];
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The keeper: what ends a sandbox as a whole where there is no pid namespace to do it (rung B).
+ *
+ * A small process between the monitor and the leader. It is a subreaper, so every orphan of the sandbox becomes its
+ * child and none can leave; it ends when the leader ends or when the lifeline, a pipe whose other end only the monitor
+ * holds, reports end-of-file: a monitor killed with SIGKILL included. Before it ends it kills all its descendants. It
+ * reads nothing from the sandbox and shares no memory with it. Should the keeper itself be killed, the leader's
+ * parent-death signal fires, and the monitor, a subreaper too, inherits the rest and kills it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "pal/confine/impl.h"
+
+/* The parent of a process by its stat file, or -1. The name in parentheses may hold anything: look from behind. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512], *p;
+	int ppid = -1;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	if (!p || sscanf(p + 1, " %*c %d", &ppid) != 1)
+		return -1;
+	return ppid;
+}
+
+static bool descends(pid_t pid, pid_t from)
+{
+	/* Bounded: the tree may change while we climb. */
+	for (int i = 0; i < 4096 && pid > 1; i++) {
+		pid = parent_of(pid);
+		if (pid == from)
+			return true;
+	}
+	return false;
+}
+
+/* Send sig to all descendants; how many there were. */
+static int signal_all(int sig)
+{
+	pid_t self = getpid();
+	struct dirent *e;
+	int count = 0;
+	DIR *d = opendir("/proc");
+
+	if (!d)
+		return 0;
+	while ((e = readdir(d))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid > 1 && pid != self && descends(pid, self)) {
+			kill(pid, sig);
+			count++;
+		}
+	}
+	closedir(d);
+	return count;
+}
+
+void confine_kill_descendants(void)
+{
+	struct timespec pause = { .tv_nsec = 2000000 };
+	int before = -1, count = signal_all(SIGSTOP);
+
+	/* Stop before killing, until the number stands still: a fork bomb would outrun the killing alone. */
+	for (int i = 0; i < 50 && count != before; i++) {
+		before = count;
+		count = signal_all(SIGSTOP);
+	}
+	for (;;) {
+		signal_all(SIGKILL);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Reap what is dead; true once the leader is among it. */
+static bool reap_all(pid_t leader, int *status)
+{
+	bool gone = false;
+	int st;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &st, WNOHANG)) > 0)
+		if (pid == leader) {
+			*status = st;
+			gone = true;
+		}
+	return gone;
+}
+
+int keeper_run(int lifeline, pid_t leader)
+{
+	struct signalfd_siginfo si;
+	int status = 0, children;
+	sigset_t chld;
+
+	/* None of the monitor's descriptors: an open end here would keep a socket or a terminal alive. */
+	if (dup2(lifeline, 0) < 0 || close_range(1, ~0u, 0))
+		return 126;
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	children = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	struct pollfd p[] = { { .fd = 0, .events = POLLIN }, { .fd = children, .events = POLLIN } };
+	while (!reap_all(leader, &status)) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (p[0].revents)
+			break;
+		while (read(children, &si, sizeof(si)) > 0)
+			;
+	}
+	confine_kill_descendants();
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + (WTERMSIG(status) & 127);
+}

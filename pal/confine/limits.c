@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Resource limits, and a life that ends with the parent's.
+ *
+ * The libOS keeps descriptors of its own beside the guest's, so the soft limit is raised to the hard one; the guest's
+ * own limit is the libOS's affair. No core dumps: they would go where the host's core_pattern says, outside.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "pal/confine/impl.h"
+
+int limits_set(struct confine_state *st)
+{
+	struct rlimit none = { 0, 0 }, files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return confine_say(st, -errno, "RLIMIT_NOFILE");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		return confine_say(st, -errno, "RLIMIT_NOFILE");
+	if (st->spec->rung != GRANT_RUNG_NONE && setrlimit(RLIMIT_CORE, &none))
+		return confine_say(st, -errno, "RLIMIT_CORE");
+	return 0;
+}
+
+/*
+ * The kernel kills us when our parent dies; if it died before we asked, nobody would. In a pid namespace getppid() is
+ * 0 either way, so look whether the other end of the report is still held as well.
+ */
+int limits_die_with_parent(struct confine_state *st)
+{
+	struct pollfd p = { .fd = st->report, .events = POLLOUT };
+	pid_t parent;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -errno;
+	parent = getppid();
+	if (parent && parent != st->parent)
+		return confine_say(st, -ECHILD, "the parent is gone");
+	if (poll(&p, 1, 0) < 0)
+		return -errno;
+	return p.revents & (POLLHUP | POLLERR) ? confine_say(st, -ECHILD, "the monitor is gone") : 0;
+}

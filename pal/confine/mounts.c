@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Rung A's root: a tmpfs that holds only the sandbox's trees.
+ *
+ *   /base   the base, recursively, read-only, nosuid, nodev; its proc, sys, dev, run and every hidden path are covered
+ *           by an empty read-only tmpfs (sys keeps the description of processors and memory nodes)
+ *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between them
+ *   /shm    a tmpfs of its own; and the root directory of every picoprocess
+ *   /pts    a devpts of its own; gone for the picoprocesses but for the terminals that the monitor hands in
+ *
+ * The trees are copied as detached mounts before the new root covers anything and are attached once it stands: no
+ * directory of the host is ever written to. Picoprocesses hold descriptors of these mounts; their root directory is
+ * /shm, whence no path reaches the base. That matters for connect(2): it takes a path and no directory, and neither a
+ * read-only mount nor Landlock (before ABI 9) keeps it from a host service's socket below the base.
+ *
+ * open_tree and mount_setattr are as old as Linux 5.12, older than the Landlock that this rung needs in any case, so
+ * there is no second way with mount(2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "pal/confine/impl.h"
+
+/* <sys/mount.h> and <linux/mount.h> cannot both be included with this libc. */
+#define MNT_DETACH 2
+
+/* Must be there whatever the host is, and is done with: /proc was read for the id map. */
+#define ROOT_GOES_ON "/proc"
+
+static int sys_mount(const char *target, unsigned long flags)
+{
+	return syscall(SYS_mount, NULL, target, NULL, flags, NULL) ? -errno : 0;
+}
+
+static int sys_open_tree(int dir, const char *path, unsigned flags)
+{
+	int fd = (int)syscall(SYS_open_tree, dir, path, flags | OPEN_TREE_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int sys_setattr(int mnt, bool recursive, uint64_t set)
+{
+	struct mount_attr attr = { .attr_set = set, .propagation = MS_PRIVATE };
+	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+	return syscall(SYS_mount_setattr, mnt, "", flags, &attr, sizeof(attr)) ? -errno : 0;
+}
+
+static int sys_attach(int mnt, int dir, const char *path)
+{
+	unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
+
+	return syscall(SYS_move_mount, mnt, "", dir, path, flags) ? -errno : 0;
+}
+
+/* A new file system, mounted nowhere yet; opts is a NULL-ended list of key, value. */
+static int fresh(const char *type, const char *const *opts, unsigned attr)
+{
+	int mnt, err = 0;
+	int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+
+	if (fs < 0)
+		return -errno;
+	for (; *opts && !err; opts += 2)
+		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, opts[0], opts[1], 0))
+			err = -errno;
+	if (!err && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		err = -errno;
+	mnt = err ? err : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr);
+	if (!err && mnt < 0)
+		mnt = -errno;
+	close(fs);
+	return mnt;
+}
+
+#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+static int fresh_tmpfs(const char *mode)
+{
+	const char *const opts[] = { "mode", mode, NULL };
+
+	return fresh("tmpfs", opts, SAFE);
+}
+
+/* The copies that will be attached, taken while the host's root is still whole. */
+struct trees {
+	int base, tree, sys;
+};
+
+static int copy_trees(struct confine_state *st, struct trees *t)
+{
+	const struct confine_spec *spec = st->spec;
+	char path[PATH_MAX];
+	int err;
+
+	err = sys_mount("/", MS_REC | MS_PRIVATE);
+	if (err)
+		return confine_say(st, err, "making the mounts private");
+	t->base = sys_open_tree(AT_FDCWD, spec->base, OPEN_TREE_CLONE | AT_RECURSIVE);
+	if (t->base < 0)
+		return confine_say(st, t->base, "base %.200s", spec->base);
+	err = sys_setattr(t->base, true, MOUNT_ATTR_RDONLY | SAFE);
+	if (err)
+		return confine_say(st, err, "making the base %.200s read-only", spec->base);
+	t->tree = sys_open_tree(AT_FDCWD, spec->tree, OPEN_TREE_CLONE | AT_RECURSIVE);
+	if (t->tree < 0)
+		return confine_say(st, t->tree, "%.240s", spec->tree);
+	err = sys_setattr(t->tree, true, SAFE);
+	if (err)
+		return confine_say(st, err, "%.240s", spec->tree);
+	/* Only what the host shows of its processors. Not there: an imported base, or no sysfs; fine. */
+	t->sys = -1;
+	if (snprintf(path, sizeof(path), "%s/sys/devices/system", spec->base) < (int)sizeof(path)) {
+		t->sys = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE);
+		if (t->sys >= 0)
+			err = sys_setattr(t->sys, false, MOUNT_ATTR_RDONLY | SAFE);
+	}
+	return err;
+}
+
+/* Stand on a fresh tmpfs as the root of the namespace; the old root is gone. */
+static int switch_root(struct confine_state *st)
+{
+	int err, mnt = fresh_tmpfs("0755");
+
+	if (mnt < 0)
+		return confine_say(st, mnt, "tmpfs");
+	err = sys_attach(mnt, AT_FDCWD, ROOT_GOES_ON);
+	if (err)
+		return confine_say(st, err, "tmpfs on " ROOT_GOES_ON);
+	if (fchdir(mnt))
+		return -errno;
+	close(mnt);
+	/* With both on ".", the old root ends up stacked on the new and is taken off; pivot_root(2). */
+	if (syscall(SYS_pivot_root, ".", "."))
+		return confine_say(st, -errno, "pivot_root");
+	if (syscall(SYS_umount2, ".", MNT_DETACH))
+		return confine_say(st, -errno, "detaching the old root");
+	return chdir("/") ? -errno : 0;
+}
+
+static int attach_at(struct confine_state *st, int mnt, const char *dir)
+{
+	int err = 0;
+
+	if (mkdir(dir, 0755))
+		err = -errno;
+	if (!err)
+		err = sys_attach(mnt, AT_FDCWD, dir);
+	return err ? confine_say(st, err, "attaching %s", dir) : 0;
+}
+
+/* Put a copy of the empty mount on a directory of the base. A name that is not there, or no directory, needs none. */
+static int cover(struct confine_state *st, int empty, const char *path)
+{
+	int copy, err;
+	int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 :
+		       confine_say(st, -errno, "covering %.200s", path);
+	copy = sys_open_tree(empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	err = copy < 0 ? copy : sys_attach(copy, dir, "");
+	if (copy >= 0)
+		close(copy);
+	close(dir);
+	return err ? confine_say(st, err, "covering %.200s", path) : 0;
+}
+
+/* A tmpfs on sys with one thing in it; a directory cannot be made in the covered one. */
+static int cover_sys(struct confine_state *st, int sys)
+{
+	int err, mnt;
+
+	if (sys < 0)
+		return 0;
+	mnt = fresh_tmpfs("0755");
+	if (mnt < 0)
+		return mnt;
+	if (mkdirat(mnt, "devices", 0755) || mkdirat(mnt, "devices/system", 0755))
+		return -errno;
+	err = sys_setattr(mnt, false, MOUNT_ATTR_RDONLY | SAFE);
+	if (!err)
+		err = sys_attach(mnt, AT_FDCWD, "base/sys");
+	if (!err)
+		err = sys_attach(sys, AT_FDCWD, "base/sys/devices/system");
+	close(mnt);
+	return err ? confine_say(st, err, "covering sys") : 0;
+}
+
+/* Where a host path is seen below /base, or NULL if the base does not contain it (or lies inside it). */
+static const char *below_base(const char *base, const char *path)
+{
+	size_t n = strlen(base);
+
+	if (!strcmp(base, "/"))
+		return path[1] ? path : NULL;
+	if (strncmp(path, base, n) || path[n] != '/')
+		return NULL;
+	return path + n;
+}
+
+static int cover_all(struct confine_state *st, int sys)
+{
+	const struct confine_spec *spec = st->spec;
+	char path[PATH_MAX + 8];
+	int err = 0;
+	int empty = fresh_tmpfs("0555");
+
+	if (empty < 0)
+		return confine_say(st, empty, "tmpfs");
+	err = sys_setattr(empty, false, MOUNT_ATTR_RDONLY | SAFE);
+	for (unsigned i = 0; confine_host_dirs[i] && !err; i++) {
+		snprintf(path, sizeof(path), "base/%s", confine_host_dirs[i]);
+		err = cover(st, empty, path);
+	}
+	for (unsigned i = 0; i < spec->nhidden && !err; i++) {
+		const char *tail = below_base(spec->base, spec->hidden[i]);
+		if (!tail)
+			continue;
+		snprintf(path, sizeof(path), "base%s", tail);
+		err = cover(st, empty, path);
+	}
+	close(empty);
+	return err ? err : cover_sys(st, sys);
+}
+
+/* The mounts that are made, not copied. devpts may be missing from a kernel; the monitor then uses the host's. */
+static int make_own(struct confine_state *st)
+{
+	const char *const pts[] = { "ptmxmode", "0666", "mode", "0600", NULL };
+	int shm = fresh_tmpfs("0700");
+	int err = shm < 0 ? shm : attach_at(st, shm, "shm");
+	int mnt;
+
+	if (err)
+		return confine_say(st, err, "tmpfs for shared memory");
+	close(shm);
+	mnt = fresh("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (mnt < 0)
+		return 0;
+	err = attach_at(st, mnt, "pts");
+	close(mnt);
+	if (!err)
+		st->ptmx = open("pts/ptmx", O_PATH | O_CLOEXEC);
+	return err;
+}
+
+static int open_dir(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Opened here, after the new root stands, so that the descriptors are of its mounts: the base's a read-only one. */
+static int open_all(struct confine_state *st, const char *base, const char *tree, const char *shm)
+{
+	const struct confine_spec *spec = st->spec;
+
+	st->base = open_dir(AT_FDCWD, base);
+	if (st->base < 0)
+		return confine_say(st, st->base, "opening the base %.200s", spec->base);
+	st->layer[0] = st->base;
+	st->sys = open_dir(st->base, "sys/devices/system");	/* or none */
+	st->tree = open_dir(AT_FDCWD, tree);
+	if (st->tree < 0)
+		return confine_say(st, st->tree, "opening %.240s", spec->tree);
+	for (unsigned i = 0; i < spec->nlayers; i++) {
+		st->layer[i + 1] = open_dir(st->tree, spec->layers[i]);
+		if (st->layer[i + 1] < 0)
+			return confine_say(st, st->layer[i + 1], "opening layer %.200s", spec->layers[i]);
+	}
+	st->work = open_dir(st->tree, spec->work);
+	if (st->work < 0)
+		return confine_say(st, st->work, "opening %.200s", spec->work);
+	st->shm = open_dir(AT_FDCWD, shm);
+	return st->shm < 0 ? confine_say(st, st->shm, "opening %.200s", shm) : 0;
+}
+
+int mounts_enter(struct confine_state *st)
+{
+	struct trees t;
+	int err, root;
+
+	st->note->host_lacks = true;
+	err = copy_trees(st, &t);
+	if (!err)
+		err = switch_root(st);
+	if (!err)
+		err = attach_at(st, t.base, "base");
+	if (!err)
+		err = attach_at(st, t.tree, "tree");
+	if (!err)
+		err = cover_all(st, t.sys);
+	if (!err)
+		err = make_own(st);
+	if (err)
+		return err;
+	st->note->host_lacks = false;
+	root = sys_open_tree(AT_FDCWD, "/", 0);
+	if (root < 0)
+		return root;
+	err = sys_setattr(root, false, MOUNT_ATTR_RDONLY | SAFE);
+	if (err)
+		return confine_say(st, err, "making the root read-only");
+	err = open_all(st, "/base", "/tree", "/shm");
+	if (err)
+		return err;
+	return chroot("/shm") || chdir("/") ? -errno : 0;
+}
+
+/* Without a root of our own: the real paths. */
+int paths_open(struct confine_state *st)
+{
+	return open_all(st, st->spec->base, st->spec->tree, st->spec->shm);
+}

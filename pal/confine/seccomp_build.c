@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * From seccomp.def to instructions.
+ *
+ * libseccomp makes the list; a few instructions of our own go in front of it, since it cannot look at the instruction
+ * pointer:
+ *
+ *	another architecture (int 0x80)		kill
+ *	called from outside the host-call page	trap: a guest's call, the PAL's handler takes it to the libOS
+ *	a guard fits				kill
+ *	libseccomp's program			allow or kill
+ *
+ * Jumps in classic BPF are relative, so a program may be put behind another as it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asm/termbits.h>
+#include <asm/ioctls.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "pal/confine/impl.h"
+
+/* Kernel include/uapi/linux/prctl.h; newer than the build host's headers in places. */
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
+
+/* No namespaces, no ptrace, no other parent, no pidfd. */
+#define CLONE_OK                                                                                                     \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |           \
+	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_VFORK)
+
+#define A 1u
+#define B 2u
+#define AB (A | B)
+#define COND_MAX 4
+
+struct row {
+	unsigned rungs;
+	int nr;
+	struct scmp_arg_cmp cond[COND_MAX];	/* op 0 ends */
+};
+
+#define EQ(arg, v) { arg, SCMP_CMP_EQ, v, 0 }
+#define LE(arg, v) { arg, SCMP_CMP_LE, v, 0 }
+#define BITS(arg, m) { arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), 0 }
+#define FIELD(arg, m, v) { arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), v }
+#define FD(arg) LE(arg, 0x7fffffff)
+
+#define ALLOW(rungs, call, ...) { rungs, SCMP_SYS(call), { __VA_ARGS__ } },
+#define GUARD(...)
+static const struct row rows[] = {
+#include "pal/confine/seccomp.def"
+};
+#undef ALLOW
+#undef GUARD
+
+struct guard {
+	unsigned rungs;
+	int nr;
+	int arg;
+	bool equal; /* else: below */
+	uint32_t value;
+};
+
+#define GUARD_OP_IS_EQUAL(op) (sizeof(#op) == sizeof("=="))
+#define ALLOW(...)
+#define GUARD(rungs, call, arg, op, v) { rungs, SCMP_SYS(call), arg, GUARD_OP_IS_EQUAL(op), v },
+static const struct guard guards[] = {
+#include "pal/confine/seccomp.def"
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PREFIX_MAX (16 + 4 * COUNT(guards))
+#define PROGRAM_MAX BPF_MAXINSNS
+
+struct program {
+	struct sock_filter *insn;
+	uint32_t count;
+};
+
+static void put(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
+{
+	p->insn[p->count++] = (struct sock_filter){ code, jt, jf, k };
+}
+
+#define LOAD (BPF_LD | BPF_W | BPF_ABS)
+#define RETURN (BPF_RET | BPF_K)
+#define JEQ (BPF_JMP | BPF_JEQ | BPF_K)
+#define JGE (BPF_JMP | BPF_JGE | BPF_K)
+#define OFFSET(field) offsetof(struct seccomp_data, field)
+
+/* The page lies within 4 GiB of address space, so its upper half is one value. */
+static void put_origin(struct program *p, const struct confine_range *r)
+{
+	put(p, LOAD, 0, 0, OFFSET(arch));
+	put(p, JEQ, 1, 0, AUDIT_ARCH_X86_64);
+	put(p, RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS);
+	put(p, LOAD, 0, 0, OFFSET(instruction_pointer) + 4);
+	put(p, JEQ, 0, 3, (uint32_t)(r->start >> 32));
+	put(p, LOAD, 0, 0, OFFSET(instruction_pointer));
+	put(p, JGE, 0, 1, (uint32_t)r->start);
+	put(p, JGE, 0, 1, (uint32_t)r->end);
+	put(p, RETURN, 0, 0, SECCOMP_RET_TRAP);
+}
+
+/* The low half only: a row that allows the call forces the upper one. */
+static void put_guards(struct program *p, unsigned rung)
+{
+	put(p, LOAD, 0, 0, OFFSET(nr));
+	for (size_t i = 0; i < COUNT(guards); i++) {
+		const struct guard *g = &guards[i];
+		if (!(g->rungs & rung))
+			continue;
+		put(p, JEQ, 0, 4, (uint32_t)g->nr);
+		put(p, LOAD, 0, 0, OFFSET(args) + 8 * (uint32_t)g->arg);
+		put(p, g->equal ? JEQ : JGE, g->equal ? 0 : 1, g->equal ? 1 : 0, g->value);
+		put(p, RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS);
+		put(p, LOAD, 0, 0, OFFSET(nr));
+	}
+}
+
+static int add_rows(scmp_filter_ctx ctx, unsigned rung)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < COUNT(rows) && !err; i++) {
+		unsigned n = 0;
+		if (!(rows[i].rungs & rung))
+			continue;
+		while (n < COND_MAX && rows[i].cond[n].op)
+			n++;
+		err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, rows[i].nr, n, rows[i].cond);
+	}
+	return err;
+}
+
+/* libseccomp before 2.6 exports to a descriptor only. */
+static int append_export(scmp_filter_ctx ctx, struct program *p)
+{
+	size_t room = (PROGRAM_MAX - p->count) * sizeof(*p->insn);
+	int fd = memfd_create("bpf", MFD_CLOEXEC);
+	int err;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	err = seccomp_export_bpf(ctx, fd);
+	if (!err) {
+		n = pread(fd, p->insn + p->count, room, 0);
+		if (n < 0)
+			err = -errno;
+		else if (n == 0 || (size_t)n == room || n % sizeof(*p->insn))
+			err = -EIO;
+		else
+			p->count += (uint32_t)(n / sizeof(*p->insn));
+	}
+	close(fd);
+	return err;
+}
+
+static int put_list(struct program *p, unsigned rung)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err;
+
+	if (!ctx)
+		return -ENOMEM;
+	/* A binary tree over the numbers instead of a list as long as the table. */
+	err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (!err)
+		err = add_rows(ctx, rung);
+	if (!err)
+		err = append_export(ctx, p);
+	seccomp_release(ctx);
+	return err;
+}
+
+int confine_filter(enum grant_rung rung, const struct confine_range *range, struct sock_filter **prog, uint32_t *count)
+{
+	struct program p = { 0 };
+	int err = 0;
+
+	if (range->start >= range->end || range->start >> 32 != range->end >> 32)
+		return -EINVAL;
+	p.insn = calloc(PROGRAM_MAX, sizeof(*p.insn));
+	if (!p.insn)
+		return -ENOMEM;
+	put_origin(&p, range);
+	if (rung == GRANT_RUNG_NONE) {
+		put(&p, RETURN, 0, 0, SECCOMP_RET_ALLOW);
+	} else {
+		put_guards(&p, rung == GRANT_RUNG_A ? A : B);
+		err = put_list(&p, rung == GRANT_RUNG_A ? A : B);
+	}
+	if (err) {
+		free(p.insn);
+		return err;
+	}
+	*prog = p.insn;
+	*count = p.count;
+	return 0;
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Developer's tools. Included by the Makefile, whose B, CC, CFLAGS, HOSTLD and host_obj it uses.
+
+.PHONY: tools
+tools: $(B)/tests/pico
+
+$(B)/tests/pico: $(call host_obj,tests/tools/pico.c $(wildcard pal/confine/*.c))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs libseccomp)
