@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Questions to gshd and to the monitor of a sandbox, with failures said in gsh's own words.
+ *
+ * Thin: the wire is gshd/client's. What is added here is that an error of the protocol becomes a sentence and one of
+ * enum fail, and that the daemon is started when it is needed. `params` are always taken, and may be NULL.
+ */
+#ifndef SHELL_CLIENT_H
+#define SHELL_CLIENT_H
+
+#include "shell/shell.h"
+
+struct json_object;
+
+/* Ask gshd, starting it if it does not run. On success *reply, if wanted, is a new reference. 0 or a failure. */
+int ask_daemon(const char *method, struct json_object *params, struct json_object **reply) MUST_CHECK;
+/* The same for a method that answers in pieces; each piece is borrowed. A failure of `each` ends it. */
+int ask_daemon_each(const char *method, struct json_object *params, int (*each)(struct json_object *piece, void *arg),
+		    void *arg) MUST_CHECK;
+/* Does gshd run? Never starts it. */
+bool daemon_runs(void) MUST_CHECK;
+/* End gshd if it runs. 0 or a failure. */
+int daemon_end(void) MUST_CHECK;
+
+/* Ask the monitor of a sandbox. 0, a failure (FAIL_NOSUCH if there is no such sandbox), or 1 and no reply if there is
+ * one but it does not run. */
+int ask_box(const char *sandbox, const char *method, struct json_object *params, struct json_object **reply) MUST_CHECK;
+int fail_no_sandbox(const char *sandbox);
+
+/* Start a sandbox; NULL = a throwaway one. *reply, if wanted: {name, socket, started, rung}. */
+int ask_start(const char *sandbox, struct json_object **reply) MUST_CHECK;
+/* All changes of a sandbox, sorted by path (changes.c). */
+int ask_changes(const char *sandbox, struct json_object **items) MUST_CHECK;
+
+/* A field of a reply: never NULL; "" and an empty array when it is missing. Borrowed. */
+const char *reply_string(struct json_object *reply, const char *key) MUST_CHECK;
+struct json_object *reply_items(struct json_object *reply) MUST_CHECK;
+/* A number, or `missing`. */
+int64_t reply_number(struct json_object *reply, const char *key, int64_t missing) MUST_CHECK;
+
+/*
+ * A command on its way: a connection to the monitor that belongs to it.
+ *
+ * Life: box_open, then box_begin once (an exec failure may be followed by another try with other words); with a tty the
+ * connection then carries frames (relay.c), without one box_ended() waits for its answer; box_close.
+ */
+struct box {
+	int fd;			/* for poll; frames go here after box_begin() of a tty command */
+	char name[80];		/* of the sandbox */
+	char *path;		/* of the monitor's socket */
+	int session, pid;	/* after box_begin() */
+	const void *early;	/* bytes that came behind the answer of an upgrade */
+	size_t early_len;
+	void *conn;		/* client.c's */
+};
+
+/* Connect to the monitor of a sandbox, starting it if need be; NULL = a throwaway one. 0 or a failure. */
+int box_open(struct box *box, const char *sandbox) MUST_CHECK;
+/* Connect only if it runs. */
+int box_open_running(struct box *box, const char *sandbox) MUST_CHECK;
+/* Run or Attach, as `method` says. 0, a failure (said), or the positive errno with which the exec failed (not said). */
+int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds, size_t nfds)
+	MUST_CHECK;
+/* The fd was readable: 1 and the status as wait4() gives it when the command has ended, 0 not yet, or a failure. */
+int box_ended(struct box *box, int *status) MUST_CHECK;
+/* A signal for the command's process group, on a connection of its own. 0 or a failure. */
+int box_signal(const struct box *box, int sig) MUST_CHECK;
+void box_close(struct box *box);
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* gsh help. */
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	OPT_ROW_END,
+};
+
+static int exec(const struct call *call)
+{
+	const struct cmd *cmd;
+
+	if (!call->argc)
+		return usage_overview();
+	cmd = cmd_find(call->argv[0]);
+	return cmd ? usage_help(cmd) : usage_unknown_verb(call->argv[0]);
+}
+
+const struct cmd cmd_help = {
+	.name = "help",
+	.args = "[VERB]",
+	.summary = "explain gsh, or one verb",
+	.opts = opts,
+	.max = 1,
+	.words = WORDS_VERB,
+	.exec = exec,
+};

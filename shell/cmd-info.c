@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* gsh info: one sandbox in full, with its sessions. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shell/client.h"
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	OPT_ROW_SANDBOX,
+	OPT_ROW_JSON,
+	OPT_ROW_END,
+};
+
+/* The daemon's row of this sandbox; a failure if it has none. */
+static int find_row(const char *sandbox, struct json_object **row)
+{
+	struct json_object *reply, *items;
+	int result = ask_daemon("List", NULL, &reply);
+	size_t i;
+
+	if (result)
+		return result;
+	items = reply_items(reply);
+	for (i = 0; i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+
+		if (strcmp(reply_string(item, "name"), sandbox) == 0) {
+			*row = json_object_get(item);
+			json_object_put(reply);
+			return 0;
+		}
+	}
+	json_object_put(reply);
+	return fail_no_sandbox(sandbox);
+}
+
+/* What the monitor adds: its keys win, being first-hand. */
+static int add_live(const char *sandbox, struct json_object *row)
+{
+	struct json_object *live = NULL;
+	int result = ask_box(sandbox, "GetInfo", NULL, &live);
+
+	if (result < 0)
+		return result;
+	if (!live)
+		return 0;
+	json_object_object_foreach(live, key, value)
+		json_object_object_add(row, key, json_object_get(value));
+	json_object_put(live);
+	return 0;
+}
+
+static int print_text(struct json_object *row)
+{
+	static const struct column columns[] = {
+		{ "SESSION", "id", true },     { "TTY", "tty", false },	    { "PID", "pid", true },
+		{ "ATTACHED", "attached", false }, { "EXITED", "exited", false }, { "COMMAND", "argv", false },
+	};
+	struct json_object *sessions = NULL;
+	char buf[4096];
+
+	json_object_object_foreach(row, key, value) {
+		if (json_object_is_type(value, json_type_array))
+			continue;
+		printf("%s\t%s\n", key, show_field(row, key, buf, sizeof(buf)));
+	}
+	json_object_object_get_ex(row, "sessions", &sessions);
+	if (!sessions || !json_object_array_length(sessions))
+		return show_done();
+	return show_list(false, "sessions", sessions, columns, sizeof(columns) / sizeof(columns[0]));
+}
+
+static int exec(const struct call *call)
+{
+	const char *sandbox = call_sandbox(call);
+	struct json_object *row = NULL;
+	int result;
+
+	if (!sandbox)
+		return -FAIL_USAGE;
+	result = find_row(sandbox, &row);
+	if (result)
+		return result;
+	if (strcmp(reply_string(row, "state"), "running") == 0)
+		result = add_live(sandbox, row);
+	if (!result)
+		result = opt_given(call, OPT_JSON) ? show_json("info", row) : print_text(row);
+	json_object_put(row);
+	return result;
+}
+
+const struct cmd cmd_info = {
+	.name = "info",
+	.args = "[NAME]",
+	.summary = "show one sandbox and its sessions",
+	.opts = opts,
+	.max = 1,
+	.words = WORDS_SANDBOX,
+	.exec = exec,
+};

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* gsh ls: the sandboxes of this user. */
+#include <json-c/json.h>
+
+#include "shell/client.h"
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	OPT_ROW_JSON,
+	OPT_ROW_END,
+};
+
+static const struct column columns[] = {
+	{ "NAME", "name", false },
+	{ "STATE", "state", false },
+	{ "RUNG", "rung", false },
+	{ "PROCESSES", "processes", true },
+	{ "LAYERS", "layers", true },
+	{ "CREATED", "created", false },
+};
+
+static int exec(const struct call *call)
+{
+	struct json_object *reply, *items;
+	int result = ask_daemon("List", NULL, &reply);
+
+	if (result)
+		return result;
+	items = reply_items(reply);
+	result = show_list(opt_given(call, OPT_JSON), "ls", items, columns, sizeof(columns) / sizeof(columns[0]));
+	json_object_put(reply);
+	return result;
+}
+
+const struct cmd cmd_ls = {
+	.name = "ls",
+	.args = "",
+	.summary = "list sandboxes",
+	.opts = opts,
+	.exec = exec,
+};

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* gsh without a verb: an interactive shell, or one command line with -c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	OPT_ROW_SANDBOX,
+	{ 'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE },
+	{ 'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR },
+	{ 'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE },
+	{ 'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE },
+	{ OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE },
+	OPT_ROW_END,
+};
+
+/* The values of -e, NULL-terminated; NULL without memory. */
+static char **set_variables(const struct call *call)
+{
+	char **set = calloc(call->ngiven + 1, sizeof(*set));
+	size_t i, n = 0;
+
+	for (i = 0; set && i < call->ngiven; i++)
+		if (call->given[i].opt->id == 'e')
+			set[n++] = (char *)call->given[i].value;
+	return set;
+}
+
+int cmd_run_in(const struct call *call, struct run *run)
+{
+	char **set = set_variables(call);
+	int result;
+
+	if (!set)
+		return fail(FAIL_NO, "out of memory", NULL);
+	run->throwaway = opt_given(call, 'x');
+	run->sandbox = opt_value(call, 's');
+	run->cwd = opt_value(call, 'C');
+	run->set = set;
+	if (run->throwaway && run->sandbox)
+		result = usage_fail(call->cmd, "a throwaway sandbox (-x) has no name (-s)");
+	else if (!run->throwaway && !run->sandbox)
+		result = 0, run->sandbox = DEFAULT_SANDBOX;
+	else
+		result = run->sandbox ? sandbox_name_check(run->sandbox) : 0;
+	if (!result)
+		result = run_command(run);
+	free(set);
+	return result;
+}
+
+static int exec(const struct call *call)
+{
+	struct run run = { .shell = true };
+	const char *string = opt_value(call, 'c');
+	char **argv;
+	int result;
+
+	if (opt_given(call, OPT_VERSION))
+		return exit_status(cmd_version.exec(call), false);
+	if (!string)
+		return cmd_run_in(call, &run);
+	argv = calloc((size_t)call->argc + 4, sizeof(*argv));
+	if (!argv)
+		return fail(FAIL_NO, "out of memory", NULL);
+	argv[0] = (char *)"sh";
+	argv[1] = (char *)"-c";
+	argv[2] = (char *)string;
+	memcpy(argv + 3, call->argv, (size_t)call->argc * sizeof(*argv));
+	run.shell = false;
+	run.argv = argv;
+	result = cmd_run_in(call, &run);
+	free(argv);
+	return result;
+}
+
+const struct cmd cmd_shell = {
+	.name = "",
+	.args = "",
+	.summary = "a shell in a copy-on-write twin of this machine",
+	.opts = opts,
+	.flags = CMD_RUNS | CMD_ARGV,
+	.max = -1,
+	.words = WORDS_VERB,
+	.exec = exec,
+};

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* gsh status: what a sandbox has changed against its base, with kind and size. */
+#include <json-c/json.h>
+
+#include "shell/client.h"
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	OPT_ROW_SANDBOX,
+	OPT_ROW_JSON,
+	OPT_ROW_END,
+};
+
+static const struct column columns[] = {
+	{ "CHANGE", "change", false },
+	{ "KIND", "kind", false },
+	{ "SIZE", "size", true },
+	{ "PATH", "path", false },
+};
+
+static int exec(const struct call *call)
+{
+	const char *sandbox = call_sandbox(call);
+	struct json_object *items;
+	int result;
+
+	if (!sandbox)
+		return -FAIL_USAGE;
+	result = ask_changes(sandbox, &items);
+	if (result)
+		return result;
+	result = show_list(opt_given(call, OPT_JSON), "status", items, columns, sizeof(columns) / sizeof(columns[0]));
+	json_object_put(items);
+	return result;
+}
+
+const struct cmd cmd_status = {
+	.name = "status",
+	.args = "[NAME]",
+	.summary = "list what a sandbox has changed",
+	.help = "A added, M modified, D deleted, T another type of file than below.",
+	.opts = opts,
+	.max = 1,
+	.words = WORDS_SANDBOX,
+	.exec = exec,
+};

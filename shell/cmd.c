@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The list of commands, in the order in which the help shows them. */
+#include <string.h>
+
+#include "shell/cmd.h"
+
+const struct cmd *const cmd_list[] = {
+	&cmd_shell,
+	&cmd_run,
+	&cmd_attach,
+	&cmd_ls,
+	&cmd_ps,
+	&cmd_info,
+	&cmd_status,
+	&cmd_diff,
+	&cmd_start,
+	&cmd_stop,
+	&cmd_kill,
+	&cmd_rm,
+	&cmd_path,
+	&cmd_mount,
+	&cmd_umount,
+	&cmd_doctor,
+	&cmd_version,
+	&cmd_help,
+	&cmd_complete,
+	NULL,
+};
+
+const struct cmd *cmd_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; cmd_list[i]; i++)
+		if (*name && strcmp(cmd_list[i]->name, name) == 0)
+			return cmd_list[i];
+	return NULL;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A command describes itself: name, arguments, options, help and what it does are one entry in one file, and the
+ * parser, `gsh help`, the usage line, "did you mean" and shell completion are all made from it. cmd.c holds the list.
+ */
+#ifndef SHELL_CMD_H
+#define SHELL_CMD_H
+
+#include "shell/shell.h"
+
+/* What a word may be completed with. */
+enum words { WORDS_NONE, WORDS_SANDBOX, WORDS_DIR, WORDS_COMMAND, WORDS_VERB, WORDS_SIGNAL };
+
+/* Options with a letter are known by it; the others by these. */
+enum opt_id {
+	OPT_JSON = 256,
+	OPT_ALL,
+	OPT_NAME_STATUS,
+	OPT_BASE,
+	OPT_WORK,
+	OPT_MOUNT,
+	OPT_STORE,
+	OPT_VERSION,
+};
+
+struct opt {
+	int id;		  /* letter or enum opt_id; 0 ends a table */
+	const char *name; /* long name */
+	const char *arg;  /* name of its argument, or NULL */
+	const char *help; /* one line */
+	enum words words;
+};
+
+#define OPT_ROW_SANDBOX { 's', "sandbox", "NAME", "the sandbox (default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX }
+#define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
+#define OPT_ROW_END { 0, NULL, NULL, NULL, WORDS_NONE }
+
+struct given {
+	const struct opt *opt;
+	const char *value;
+};
+
+#define CALL_OPTS_MAX 256
+/* A command line, parsed. */
+struct call {
+	const struct cmd *cmd;
+	struct given given[CALL_OPTS_MAX];
+	size_t ngiven;
+	int argc; /* what is left after the options */
+	char **argv;
+};
+
+enum cmd_flags {
+	CMD_RUNS = 1,	/* runs a command: failures of gsh are 125 */
+	CMD_ARGV = 2,	/* the first word that is no option ends gsh's own words */
+	CMD_HIDDEN = 4, /* not in lists */
+	CMD_SIGNALS = 8, /* takes -TERM and -15 as kill does: given as option 'n' */
+};
+
+struct cmd {
+	const char *name;
+	const char *args;    /* for the usage line */
+	const char *summary; /* for the list */
+	const char *help;    /* what the summary does not say; or NULL */
+	const struct opt *opts;
+	unsigned int flags;
+	int min, max; /* words after the options; max -1 = any */
+	enum words words;
+	int (*exec)(const struct call *call);
+};
+
+/* ---- cmd.c ---- */
+extern const struct cmd *const cmd_list[]; /* in the order of the help; NULL-terminated */
+const struct cmd *cmd_find(const char *name) MUST_CHECK;
+
+/* ---- parse.c ---- */
+
+/* Parse the words after the verb. 0, or a failure. Options of `before` (given ahead of the verb) are taken over if the
+ * command has them, refused if not; before may be NULL. */
+int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv, const struct call *before) MUST_CHECK;
+bool opt_given(const struct call *call, int id) MUST_CHECK;
+/* The last value given, or NULL. */
+const char *opt_value(const struct call *call, int id) MUST_CHECK;
+
+/* ---- names.c ---- */
+/* The sandbox the call is about: -s, else the only word, else the default; NULL after a failure was said (two names, or
+ * an impossible one). */
+const char *call_sandbox(const struct call *call) MUST_CHECK;
+/* Could a sandbox have this name? Says why not. 0 or a failure. */
+int sandbox_name_check(const char *name) MUST_CHECK;
+
+/* ---- cmd-shell.c ---- */
+/* Fill in what the options -s, -x, -C and -e of a call say, and run. */
+int cmd_run_in(const struct call *call, struct run *run) MUST_CHECK;
+
+/* ---- usage.c ---- */
+void usage_line(const struct cmd *cmd, char *buf, size_t size);
+/* A usage error of this command: says it and how it goes. Returns -FAIL_USAGE. */
+int usage_fail(const struct cmd *cmd, const char *why, ...) __attribute__((format(printf, 2, 3)));
+int usage_help(const struct cmd *cmd) MUST_CHECK; /* of one command, on stdout */
+int usage_overview(void) MUST_CHECK;		  /* of gsh, on stdout */
+/* The candidate nearest to a misspelt word, or NULL. */
+const char *nearest(const char *word, const char *const *candidates) MUST_CHECK;
+int usage_unknown_verb(const char *word) MUST_CHECK;
+
+extern const struct cmd cmd_shell; /* gsh without a verb */
+extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_attach, cmd_kill,
+	cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor, cmd_help, cmd_complete;
+
+#endif

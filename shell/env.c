@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Which variables enter a sandbox.
+ *
+ * A build must find CC, MAKEFLAGS, PYTHONPATH and whatever else a project has invented, so everything enters but what
+ * is held back: names that carry secrets, names that lead to sockets and displays of the host, and names that would
+ * change the loader under a program. The list is documented in gsh(1); -e K=V passes a single variable in spite of it.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shell/shell.h"
+
+static const char *const held_back[] = {
+	/* secrets */
+	"*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*PASSPHRASE*", "*CREDENTIAL*", "*_KEY", "*APIKEY*", "*_PAT",
+	"AWS_*", "AZURE_*", "GOOGLE_*", "GCLOUD_*", "DOCKER_AUTH_CONFIG", "NETRC", "PGPASSFILE", "KUBECONFIG",
+	/* agents, buses and displays of the host */
+	"SSH_*", "GPG_*", "GNUPGHOME", "DBUS_*", "DISPLAY", "WAYLAND_*", "XAUTHORITY", "XDG_RUNTIME_DIR",
+	"XDG_SESSION_*", "XDG_SEAT*", "XDG_VTNR", "SESSION_MANAGER", "ICEAUTHORITY", "PULSE_*", "PIPEWIRE_*",
+	"AT_SPI_BUS_ADDRESS", "KRB5CCNAME", "DOCKER_HOST", "DOCKER_CERT_PATH", "CONTAINER_HOST", "TMUX", "TMUX_PANE",
+	"STY", "WINDOWID", "VTE_VERSION", "KITTY_LISTEN_ON",
+	/* systemd's hand-overs: descriptors and sockets that do not exist inside */
+	"NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_*", "CREDENTIALS_DIRECTORY",
+	/* the loader of programs; ours */
+	"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GSH_*", "_",
+};
+
+bool env_held_back(const char *name, size_t len)
+{
+	char copy[256];
+	size_t i;
+
+	if (len >= sizeof(copy)) /* no pattern is that long but those that begin with "*": keep what cannot be judged out */
+		return true;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	for (i = 0; i < sizeof(held_back) / sizeof(held_back[0]); i++)
+		if (fnmatch(held_back[i], copy, FNM_CASEFOLD) == 0)
+			return true;
+	return false;
+}
+
+static int env_append(struct env *env, const char *assignment)
+{
+	char **grown = realloc(env->vars, (env->count + 2) * sizeof(*grown));
+	char *copy = strdup(assignment);
+
+	if (grown)
+		env->vars = grown;
+	if (!grown || !copy) {
+		free(copy);
+		return -ENOMEM;
+	}
+	env->vars[env->count++] = copy;
+	env->vars[env->count] = NULL;
+	return 0;
+}
+
+int env_collect(struct env *env, char *const *from)
+{
+	int err;
+
+	for (; *from; from++) {
+		const char *eq = strchr(*from, '=');
+
+		if (!eq || eq == *from || env_held_back(*from, (size_t)(eq - *from)))
+			continue;
+		err = env_append(env, *from);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static size_t env_index(const struct env *env, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < env->count; i++)
+		if (strncmp(env->vars[i], name, len) == 0 && env->vars[i][len] == '=')
+			break;
+	return i;
+}
+
+int env_set(struct env *env, const char *assignment)
+{
+	const char *eq = strchr(assignment, '=');
+	size_t i;
+	char *copy;
+
+	if (!eq || eq == assignment)
+		return -EINVAL;
+	i = env_index(env, assignment, (size_t)(eq - assignment));
+	if (i == env->count)
+		return env_append(env, assignment);
+	copy = strdup(assignment);
+	if (!copy)
+		return -ENOMEM;
+	free(env->vars[i]);
+	env->vars[i] = copy;
+	return 0;
+}
+
+const char *env_get(const struct env *env, const char *name)
+{
+	size_t len = strlen(name), i = env_index(env, name, len);
+
+	return i < env->count ? env->vars[i] + len + 1 : NULL;
+}
+
+void env_free(struct env *env)
+{
+	size_t i;
+
+	for (i = 0; i < env->count; i++)
+		free(env->vars[i]);
+	free(env->vars);
+	*env = (struct env){ 0 };
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The words of a command line against the entry of a command.
+ *
+ * Short options may be clustered (-xs NAME, -sNAME), long ones take "=VALUE" or the next word, "--" ends them, and there
+ * are no abbreviations: a script that works today must not break when an option is added. Options may follow words,
+ * except where the words are somebody else's argv.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "shell/cmd.h"
+
+static const struct opt help_opt = { 'h', "help", NULL, "this help", WORDS_NONE };
+
+static const struct opt *find_letter(const struct cmd *cmd, char letter)
+{
+	const struct opt *o;
+
+	for (o = cmd->opts; o && o->id; o++)
+		if (o->id == letter)
+			return o;
+	return letter == 'h' ? &help_opt : NULL;
+}
+
+static const struct opt *find_long(const struct cmd *cmd, const char *name, size_t len)
+{
+	const struct opt *o;
+
+	for (o = cmd->opts; o && o->id; o++)
+		if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+			return o;
+	return len == 4 && memcmp(name, "help", 4) == 0 ? &help_opt : NULL;
+}
+
+static int give(struct call *call, const struct opt *opt, const char *value)
+{
+	if (call->ngiven == CALL_OPTS_MAX)
+		return usage_fail(call->cmd, "more than %d options", CALL_OPTS_MAX);
+	call->given[call->ngiven++] = (struct given){ opt, value };
+	return 0;
+}
+
+static int unknown_long(const struct cmd *cmd, const char *word, size_t len)
+{
+	const char *names[32] = { "help" };
+	const struct opt *o;
+	char name[64], like[96] = "";
+	const char *near;
+	size_t n = 1;
+
+	for (o = cmd->opts; o && o->id && n < 31; o++)
+		names[n++] = o->name;
+	snprintf(name, sizeof(name), "%.*s", (int)len, word);
+	near = nearest(name, names);
+	if (near)
+		snprintf(like, sizeof(like), " (did you mean --%s?)", near);
+	return usage_fail(cmd, "unknown option --%s%s", name, like);
+}
+
+/* The word at argv[*at] begins with "--". */
+static int parse_long(struct call *call, int argc, char **argv, int *at)
+{
+	const char *word = argv[*at] + 2;
+	const char *eq = strchrnul(word, '=');
+	const struct opt *o = find_long(call->cmd, word, (size_t)(eq - word));
+
+	if (!o)
+		return unknown_long(call->cmd, word, (size_t)(eq - word));
+	if (!o->arg)
+		return *eq ? usage_fail(call->cmd, "option --%s takes no value", o->name) : give(call, o, NULL);
+	if (*eq)
+		return give(call, o, eq + 1);
+	if (*at + 1 >= argc)
+		return usage_fail(call->cmd, "option --%s needs %s", o->name, o->arg);
+	return give(call, o, argv[++*at]);
+}
+
+/* The word at argv[*at] is "-" and letters. */
+static int parse_letters(struct call *call, int argc, char **argv, int *at)
+{
+	const char *p;
+
+	if ((call->cmd->flags & CMD_SIGNALS) && signal_number(argv[*at] + 1))
+		return give(call, find_letter(call->cmd, 'n'), argv[*at] + 1);
+	for (p = argv[*at] + 1; *p; p++) {
+		const struct opt *o = find_letter(call->cmd, *p);
+		int err;
+
+		if (!o)
+			return usage_fail(call->cmd, "unknown option -%c", *p);
+		if (o->arg && p[1])
+			return give(call, o, p + 1);
+		if (o->arg && *at + 1 >= argc)
+			return usage_fail(call->cmd, "option -%c needs %s", *p, o->arg);
+		err = give(call, o, o->arg ? argv[++*at] : NULL);
+		if (err || o->arg)
+			return err;
+	}
+	return 0;
+}
+
+static int take_over(struct call *call, const struct call *before)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; before && i < before->ngiven; i++) {
+		const struct opt *was = before->given[i].opt;
+		const struct opt *is = find_long(call->cmd, was->name, strlen(was->name));
+
+		if (!is)
+			return usage_fail(call->cmd, "option --%s does not concern it", was->name);
+		err = give(call, is, before->given[i].value);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv, const struct call *before)
+{
+	int at, left = 0, err;
+
+	call->cmd = cmd;
+	call->ngiven = 0;
+	call->argv = argv;
+	err = take_over(call, before);
+	for (at = 0; at < argc && !err; at++) {
+		const char *word = argv[at];
+
+		if (strcmp(word, "--") == 0) {
+			at++;
+			break;
+		}
+		if (word[0] == '-' && word[1] == '-')
+			err = parse_long(call, argc, argv, &at);
+		else if (word[0] == '-' && word[1])
+			err = parse_letters(call, argc, argv, &at);
+		else if (cmd->flags & CMD_ARGV)
+			break;
+		else
+			argv[left++] = argv[at]; /* words are gathered at the front; never ahead of `at` */
+	}
+	if (err)
+		return err;
+	while (at < argc)
+		argv[left++] = argv[at++];
+	argv[left] = NULL;
+	call->argc = left;
+	if (opt_given(call, 'h'))
+		return 0;
+	if (left < cmd->min)
+		return usage_fail(cmd, "needs %s", cmd->args);
+	if (cmd->max >= 0 && left > cmd->max)
+		return usage_fail(cmd, "too many words: %s", argv[cmd->max]);
+	return 0;
+}
+
+bool opt_given(const struct call *call, int id)
+{
+	size_t i;
+
+	for (i = 0; i < call->ngiven; i++)
+		if (call->given[i].opt->id == id)
+			return true;
+	return false;
+}
+
+const char *opt_value(const struct call *call, int id)
+{
+	const char *value = NULL;
+	size_t i;
+
+	for (i = 0; i < call->ngiven; i++)
+		if (call->given[i].opt->id == id)
+			value = call->given[i].value;
+	return value;
+}

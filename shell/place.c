@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Where things are: the programs beside gsh, and the mount point of gfs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shell/shell.h"
+
+int place_beside(const char *name, char *buf, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	slash = strrchr(buf, '/');
+	if (!slash || (size_t)(slash - buf) + 1 + strlen(name) >= size)
+		return -ENAMETOOLONG;
+	strcpy(slash + 1, name);
+	return access(buf, X_OK) < 0 ? -errno : 0;
+}
+
+int place_mount(char *buf, size_t size)
+{
+	const char *set = getenv("GSH_MOUNT"), *runtime = getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (set && *set)
+		n = snprintf(buf, size, "%s", set);
+	else if (runtime && *runtime == '/')
+		n = snprintf(buf, size, "%s/gfs", runtime);
+	else
+		n = snprintf(buf, size, "/tmp/gsh-%u/gfs", (unsigned int)getuid());
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* The kernel writes space, tab, newline and backslash of a path as three octal digits (proc_pid_mountinfo(5)). */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			text += 3;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/* The path as the kernel would name it. Its last part is not looked at: on a dead mount even lstat() fails. */
+static int canonical(const char *path, char *buf, size_t size)
+{
+	char copy[PATH_MAX], *slash, *real;
+	int n;
+
+	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
+		return -ENAMETOOLONG;
+	for (slash = copy + strlen(copy); slash > copy + 1 && slash[-1] == '/';)
+		*--slash = '\0';
+	slash = strrchr(copy, '/');
+	if (!slash || slash == copy) {
+		n = snprintf(buf, size, "%s", copy);
+		return n >= (int)size ? -ENAMETOOLONG : 0;
+	}
+	*slash = '\0';
+	real = realpath(copy, NULL);
+	if (!real)
+		return -errno;
+	n = snprintf(buf, size, "%s/%s", strcmp(real, "/") == 0 ? "" : real, slash + 1);
+	free(real);
+	return n >= (int)size ? -ENAMETOOLONG : 0;
+}
+
+int place_mounted(const char *path)
+{
+	char want[PATH_MAX], at[PATH_MAX], type[64], *line = NULL;
+	struct stat st;
+	size_t room = 0;
+	FILE *f;
+	int err = canonical(path, want, sizeof(want)), found = 0;
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	f = fopen("/proc/self/mountinfo", "re");
+	if (!f)
+		return -errno;
+	while (getline(&line, &room, f) > 0) {
+		const char *rest = strstr(line, " - ");
+
+		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1 || sscanf(rest, " - %63s", type) != 1)
+			continue;
+		unescape(at);
+		if (strcmp(at, want) == 0)
+			found = strncmp(type, "fuse", 4) == 0; /* the last line of several is the topmost mount */
+	}
+	free(line);
+	fclose(f);
+	if (found && stat(path, &st) < 0)
+		return -errno;
+	return found;
+}
+
+int place_run(char *const *argv)
+{
+	extern char **environ;
+	posix_spawn_file_actions_t actions;
+	int err, status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	err = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (err)
+		return -err;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL + WTERMSIG(status);
+}
+
+int place_unmount(const char *path)
+{
+	char *gently[] = { "fusermount3", "-u", (char *)path, NULL };
+	char *lazily[] = { "fusermount3", "-u", "-z", (char *)path, NULL };
+	int mounted = place_mounted(path), result;
+
+	if (mounted == 0)
+		return 0;
+	/* A dead mount ("Transport endpoint is not connected") has no data to lose. A live one is read-only, and its
+	 * daemon ends when the last file is closed. */
+	result = mounted > 0 ? place_run(gently) : 1;
+	if (result)
+		result = place_run(lazily);
+	if (result == -ENOENT) {
+		fail(FAIL_HOST, path, "cannot unmount: fusermount3 is not installed");
+		hint("install the package fuse3");
+		return -FAIL_HOST;
+	}
+	if (result)
+		return fail(FAIL_NO, path, "fusermount3 could not unmount it");
+	return 0;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * A terminal session until it ends: bytes between the user's terminal and the monitor's pty.
+ *
+ * Three ways to read keys, decided anew at each turn:
+ *
+ *   raw      stdin and stdout are the terminal and we are in its foreground. Every key goes inside; the line discipline
+ *            of the inner terminal makes signals of them. ^] three times within a second detaches.
+ *   lines    stdin is the terminal but stdout is a pipe: "gsh -c make | less". Another program of the pipeline may own
+ *            the keyboard. The terminal stays as it is; whole lines are passed on while it is in canonical mode, and
+ *            nothing while somebody else has taken it out of that.
+ *   none     stdin is no terminal, or we are in the background: nothing is read.
+ *
+ * Bytes from inside are painted as they come. The window's size travels in stream order with the keys.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shell/shell.h"
+
+#define DETACH_KEY 0x1d /* ^] */
+#define DETACH_TIMES 3
+#define DETACH_NS 1000000000ll
+#define WAITING_MAX (256u << 10) /* bytes for the monitor; above this no keys are read */
+#define LOOK_AGAIN_MS 150	 /* has the terminal become ours? nobody tells */
+
+enum keys { KEYS_NONE, KEYS_RAW, KEYS_LINES };
+
+struct session {
+	int sock, sigfd;
+	struct tty *tty;
+	bool hang_up;	 /* the command shall not outlive the terminal */
+	bool piped;	 /* stdout leads to another program */
+	bool input_over; /* the terminal has hung up */
+	struct frame_reader in;
+	struct frame_writer out;
+	long long detach_at[DETACH_TIMES]; /* when ^] was typed, latest last */
+	struct relay_end *end;
+	bool over;
+};
+
+static long long now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+static int send_signal(struct session *s, int sig)
+{
+	unsigned char b[4] = { sig & 0xff, 0, 0, 0 };
+
+	return frame_put(&s->out, FRAME_SIGNAL, b, sizeof(b));
+}
+
+static int send_size(struct session *s)
+{
+	unsigned char b[8];
+	uint16_t size[4];
+	int i;
+
+	tty_size(s->tty, size);
+	if (!size[0] || !size[1])
+		return 0;
+	for (i = 0; i < 4; i++) {
+		b[2 * i] = size[i] & 0xff;
+		b[2 * i + 1] = size[i] >> 8;
+	}
+	return frame_put(&s->out, FRAME_WINDOW, b, sizeof(b));
+}
+
+/* How keys are read now, and the terminal set for it. */
+static enum keys choose_keys(struct session *s)
+{
+	struct termios attr;
+
+	if (s->tty->in < 0 || s->input_over)
+		return KEYS_NONE;
+	if (!tty_foreground(s->tty->in)) {
+		tty_forget(s->tty);
+		return KEYS_NONE;
+	}
+	if (s->piped)
+		return tcgetattr(s->tty->in, &attr) == 0 && (attr.c_lflag & ICANON) ? KEYS_LINES : KEYS_NONE;
+	if (!s->tty->raw && (tty_raw(s->tty) < 0 || send_size(s) < 0))
+		return KEYS_NONE;
+	return KEYS_RAW;
+}
+
+/* Is this key the third ^] in time? */
+static bool detach_key(struct session *s, unsigned char key)
+{
+	int i;
+
+	if (key != DETACH_KEY) {
+		memset(s->detach_at, 0, sizeof(s->detach_at));
+		return false;
+	}
+	for (i = 1; i < DETACH_TIMES; i++)
+		s->detach_at[i - 1] = s->detach_at[i];
+	s->detach_at[DETACH_TIMES - 1] = now_ns();
+	return s->detach_at[0] && s->detach_at[DETACH_TIMES - 1] - s->detach_at[0] < DETACH_NS;
+}
+
+/* The user's terminal is gone. */
+static int hung_up(struct session *s)
+{
+	s->input_over = true;
+	s->end->hung_up = true;
+	s->over = true;
+	return s->hang_up ? send_signal(s, SIGHUP) : frame_put(&s->out, FRAME_DETACH, NULL, 0);
+}
+
+static int take_keys(struct session *s, enum keys mode, short revents)
+{
+	unsigned char b[4096];
+	ssize_t n = read(s->tty->in, b, sizeof(b)), i;
+	int err;
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n == 0 && mode == KEYS_LINES && !(revents & POLLHUP))
+		return frame_put(&s->out, FRAME_DATA, "\004", 1); /* ^D: the inner terminal makes an end of file of it */
+	if (n <= 0)
+		return hung_up(s);
+	for (i = 0; i < n && mode == KEYS_RAW; i++) {
+		if (!detach_key(s, b[i]))
+			continue;
+		err = frame_put(&s->out, FRAME_DATA, b, (size_t)i);
+		s->end->detached = s->over = true;
+		return err ? err : frame_put(&s->out, FRAME_DETACH, NULL, 0);
+	}
+	return frame_put(&s->out, FRAME_DATA, b, (size_t)n);
+}
+
+static int take_frame(struct session *s, const struct frame *f)
+{
+	switch (f->type) {
+	case FRAME_DATA:
+		/* A terminal that takes no more bytes has hung up; only a detached session still has a use. */
+		return tty_paint(s->tty, f->data, f->len) < 0 ? hung_up(s) : 0;
+	case FRAME_EXIT:
+		if (f->len != 4)
+			return -EPROTO;
+		s->end->status = (int)(f->data[0] | (uint32_t)f->data[1] << 8 | (uint32_t)f->data[2] << 16 |
+				       (uint32_t)f->data[3] << 24);
+		s->over = true;
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static int take_all_frames(struct session *s)
+{
+	struct frame f;
+	int got = 0, err = 0;
+
+	while (!s->over && !err && (got = frame_take(&s->in, &f)) > 0)
+		err = take_frame(s, &f);
+	return err ? err : got < 0 ? got : 0;
+}
+
+static int take_bytes(struct session *s)
+{
+	size_t room;
+	unsigned char *p = frame_room(&s->in, &room);
+	ssize_t n = recv(s->sock, p, room, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n <= 0)
+		return n ? -errno : -EPIPE;
+	frame_filled(&s->in, (size_t)n);
+	return take_all_frames(s);
+}
+
+static int take_signal(struct session *s, int sig)
+{
+	int err;
+
+	switch (sig) {
+	case SIGWINCH:
+		return send_size(s);
+	case SIGCONT:
+		tty_again(s->tty);
+		return send_size(s);
+	case SIGTSTP:
+		/* Not by a key, unless keys are read as lines; a client that stops stops its command too in that case. */
+		err = s->piped ? send_signal(s, SIGTSTP) : 0;
+		if (!err)
+			err = frame_flush(&s->out, s->sock);
+		tty_restore(s->tty);
+		signals_stop_self();
+		return err ? err : s->piped ? send_signal(s, SIGCONT) : 0;
+	case SIGHUP:
+		return s->tty->in >= 0 ? hung_up(s) : send_signal(s, SIGHUP);
+	default:
+		return send_signal(s, sig);
+	}
+}
+
+static int turn(struct session *s)
+{
+	enum keys keys = choose_keys(s);
+	bool look_again = keys == KEYS_NONE && s->tty->in >= 0 && !s->input_over;
+	struct pollfd p[3] = {
+		{ .fd = s->sock, .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0)) },
+		{ .fd = s->sigfd, .events = POLLIN },
+		{ .fd = keys != KEYS_NONE && s->out.len < WAITING_MAX ? s->tty->in : -1, .events = POLLIN },
+	};
+	int err = 0, sig;
+
+	if (poll(p, 3, look_again ? LOOK_AGAIN_MS : -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (p[1].revents & POLLIN)
+		while (!err && !s->over && (sig = signals_next(s->sigfd)))
+			err = take_signal(s, sig);
+	if (!err && !s->over && p[2].revents && choose_keys(s) == keys)
+		err = take_keys(s, keys, p[2].revents);
+	if (!err && !s->over && (p[0].revents & (POLLIN | POLLHUP | POLLERR)))
+		err = take_bytes(s);
+	if (!err)
+		err = frame_flush(&s->out, s->sock);
+	return err;
+}
+
+/* The last words ("detach", "hang up") must reach the monitor even if its socket is full just now. */
+static void flush_last(struct session *s)
+{
+	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
+	long long until = now_ns() + 1000000000ll;
+
+	while (s->out.len && now_ns() < until && frame_flush(&s->out, s->sock) == 0 && s->out.len)
+		if (poll(&p, 1, 100) < 0 && errno != EINTR)
+			break;
+}
+
+int relay(int sock, const void *early, size_t early_len, struct tty *t, bool hang_up, struct relay_end *end)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct stat st;
+	size_t room;
+	unsigned char *p;
+	int err = 0;
+
+	*end = (struct relay_end){ 0 };
+	if (!s)
+		return -ENOMEM;
+	s->sock = sock;
+	s->tty = t;
+	s->hang_up = hang_up;
+	s->end = end;
+	s->piped = fstat(1, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	s->sigfd = signals_open();
+	if (s->sigfd < 0)
+		err = s->sigfd;
+	p = frame_room(&s->in, &room);
+	if (!err && early_len > room)
+		err = -EPROTO;
+	if (!err && early_len) {
+		memcpy(p, early, early_len);
+		frame_filled(&s->in, early_len);
+		err = take_all_frames(s);
+	}
+	while (!err && !s->over)
+		err = turn(s);
+	if (s->end->detached || s->end->hung_up)
+		flush_last(s);
+	if (s->sigfd >= 0)
+		close(s->sigfd);
+	free(s->out.buf);
+	free(s);
+	return err;
+}

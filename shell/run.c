@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * One command in a sandbox, from the words to the exit status.
+ *
+ * The three standard descriptors are handed over as they are. If one of them is a terminal the monitor puts a terminal
+ * of its own in its place, and relay.c joins the two; otherwise gsh has nothing to do but to pass signals on and wait.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shell/client.h"
+
+extern char **environ;
+
+static int status_to_exit(int status)
+{
+	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The folder to start in. */
+static int find_cwd(const char *wanted, char *buf, size_t size)
+{
+	char here[PATH_MAX];
+	int n;
+
+	if (wanted && *wanted == '/') {
+		n = snprintf(buf, size, "%s", wanted);
+	} else if (!getcwd(here, sizeof(here))) {
+		fail(FAIL_NO, "cannot tell the current directory", "%s", strerror(errno));
+		hint("start somewhere else: -C DIR");
+		return -FAIL_NO;
+	} else {
+		n = snprintf(buf, size, "%s%s%s", here, wanted ? "/" : "", wanted ? wanted : "");
+	}
+	return n < 0 || (size_t)n >= size ? fail(FAIL_NO, "-C", "%s", strerror(ENAMETOOLONG)) : 0;
+}
+
+/* Variables: the host's but for what is held back, then where one is, then -e. */
+static int make_env(struct env *env, const struct run *run, const char *sandbox, const char *cwd)
+{
+	char text[PATH_MAX + 16];
+	char *const *set;
+	int err = env_collect(env, environ);
+
+	if (!err && env_get(env, "PWD")) {
+		snprintf(text, sizeof(text), "PWD=%s", cwd);
+		err = env_set(env, text);
+	}
+	snprintf(text, sizeof(text), "GSH_SANDBOX=%s", sandbox);
+	if (!err)
+		err = env_set(env, text);
+	if (!err)
+		err = env_set(env, "container=gsh");
+	snprintf(text, sizeof(text), "debian_chroot=gsh:%s", sandbox);
+	if (!err && run->shell)
+		err = env_set(env, text);
+	for (set = run->set; set && *set && !err; set++) {
+		err = env_set(env, *set);
+		if (err == -EINVAL)
+			return fail(FAIL_USAGE, "-e", "%s is not of the form K=V", *set);
+	}
+	return err ? fail(FAIL_NO, "out of memory", NULL) : 0;
+}
+
+static struct json_object *string_array(char *const *list)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (; *list; list++)
+		json_object_array_add(array, json_object_new_string(*list));
+	return array;
+}
+
+static struct json_object *run_params(char *const *argv, const struct env *env, const char *cwd, const struct tty *t,
+				      bool tty)
+{
+	struct json_object *p = json_object_new_object();
+	mode_t mask = umask(022);
+	uint16_t size[4] = { 0 };
+
+	umask(mask);
+	if (tty)
+		tty_size(t, size);
+	json_object_object_add(p, "argv", string_array(argv));
+	json_object_object_add(p, "env", string_array(env->vars));
+	json_object_object_add(p, "cwd", json_object_new_string(cwd));
+	json_object_object_add(p, "umask", json_object_new_int((int)mask));
+	json_object_object_add(p, "tty", json_object_new_boolean(tty));
+	json_object_object_add(p, "rows", json_object_new_int(size[0]));
+	json_object_object_add(p, "cols", json_object_new_int(size[1]));
+	json_object_object_add(p, "fds", json_object_new_int(3));
+	return p;
+}
+
+/* Exec failed with this errno. */
+static int exec_failed(int err, const char *argv0)
+{
+	if (err == ENOENT)
+		note("%s: not found", argv0);
+	else
+		note("%s: cannot execute: %s", argv0, strerror(err));
+	return err == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;
+}
+
+/* Without a terminal: pass signals on and wait. */
+static int wait_for(struct box *box)
+{
+	struct pollfd p[2] = { { .fd = box->fd, .events = POLLIN }, { .events = POLLIN } };
+	int sig, status, ended = 0, said;
+
+	p[1].fd = signals_open();
+	if (p[1].fd < 0)
+		return fail(FAIL_NO, "signals", "%s", strerror(-p[1].fd));
+	while (!ended) {
+		ended = box_ended(box, &status); /* the answer may have come with the first one */
+		if (ended)
+			break;
+		if (poll(p, 2, -1) < 0 && errno != EINTR) {
+			ended = fail(FAIL_NO, "poll", "%s", strerror(errno));
+			break;
+		}
+		while ((sig = signals_next(p[1].fd))) {
+			if (sig == SIGWINCH)
+				continue;
+			said = box_signal(box, sig); /* if the command has just ended, the next turn learns it */
+			if (sig == SIGTSTP && !said)
+				signals_stop_self();
+		}
+	}
+	close(p[1].fd);
+	return ended < 0 ? ended : status_to_exit(status);
+}
+
+static int lost(const struct box *box)
+{
+	fail(FAIL_NO, box->name, "the sandbox ended while a command ran in it");
+	return -FAIL_NO;
+}
+
+/* With a terminal. */
+static int join_terminal(struct box *box, struct tty *t, bool throwaway)
+{
+	struct relay_end end;
+	int err = relay(box->fd, box->early, box->early_len, t, throwaway, &end);
+
+	tty_close(t, err || end.detached || end.hung_up);
+	if (err == -EPIPE || err == -ECONNRESET)
+		return lost(box);
+	if (err)
+		return fail(FAIL_NO, box->name, "session %d: %s", box->session, strerror(-err));
+	if (end.hung_up)
+		return EXIT_SIGNAL + SIGHUP;
+	if (!end.detached)
+		return status_to_exit(end.status);
+	fputs("\r\n", stderr);
+	if (strcmp(box->name, DEFAULT_SANDBOX) == 0)
+		note("detached from session %d; return with: gsh attach %d", box->session, box->session);
+	else
+		note("detached from session %d; return with: gsh attach -s %s %d", box->session, box->name,
+		     box->session);
+	return 0;
+}
+
+/* The programs to try as interactive shell, best first. */
+static size_t shell_candidates(const char *list[4])
+{
+	const char *shell = getenv("SHELL");
+	size_t n = 0;
+
+	if (shell && *shell == '/')
+		list[n++] = shell;
+	list[n++] = "/bin/bash";
+	list[n++] = "/bin/sh";
+	return n;
+}
+
+/* Begin the command, or the first shell that there is. 0, an exit status > 0, or a failure. */
+static int begin(struct box *box, const struct run *run, struct env *env, const char *cwd, const struct tty *t, bool tty)
+{
+	static const int fds[3] = { 0, 1, 2 };
+	const char *shells[4];
+	size_t n = run->shell ? shell_candidates(shells) : 1, i;
+	char text[PATH_MAX + 8], *words[2] = { NULL, NULL };
+	char **argv = run->shell ? words : run->argv;
+	int err = 0;
+
+	for (i = 0; i < n; i++) {
+		if (run->shell) {
+			words[0] = (char *)shells[i];
+			snprintf(text, sizeof(text), "SHELL=%s", shells[i]);
+			if (env_set(env, text))
+				return fail(FAIL_NO, "out of memory", NULL);
+		}
+		err = box_begin(box, "Run", run_params(argv, env, cwd, t, tty), tty, fds, 3);
+		if (err != ENOENT)
+			break;
+	}
+	return err > 0 ? exec_failed(err, argv[0]) : err;
+}
+
+int run_command(const struct run *run)
+{
+	struct env env = { 0 };
+	struct box box;
+	struct tty t;
+	char cwd[PATH_MAX];
+	bool tty;
+	int result;
+
+	result = find_cwd(run->cwd, cwd, sizeof(cwd));
+	if (result)
+		return result;
+	result = box_open(&box, run->sandbox);
+	if (result)
+		return result;
+	tty_find(&t);
+	tty = t.in >= 0 || t.out >= 0;
+	result = make_env(&env, run, box.name, cwd);
+	if (!result)
+		result = begin(&box, run, &env, cwd, &t, tty);
+	if (!result)
+		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box);
+	env_free(&env);
+	box_close(&box);
+	return result;
+}
+
+int run_attach(const char *sandbox, int session)
+{
+	struct json_object *params;
+	uint16_t size[4];
+	struct box box;
+	struct tty t;
+	int result;
+
+	tty_find(&t);
+	if (t.in < 0 || t.out < 0)
+		return fail(FAIL_NO, "attach", "standard input is no terminal");
+	result = box_open_running(&box, sandbox);
+	if (result)
+		return result;
+	tty_size(&t, size);
+	params = json_object_new_object();
+	json_object_object_add(params, "session", json_object_new_int(session));
+	json_object_object_add(params, "rows", json_object_new_int(size[0]));
+	json_object_object_add(params, "cols", json_object_new_int(size[1]));
+	result = box_begin(&box, "Attach", params, true, NULL, 0);
+	if (!result)
+		result = join_terminal(&box, &t, false);
+	box_close(&box);
+	return result;
+}

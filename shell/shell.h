@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The map of shell/: every function that one file of gsh offers to another, grouped by file.
+ *
+ * gsh is a client and nothing else: it keeps no state, it trusts nothing that comes out of a sandbox but the bytes it
+ * paints on the user's own terminal, and it may be killed at any moment without harm to what runs inside.
+ *
+ * Reading order: cmd.h (what a command is), main.c, run.c (one command in a sandbox), relay.c (its terminal).
+ *
+ * Return values: an exit status (0..255), or the negative of one of enum fail after the failure has been said on
+ * stderr. Only main() turns a failure into an exit status, because its meaning depends on the family of the verb.
+ */
+#ifndef SHELL_SHELL_H
+#define SHELL_SHELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <termios.h>
+
+struct json_object;
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define DEFAULT_SANDBOX "default"
+
+/* ---- fail.c: what went wrong, in a sentence ---- */
+
+/* The number is the exit status of verbs that do not run a command (see exit_status()). */
+enum fail {
+	FAIL_NO = 1,	   /* no, differs, nothing to do; and what has no better number */
+	FAIL_USAGE = 2,	   /* wrong words, or wrong settings */
+	FAIL_NOSUCH = 3,   /* no such sandbox, session, process */
+	FAIL_CONFLICT = 4, /* nothing was changed because something stood in the way */
+	FAIL_REFUSED = 5,  /* by policy or permission */
+	FAIL_HOST = 6,	   /* no daemon, or the host lacks something */
+};
+
+/* Exit statuses of verbs that run a command; below 125 and above 128 they are the command's own. */
+enum { EXIT_SELF = 125, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127, EXIT_SIGNAL = 128 };
+
+/* Say "gsh: what: why" on stderr (why may be NULL) and return -code. */
+int fail(enum fail code, const char *what, const char *why, ...) __attribute__((format(printf, 3, 4)));
+/* The one line of advice that may follow. */
+void hint(const char *text, ...) __attribute__((format(printf, 1, 2)));
+/* A remark that is neither answer nor failure. */
+void note(const char *text, ...) __attribute__((format(printf, 1, 2)));
+/* The exit status for a result of a command's exec; `runs` says that the verb runs a command. */
+int exit_status(int result, bool runs) MUST_CHECK;
+
+/* ---- env.c: which variables enter a sandbox ---- */
+
+struct env {
+	char **vars; /* "K=V", NULL-terminated, owned */
+	size_t count;
+};
+
+/* Is the variable of this name kept out? */
+bool env_held_back(const char *name, size_t len) MUST_CHECK;
+/* Everything in `from` but what is held back. -ENOMEM. */
+int env_collect(struct env *env, char *const *from) MUST_CHECK;
+/* Add or replace; `assignment` is K=V. -EINVAL without a name, -ENOMEM. */
+int env_set(struct env *env, const char *assignment) MUST_CHECK;
+const char *env_get(const struct env *env, const char *name) MUST_CHECK;
+void env_free(struct env *env);
+
+/* ---- frame.c: the framed bytes of an upgraded connection (gshd/PROTOCOL) ---- */
+
+#define FRAME_HEAD 4u
+#define FRAME_MAX 65536u
+enum frame_type {
+	FRAME_DATA = 'd',
+	FRAME_WINDOW = 'w',
+	FRAME_EXIT = 'x',
+	FRAME_DETACH = 'q',
+	FRAME_SIGNAL = 's',
+};
+
+struct frame {
+	unsigned char type;
+	uint32_t len;
+	const unsigned char *data; /* inside the reader; valid until the next frame_room() */
+};
+
+struct frame_reader {
+	unsigned char buf[FRAME_HEAD + FRAME_MAX];
+	size_t start, end; /* unread bytes */
+};
+
+/* Where the next bytes may be put, and how many; at least one unless a whole frame waits to be taken. */
+unsigned char *frame_room(struct frame_reader *r, size_t *len) MUST_CHECK;
+void frame_filled(struct frame_reader *r, size_t len);
+/* 1 a frame, 0 not enough bytes yet, -EPROTO. */
+int frame_take(struct frame_reader *r, struct frame *f) MUST_CHECK;
+
+/* Bytes that wait for the socket. */
+struct frame_writer {
+	unsigned char *buf;
+	size_t len, room;
+};
+
+/* -EMSGSIZE, -ENOMEM. */
+int frame_put(struct frame_writer *w, enum frame_type type, const void *data, size_t len) MUST_CHECK;
+/* Send what the socket takes; 0 or -errno, -EAGAIN never. */
+int frame_flush(struct frame_writer *w, int fd) MUST_CHECK;
+
+/* ---- modes.c: what the program inside has switched on in the user's terminal ---- */
+
+#define MODES_MAX 16
+struct modes {
+	uint32_t on;	/* bit i: row i of the table in modes.c differs from its rest state */
+	uint8_t state;	/* of the small recogniser */
+	uint8_t count;	/* parameters seen */
+	uint16_t param[MODES_MAX];
+};
+
+void modes_feed(struct modes *m, const unsigned char *bytes, size_t len);
+/* The bytes that bring the terminal to rest; at most `size`. */
+size_t modes_reset(const struct modes *m, char *out, size_t size) MUST_CHECK;
+
+/* ---- tty.c: the user's own terminal ---- */
+
+struct tty_shared;
+struct tty {
+	int in;		       /* where keys are read, or -1 */
+	int out;	       /* where bytes are painted, or -1 */
+	bool own_out;	       /* out was opened here */
+	bool raw;
+	struct termios saved, worked; /* before us; as we set it */
+	struct tty_shared *shared;    /* seen by the watchdog */
+	int alive;		      /* write end of the pipe that tells the watchdog of our death; or -1 */
+};
+
+/* Look at descriptors 0, 1, 2. */
+void tty_find(struct tty *t);
+/* Are we in the foreground of the terminal at fd? True when fd is no terminal of ours. */
+bool tty_foreground(int fd) MUST_CHECK;
+int tty_raw(struct tty *t) MUST_CHECK;
+void tty_restore(struct tty *t);
+/* Continued after a stop that could not be seen coming: set the terminal once more. */
+void tty_again(struct tty *t);
+/* The terminal is in other hands: do not touch it until tty_raw(). */
+void tty_forget(struct tty *t);
+void tty_size(const struct tty *t, uint16_t size[4]); /* rows, columns, x and y pixels; zeroes if unknown */
+/* Paint bytes from inside. -errno. */
+int tty_paint(struct tty *t, const unsigned char *bytes, size_t len) MUST_CHECK;
+/* Restore, bring modes to rest if asked, send the watchdog home. */
+void tty_close(struct tty *t, bool rest);
+
+/* ---- signals.c: signals as something to poll ---- */
+
+/* Block and collect the signals that gsh passes on; those that were ignored at the start stay ignored. The descriptor
+ * is a signalfd; -errno. */
+int signals_open(void) MUST_CHECK;
+/* The next signal, or 0. */
+int signals_next(int fd) MUST_CHECK;
+/* Stop as SIGTSTP does by default; returns when continued. */
+void signals_stop_self(void);
+/* Number of "TERM", "SIGTERM", "15"; 0 if there is none. */
+int signal_number(const char *name) MUST_CHECK;
+
+/* ---- relay.c: a terminal session until it ends ---- */
+
+struct box; /* client.h */
+
+struct relay_end {
+	bool detached, hung_up;
+	int status; /* as wait4() gives it, if neither */
+};
+
+/* Carry bytes between the user's terminal and the upgraded connection. 0 or -errno (-EPIPE: the monitor is gone). */
+int relay(int sock, const void *early, size_t early_len, struct tty *t, bool hang_up, struct relay_end *end) MUST_CHECK;
+
+/* ---- run.c: one command in a sandbox ---- */
+
+struct run {
+	const char *sandbox; /* NULL with throwaway */
+	bool throwaway;
+	const char *cwd;     /* as the user gave it, or NULL for here */
+	char **argv;
+	char *const *set;    /* K=V from -e, NULL-terminated */
+	bool shell;	     /* an interactive shell: the prompt may tell where one is; argv is chosen here */
+};
+
+/* An exit status, or a failure. */
+int run_command(const struct run *run) MUST_CHECK;
+/* The same for a session that exists; session 0 = the newest one. */
+int run_attach(const char *sandbox, int session) MUST_CHECK;
+
+/* ---- show.c: answers on stdout ---- */
+
+struct column {
+	const char *head; /* on a terminal */
+	const char *key;  /* in an item; missing = "-" */
+	bool right;	  /* align to the right */
+};
+
+/* One object of this schema with items, or a table of them. */
+int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols, size_t ncols)
+	MUST_CHECK;
+/* One object of this schema: takes `object` and adds the schema to it. */
+int show_json(const char *schema, struct json_object *object) MUST_CHECK;
+/* A field of an item as text, with control characters escaped as in C. Into buf. */
+const char *show_field(struct json_object *item, const char *key, char *buf, size_t size) MUST_CHECK;
+/* Flush stdout; a failure (full disk, closed pipe) is a failure of the verb. */
+int show_done(void) MUST_CHECK;
+
+/* ---- place.c: where things are ---- */
+
+/* The path of a program that was built or installed beside gsh. -errno. */
+int place_beside(const char *name, char *buf, size_t size) MUST_CHECK;
+/* The mount point of gfs (GSH_MOUNT, or the default). -errno. */
+int place_mount(char *buf, size_t size) MUST_CHECK;
+/* 1 mounted and answering, 0 not mounted, -ENOTCONN mounted but dead, -errno. */
+int place_mounted(const char *path) MUST_CHECK;
+/* Run a program with stdio on /dev/null (but stderr) and wait: its exit status or -errno. */
+int place_run(char *const *argv) MUST_CHECK;
+/* Unmount gfs if it is mounted; 0, or a failure that has been said. */
+int place_unmount(const char *path) MUST_CHECK;
+
+/* ---- complete.c ---- */
+
+int complete_bash(void) MUST_CHECK;
+
+#endif

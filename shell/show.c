@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Answers on stdout.
+ *
+ * A list is a table for people when stdout is a terminal (aligned, with a head), lines of tab-separated fields for
+ * scripts when it is not (no head, nothing cut), and one JSON object with --json. Names that come out of a sandbox are
+ * escaped, so that a file called "a\tb\n" neither breaks a table nor drives the terminal; JSON carries them whole.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shell/shell.h"
+
+#define FIELD_MAX 16384
+#define COLUMNS_MAX 12
+
+static const char *escape(const char *text, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text && n + 5 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\t')
+			n += (size_t)sprintf(buf + n, "\\t");
+		else if (c == '\n')
+			n += (size_t)sprintf(buf + n, "\\n");
+		else if (c == '\\')
+			n += (size_t)sprintf(buf + n, "\\\\");
+		else if (c < ' ' || c == 127)
+			n += (size_t)sprintf(buf + n, "\\%03o", c);
+		else
+			buf[n++] = (char)c;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+const char *show_field(struct json_object *item, const char *key, char *buf, size_t size)
+{
+	struct json_object *value = NULL;
+	const char *text = "-";
+
+	json_object_object_get_ex(item, key, &value);
+	if (value)
+		text = json_object_get_string(value);
+	return escape(text && *text ? text : "-", buf, size);
+}
+
+/* Columns on a screen, not bytes: bytes that continue a UTF-8 character take none. */
+static int width(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void print_cell(const char *text, const struct column *col, int room, bool last)
+{
+	int pad = room - width(text);
+
+	if (col->right)
+		printf("%*s%s", pad > 0 ? pad : 0, "", text);
+	else if (last)
+		fputs(text, stdout);
+	else
+		printf("%s%*s", text, pad > 0 ? pad : 0, "");
+	fputs(last ? "\n" : "  ", stdout);
+}
+
+static void table_for_people(struct json_object *items, const struct column *cols, size_t ncols, char *buf)
+{
+	size_t rows = json_object_array_length(items), i, j;
+	int room[COLUMNS_MAX];
+
+	for (j = 0; j < ncols; j++) {
+		room[j] = width(cols[j].head);
+		for (i = 0; i < rows; i++) {
+			int w = width(show_field(json_object_array_get_idx(items, i), cols[j].key, buf, FIELD_MAX));
+
+			room[j] = w > room[j] ? w : room[j];
+		}
+	}
+	for (j = 0; j < ncols; j++)
+		print_cell(cols[j].head, &cols[j], room[j], j + 1 == ncols);
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < ncols; j++)
+			print_cell(show_field(json_object_array_get_idx(items, i), cols[j].key, buf, FIELD_MAX),
+				   &cols[j], room[j], j + 1 == ncols);
+}
+
+static void table_for_scripts(struct json_object *items, const struct column *cols, size_t ncols, char *buf)
+{
+	size_t rows = json_object_array_length(items), i, j;
+
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < ncols; j++)
+			printf("%s%c", show_field(json_object_array_get_idx(items, i), cols[j].key, buf, FIELD_MAX),
+			       j + 1 == ncols ? '\n' : '\t');
+}
+
+int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols, size_t ncols)
+{
+	struct json_object *object;
+	char *buf;
+	int err;
+
+	if (json) {
+		object = json_object_new_object();
+		json_object_object_add(object, "items", json_object_get(items));
+		err = show_json(schema, object);
+		json_object_put(object);
+		return err;
+	}
+	buf = malloc(FIELD_MAX);
+	if (!buf || ncols > COLUMNS_MAX) {
+		free(buf);
+		return fail(FAIL_NO, "out of memory", NULL);
+	}
+	if (!isatty(1))
+		table_for_scripts(items, cols, ncols, buf);
+	else if (json_object_array_length(items))
+		table_for_people(items, cols, ncols, buf);
+	free(buf);
+	return show_done();
+}
+
+int show_json(const char *schema, struct json_object *object)
+{
+	struct json_object *whole = json_object_new_object();
+	char name[64];
+
+	/* The schema comes first, for people who look at the first line only. */
+	snprintf(name, sizeof(name), "gsh.%s/1", schema);
+	json_object_object_add(whole, "schema", json_object_new_string(name));
+	json_object_object_foreach(object, key, value)
+		json_object_object_add(whole, key, json_object_get(value));
+	puts(json_object_to_json_string_ext(whole, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(whole);
+	return show_done();
+}
+
+int show_done(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return fail(FAIL_NO, "cannot write the answer", "%s", strerror(errno));
+}

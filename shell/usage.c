@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * What gsh says about itself: usage lines, help, "did you mean". All of it is read off the entries (cmd.h).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shell/cmd.h"
+
+static void append(char *buf, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *buf, size_t size, const char *format, ...)
+{
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(buf + len, size - len, format, ap);
+	va_end(ap);
+}
+
+void usage_line(const struct cmd *cmd, char *buf, size_t size)
+{
+	const struct opt *o;
+
+	snprintf(buf, size, "gsh%s%s", *cmd->name ? " " : "", cmd->name);
+	for (o = cmd->opts; o && o->id; o++) {
+		if (o->id < 256)
+			append(buf, size, " [-%c%s%s]", o->id, o->arg ? " " : "", o->arg ? o->arg : "");
+		else
+			append(buf, size, " [--%s%s%s]", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+	}
+	if (*cmd->args)
+		append(buf, size, " %s", cmd->args);
+}
+
+int usage_fail(const struct cmd *cmd, const char *why, ...)
+{
+	char text[512], line[512];
+	va_list ap;
+
+	va_start(ap, why);
+	vsnprintf(text, sizeof(text), why, ap);
+	va_end(ap);
+	fail(FAIL_USAGE, *cmd->name ? cmd->name : "usage", "%s", text);
+	usage_line(cmd, line, sizeof(line));
+	hint("%s", line);
+	return -FAIL_USAGE;
+}
+
+static void help_option(const struct opt *o)
+{
+	char left[64] = "";
+
+	if (o->id < 256)
+		append(left, sizeof(left), "-%c, ", o->id);
+	else
+		append(left, sizeof(left), "    ");
+	append(left, sizeof(left), "--%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+	printf("  %-24s %s\n", left, o->help);
+}
+
+int usage_help(const struct cmd *cmd)
+{
+	static const struct opt help = { 'h', "help", NULL, "this help", WORDS_NONE };
+	const struct opt *o;
+	char line[512];
+
+	usage_line(cmd, line, sizeof(line));
+	printf("usage: %s\n\n%s\n", line, cmd->summary);
+	if (cmd->help)
+		printf("\n%s\n", cmd->help);
+	printf("\n");
+	for (o = cmd->opts; o && o->id; o++)
+		help_option(o);
+	help_option(&help);
+	return show_done();
+}
+
+int usage_overview(void)
+{
+	size_t i;
+	char line[512];
+
+	usage_line(&cmd_shell, line, sizeof(line));
+	printf("usage: %s\n       gsh VERB ...\n\n", line);
+	for (i = 0; cmd_list[i]; i++)
+		if (*cmd_list[i]->name && !(cmd_list[i]->flags & CMD_HIDDEN))
+			printf("  %-9s %s\n", cmd_list[i]->name, cmd_list[i]->summary);
+	printf("\nMore: gsh help VERB, gsh(1).\n");
+	return show_done();
+}
+
+/* How many letters must be changed, left out, put in or swapped with their neighbour. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t la = strlen(a), lb = strlen(b), i, j;
+	size_t d[33][33];
+
+	if (la > 32 || lb > 32)
+		return la + lb;
+	for (i = 0; i <= la; i++)
+		d[i][0] = i;
+	for (j = 0; j <= lb; j++)
+		d[0][j] = j;
+	for (i = 1; i <= la; i++) {
+		for (j = 1; j <= lb; j++) {
+			size_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
+		}
+	}
+	return d[la][lb];
+}
+
+const char *nearest(const char *word, const char *const *candidates)
+{
+	size_t len = strlen(word), best = len < 3 ? 2 : len < 6 ? 3 : 4; /* must be below this */
+	const char *found = NULL;
+
+	for (; *candidates; candidates++) {
+		size_t d = distance(word, *candidates);
+
+		if (d < best && d < strlen(*candidates)) {
+			best = d;
+			found = *candidates;
+		}
+	}
+	return found;
+}
+
+int usage_unknown_verb(const char *word)
+{
+	const char *names[64];
+	const char *near;
+	size_t i, n = 0;
+
+	for (i = 0; cmd_list[i] && n < 63; i++)
+		if (*cmd_list[i]->name && !(cmd_list[i]->flags & CMD_HIDDEN))
+			names[n++] = cmd_list[i]->name;
+	names[n] = NULL;
+	near = nearest(word, names);
+	fail(FAIL_USAGE, word, "no such verb");
+	if (near)
+		hint("did you mean \"gsh %s\"? To run a command: gsh run -- %s", near, word);
+	else
+		hint("to run a command: gsh run -- %s ; verbs: gsh help", word);
+	return -FAIL_USAGE;
+}
