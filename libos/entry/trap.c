@@ -51,7 +51,7 @@ void entry_fault(struct pal_regs *regs)
 	struct thread *t = current();
 
 	regs->orig_rax = -1;
-	signal_send_thread(t, &t->sig.fault);
+	signal_force_info(t, &t->sig.fault);
 	signal_deliver(t);
 }
 

@@ -82,8 +82,10 @@ void signal_thread_init(struct thread *t);
  * ignored signals, SIGCONT and the stop signals. 0, or -EAGAIN when RLIMIT_SIGPENDING is reached (rt signals only). */
 int signal_send_process(struct process *p, const struct siginfo *info);
 int signal_send_thread(struct thread *t, const struct siginfo *info);
-/* Raise a synchronous signal in the calling thread; it is delivered before the guest goes on, mask or not. */
+/* Raise a synchronous signal in the calling thread; it is delivered before the guest goes on: blocked or ignored, its
+ * action falls back to the default. */
 void signal_force(int sig, int code, u64 addr);
+void signal_force_info(struct thread *t, const struct siginfo *info);
 /* Convenience: si_code SI_KERNEL or SI_USER from this process to itself. */
 void signal_self(int sig, int code);
 /* Move the inbox into the queues. Owner thread. Returns true if anything deliverable is pending now. */
@@ -95,6 +97,9 @@ int signal_dequeue(struct thread *t, u64 set, struct siginfo *info);
 void signal_flush_exec(struct process *p); /* handlers to default, SIG_IGN stays */
 /* A vfork/fork child starts with empty queues and the parent's actions and mask. */
 void signal_fork(struct process *child, struct thread *t, const struct process *parent);
+
+/* A pending signal of set may be dequeued by t right now? */
+bool signal_available(struct thread *t, u64 set);
 
 /* ---- signal/send.c: to others ---- */
 /* kill(2): pid > 0, 0, -1, < -1; sig 0 only checks. info is filled as for kill, or given (sigqueue). */

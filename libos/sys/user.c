@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Guest memory: range check, then a copy that survives faults (entry/user_x86_64.S). */
 #include "libos/sys/user.h"
+#include "pal/base/heap.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
 

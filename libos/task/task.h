@@ -51,7 +51,7 @@ struct process {
 	s32 pid;			/* immutable; guest pid = tgid */
 	struct area_slot *slot;		/* immutable; shared with the sandbox */
 	struct mutex lock;		/* guards the next group */
-	struct list threads;		/* struct thread.sibling */
+	struct list threads;		/* struct thread.sibling; changed under sig.lock too, which walks it */
 	unsigned nthreads;
 	struct list children;		/* struct child.link: host children not yet reaped */
 	struct cred cred;

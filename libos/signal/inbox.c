@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * From the inbox ring, which the PAL's handler fills without locks, into the queues.
+ *
+ * Three kinds come in: kicks that carry a guest signal from another picoprocess; the host's signals that mean the same
+ * for the guest (terminal, job control, timers); and SIGCHLD, which is about a host child and is translated first.
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+
+bool timers_expired(struct process *p) __attribute__((weak));
+
+static struct thread *thread_by_tid(struct process *p, s32 tid)
+{
+	struct thread *t;
+
+	list_for_each(t, &p->threads, sibling)
+		if (t->tid == tid)
+			return t;
+	return NULL;
+}
+
+static void from_kick(struct process *p, const struct pal_kick *k)
+{
+	struct siginfo info = { .si_signo = k->sig, .si_code = k->code };
+	struct thread *t;
+
+	info.si_pid = k->pid;
+	info.si_uid = k->uid;
+	if (k->code < 0 && k->code != SI_TKILL)
+		info.si_value.sival_ptr = (void *)k->value;
+	if (!k->tid) {
+		signal_send_process(p, &info);
+		return;
+	}
+	lock(&p->lock);
+	t = thread_by_tid(p, k->tid);
+	if (t)
+		signal_send_thread(t, &info);
+	unlock(&p->lock);
+}
+
+static void from_host(struct process *p, const struct siginfo *host)
+{
+	struct siginfo info = { .si_signo = host->si_signo, .si_code = SI_KERNEL };
+
+	switch (host->si_signo) {
+	case SIGCHLD:
+		task_child_event(host);
+		return;
+	case SIGALRM:
+		if (timers_expired && timers_expired(p))
+			return;
+		break;
+	case SIGCONT:
+		p->slot->state = AREA_RUNNING;
+		/* A guest's SIGCONT brings its own kick with the sender's ids; this one covers the host's job control. */
+		break;
+	}
+	signal_send_process(p, &info);
+}
+
+bool signal_drain(struct thread *t)
+{
+	struct inbox *in = &t->sig.inbox;
+	struct process *p = t->proc;
+	u64 overflow;
+
+	while (in->head != atomic_load(&in->tail)) {
+		struct siginfo info = in->slot[in->head % INBOX_SIZE];
+		struct pal_kick k;
+
+		atomic_store(&in->head, in->head + 1);
+		if (pal_kick_decode(&info, &k))
+			from_kick(p, &k);
+		else
+			from_host(p, &info);
+	}
+	overflow = atomic_xchg(&in->overflow, 0);
+	for (int sig = 1; overflow; sig++, overflow >>= 1) {
+		struct siginfo info = { .si_signo = sig, .si_code = SI_KERNEL };
+
+		if (overflow & 1)
+			from_host(p, &info);
+	}
+	return signal_available(t, ~t->sig.blocked);
+}

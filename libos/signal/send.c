@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Signals to other processes of the sandbox: who may, and how they travel.
+ *
+ * A signal travels on the host's own queue: the kick is a host real-time signal whose siginfo carries the guest's. So
+ * message and doorbell are one host call, as dear as a native kill, no reader is needed on the other side, and the
+ * queue is bounded and cleaned up by the host when the target dies. SIGKILL, SIGSTOP and SIGCONT are the host's own.
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+
+static bool may_signal(const struct cred *c, const struct area_slot *to, int sig)
+{
+	const struct area_slot *self = this_process()->slot;
+
+	if (!c->euid || c->euid == to->suid || c->euid == to->ruid || c->ruid == to->suid || c->ruid == to->ruid)
+		return true;
+	return sig == SIGCONT && self->sid == to->sid;
+}
+
+static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *info)
+{
+	struct pal_kick k = {
+		.sig = info->si_signo,
+		.code = info->si_code,
+		.pid = info->si_pid,
+		.uid = info->si_uid,
+		.value = (u64)info->si_value.sival_ptr,
+		.tid = tid,
+	};
+	int host = atomic_load(&to->host_pid), r;
+
+	switch (info->si_signo) {
+	case SIGKILL:
+		return pal_kill(host, SIGKILL);
+	case SIGSTOP:
+		to->exit_status = SIGSTOP;
+		atomic_store(&to->state, AREA_STOPPED);
+		return pal_kill(host, SIGSTOP);
+	}
+	r = pal_kick(host, 0, &k);
+	if (info->si_signo == SIGCONT) {
+		if (atomic_load(&to->state) == AREA_STOPPED)
+			atomic_store(&to->state, AREA_RUNNING);
+		return pal_kill(host, SIGCONT);
+	}
+	return r == -EAGAIN && info->si_signo < SIGRTMIN ? 0 : r;
+}
+
+/* To the process in slot id (or the process of the thread with that id). */
+static int send_to(s32 id, const struct siginfo *info, int sig)
+{
+	struct process *self = this_process();
+	struct area_slot *to = area_process(id);
+	int r;
+
+	if (!to)
+		return -ESRCH;
+	if (!may_signal(&self->cred, to, sig))
+		return -EPERM;
+	if (!sig || to->state == AREA_ZOMBIE || to->tgid == 1)
+		return 0;
+	if (to == self->slot) {
+		if (sig == SIGKILL)
+			task_exit_group(SIGKILL);
+		return signal_send_process(self, info);
+	}
+	r = deliver_remote(0, to, info);
+	return r == -ESRCH ? 0 : r; /* it ended meanwhile: a zombie takes signals */
+}
+
+struct tally {
+	int sent, error;
+};
+
+static void count(struct tally *t, int r)
+{
+	if (!r)
+		t->sent++;
+	else
+		t->error = r;
+}
+
+static int tally_result(const struct tally *t)
+{
+	return t->sent ? 0 : t->error ? t->error : -ESRCH;
+}
+
+int signal_send_pgid(s32 pgid, const struct siginfo *info, int sig)
+{
+	struct process *self = this_process();
+	struct tally t = { 0 };
+
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false))
+		if (area_slot(id)->pgid == pgid && id != self->pid)
+			count(&t, send_to(id, info, sig));
+	/* Oneself last: the signal may end this process. */
+	if (self->slot->pgid == pgid)
+		count(&t, send_to(self->pid, info, sig));
+	return tally_result(&t);
+}
+
+static int send_all(const struct siginfo *info, int sig)
+{
+	struct process *self = this_process();
+	struct tally t = { 0 };
+
+	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false))
+		if (id != self->pid)
+			count(&t, send_to(id, info, sig));
+	return tally_result(&t);
+}
+
+int signal_kill(s32 pid, const struct siginfo *info, int sig)
+{
+	struct area_slot *s;
+
+	if (pid == 0)
+		return signal_send_pgid(this_process()->slot->pgid, info, sig);
+	if (pid == -1)
+		return send_all(info, sig);
+	if (pid < 0)
+		return pid == INT32_MIN ? -ESRCH : signal_send_pgid(-pid, info, sig);
+	s = area_slot(pid);
+	if (s && s->state == AREA_THREAD)
+		pid = s->tgid;
+	return send_to(pid, info, sig);
+}
+
+static int tgkill_local(struct process *p, s32 tid, const struct siginfo *info, int sig)
+{
+	struct thread *t, *found = NULL;
+	int r = -ESRCH;
+
+	lock(&p->lock);
+	list_for_each(t, &p->threads, sibling)
+		if (t->tid == tid)
+			found = t;
+	if (found)
+		r = sig && sig != SIGKILL ? signal_send_thread(found, info) : 0;
+	unlock(&p->lock);
+	if (!r && sig == SIGKILL)
+		task_exit_group(SIGKILL);
+	return r;
+}
+
+int signal_tgkill(s32 tgid, s32 tid, const struct siginfo *info, int sig)
+{
+	struct process *self = this_process();
+	struct area_slot *s = area_slot(tid), *to;
+	s32 owner;
+
+	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+		return -ESRCH;
+	owner = s->state == AREA_THREAD ? s->tgid : tid;
+	if (tgid > 0 && owner != tgid)
+		return -ESRCH;
+	to = area_process(owner);
+	if (!to)
+		return -ESRCH;
+	if (!may_signal(&self->cred, to, sig))
+		return -EPERM;
+	if (owner == self->pid)
+		return tgkill_local(self, tid, info, sig);
+	if (!sig || to->state == AREA_ZOMBIE || owner == 1)
+		return 0;
+	return deliver_remote(tid, to, info);
+}
