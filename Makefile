@@ -126,4 +126,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
+include $(wildcard tests/*/*.mk)
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
