@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ static void remove_tree(const char *path)
 
 static void make_trees(struct pico *p)
 {
-	char path[512];
+	char path[PATH_MAX];
 
 	if (p->scratch)
 		snprintf(p->tree, sizeof(p->tree), "/tmp/pico-XXXXXX");
