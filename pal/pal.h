@@ -106,7 +106,7 @@ ssize_t pal_sendmsg(int fd, const struct msghdr *msg, int flags); /* cancellable
 ssize_t pal_recvmsg(int fd, struct msghdr *msg, int flags); /* cancellable */
 
 /* ---- waiting (pal/poll.c) ---- */
-/* timeout NULL: for ever; it is not updated. Cancellable. */
+/* timeout NULL: for ever; it is not updated, and not guest memory. Cancellable. */
 int pal_ppoll(struct pollfd *fds, unsigned n, const struct timespec *timeout);
 int pal_epoll_create(void);
 int pal_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev);
@@ -116,6 +116,7 @@ int pal_futex(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *w
 int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2, u32 val3);
 
 /* ---- time (pal/clock.c) ---- */
+/* Written by the vDSO, in user mode: ts must not be guest memory. */
 int pal_clock_gettime(int clock, struct timespec *ts);
 int pal_clock_getres(int clock, struct timespec *ts);
 int pal_clock_nanosleep(int clock, int flags, const struct timespec *req, struct timespec *rem); /* cancellable */
@@ -130,6 +131,7 @@ u64 pal_vdso(void); /* address of the host's vDSO, or 0 */
 /* ---- processes and threads (pal/process.c, pal/clone_x86_64.S) ---- */
 /* The calling thread's region (guard, stack, control block, alternate stack); size of the libOS's struct thread. */
 struct pal_tcb *pal_thread_alloc(size_t thread_size); /* NULL: no memory */
+/* The region goes back when the host thread on it is gone (host_tid is 0); a thread may free its own before it exits. */
 void pal_thread_free(struct pal_tcb *tcb, size_t thread_size);
 /* Make tcb the current thread's: GS base, alternate stack. */
 void pal_thread_adopt(struct pal_tcb *tcb);
@@ -187,7 +189,12 @@ struct pal_kick {
 	s32 tid;   /* guest tid it is for, 0: the process */
 	s32 extra; /* si_status, si_overrun */
 };
-/* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone. */
+/* What a kick brought, from the info of an upcall whose si_signo is PAL_SIG_KICK. */
+static inline const struct pal_kick *pal_kick_of(const struct siginfo *info)
+{
+	return (const struct pal_kick *)&info->_sifields;
+}
+/* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone, -EAGAIN if the host's queue is full. */
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k);
 /* What a siginfo that the handler got carries, if it is a kick (si_signo PAL_SIG_KICK); false if it is anything else. */
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k);
@@ -202,6 +209,8 @@ int pal_sigmask(int how, u64 mask, u64 *old);
 
 /* ---- start (pal/main.c) ---- */
 struct grant;
+/* The host's auxiliary vector: a value by AT_ type, 0 if absent. Strings are copies. */
+u64 pal_auxv(u64 type);
 /* The grant of this sandbox; valid in every picoprocess. */
 const struct grant *pal_grant(void);
 /* One request to the monitor over the port and its answer (pal/monitor.h): payloads are copied; fds in and out.

@@ -73,6 +73,12 @@ struct pal_tcb {
 	void (*entry)(void);	/* immutable: where trampolines jump */
 	u32 pending;		/* atomic: look at the inbox before going on; set by the PAL's handler */
 	s32 host_tid;		/* atomic: written by the host at clone, cleared (and woken) when the thread is gone */
+	/* The rest is pal/thread.c's own. */
+	u64 altstack;		/* immutable: lowest address of the alternate signal stack */
+	u64 region_size;	/* immutable: from guard page to the end */
+	u64 start_mask;		/* the signal mask a new thread begins with */
+	struct pal_tcb *next;	/* guarded by the region lock: every region there is */
+	u32 freed;		/* guarded by the region lock: reusable once host_tid is 0 */
 };
 
 _Static_assert(sizeof(struct pal_regs) == REGS_SIZE, "frame layout");

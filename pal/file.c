@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Files by descriptor and by name below a directory descriptor.
+ *
+ * Where the rung does not confine attribute changes (rung B: Landlock does not know them, and a picoprocess could reach
+ * files outside through any descriptor), the filter denies them and the monitor makes them, after a look at where the
+ * file lies.
+ */
+#include "pal/impl.h"
+#include "pal/grant.h"
+#include "pal/monitor.h"
+#include "pal/base/str.h"
+
+int pal_openat(int dir, const char *path, int flags, u32 mode)
+{
+	return HOST(4, openat, dir, path, flags | O_CLOEXEC, mode);
+}
+
+int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
+{
+	struct open_how how = { .flags = (u32)flags | O_CLOEXEC, .mode = mode, .resolve = resolve };
+
+	/* openat ignores a mode without O_CREAT, openat2 refuses it. */
+	if (!(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE)
+		how.mode = 0;
+	return HOST(4, openat2, dir, path, &how, sizeof(how));
+}
+
+int pal_close(int fd)
+{
+	return HOST(1, close, fd);
+}
+
+ssize_t pal_read(int fd, void *buf, size_t size)
+{
+	return CP(3, read, fd, buf, size);
+}
+
+ssize_t pal_write(int fd, const void *buf, size_t size)
+{
+	return CP(3, write, fd, buf, size);
+}
+
+ssize_t pal_pread(int fd, void *buf, size_t size, u64 offset)
+{
+	return HOST(4, pread64, fd, buf, size, offset);
+}
+
+ssize_t pal_pwrite(int fd, const void *buf, size_t size, u64 offset)
+{
+	return HOST(4, pwrite64, fd, buf, size, offset);
+}
+
+ssize_t pal_preadv2(int fd, const struct iovec *iov, int n, s64 offset, int flags)
+{
+	return CP(6, preadv2, fd, iov, n, offset, offset < 0 ? -1l : 0, flags);
+}
+
+ssize_t pal_pwritev2(int fd, const struct iovec *iov, int n, s64 offset, int flags)
+{
+	return CP(6, pwritev2, fd, iov, n, offset, offset < 0 ? -1l : 0, flags);
+}
+
+s64 pal_lseek(int fd, s64 offset, int whence)
+{
+	return HOST(3, lseek, fd, offset, whence);
+}
+
+int pal_fstat(int fd, struct stat *st)
+{
+	return HOST(2, fstat, fd, st);
+}
+
+int pal_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx)
+{
+	return HOST(5, statx, dir, path, flags, mask, stx);
+}
+
+int pal_fstatfs(int fd, struct statfs *st)
+{
+	return HOST(2, fstatfs, fd, st);
+}
+
+int pal_getdents(int fd, void *buf, size_t size)
+{
+	return HOST(3, getdents64, fd, buf, size);
+}
+
+int pal_readlinkat(int dir, const char *path, char *buf, size_t size)
+{
+	return HOST(4, readlinkat, dir, path, buf, size);
+}
+
+int pal_mkdirat(int dir, const char *path, u32 mode)
+{
+	return HOST(3, mkdirat, dir, path, mode);
+}
+
+int pal_mknodat(int dir, const char *path, u32 mode, u64 dev)
+{
+	return HOST(4, mknodat, dir, path, mode, dev);
+}
+
+int pal_unlinkat(int dir, const char *path, int flags)
+{
+	return HOST(3, unlinkat, dir, path, flags);
+}
+
+int pal_renameat2(int from, const char *a, int to, const char *b, unsigned flags)
+{
+	return HOST(5, renameat2, from, a, to, b, flags);
+}
+
+int pal_linkat(int from, const char *a, int to, const char *b, int flags)
+{
+	return HOST(5, linkat, from, a, to, b, flags);
+}
+
+int pal_symlinkat(const char *target, int dir, const char *path)
+{
+	return HOST(3, symlinkat, target, dir, path);
+}
+
+static bool brokered(void)
+{
+	return pal_grant()->flags & GRANT_BROKER_ATTR;
+}
+
+/* Ask the monitor to change an attribute of fd. */
+static int setattr(int fd, const struct mon_setattr *req, const void *value, size_t size)
+{
+	struct iovec parts[2] = { { (void *)req, sizeof(*req) }, { (void *)value, size } };
+
+	return pal_request(MON_SETATTR, parts, 2, &fd, 1, NULL, 0, NULL, NULL);
+}
+
+int pal_fchmod(int fd, u32 mode)
+{
+	struct mon_setattr req = { .op = MON_ATTR_CHMOD, .mode = mode };
+
+	return brokered() ? setattr(fd, &req, NULL, 0) : HOST(2, fchmod, fd, mode);
+}
+
+int pal_futimens(int fd, const struct timespec times[2])
+{
+	struct mon_setattr req = { .op = MON_ATTR_TIMES };
+
+	if (!brokered())
+		return HOST(4, utimensat, fd, NULL, times, 0);
+	req.atime_ns = req.mtime_ns = UTIME_NOW;
+	if (times) {
+		req.atime_s = times[0].tv_sec;
+		req.atime_ns = times[0].tv_nsec;
+		req.mtime_s = times[1].tv_sec;
+		req.mtime_ns = times[1].tv_nsec;
+	}
+	return setattr(fd, &req, NULL, 0);
+}
+
+int pal_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+	struct mon_setattr req = { .op = MON_ATTR_SETX, .mode = flags };
+
+	if (!brokered())
+		return HOST(5, fsetxattr, fd, name, value, size, flags);
+	if (base_strlcpy(req.name, name, sizeof(req.name)) >= sizeof(req.name))
+		return -ERANGE;
+	return setattr(fd, &req, value, size);
+}
+
+int pal_fremovexattr(int fd, const char *name)
+{
+	struct mon_setattr req = { .op = MON_ATTR_DELX };
+
+	if (!brokered())
+		return HOST(2, fremovexattr, fd, name);
+	if (base_strlcpy(req.name, name, sizeof(req.name)) >= sizeof(req.name))
+		return -ERANGE;
+	return setattr(fd, &req, NULL, 0);
+}
+
+int pal_fchmodat(int dir, const char *path, u32 mode)
+{
+	return brokered() ? -EPERM : HOST(3, fchmodat, dir, path, mode);
+}
+
+int pal_utimensat(int dir, const char *path, const struct timespec times[2])
+{
+	return brokered() ? -EPERM : HOST(4, utimensat, dir, path, times, AT_SYMLINK_NOFOLLOW);
+}
+
+ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size)
+{
+	return HOST(4, fgetxattr, fd, name, value, size);
+}
+
+ssize_t pal_flistxattr(int fd, char *list, size_t size)
+{
+	return HOST(3, flistxattr, fd, list, size);
+}
+
+int pal_ftruncate(int fd, u64 size)
+{
+	return HOST(2, ftruncate, fd, size);
+}
+
+int pal_fallocate(int fd, int mode, u64 offset, u64 size)
+{
+	return HOST(4, fallocate, fd, mode, offset, size);
+}
+
+int pal_fadvise(int fd, u64 offset, u64 size, int advice)
+{
+	return HOST(4, fadvise64, fd, offset, size, advice);
+}
+
+int pal_fsync(int fd, bool data_only)
+{
+	return data_only ? HOST(1, fdatasync, fd) : HOST(1, fsync, fd);
+}
+
+int pal_flock(int fd, int op)
+{
+	return CP(2, flock, fd, op);
+}
+
+int pal_fcntl(int fd, int cmd, u64 arg)
+{
+	return CP(3, fcntl, fd, cmd, arg);
+}
+
+int pal_dup(int fd, int min)
+{
+	return HOST(3, fcntl, fd, F_DUPFD_CLOEXEC, min);
+}
+
+int pal_dup_to(int fd, int to)
+{
+	return HOST(3, dup3, fd, to, O_CLOEXEC);
+}
+
+int pal_ioctl(int fd, unsigned cmd, u64 arg)
+{
+	return CP(3, ioctl, fd, cmd, arg);
+}
+
+ssize_t pal_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t size)
+{
+	return HOST(6, copy_file_range, in, in_off, out, out_off, size, 0);
+}
+
+ssize_t pal_sendfile(int out, int in, s64 *off, size_t size)
+{
+	return CP(4, sendfile, out, in, off, size);
+}
+
+ssize_t pal_splice(int in, s64 *in_off, int out, s64 *out_off, size_t size, unsigned flags)
+{
+	return CP(6, splice, in, in_off, out, out_off, size, flags);
+}
+
+ssize_t pal_tee(int in, int out, size_t size, unsigned flags)
+{
+	return CP(4, tee, in, out, size, flags);
+}

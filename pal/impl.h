@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Names private to the PAL, grouped by file. The libOS does not include this. */
+#ifndef PAL_IMPL_H
+#define PAL_IMPL_H
+
+#include "pal/pal.h"
+#include "pal/host_x86_64.h"
+#include "pal/base/lock.h"
+
+/* hostcall_x86_64.S */
+extern const char pal_hostcall_start[], pal_hostcall_end[]; /* from the linker script */
+extern const char pal_host_insn[], pal_cp_begin[], pal_cp_end[], pal_cp_eintr[];
+extern const char pal_peek_insn[], pal_peek_fail[];
+void pal_restorer(void);
+long pal_clone_onto(unsigned long flags, u64 stack, s32 *parent_tid, s32 *child_tid, u64 tls, struct pal_tcb *tcb,
+		    void (*fn)(void *), void *arg);
+void pal_exit_insn(int status) noreturn_fn;
+u64 pal_peek(const void *p, bool *ok);
+
+/* main.c */
+void pal_main(u64 *stack) noreturn_fn;
+/* End with status 125 and a sentence: the host or the grant does not allow a start. */
+void pal_refuse(const char *fmt, ...) printf_like(1, 2) noreturn_fn;
+
+/* request.c: pal_monitor with the request in at most two parts */
+int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int nfds, void *reply, size_t reply_size,
+		int *reply_fds, int *nreply_fds);
+
+/* thread.c */
+extern struct pal_tcb pal_boot_tcb; /* GS before the libOS adopts a control block */
+void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg) noreturn_fn;
+void pal_set_gs(struct pal_tcb *tcb);
+struct pal_tcb *pal_gs_checked(void); /* NULL: GS is not ours */
+/* Hold the PAL's locks over a fork, so that the child finds them free; child: other threads are gone. */
+void pal_thread_fork_begin(void);
+void pal_thread_fork_end(bool child);
+
+/* memory.c */
+void pal_pages_fork_begin(void);
+void pal_pages_fork_end(void);
+
+/* clock.c: find the host's vDSO; its text counts as the guest's. */
+void pal_clock_init(void);
+bool pal_in_vdso(uintptr_t rip);
+
+/* trap.c */
+void pal_trap_init(void);
+
+#endif

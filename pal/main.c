@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Start of a picoprocess: look at the host, read the grant, seal the door, enter the libOS.
+ *
+ * The grant is copied and checked before a byte of it is believed: a picoprocess that executes the image again may have
+ * put anything at its descriptor. Whatever does not fit ends the process with status 125 and a sentence. Until the libOS
+ * adopts a control block, GS points at pal_boot_tcb, so that locks and handlers need no special case.
+ */
+#include "pal/impl.h"
+#include "pal/grant.h"
+#include "pal/base/str.h"
+
+#define AUXV_MAX 48
+#define BPF_MAX 4096 /* BPF_MAXINSNS */
+
+static struct grant grant;			/* immutable after start */
+static struct { u64 type, value; } auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
+static char platform[16], random_bytes[16];
+
+const struct grant *pal_grant(void)
+{
+	return &grant;
+}
+
+u64 pal_auxv(u64 type)
+{
+	for (unsigned i = 0; i < AUXV_MAX && auxv[i].type != AT_NULL; i++)
+		if (auxv[i].type == type)
+			return auxv[i].value;
+	return 0;
+}
+
+void pal_refuse(const char *fmt, ...)
+{
+	char line[512];
+	int n = base_snprintf(line, sizeof(line), "picoprocess: ");
+	va_list ap;
+
+	va_start(ap, fmt);
+	n += base_vsnprintf(line + n, sizeof(line) - n, fmt, ap);
+	va_end(ap);
+	n = MIN(n, (int)sizeof(line) - 1);
+	HOST(3, write, 2, line, n);
+	pal_exit(125);
+}
+
+/* Keep what auxv says, and the strings it points at: the host's first stack is not ours to keep. */
+static void auxv_read(const u64 *stack)
+{
+	const u64 *p = stack + 1 + stack[0] + 1; /* argc, argv, NULL */
+	unsigned n = 0;
+
+	while (*p)
+		p++;
+	for (p++; p[0] != AT_NULL && n < AUXV_MAX - 1; p += 2, n++) {
+		auxv[n].type = p[0];
+		auxv[n].value = p[1];
+		if (p[0] == AT_PLATFORM) {
+			base_strlcpy(platform, (const char *)p[1], sizeof(platform));
+			auxv[n].value = (u64)platform;
+		} else if (p[0] == AT_RANDOM) {
+			memcpy(random_bytes, (const void *)p[1], sizeof(random_bytes));
+			auxv[n].value = (u64)random_bytes;
+		}
+	}
+}
+
+static void host_check(void)
+{
+	u64 need = pal_auxv(AT_MINSIGSTKSZ);
+
+	if (!(pal_auxv(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		pal_refuse("this machine or its kernel (Linux 5.9 or later is needed) does not let programs set the "
+			   "GS base (FSGSBASE)\n");
+	/* A fault may arrive inside the handler of a kick: two frames, and the handlers' own needs. */
+	if (2 * need + 8192 > PAL_ALTSTACK_SIZE)
+		pal_refuse("signal frames of %lu bytes do not fit the alternate stack\n", need);
+}
+
+/* True if the field holds a NUL. */
+static bool terminated(const char *s, size_t size)
+{
+	return strnlen(s, size) < size;
+}
+
+static const char *grant_fault(u64 file_size)
+{
+	if (grant.magic != GRANT_MAGIC)
+		return "magic number";
+	if (grant.version != GRANT_VERSION)
+		return "version";
+	if (grant.size != sizeof(grant))
+		return "size";
+	if (grant.bpf_count > BPF_MAX || file_size != sizeof(grant) + grant.bpf_count * sizeof(struct sock_filter))
+		return "filter size";
+	if (grant.rung != GRANT_RUNG_A && grant.rung != GRANT_RUNG_B && grant.rung != GRANT_RUNG_NONE)
+		return "rung";
+	if (grant.bpf_count == 0 && grant.rung != GRANT_RUNG_NONE)
+		return "missing filter";
+	if (grant.flags & ~(GRANT_BROKER_ATTR | GRANT_BROKER_SOCK))
+		return "flags";
+	if (grant.nlayers < 1 || grant.nlayers > GRANT_LAYERS_MAX)
+		return "number of layers";
+	if (grant.ngroups > GRANT_GROUPS_MAX)
+		return "number of groups";
+	if (!terminated(grant.sandbox, sizeof(grant.sandbox)) || !terminated(grant.hostname, sizeof(grant.hostname)))
+		return "name";
+	return NULL;
+}
+
+static void grant_read(void)
+{
+	struct stat st;
+	const char *fault;
+	long n = HOST(2, fstat, GRANT_FD_GRANT, &st);
+
+	if (n < 0)
+		pal_refuse("no grant on descriptor %d: this program is started by gshd, not by hand\n", GRANT_FD_GRANT);
+	n = HOST(4, pread64, GRANT_FD_GRANT, &grant, sizeof(grant), 0);
+	if (n != sizeof(grant))
+		pal_refuse("the grant is too short\n");
+	fault = grant_fault(st.st_size);
+	if (fault)
+		pal_refuse("the grant does not fit this program: %s\n", fault);
+}
+
+/* From here on the kernel holds us to the list. Nothing is undone if it fails: there is nothing yet. */
+static void seal(void)
+{
+	struct sock_filter code[BPF_MAX];
+	struct sock_fprog prog = { .len = grant.bpf_count, .filter = code };
+	long size = grant.bpf_count * sizeof(code[0]), err;
+
+	if (!grant.bpf_count)
+		return;
+	if (HOST(4, pread64, GRANT_FD_GRANT, code, size, sizeof(grant)) != size)
+		pal_refuse("the filter is too short\n");
+	err = HOST(5, prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (!err)
+		err = HOST(3, seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	if (err)
+		pal_refuse("the host refuses the seccomp filter (error %ld)\n", -err);
+}
+
+void pal_main(u64 *stack)
+{
+	char **argv = (char **)(stack + 1);
+
+	auxv_read(stack);
+	host_check();
+	pal_set_gs(&pal_boot_tcb);
+	if (stack[0] != 2)
+		pal_refuse("this program is started by gshd, not by hand\n");
+	grant_read();
+	pal_clock_init();
+	pal_trap_init();
+	if (!strcmp(argv[1], "grant")) {
+		seal();
+		libos_start_leader();
+	} else if (!strcmp(argv[1], "exec")) {
+		libos_start_exec();
+	}
+	pal_refuse("unknown way to start\n");
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Host processes: fork, the image executed again, ends and waiting, sessions and groups, resources. */
+#include "pal/impl.h"
+#include "pal/grant.h"
+
+/*
+ * The child keeps stack, GS base and alternate stack: all are registers or memory that clone copies. The PAL's own
+ * locks are held over the clone; the libOS holds its own.
+ */
+int pal_fork(s32 *host_pid)
+{
+	struct pal_tcb *tcb = pal_tcb();
+	long pid;
+
+	pal_thread_fork_begin();
+	pal_pages_fork_begin();
+	pid = HOST(5, clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0, host_pid,
+		   &tcb->host_tid, 0);
+	pal_pages_fork_end();
+	pal_thread_fork_end(pid == 0);
+	return pid;
+}
+
+int pal_exec_image(void)
+{
+	const char *const argv[] = { "picoprocess", "exec", NULL }, *const envp[] = { NULL };
+
+	return HOST(5, execveat, GRANT_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
+}
+
+void pal_exit(int status)
+{
+	for (;;)
+		HOST(1, exit_group, status);
+}
+
+void pal_die_by_signal(int sig)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL };
+	u64 mask = sigmask(sig);
+
+	HOST(4, rt_sigaction, sig, &act, NULL, sizeof(act.sa_mask));
+	HOST(3, tgkill, HOST0(getpid), HOST0(gettid), sig);
+	HOST(4, rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
+	/* Not a deadly signal, or this is the first process of a pid namespace, which ignores its own. */
+	pal_exit(128 + sig);
+}
+
+int pal_getpid(void)
+{
+	return HOST0(getpid);
+}
+
+int pal_getppid(void)
+{
+	return HOST0(getppid);
+}
+
+int pal_gettid(void)
+{
+	return HOST0(gettid);
+}
+
+int pal_wait4(int host_pid, int *status, int options, struct rusage *ru)
+{
+	return CP(4, wait4, host_pid, status, options, ru);
+}
+
+int pal_waitid(int idtype, int id, struct siginfo *info, int options, struct rusage *ru)
+{
+	return CP(5, waitid, idtype, id, info, options, ru);
+}
+
+int pal_setsid(void)
+{
+	return HOST0(setsid);
+}
+
+int pal_setpgid(int host_pid, int host_pgid)
+{
+	return HOST(2, setpgid, host_pid, host_pgid);
+}
+
+int pal_getpgid(int host_pid)
+{
+	return HOST(1, getpgid, host_pid);
+}
+
+int pal_getsid(int host_pid)
+{
+	return HOST(1, getsid, host_pid);
+}
+
+int pal_getrusage(int who, struct rusage *ru)
+{
+	return HOST(2, getrusage, who, ru);
+}
+
+int pal_prlimit(int resource, const struct rlimit64 *set, struct rlimit64 *old)
+{
+	return HOST(4, prlimit64, 0, resource, set, old);
+}
+
+int pal_sched_yield(void)
+{
+	return HOST0(sched_yield);
+}
+
+int pal_sched_getaffinity(size_t size, void *mask)
+{
+	return HOST(3, sched_getaffinity, 0, size, mask);
+}
+
+int pal_sched_setaffinity(size_t size, const void *mask)
+{
+	return HOST(3, sched_setaffinity, 0, size, mask);
+}
+
+int pal_setpriority(int which, int who, int prio)
+{
+	return HOST(3, setpriority, which, who, prio);
+}
+
+int pal_getpriority(int which, int who)
+{
+	return HOST(2, getpriority, which, who);
+}
+
+int pal_getcpu(unsigned *cpu, unsigned *node)
+{
+	return HOST(3, getcpu, cpu, node, NULL);
+}
+
+int pal_prctl(int op, u64 a, u64 b, u64 c, u64 d)
+{
+	return HOST(5, prctl, op, a, b, c, d);
+}
+
+int pal_membarrier(int cmd, unsigned flags)
+{
+	return HOST(3, membarrier, cmd, flags, 0);
+}
+
+int pal_rseq(void *area, u32 size, int flags, u32 sig)
+{
+	return HOST(4, rseq, area, size, flags, sig);
+}
+
+int pal_getrandom(void *buf, size_t size, unsigned flags)
+{
+	return HOST(3, getrandom, buf, size, flags);
+}
+
+int pal_sysinfo(struct sysinfo *info)
+{
+	return HOST(1, sysinfo, info);
+}
