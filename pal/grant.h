@@ -35,6 +35,9 @@ enum grant_fd {
 	GRANT_FD_CACHE = 9,   /* directory of the patched-image cache, read-only; may be closed */
 	GRANT_FD_SHM = 10,    /* directory on a host tmpfs behind the guest's /dev/shm and tmpfs mounts */
 	GRANT_FD_WORK = 11,   /* work directory on the top layer's file system: copy-up stages here, then renames */
+	GRANT_FD_LEADER = 12, /* write end of the leader's port (libos/coord/coord.h); made by the leader */
+	GRANT_FD_LEADER_READ = 13, /* its read end; in the leader only */
+	GRANT_FD_STREAM = 14, /* this instance's own coordination stream, once it has one */
 	GRANT_FD_LAYER = 16,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top */
 };
 

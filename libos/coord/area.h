@@ -56,6 +56,7 @@ struct area_slot {
 };
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
+#define AREA_MUTE 0x4u /* asleep in vfork: cannot answer queries */
 
 struct area {
 	u64 magic;

@@ -15,8 +15,10 @@ bool libos_upcall_signal(struct pal_tcb *tcb, const struct siginfo *info)
 	struct inbox *in = &((struct thread *)tcb)->sig.inbox;
 	struct pal_kick k;
 
-	if (pal_kick_decode(info, &k) && !k.sig)
+	if (pal_kick_decode(info, &k) && !k.sig) {
+		atomic_store(&in->look, 1);
 		return true;
+	}
 	if (in->tail - in->head < INBOX_SIZE) {
 		in->slot[in->tail % INBOX_SIZE] = *info;
 		atomic_store(&in->tail, in->tail + 1);

@@ -7,6 +7,7 @@
  */
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
+#include "libos/coord/coord.h"
 
 bool timers_expired(struct process *p) __attribute__((weak));
 
@@ -83,5 +84,7 @@ bool signal_drain(struct thread *t)
 		if (overflow & 1)
 			from_host(p, &info);
 	}
+	if (atomic_xchg(&in->look, 0))
+		coord_serve();
 	return signal_available(t, ~t->sig.blocked);
 }

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Coordination streams: how the libOS instances of a sandbox ask each other for what does not fit in the area.
+ *
+ *      asker ----QUERY+reply end----> leader's port ----QUERY+reply end----> owner's stream
+ *        ^                                                                      | kick = doorbell
+ *        +------------------------------ANSWER----------------------------------+
+ *
+ * All instances inherit one end of the leader's port and only write to it. An instance gets a stream of its own when it
+ * is first needed: the leader kicks it, it makes a socket pair and sends one end in a HELLO; from then on the leader
+ * passes queries along, with the asker's reply descriptor, so that the answer goes straight back. So a fork costs no
+ * message, and a process that is never asked has no stream.
+ *
+ * Every stream is a SOCK_SEQPACKET socket: a message is whole or absent, and never larger than COORD_MSG_MAX. Nobody
+ * blocks on a full stream: the leader drops what an instance does not take (the asker's time limit answers for it), and
+ * an asker serves its own queries while it waits. An instance that is stopped, in vfork, or dead is not waited for.
+ */
+#ifndef LIBOS_COORD_COORD_H
+#define LIBOS_COORD_COORD_H
+
+#include "pal/base/types.h"
+
+#define COORD_VERSION 1
+#define COORD_MSG_MAX 16384	/* header and payload */
+#define COORD_WAIT_MS 300	/* an owner that does not answer by then is taken to be unable to */
+#define COORD_QUEUE_MAX 32	/* queries the leader keeps for an instance that has no stream yet */
+
+enum coord_type {
+#define MSG(nr, name, direction, payload, fds) COORD_##name = nr,
+#include "libos/coord/msgs.def"
+#undef MSG
+};
+
+struct coord_msg {
+	u16 version, type;
+	u32 len;	/* of the payload */
+	s32 pid;	/* HELLO: the sender; QUERY: the owner */
+	u32 seq;
+};
+
+enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK };
+
+struct coord_query {
+	u32 op;		/* enum coord_op */
+	u32 pad;
+	u64 offset;	/* READ: in bytes. LIST: entries to skip */
+	char name[256];	/* below /proc/self, NUL-terminated: "maps", "fd", "task/7/stat" */
+};
+
+struct coord_answer {
+	s32 error;	/* 0 or -errno */
+	u32 size;	/* bytes that follow */
+	u32 eof;
+	u32 pad;
+};
+
+/* ---- stream.c: every instance ---- */
+/* Ask pid's owner; buf gets up to size bytes of the answer from q->offset. Bytes, or -errno; -ETIMEDOUT, -ESRCH when it
+ * can't be asked (use the area's slot instead). *eof says whether more follows. Never called with a lock held. */
+ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof);
+/* Answer what has arrived; from signal_drain, after a kick that carries no signal. */
+void coord_serve(void);
+/* A forked child must not answer for its parent. */
+void coord_forked(void);
+
+/* ---- port.c: the leader ---- */
+int coord_port_create(void);	/* 0 or -errno; before the first fork */
+int coord_port_fd(void);	/* to poll for reading */
+void coord_port_serve(void);	/* take what has arrived; never blocks */
+void coord_port_gone(s32 pid);	/* a process ended: close its stream */
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * An instance's side of the coordination streams: asking another for its /proc, and answering for one's own.
+ *
+ * Answers are made by this instance's own procfs, by walking /proc/self as its guest would: whoever owns the data
+ * serves it, in one format, from one piece of code.
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+#include "libos/coord/wire.h"
+#include "libos/vfs/vfs.h"
+#include "pal/grant.h"
+
+static u32 stream_open;		/* atomic: GRANT_FD_STREAM is this process's */
+static struct mutex serve_lock; /* one thread answers at a time */
+
+void coord_forked(void)
+{
+	if (stream_open)
+		pal_close(GRANT_FD_STREAM);
+	stream_open = 0;
+	mutex_init(&serve_lock);
+}
+
+/* ---- answering ---- */
+
+static ssize_t list_names(struct file *f, u64 skip, char *out, size_t size, bool *eof)
+{
+	u8 dents[1024];
+	size_t used = 0;
+	ssize_t n;
+
+	*eof = true;
+	while ((n = f->ops->getdents(f, dents, sizeof(dents))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			struct linux_dirent64 *d = (void *)(dents + at);
+			size_t len = strlen(d->d_name) + 1;
+
+			at += d->d_reclen;
+			if (skip) {
+				skip--;
+				continue;
+			}
+			if (used + len > size) {
+				*eof = false;
+				return used;
+			}
+			memcpy(out + used, d->d_name, len);
+			used += len;
+		}
+	}
+	return n < 0 ? n : (ssize_t)used;
+}
+
+static ssize_t produce(const struct coord_query *q, char *out, size_t size, bool *eof)
+{
+	char path[300];
+	struct file *f;
+	ssize_t n;
+	int r;
+
+	*eof = true;
+	base_snprintf(path, sizeof(path), "/proc/self/%s", q->name);
+	if (q->op == COORD_LINK)
+		return vfs_readlink(AT_FDCWD, path, out, size);
+	r = vfs_open(AT_FDCWD, path, q->op == COORD_LIST ? O_RDONLY | O_DIRECTORY : O_RDONLY, 0, 0, &f);
+	if (r)
+		return r;
+	if (q->op == COORD_LIST) {
+		n = f->ops->getdents ? list_names(f, q->offset, out, size, eof) : -ENOTDIR;
+	} else {
+		n = file_read_kernel(f, out, size, q->offset);
+		*eof = n < (ssize_t)size;
+	}
+	file_put(f);
+	return n;
+}
+
+static void answer(const struct coord_msg *m, const struct coord_query *q, int reply)
+{
+	size_t room = COORD_MSG_MAX - sizeof(*m) - sizeof(struct coord_answer);
+	struct coord_msg head = { .version = COORD_VERSION, .type = COORD_ANSWER, .pid = m->pid, .seq = m->seq };
+	struct coord_answer a = { 0 };
+	char *out = base_alloc(room);
+	bool eof = true;
+	ssize_t n = -ENOMEM;
+
+	if (out)
+		n = q->name[sizeof(q->name) - 1] || strchr(q->name, '.') ? -EINVAL : produce(q, out, room, &eof);
+	a.error = n < 0 ? n : 0;
+	a.size = n < 0 ? 0 : n;
+	a.eof = eof;
+	head.len = sizeof(a) + a.size;
+	wire_send(reply, &head, &a, out, a.size, -1);
+	base_free(out);
+}
+
+static int open_stream(void)
+{
+	struct coord_msg hello = { .version = COORD_VERSION, .type = COORD_HELLO, .pid = this_process()->pid };
+	int ends[2], r;
+
+	r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
+	if (r)
+		return r;
+	r = pal_dup_to(ends[0], GRANT_FD_STREAM);
+	pal_close(ends[0]);
+	if (r >= 0)
+		r = wire_send(GRANT_FD_LEADER, &hello, NULL, NULL, 0, ends[1]);
+	pal_close(ends[1]);
+	if (r >= 0)
+		stream_open = 1;
+	return r;
+}
+
+void coord_serve(void)
+{
+	struct {
+		struct coord_msg m;
+		struct coord_query q;
+	} in;
+	ssize_t n;
+	int reply;
+
+	if (this_process()->vfork_child || !trylock(&serve_lock))
+		return;
+	if (!stream_open)
+		open_stream();
+	while (stream_open && (n = wire_receive(GRANT_FD_STREAM, &in, sizeof(in), &reply)) != -EAGAIN) {
+		if (n == -EBADMSG || n == -EINTR)
+			continue;
+		if (n < 0)
+			break;
+		if (in.m.type == COORD_QUERY)
+			answer(&in.m, &in.q, reply);
+		if (reply >= 0)
+			pal_close(reply);
+	}
+	unlock(&serve_lock);
+}
+
+/* ---- asking ---- */
+
+static ssize_t await(int fd, void *buf, size_t size, bool *eof)
+{
+	struct timespec limit = { 0, COORD_WAIT_MS * 1000000l };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct coord_msg *m;
+	struct coord_answer *a;
+	char *in = base_alloc(COORD_MSG_MAX);
+	ssize_t n = -ENOMEM;
+	int none;
+
+	while (in && (n = wire_receive(fd, in, COORD_MSG_MAX, &none)) == -EAGAIN) {
+		int r = pal_ppoll(&p, 1, &limit);
+
+		if (r == 0) {
+			n = -ETIMEDOUT;
+			break;
+		}
+		if (r == -EINTR) {
+			/* Someone may be asking us, and waiting for it: answer, or the two would wait for each other. */
+			coord_serve();
+			if (signal_pending(current())) {
+				n = -EINTR;
+				break;
+			}
+		}
+	}
+	m = (void *)in;
+	a = (void *)(m + 1);
+	if (n > 0 && m->type != COORD_ANSWER)
+		n = -ESRCH;
+	if (n > 0) {
+		*eof = a->eof;
+		n = a->error;
+		if (!n && a->size <= m->len - sizeof(*a)) {
+			n = MIN(size, a->size);
+			memcpy(buf, a + 1, n);
+		}
+	}
+	base_free(in);
+	return n;
+}
+
+ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof)
+{
+	static u32 seq;
+	struct coord_msg m = { .version = COORD_VERSION, .type = COORD_QUERY, .pid = pid, .len = sizeof(*q) };
+	struct area_slot *s = area_process(pid);
+	int ends[2];
+	ssize_t r;
+
+	if (!s || s->state != AREA_RUNNING || (s->flags & AREA_MUTE))
+		return -ESRCH;
+	r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
+	if (r)
+		return r;
+	m.seq = atomic_add(&seq, 1);
+	r = wire_send(GRANT_FD_LEADER, &m, q, NULL, 0, ends[1]);
+	pal_close(ends[1]);
+	if (!r)
+		r = await(ends[0], buf, size, eof);
+	pal_close(ends[0]);
+	return r;
+}
