@@ -100,7 +100,7 @@ void coord_port_gone(s32 pid)
 
 static void ring(const struct instance *i)
 {
-	static const struct pal_kick look;
+	static const struct pal_kick look = { .extra = 1 };
 
 	pal_kick(i->host_pid, 0, &look);
 }

@@ -16,7 +16,8 @@ bool libos_upcall_signal(struct pal_tcb *tcb, const struct siginfo *info)
 	struct pal_kick k;
 
 	if (pal_kick_decode(info, &k) && !k.sig) {
-		atomic_store(&in->look, 1);
+		if (k.extra)
+			atomic_store(&in->look, 1);
 		return true;
 	}
 	if (in->tail - in->head < INBOX_SIZE) {
