@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The sandbox area: mapping it, and the table of guest ids.
+ *
+ * An id is taken by compare-and-swap of its slot's state at a cyclic cursor; the bitmap of ids in use is only an index
+ * for walkers: set after the state left FREE, cleared before it returns there, so that a walker may miss an id that is
+ * just being born but never trips over one that is gone.
+ */
+#include "libos/coord/area.h"
+#include "pal/pal.h"
+#include "pal/grant.h"
+
+/* Above everything that pal_pages_alloc gives out, the same in every picoprocess. */
+#define AREA_ADDRESS 0x78f000000000
+/* Linux never gives out the ids below 300 again after the first round (kernel/pid.c, RESERVED_PIDS). */
+#define AREA_ROUND_START 300
+#define AREA_FIRST_ID 2
+
+struct area *the_area;
+
+static void area_lay_out(struct area *a)
+{
+	struct timespec ts;
+
+	if (pal_clock_gettime(CLOCK_BOOTTIME, &ts) == 0)
+		a->boot_ns = pal_grant()->boot_ns ?: (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
+	a->magic = AREA_MAGIC;
+	a->cursor = AREA_FIRST_ID;
+	a->inodes = 1;
+	atomic_store(&a->ready, 1);
+}
+
+int area_map(bool create)
+{
+	size_t size = PAGE_UP(sizeof(struct area));
+	struct stat st;
+	intptr_t r;
+	int err;
+
+	err = create ? pal_ftruncate(GRANT_FD_AREA, size) : 0;
+	if (!err)
+		err = pal_fstat(GRANT_FD_AREA, &st);
+	if (err)
+		return err;
+	if ((size_t)st.st_size < size)
+		return -EINVAL;
+	r = pal_mmap(AREA_ADDRESS, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, GRANT_FD_AREA, 0);
+	if (r < 0)
+		return (int)r;
+	the_area = (struct area *)r;
+	if (create)
+		area_lay_out(the_area);
+	return the_area->magic == AREA_MAGIC && atomic_load(&the_area->ready) ? 0 : -EINVAL;
+}
+
+/* Does a process still name id as its group or session? Then it must not become another process's id. */
+static bool area_id_named(s32 id)
+{
+	for (s32 i = area_next(1, false); i; i = area_next(i + 1, false)) {
+		const struct area_slot *s = &the_area->slot[i];
+
+		if (s->pgid == id || s->sid == id)
+			return true;
+	}
+	return false;
+}
+
+static s32 area_next_candidate(bool *again)
+{
+	u32 c = __atomic_fetch_add(&the_area->cursor, 1, __ATOMIC_RELAXED);
+	u32 round = AREA_PIDS - AREA_ROUND_START;
+
+	*again = c >= AREA_PIDS;
+	return (s32)(*again ? AREA_ROUND_START + (c - AREA_PIDS) % round : c);
+}
+
+s32 area_take_id(void)
+{
+	for (unsigned i = 0; i < AREA_PIDS; i++) {
+		bool again;
+		s32 id = area_next_candidate(&again);
+		struct area_slot *s = &the_area->slot[id];
+
+		if (atomic_load_relaxed(&s->state) != AREA_FREE || !atomic_cas(&s->state, AREA_FREE, AREA_RESERVED))
+			continue;
+		if (again && area_id_named(id)) {
+			atomic_store(&s->state, AREA_FREE);
+			continue;
+		}
+		s->host_pid = 0;
+		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
+		return id;
+	}
+	return -EAGAIN;
+}
+
+void area_free_id(s32 id)
+{
+	struct area_slot *s = area_slot(id);
+
+	if (!s)
+		return;
+	atomic_and(&the_area->in_use[id / 32], ~(1u << (id % 32)));
+	memset((char *)s + sizeof(s->state), 0, sizeof(*s) - sizeof(s->state));
+	atomic_store(&s->state, AREA_FREE);
+}
+
+static bool area_is_process(u32 state)
+{
+	return state == AREA_RUNNING || state == AREA_STOPPED || state == AREA_ZOMBIE;
+}
+
+struct area_slot *area_process(s32 pid)
+{
+	struct area_slot *s = area_slot(pid);
+
+	return s && area_is_process(atomic_load(&s->state)) ? s : NULL;
+}
+
+s32 area_next(s32 id, bool threads)
+{
+	u32 word = (u32)MAX(id, 1) / 32;
+	u32 bits;
+
+	if (id >= AREA_PIDS)
+		return 0;
+	bits = atomic_load_relaxed(&the_area->in_use[word]) & (~0u << (MAX(id, 1) % 32));
+	for (;;) {
+		while (bits) {
+			s32 found = (s32)(word * 32 + (u32)__builtin_ctz(bits));
+			u32 state = atomic_load(&the_area->slot[found].state);
+
+			if (area_is_process(state) || (threads && state == AREA_THREAD))
+				return found;
+			bits &= bits - 1;
+		}
+		if (++word == AREA_PIDS / 32)
+			return 0;
+		bits = atomic_load_relaxed(&the_area->in_use[word]);
+	}
+}
