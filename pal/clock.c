@@ -5,7 +5,7 @@
  * If the vDSO can't answer by itself (an odd clock source) it makes the system call from its own text, which the filter
  * turns into SIGSYS; pal/trap.c sees that the call is the PAL's own and makes it on the vDSO's behalf.
  */
-#include "pal/impl.h"
+#include "pal/allowed.h"
 
 typedef long (*gettime_fn)(long clock, struct timespec *ts);
 
@@ -105,22 +105,22 @@ static bool clock_in_vdso(int clock)
 
 int pal_clock_gettime(int clock, struct timespec *ts)
 {
-	return clock_in_vdso(clock) ? vdso_gettime(clock, ts) : HOST(2, clock_gettime, clock, ts);
+	return clock_in_vdso(clock) ? vdso_gettime(clock, ts) : HOST_OR(-EINVAL, 2, clock_gettime, clock, ts);
 }
 
 int pal_clock_getres(int clock, struct timespec *ts)
 {
-	return HOST(2, clock_getres, clock, ts);
+	return HOST_OR(-EINVAL, 2, clock_getres, clock, ts);
 }
 
 int pal_clock_nanosleep(int clock, int flags, const struct timespec *req, struct timespec *rem)
 {
-	return CP(4, clock_nanosleep, clock, flags, req, rem);
+	return CP_OR(-EINVAL, 4, clock_nanosleep, clock, flags, req, rem);
 }
 
 int pal_timerfd_create(int clock, int flags)
 {
-	return HOST(2, timerfd_create, clock, flags | TFD_CLOEXEC);
+	return HOST_OR(-EINVAL, 2, timerfd_create, clock, flags | TFD_CLOEXEC);
 }
 
 int pal_timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old)

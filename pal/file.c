@@ -6,7 +6,7 @@
  * files outside through any descriptor), the filter denies them and the monitor makes them, after a look at where the
  * file lies.
  */
-#include "pal/impl.h"
+#include "pal/allowed.h"
 #include "pal/grant.h"
 #include "pal/monitor.h"
 #include "pal/base/str.h"
@@ -28,7 +28,7 @@ int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
 
 int pal_close(int fd)
 {
-	return HOST(1, close, fd);
+	return HOST_OR(-EBADF, 1, close, fd);
 }
 
 ssize_t pal_read(int fd, void *buf, size_t size)
@@ -93,27 +93,27 @@ int pal_readlinkat(int dir, const char *path, char *buf, size_t size)
 
 int pal_mkdirat(int dir, const char *path, u32 mode)
 {
-	return HOST(3, mkdirat, dir, path, mode);
+	return HOST_OR(-EINVAL, 3, mkdirat, dir, path, mode);
 }
 
 int pal_mknodat(int dir, const char *path, u32 mode, u64 dev)
 {
-	return HOST(4, mknodat, dir, path, mode, dev);
+	return HOST_OR(-EPERM, 4, mknodat, dir, path, mode, dev);
 }
 
 int pal_unlinkat(int dir, const char *path, int flags)
 {
-	return HOST(3, unlinkat, dir, path, flags);
+	return HOST_OR(-EINVAL, 3, unlinkat, dir, path, flags);
 }
 
 int pal_renameat2(int from, const char *a, int to, const char *b, unsigned flags)
 {
-	return HOST(5, renameat2, from, a, to, b, flags);
+	return HOST_OR(-EINVAL, 5, renameat2, from, a, to, b, flags);
 }
 
 int pal_linkat(int from, const char *a, int to, const char *b, int flags)
 {
-	return HOST(5, linkat, from, a, to, b, flags);
+	return HOST_OR(-EINVAL, 5, linkat, from, a, to, b, flags);
 }
 
 int pal_symlinkat(const char *target, int dir, const char *path)
@@ -138,7 +138,7 @@ int pal_fchmod(int fd, u32 mode)
 {
 	struct mon_setattr req = { .op = MON_ATTR_CHMOD, .mode = mode };
 
-	return brokered() ? setattr(fd, &req, NULL, 0) : HOST(2, fchmod, fd, mode);
+	return brokered() ? setattr(fd, &req, NULL, 0) : HOST_OR(-EPERM, 2, fchmod, fd, mode);
 }
 
 int pal_futimens(int fd, const struct timespec times[2])
@@ -181,7 +181,7 @@ int pal_fremovexattr(int fd, const char *name)
 
 int pal_fchmodat(int dir, const char *path, u32 mode)
 {
-	return brokered() ? -EPERM : HOST(3, fchmodat, dir, path, mode);
+	return brokered() ? -EPERM : HOST_OR(-EPERM, 3, fchmodat, dir, path, mode);
 }
 
 int pal_utimensat(int dir, const char *path, const struct timespec times[2])
@@ -226,7 +226,7 @@ int pal_flock(int fd, int op)
 
 int pal_fcntl(int fd, int cmd, u64 arg)
 {
-	return CP(3, fcntl, fd, cmd, arg);
+	return CP_OR(-EINVAL, 3, fcntl, fd, cmd, arg);
 }
 
 int pal_dup(int fd, int min)
@@ -236,12 +236,12 @@ int pal_dup(int fd, int min)
 
 int pal_dup_to(int fd, int to)
 {
-	return HOST(3, dup3, fd, to, O_CLOEXEC);
+	return HOST_OR(-EBADF, 3, dup3, fd, to, O_CLOEXEC);
 }
 
 int pal_ioctl(int fd, unsigned cmd, u64 arg)
 {
-	return CP(3, ioctl, fd, cmd, arg);
+	return CP_OR(-ENOTTY, 3, ioctl, fd, cmd, arg);
 }
 
 ssize_t pal_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t size)

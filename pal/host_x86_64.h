@@ -31,7 +31,6 @@
  *   socket                                       not with GRANT_BROKER_SOCK; SOCK_CLOEXEC
  *   bind connect listen accept4 getsockname getpeername setsockopt getsockopt shutdown sendto recvfrom   as socket
  *   sendmsg recvmsg                              also on GRANT_FD_PORT and its reply ends, whatever the rung
- *   fchdir                                       not with GRANT_BROKER_SOCK (AF_UNIX names are relative to it)
  *   ppoll epoll_create1 epoll_ctl epoll_pwait2   EPOLL_CLOEXEC; signal masks NULL
  *   futex                                        WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP *_BITSET; private and shared
  *   clock_gettime clock_getres clock_nanosleep   any clock the libOS lets through

@@ -6,7 +6,7 @@
  * of modest size stays mapped but empty (MADV_DONTNEED) in a small store, so that stacks and buffers of equal size
  * come back without a new mapping; others are unmapped and their addresses forgotten.
  */
-#include "pal/impl.h"
+#include "pal/allowed.h"
 
 #define STORE_SLOTS 32
 #define STORE_BLOCK_MAX (256u << 10)
@@ -20,7 +20,7 @@ static struct {
 
 intptr_t pal_mmap(uintptr_t addr, size_t size, int prot, int flags, int fd, u64 offset)
 {
-	return HOST(6, mmap, addr, size, prot, flags, fd, offset);
+	return HOST_OR(-EINVAL, 6, mmap, addr, size, prot, flags, fd, offset);
 }
 
 int pal_munmap(uintptr_t addr, size_t size)
@@ -30,17 +30,17 @@ int pal_munmap(uintptr_t addr, size_t size)
 
 int pal_mprotect(uintptr_t addr, size_t size, int prot)
 {
-	return HOST(3, mprotect, addr, size, prot);
+	return HOST_OR(-EINVAL, 3, mprotect, addr, size, prot);
 }
 
 intptr_t pal_mremap(uintptr_t addr, size_t old, size_t size, int flags, uintptr_t to)
 {
-	return HOST(5, mremap, addr, old, size, flags, to);
+	return HOST_OR(-EINVAL, 5, mremap, addr, old, size, flags, to);
 }
 
 int pal_madvise(uintptr_t addr, size_t size, int advice)
 {
-	return HOST(3, madvise, addr, size, advice);
+	return HOST_OR(-EINVAL, 3, madvise, addr, size, advice);
 }
 
 int pal_msync(uintptr_t addr, size_t size, int flags)
@@ -55,7 +55,7 @@ int pal_mincore(uintptr_t addr, size_t size, u8 *vec)
 
 int pal_mlock(uintptr_t addr, size_t size, int flags)
 {
-	return HOST(3, mlock2, addr, size, flags);
+	return HOST_OR(-EINVAL, 3, mlock2, addr, size, flags);
 }
 
 int pal_munlock(uintptr_t addr, size_t size)
@@ -65,7 +65,7 @@ int pal_munlock(uintptr_t addr, size_t size)
 
 int pal_memfd(const char *name, unsigned flags)
 {
-	return HOST(2, memfd_create, name, flags | MFD_CLOEXEC);
+	return HOST_OR(-EINVAL, 2, memfd_create, name, flags | MFD_CLOEXEC);
 }
 
 /* Caller holds pages_lock. */

@@ -89,8 +89,10 @@ int pal_socketpair(int type, int fds[2]); /* AF_UNIX */
 int pal_socketpair_flags(int domain, int type, int protocol, int fds[2]);
 int pal_socket(int domain, int type, int protocol);
 int pal_bind(int fd, const void *addr, unsigned len);
-/* A pathname AF_UNIX address cannot carry a directory; bind or connect to `name` in directory `dir` (fchdir under a
- * lock, then relative). -EPERM where the rung has no sockets. */
+/* A socket with a name in the file system: bind or connect fd to the socket file `name` in directory `dir`. To bind, make
+ * the file first (pal_mknodat). The host sees an abstract address made of the file's identity, never a path: a path could
+ * name a socket of the host's. -ECONNREFUSED: no socket file, or nobody listens. -EPERM where the rung has no sockets.
+ * Connecting is cancellable. */
 int pal_unix_at(int fd, int dir, const char *name, bool connect);
 int pal_connect(int fd, const void *addr, unsigned len); /* cancellable */
 int pal_listen(int fd, int backlog);
@@ -189,11 +191,6 @@ struct pal_kick {
 	s32 tid;   /* guest tid it is for, 0: the process */
 	s32 extra; /* si_status, si_overrun */
 };
-/* What a kick brought, from the info of an upcall whose si_signo is PAL_SIG_KICK. */
-static inline const struct pal_kick *pal_kick_of(const struct siginfo *info)
-{
-	return (const struct pal_kick *)&info->_sifields;
-}
 /* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone, -EAGAIN if the host's queue is full. */
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k);
 /* What a siginfo that the handler got carries, if it is a kick (si_signo PAL_SIG_KICK); false if it is anything else. */
@@ -212,7 +209,7 @@ struct grant;
 /* The host's auxiliary vector: a value by AT_ type, 0 if absent. Strings are copies. */
 u64 pal_auxv(u64 type);
 /* The grant of this sandbox; valid in every picoprocess. */
-const struct grant *pal_grant(void);
+const struct grant *pal_grant(void) __attribute__((const));
 /* One request to the monitor over the port and its answer (pal/monitor.h): payloads are copied; fds in and out.
  * Returns the reply's payload size or -errno (the reply's error included). */
 int pal_monitor(u32 type, const void *req, size_t req_size, const int *fds, int nfds, void *reply, size_t reply_size,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Host processes: fork, the image executed again, ends and waiting, sessions and groups, resources. */
-#include "pal/impl.h"
+#include "pal/allowed.h"
 #include "pal/grant.h"
 
 /*
@@ -118,12 +118,12 @@ int pal_sched_setaffinity(size_t size, const void *mask)
 
 int pal_setpriority(int which, int who, int prio)
 {
-	return HOST(3, setpriority, which, who, prio);
+	return HOST_OR(-EPERM, 3, setpriority, which, who, prio);
 }
 
 int pal_getpriority(int which, int who)
 {
-	return HOST(2, getpriority, which, who);
+	return HOST_OR(-EPERM, 2, getpriority, which, who);
 }
 
 int pal_getcpu(unsigned *cpu, unsigned *node)
@@ -133,12 +133,12 @@ int pal_getcpu(unsigned *cpu, unsigned *node)
 
 int pal_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 {
-	return HOST(5, prctl, op, a, b, c, d);
+	return HOST_OR(-EINVAL, 5, prctl, op, a, b, c, d);
 }
 
 int pal_membarrier(int cmd, unsigned flags)
 {
-	return HOST(3, membarrier, cmd, flags, 0);
+	return HOST_OR(-EINVAL, 3, membarrier, cmd, flags, 0);
 }
 
 int pal_rseq(void *area, u32 size, int flags, u32 sig)
@@ -148,7 +148,7 @@ int pal_rseq(void *area, u32 size, int flags, u32 sig)
 
 int pal_getrandom(void *buf, size_t size, unsigned flags)
 {
-	return HOST(3, getrandom, buf, size, flags);
+	return HOST_OR(-EINVAL, 3, getrandom, buf, size, flags);
 }
 
 int pal_sysinfo(struct sysinfo *info)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Pipes, event counters, sockets. Everything is opened close-on-exec: an exec of the image keeps only what is meant. */
-#include "pal/impl.h"
+#include "pal/allowed.h"
 #include "pal/grant.h"
+#include "pal/base/str.h"
 
 int pal_pipe(int fds[2], int flags)
 {
-	return HOST(2, pipe2, fds, flags | O_CLOEXEC);
+	return HOST_OR(-EINVAL, 2, pipe2, fds, flags | O_CLOEXEC);
 }
 
 int pal_eventfd(unsigned value, int flags)
@@ -20,7 +21,7 @@ int pal_socketpair(int type, int fds[2])
 
 int pal_socketpair_flags(int domain, int type, int protocol, int fds[2])
 {
-	return HOST(4, socketpair, domain, type | SOCK_CLOEXEC, protocol, fds);
+	return HOST_OR(-EAFNOSUPPORT, 4, socketpair, domain, type | SOCK_CLOEXEC, protocol, fds);
 }
 
 /* The filter answers calls it denies by ending the process, so the rung is asked first. */
@@ -31,7 +32,7 @@ static bool sockets_denied(void)
 
 int pal_socket(int domain, int type, int protocol)
 {
-	return sockets_denied() ? -EPERM : HOST(3, socket, domain, type | SOCK_CLOEXEC, protocol);
+	return sockets_denied() ? -EPERM : HOST_OR(-EAFNOSUPPORT, 3, socket, domain, type | SOCK_CLOEXEC, protocol);
 }
 
 int pal_bind(int fd, const void *addr, unsigned len)
@@ -51,7 +52,7 @@ int pal_listen(int fd, int backlog)
 
 int pal_accept(int fd, void *addr, unsigned *len, int flags)
 {
-	return sockets_denied() ? -EPERM : CP(4, accept4, fd, addr, len, flags | SOCK_CLOEXEC);
+	return sockets_denied() ? -EPERM : CP_OR(-EINVAL, 4, accept4, fd, addr, len, flags | SOCK_CLOEXEC);
 }
 
 int pal_getsockname(int fd, void *addr, unsigned *len)
@@ -66,7 +67,7 @@ int pal_getpeername(int fd, void *addr, unsigned *len)
 
 int pal_setsockopt(int fd, int level, int name, const void *value, unsigned len)
 {
-	return HOST(5, setsockopt, fd, level, name, value, len);
+	return HOST_OR(-ENOPROTOOPT, 5, setsockopt, fd, level, name, value, len);
 }
 
 int pal_getsockopt(int fd, int level, int name, void *value, unsigned *len)
@@ -100,62 +101,37 @@ ssize_t pal_recvmsg(int fd, struct msghdr *msg, int flags)
 }
 
 /*
- * The working directory is the one way to give the kernel a directory together with a socket's name. It belongs to the
- * process, so a lock holds it from fchdir to the lookup. A connect that has to wait for room in the listener's backlog
- * must not wait under that lock: it is made non-blocking for the moment and tried again.
+ * The identity of a socket file as an abstract address. The time of birth is part of it, since an inode number comes back
+ * soon after its file is gone. Abstract names are private to the sandbox: it has a network namespace of its own, or no
+ * sockets at all.
  */
-static struct mutex cwd_lock = MUTEX_INIT;
-
-static int unix_once(int fd, int dir, const struct sockaddr_un *addr, unsigned len, bool connect)
+static int unix_address(struct sockaddr_un *addr, unsigned *len, int dir, const char *name)
 {
-	int err;
+	struct statx st;
+	int err = pal_statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME, &st), n;
 
-	lock(&cwd_lock);
-	err = HOST(1, fchdir, dir);
-	if (!err)
-		err = connect ? HOST(3, connect, fd, addr, len) : HOST(3, bind, fd, addr, len);
-	unlock(&cwd_lock);
-	return err;
-}
-
-static int unix_connect_waiting(int fd, int dir, const struct sockaddr_un *addr, unsigned len, int flags)
-{
-	struct timespec pause = { 0, 100000 };
-	int err;
-
-	for (;;) {
-		HOST(3, fcntl, fd, F_SETFL, flags | O_NONBLOCK);
-		err = unix_once(fd, dir, addr, len, true);
-		HOST(3, fcntl, fd, F_SETFL, flags);
-		if (err != -EAGAIN)
-			return err;
-		err = pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-		if (err)
-			return err;
-		pause.tv_nsec = MIN(pause.tv_nsec * 2, 10000000);
-	}
+	if (err)
+		return err;
+	if ((st.stx_mode & S_IFMT) != S_IFSOCK)
+		return -ECONNREFUSED;
+	addr->sun_family = AF_UNIX;
+	addr->sun_path[0] = '\0';
+	n = base_snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1, "gsh-%x:%x-%lx-%lx.%x", st.stx_dev_major,
+			  st.stx_dev_minor, (u64)st.stx_ino, (u64)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	*len = offsetof(struct sockaddr_un, sun_path) + 1 + n;
+	return 0;
 }
 
 int pal_unix_at(int fd, int dir, const char *name, bool connect)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	size_t n = strlen(name);
-	unsigned len = offsetof(struct sockaddr_un, sun_path) + n + 1;
-	int flags;
+	struct sockaddr_un addr;
+	unsigned len;
+	int err;
 
 	if (sockets_denied())
 		return -EPERM;
-	if (!n || name[0] == '/')
-		return -EINVAL;
-	if (n >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, name, n);
-	if (!connect)
-		return unix_once(fd, dir, &addr, len, false);
-	flags = HOST(3, fcntl, fd, F_GETFL, 0);
-	if (flags < 0)
-		return flags;
-	if (flags & O_NONBLOCK)
-		return unix_once(fd, dir, &addr, len, true);
-	return unix_connect_waiting(fd, dir, &addr, len, flags);
+	err = unix_address(&addr, &len, dir, name);
+	if (err)
+		return err;
+	return connect ? pal_connect(fd, &addr, len) : pal_bind(fd, &addr, len);
 }

@@ -25,6 +25,9 @@
 	 sigmask(SIGURG) | sigmask(SIGWINCH) | sigmask(SIGVTALRM) | sigmask(SIGPROF) | sigmask(SIGPIPE) | \
 	 sigmask(SIGIO))
 
+/* The kernel carries 32 bytes behind the header of a siginfo of SI_QUEUE, unread. */
+_Static_assert(sizeof(struct pal_kick) == 32, "a kick fits a siginfo");
+
 /* mov %rsp, %gs:TCB_GUEST_RSP: how a trampoline begins; and the length of its next instruction, lea s+2(%rip), %rcx. */
 static const u8 trampoline_head[] = { 0x65, 0x48, 0x89, 0x24, 0x25, TCB_GUEST_RSP, 0, 0, 0 };
 #define TRAMPOLINE_ALIGN 32
@@ -254,13 +257,20 @@ int pal_kick(int host_pid, int host_tid, const struct pal_kick *k)
 {
 	struct siginfo info;
 
-	/* SI_QUEUE: the kernel carries what follows the header as it is. */
 	memset(&info, 0, sizeof(info));
 	info.si_signo = PAL_SIG_KICK;
 	info.si_code = SI_QUEUE;
 	memcpy(&info._sifields, k, sizeof(*k));
 	return host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_KICK, &info) :
 			  HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_KICK, &info);
+}
+
+bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k)
+{
+	if (info->si_signo != PAL_SIG_KICK || info->si_code != SI_QUEUE)
+		return false;
+	memcpy(k, &info->_sifields, sizeof(*k));
+	return true;
 }
 
 int pal_kill(int host_pid, int sig)
