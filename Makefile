@@ -74,7 +74,7 @@ PICO_OBJ := $(call free_obj,$(PAL_SRC) $(LIBOS_SRC))
 $(PICO): $(PICO_OBJ) pal/picoprocess.lds
 	@mkdir -p $(@D)
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,pal/picoprocess.lds -Wl,--build-id=none -Wl,-z,noexecstack \
-		-Wl,--no-dynamic-linker -Wl,-z,max-page-size=4096 -o $@ $(PICO_OBJ)
+		-Wl,--no-dynamic-linker -Wl,--no-relax -Wl,-z,max-page-size=4096 -o $@ $(PICO_OBJ)
 	$(Q)contrib/build/check-libos-objects $(call free_obj,$(LIBOS_SRC))
 
 HOST_CFLAGS_gshd := $(shell $(PKG_CONFIG) --cflags json-c libevent libseccomp 2>/dev/null)

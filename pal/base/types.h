@@ -22,6 +22,9 @@ typedef int32_t s32;
 typedef int64_t s64;
 
 #if !__STDC_HOSTED__
+/* All that follows, in every file: one image, so what is declared here or anywhere is reached without a table. */
+#pragma GCC visibility push(hidden)
+
 typedef long ssize_t;
 typedef long off_t;
 typedef int pid_t;
