@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The table of settings, what values they take, and what a misspelt name was meant to be. */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+#include "conf/conf.h"
+
+static const char *conf_is_path(const char *value)
+{
+	return !*value || *value == '/' ? NULL : "it must be an absolute path";
+}
+
+static const char *conf_is_name(const char *value)
+{
+	if (strlen(value) > 64)
+		return "it must be at most 64 characters";
+	for (; *value; value++)
+		if (!isalnum((unsigned char)*value) && *value != '-' && *value != '.')
+			return "it may hold letters, digits, dots and dashes only";
+	return NULL;
+}
+
+static const char *conf_is_rung(const char *value)
+{
+	return !strcmp(value, "A") || !strcmp(value, "B") ? NULL : "it must be A or B";
+}
+
+#define KEY(section, key, field, check, fallback, help)                                                              \
+	{ #section, #key, offsetof(struct conf, field), conf_is_##check, fallback, help },
+const struct conf_key conf_keys[] = {
+#include "conf/keys.def"
+};
+const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
+
+/* Levenshtein's distance, letters alike in either case; names are short. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[64], n = (unsigned)strlen(b);
+
+	if (n >= 63 || strlen(a) >= 63)
+		return 63;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; *a; a++, i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= n; j++) {
+			unsigned best = diagonal + (tolower((unsigned char)*a) != tolower((unsigned char)b[j - 1]));
+			diagonal = row[j];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+		}
+	}
+	return row[n];
+}
+
+const char *conf_suggest(const char *section, const char *name)
+{
+	const char *best = NULL;
+	unsigned least = 4;
+
+	for (size_t i = 0; i < conf_nkeys; i++) {
+		const char *candidate = section ? conf_keys[i].key : conf_keys[i].section;
+		if (section && strcasecmp(section, conf_keys[i].section))
+			continue;
+		unsigned d = distance(name, candidate);
+		if (d < least) {
+			least = d;
+			best = candidate;
+		}
+	}
+	return best;
+}
