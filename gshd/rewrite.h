@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The patched-image cache, host side: executables whose system calls are jumps (format: libos/entry/image.h).
+ *
+ *   rewrite_cache.c     the directory: names, per-sandbox views, bound; runs the worker and publishes its work
+ *   rewrite_worker.c    the confined process in which everything below runs
+ *   rewrite_elf.c       reads an executable's text
+ *   rewrite_functions.c rewrite_unwind.c    where its functions start
+ *   rewrite_decode.c    which bytes are system call instructions, and which are dead padding
+ *   rewrite_plan.c      an encoding for each site
+ *   rewrite_tramp.c     trampolines and where they lie
+ *   rewrite_write.c     patches and writes the file
+ *   rewrite_verify.c    looks at what came out of the worker, without trusting it
+ *
+ * The executable is hostile input: it comes from inside a sandbox. All that reads its structure runs in the worker,
+ * which may read that file, write one other and do nothing else. Results are 0 or negative errno.
+ *
+ * Only two bytes of each site change. Let s be its address. s and s + 2 remain instruction boundaries, so branches to
+ * either go on meaning what they meant:
+ *
+ *   short    eb XX at s           to an island: five bytes of dead alignment padding within reach, e9 rel32
+ *   punned   e9 WW at s           the upper three displacement bytes are the unchanged bytes at s + 2 .. s + 4, so the
+ *                                 jump reaches one of 256 consecutive addresses, wherever they are
+ */
+#ifndef GSHD_REWRITE_H
+#define GSHD_REWRITE_H
+
+#include <elf.h>
+#include <stdbool.h>
+#include "libos/entry/image.h"
+
+#define REWRITE_TEXT_MAX (512ull << 20)	    /* more executable text than this is left to trap */
+#define REWRITE_CACHE_MAX (256ull << 20)    /* bytes the cache may take on disk */
+#define REWRITE_SEGMENTS_MAX 16
+
+/* ---- the image under work ---- */
+
+/* What is known of a byte of text. */
+enum {
+	MARK_START = 1,	  /* a decoded instruction begins here */
+	MARK_BODY = 2,	  /* and goes on here; with START, two decodings contradict each other */
+	MARK_LIVE = 4,	  /* part of an instruction that may be reached */
+	MARK_PAD = 8,	  /* part of a NOP or INT3 behind a jump or return, which nothing falls into */
+	MARK_TARGET = 16, /* a branch or a function begins here */
+	MARK_SITE = 32,	  /* a system call instruction begins here */
+	MARK_FINAL = 64,  /* patched, or the encoding of a site rests on it */
+	MARK_ISLAND = 128,
+};
+
+/* An executable PT_LOAD. */
+struct segment {
+	u64 offset, vaddr, size; /* file-backed part */
+	u8 *bytes;		 /* of the file; patched in place at the end */
+	u8 *marks;		 /* MARK_*, one byte each */
+};
+
+/* A stretch of code that begins with an instruction. end 0: unknown. */
+struct function {
+	u64 start, end;
+};
+
+struct site {
+	u64 vaddr;
+	struct segment *seg;
+	u32 kind;	 /* enum image_site_kind; 0: none, it traps */
+	u64 island;	 /* SHORT: address */
+	u64 trampoline;	 /* address; of a position-independent image it may be negative */
+};
+
+/* A page of trampolines: each is 33 bytes, begins at a multiple of 32 and so takes two of the page's 128 granules. */
+#define TRAMPOLINE_SIZE 33
+#define TRAMPOLINE_ALIGN 32
+#define TPAGE_GRANULES (PAGE_SIZE / TRAMPOLINE_ALIGN)
+struct tpage {
+	u64 vaddr;
+	u8 *bytes;
+	bool used[TPAGE_GRANULES];
+};
+
+struct image {
+	int fd;
+	u64 file_size;
+	Elf64_Ehdr head;
+	Elf64_Phdr *phdrs;	 /* head.e_phnum */
+	u64 lo, hi;		 /* page-rounded span of all PT_LOADs */
+	struct segment segs[REWRITE_SEGMENTS_MAX];
+	unsigned nsegs;
+	struct function *functions; /* sorted by start, one for each */
+	size_t nfunctions, functions_room;
+	struct site *sites;	 /* sorted by vaddr */
+	size_t nsites;
+	struct tpage *tpages;	 /* sorted by vaddr as a signed number */
+	size_t ntpages, tpages_room;
+	u32 candidates;
+};
+
+/* ---- rewrite_elf.c ---- */
+/* Read fd into img. -ENOEXEC: not an executable of ours, or one that is left alone. img is zeroed first. */
+int image_read(struct image *img, int fd) __attribute__((warn_unused_result));
+/* The segment whose file-backed part holds [vaddr, vaddr + size), or NULL. */
+struct segment *image_segment(struct image *img, u64 vaddr, u64 size);
+/* A copy of [vaddr, vaddr + *size) of any PT_LOAD's file-backed part, cut at its end; NULL: not there, or no memory. */
+u8 *image_copy(struct image *img, u64 vaddr, u64 *size);
+void image_free(struct image *img);
+
+/* ---- rewrite_functions.c, rewrite_unwind.c ---- */
+/* Where functions start: from unwind tables, symbols and sections. */
+int image_find_functions(struct image *img) __attribute__((warn_unused_result));
+int function_add(struct image *img, u64 start, u64 end) __attribute__((warn_unused_result));
+int unwind_functions(struct image *img) __attribute__((warn_unused_result));
+/* Index of the last function that starts at or below vaddr; nfunctions if none does. */
+size_t function_below(const struct image *img, u64 vaddr);
+
+/* ---- rewrite_decode.c ---- */
+int image_find_sites(struct image *img) __attribute__((warn_unused_result));
+
+/* ---- rewrite_plan.c ---- */
+/* Choose for every site, and patch the text in memory. */
+int image_plan(struct image *img) __attribute__((warn_unused_result));
+/* ---- rewrite_tramp.c ---- */
+/* Take a place for a trampoline that begins in [from, from + 256), pages that exist first; 0: none. Needs memory: *err. */
+bool tramp_take_window(struct image *img, u64 from, u64 *at) __attribute__((warn_unused_result));
+/* Take one anywhere near the image, for a jump that can reach all of it. */
+bool tramp_take_near(struct image *img, u64 *at) __attribute__((warn_unused_result));
+void tramp_write(struct image *img, const struct site *s);
+
+/* ---- rewrite_write.c ---- */
+int image_write(struct image *img, const struct image_key *key, int out) __attribute__((warn_unused_result));
+
+/* ---- rewrite_worker.c ---- */
+/* Build out from fd in a confined child. -ETIMEDOUT, -ENOEXEC, -EIO (it died), ... */
+int rewrite_run(int fd, const struct image_key *key, int out) __attribute__((warn_unused_result));
+/* The same in this process, unconfined: for tests and the fuzzer. */
+int rewrite_build(int fd, const struct image_key *key, int out) __attribute__((warn_unused_result));
+
+/* ---- rewrite_verify.c ---- */
+/* Is `out` a well-formed image of fd that changes nothing but sites and islands? -EBADMSG if not. */
+int rewrite_verify(int out, int fd, const struct image_key *key) __attribute__((warn_unused_result));
+
+/* ---- rewrite_cache.c ---- */
+/* The cache of one sandbox. Entries are made in <root>/images and shared with a sandbox by a hard link in
+ * <root>/box/<sandbox>, so that a sandbox sees only images of files that it could read. */
+struct image_cache {
+	int images;	/* directory descriptors */
+	int box;
+};
+int image_cache_open(struct image_cache *c, const char *root, const char *sandbox) __attribute__((warn_unused_result));
+void image_cache_close(struct image_cache *c);
+/* Is there an entry for the file? 0 if so (now linked into the sandbox's view), -ENOENT if it must be built, or an
+ * errno by which the request is refused. Never blocks for long. */
+int image_cache_find(struct image_cache *c, int fd, struct image_key *key) __attribute__((warn_unused_result));
+/* Build it, publish it, link it. Blocks; runs a worker. */
+int image_cache_build(struct image_cache *c, int fd, const struct image_key *key) __attribute__((warn_unused_result));
+/* Delete what was not asked for longest, until the cache is within its bound; and views of sandboxes that are gone. */
+int image_cache_trim(struct image_cache *c, u64 bound);
+int image_key_of(int fd, struct image_key *key) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The store: see store.h for its shape and its promises. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#include "gshd/json.h"
+#include "gshd/store.h"
+
+#define VERSION_TEXT "gsh-store 1\n"
+#define SPEC_MAX 65536
+
+static int say(char *why, int err, const char *fmt, const char *arg)
+{
+	char what[STORE_WHY - 64];
+
+	snprintf(what, sizeof(what), fmt, arg);
+	snprintf(why, STORE_WHY, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+static int mkdir_p(const char *path)
+{
+	char part[PATH_MAX];
+
+	for (const char *p = path + 1; *p; p++)
+		if (*p == '/') {
+			snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+			if (mkdir(part, 0755) && errno != EEXIST)
+				return -errno;
+		}
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+/* Write a file so that after a crash it is whole or absent: a temporary one, fsync, rename, fsync of the directory. */
+static int write_file(int dir, const char *name, const char *text)
+{
+	char temporary[80];
+	size_t size = strlen(text);
+	int err = 0;
+	int fd;
+
+	snprintf(temporary, sizeof(temporary), ".%s.new", name);
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, text, size);
+	if (n != (ssize_t)size)
+		err = n < 0 ? -errno : -ENOSPC;
+	if (!err && fsync(fd))
+		err = -errno;
+	close(fd);
+	if (!err && renameat(dir, temporary, dir, name))
+		err = -errno;
+	if (err)
+		unlinkat(dir, temporary, 0);
+	else if (fsync(dir))
+		err = -errno;
+	return err;
+}
+
+static int read_file(int dir, const char *name, char *text, size_t size)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	int err = n < 0 ? -errno : 0;
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return err;
+}
+
+static int check_version(int store, char *why)
+{
+	char text[64];
+	int err = read_file(store, "VERSION", text, sizeof(text));
+
+	if (err == -ENOENT) {
+		err = write_file(store, "VERSION", VERSION_TEXT);
+		return err ? say(why, err, "cannot write to the store%s", "") : 0;
+	}
+	if (err)
+		return say(why, err, "cannot read the store's VERSION%s", "");
+	if (strcmp(text, VERSION_TEXT)) {
+		text[strcspn(text, "\n")] = '\0';
+		snprintf(why, STORE_WHY, "the store's VERSION says '%.60s', this gshd knows 'gsh-store 1': use the gsh that made it", text);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+int store_open(const char *path, char *why)
+{
+	struct stat st;
+	int err = mkdir_p(path);
+	int fd;
+
+	if (err)
+		return say(why, err, "cannot make the store %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return say(why, -errno, "cannot open the store %s", path);
+	if (fstat(fd, &st) || st.st_uid != geteuid()) {
+		close(fd);
+		return say(why, -EPERM, "the store %s belongs to somebody else", path);
+	}
+	if ((st.st_mode & 0777) != 0700)
+		(void)!fchmod(fd, 0700);
+	err = check_version(fd, why);
+	if (!err && mkdirat(fd, "boxes", 0700) && errno != EEXIST)
+		err = say(why, -errno, "cannot write to the store %s", path);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int open_boxes(int store)
+{
+	int fd = openat(store, "boxes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void store_sweep(int store)
+{
+	int fd = open_boxes(store);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d)
+		return;
+	while ((e = readdir(d)))
+		if (e->d_name[0] == '.' && strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			store_delete_tree(fd, e->d_name);
+	closedir(d);
+}
+
+/* ---- making ---- */
+
+static struct json_object *spec_to_json(const struct box_spec *spec)
+{
+	struct json_object *o = json_object_new_object(), *layers = json_object_new_array();
+	char rung[2] = { spec->rung, '\0' };
+
+	json_put_str(o, "schema", "gsh.box/1");
+	json_put_str(o, "name", spec->name);
+	json_put_str(o, "base", spec->base);
+	json_put_bool(o, "ephemeral", spec->ephemeral);
+	json_put_int(o, "created", spec->created);
+	if (spec->hostname[0])
+		json_put_str(o, "hostname", spec->hostname);
+	if (spec->rung)
+		json_put_str(o, "rung", rung);
+	for (unsigned i = 0; i < spec->nlayers; i++)
+		json_object_array_add(layers, json_object_new_string(spec->layers[i]));
+	json_object_object_add(o, "layers", layers);
+	return o;
+}
+
+/* The file system must carry what the format needs, or the first `rm` inside would fail with an errno nobody expects. */
+static int check_format(int tree, char *why)
+{
+	if (mknodat(tree, "layers/.try", S_IFCHR, 0))
+		return say(why, -errno, "the store's file system cannot hold whiteouts (device 0/0)%s", "");
+	unlinkat(tree, "layers/.try", 0);
+	int fd = openat(tree, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int err = fsetxattr(fd, "user.gsh.try", "y", 1, 0) ? -errno : 0;
+	fremovexattr(fd, "user.gsh.try");
+	close(fd);
+	return err ? say(why, err, "the store's file system cannot hold user.* attributes%s", "") : 0;
+}
+
+static int sync_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int fill(int dir, const struct box_spec *spec, char *why)
+{
+	static const char *const dirs[] = { "tree", "tree/layers", "tree/work" };
+	struct json_object *o = spec_to_json(spec);
+	char path[64];
+	int tree, err = write_file(dir, "spec.json", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+
+	json_object_put(o);
+	for (int i = 0; i < 3 && !err; i++)
+		if (mkdirat(dir, dirs[i], 0700))
+			err = -errno;
+	for (unsigned i = 0; i < spec->nlayers && !err; i++) {
+		snprintf(path, sizeof(path), "tree/%s", spec->layers[i]);
+		if (mkdirat(dir, path, 0755))	/* its mode is that of the guest's root directory */
+			err = -errno;
+	}
+	if (err)
+		return say(why, err, "cannot make sandbox %s in the store", spec->name);
+	tree = openat(dir, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree < 0)
+		return -errno;
+	err = check_format(tree, why);
+	/* Directories first, then that which holds them; not syncfs(2), which waits for the whole host's writing. */
+	if (!err && (sync_dir(tree, "layers") || sync_dir(tree, "work") || fsync(tree) || fsync(dir)))
+		err = say(why, -errno, "cannot make sandbox %s in the store", spec->name);
+	close(tree);
+	return err;
+}
+
+static int make_temporary(int boxes, char *name, size_t size)
+{
+	unsigned id;
+
+	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		return -EIO;
+	snprintf(name, size, ".making-%08x", id);
+	if (mkdirat(boxes, name, 0700))
+		return -errno;
+	int fd = openat(boxes, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int store_create(int store, const struct box_spec *spec, char *why)
+{
+	char temporary[32];
+	int boxes = open_boxes(store), dir, err;
+
+	if (boxes < 0)
+		return say(why, boxes, "cannot open the store%s", "");
+	dir = make_temporary(boxes, temporary, sizeof(temporary));
+	if (dir < 0) {
+		close(boxes);
+		return say(why, dir, "cannot make sandbox %s in the store", spec->name);
+	}
+	err = fill(dir, spec, why);
+	if (!err && (renameat2(boxes, temporary, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))
+		err = say(why, -errno, "cannot make sandbox %s in the store", spec->name);
+	if (err)
+		store_delete_tree(boxes, temporary);
+	close(dir);
+	close(boxes);
+	return err;
+}
+
+/* ---- finding ---- */
+
+static int open_box(int store, const char *name)
+{
+	int boxes, fd;
+
+	if (!paths_name_ok(name))
+		return -EINVAL;
+	boxes = open_boxes(store);
+	if (boxes < 0)
+		return boxes;
+	fd = openat(boxes, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int err = fd < 0 ? -errno : fd;
+	close(boxes);
+	return err;
+}
+
+/* "layers/" and a plain name: it will be opened inside the sandbox's tree. */
+static bool layer_ok(const char *layer)
+{
+	return !strncmp(layer, "layers/", 7) && strlen(layer) < 24 && paths_name_ok(layer + 7);
+}
+
+static int spec_from_json(struct json_object *o, struct box_spec *spec)
+{
+	struct json_object *layers = json_get(o, "layers", json_type_array);
+	const char *base = json_str(o, "base", "");
+
+	if (strcmp(json_str(o, "schema", ""), "gsh.box/1") || base[0] != '/' || strlen(base) >= sizeof(spec->base) || !layers)
+		return -EPROTO;
+	strcpy(spec->base, base);
+	spec->ephemeral = json_flag(o, "ephemeral", false);
+	spec->created = json_int(o, "created", 0);
+	snprintf(spec->hostname, sizeof(spec->hostname), "%s", json_str(o, "hostname", ""));
+	spec->rung = json_str(o, "rung", "")[0];
+	spec->nlayers = (unsigned)json_object_array_length(layers);
+	if (spec->nlayers < 1 || spec->nlayers >= GRANT_LAYERS_MAX)
+		return -EPROTO;
+	for (unsigned i = 0; i < spec->nlayers; i++) {
+		const char *layer = json_object_get_string(json_object_array_get_idx(layers, i));
+		if (!layer || !layer_ok(layer))
+			return -EPROTO;
+		strcpy(spec->layers[i], layer);
+	}
+	return 0;
+}
+
+int store_read_spec(int store, const char *name, struct box_spec *spec, char *why)
+{
+	static char text[SPEC_MAX];
+	struct json_object *o;
+	int dir = open_box(store, name), err;
+
+	memset(spec, 0, sizeof(*spec));
+	if (dir < 0)
+		return say(why, dir, "sandbox %s", name);
+	snprintf(spec->name, sizeof(spec->name), "%s", name);
+	err = read_file(dir, "spec.json", text, sizeof(text));
+	close(dir);
+	if (err)
+		return say(why, err == -ENOENT ? -EPROTO : err, "cannot read the specification of sandbox %s", name);
+	o = json_tokener_parse(text);
+	err = o ? spec_from_json(o, spec) : -EPROTO;
+	json_object_put(o);
+	if (err)
+		snprintf(why, STORE_WHY, "the specification of sandbox %s (boxes/%s/spec.json) is damaged", name, name);
+	return err;
+}
+
+int store_remove(int store, const char *name, char *why)
+{
+	char aside[80];
+	unsigned id;
+	int boxes, err = 0;
+
+	if (!paths_name_ok(name))
+		return say(why, -EINVAL, "sandbox %s", name);
+	boxes = open_boxes(store);
+	if (boxes < 0)
+		return say(why, boxes, "cannot open the store%s", "");
+	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		err = -EIO;
+	snprintf(aside, sizeof(aside), ".removing-%08x", id);
+	if (!err && renameat(boxes, name, boxes, aside))
+		err = -errno;
+	if (!err && fsync(boxes))
+		err = -errno;
+	if (!err)
+		err = store_delete_tree(boxes, aside);
+	close(boxes);
+	return err ? say(why, err, "cannot remove sandbox %s", name) : 0;
+}
+
+int store_each(int store, int (*fn)(const char *name, void *arg), void *arg)
+{
+	struct dirent **names;
+	int boxes = open_boxes(store), n, stop = 0;
+
+	if (boxes < 0)
+		return boxes;
+	n = scandirat(boxes, ".", &names, NULL, alphasort);
+	close(boxes);
+	for (int i = 0; i < n; i++) {
+		if (!stop && paths_name_ok(names[i]->d_name))
+			stop = fn(names[i]->d_name, arg);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+	return n < 0 ? -errno : stop;
+}
+
+/* ---- the lock ---- */
+
+static int open_lock(int store, const char *name, int flags)
+{
+	int dir = open_box(store, name), fd;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, "lock", flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int err = fd < 0 ? -errno : fd;
+	close(dir);
+	return err;
+}
+
+/* Of the open file description, not of the process: a query does not disturb, and a fork does not lose it. */
+static struct flock whole_file(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+int store_lock(int store, const char *name)
+{
+	struct flock lock = whole_file();
+	int fd = open_lock(store, name, O_RDWR | O_CREAT);
+
+	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock)) {
+		int err = errno == EACCES ? -EAGAIN : -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int store_locked(int store, const char *name)
+{
+	struct flock lock = whole_file();
+	int fd = open_lock(store, name, O_RDWR);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	int err = fcntl(fd, F_OFD_GETLK, &lock) ? -errno : 0;
+	close(fd);
+	return err ? err : lock.l_type != F_UNLCK;
+}
+
+void store_lock_text(int store, const char *name, char *text, size_t size)
+{
+	int dir = open_box(store, name);
+
+	text[0] = '\0';
+	if (dir < 0)
+		return;
+	if (read_file(dir, "lock", text, size))
+		text[0] = '\0';
+	close(dir);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The store: what of a sandbox outlives it.
+ *
+ *	STORE/VERSION                     "gsh-store 1"
+ *	STORE/boxes/NAME/spec.json        what it was made with
+ *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a client may know of it
+ *	STORE/boxes/NAME/log              its monitor's log
+ *	STORE/boxes/NAME/tree/layers/0001 the changes, in overlayfs' format (userxattr): the last layer is the top
+ *	STORE/boxes/NAME/tree/work        where copy-up stages; emptied at start
+ *
+ * Layers and work share one directory because rename(2) must work between them inside the sandbox, where that directory
+ * is one mount. A sandbox appears and disappears by rename of a directory whose name begins with a dot, so it is never
+ * seen in part; what a crash leaves of such a directory is removed by store_sweep().
+ *
+ * Everything belongs to the user. Errors are -errno with a sentence in `why`.
+ */
+#ifndef GSHD_STORE_H
+#define GSHD_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "gshd/client/paths.h"
+#include "pal/grant.h"
+
+struct box_spec {
+	char name[64];
+	char base[PATH_MAX];
+	bool ephemeral;
+	int64_t created;	/* unix time */
+	char hostname[65];	/* "": the name */
+	char rung;		/* 'A', 'B': take this one and no other; 0: the best there is */
+	unsigned nlayers;
+	char layers[GRANT_LAYERS_MAX][24]; /* below tree/, lowest first */
+};
+
+#define STORE_WHY 512
+
+/* Open (make) the store's directory. A descriptor. */
+int store_open(const char *path, char *why) __attribute__((warn_unused_result));
+/* Remove what crashes left. */
+void store_sweep(int store);
+
+/* Make a sandbox with an empty top layer. -EEXIST: there is one of that name. */
+int store_create(int store, const struct box_spec *spec, char *why) __attribute__((warn_unused_result));
+/* -ENOENT: no such sandbox. */
+int store_read_spec(int store, const char *name, struct box_spec *spec, char *why) __attribute__((warn_unused_result));
+/* Delete; the caller holds the lock or knows that no monitor runs. */
+int store_remove(int store, const char *name, char *why) __attribute__((warn_unused_result));
+/* Call fn for each sandbox, in the order of their names, until it returns nonzero. */
+int store_each(int store, int (*fn)(const char *name, void *arg), void *arg);
+
+/* Take the sandbox's lock: a descriptor to keep open, -EAGAIN if somebody has it. */
+int store_lock(int store, const char *name) __attribute__((warn_unused_result));
+/* Is it held? 1, 0 or -errno. */
+int store_locked(int store, const char *name);
+/* What the holder wrote into the lock file (at most size - 1 bytes, NUL-terminated), or "". */
+void store_lock_text(int store, const char *name, char *text, size_t size);
+
+/* Delete all below a directory, and it, whatever its modes. Never follows a symbolic link, never leaves the mount. */
+int store_delete_tree(int at, const char *name);
+/* Empty a directory. */
+int store_empty(int at, const char *name);
+
+#endif
