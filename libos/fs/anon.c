@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Files without a name: how they get descriptors, what is waited for, and how a magic link reaches them.
+ *
+ * /proc/self/fd/N of a pipe or a terminal must open (process substitution lives on it), yet the host shows no /proc in
+ * which it could be opened anew. So the link leads to a node made on the spot that holds the open file, and opening
+ * that node hands out the same host description once more where the access mode allows. Linux would make a new
+ * description: the difference shows only in O_NONBLOCK, which is shared here.
+ */
+#include "libos/fs/kinds.h"
+#include "libos/task/task.h"
+#include "pal/grant.h"
+
+/* A host object of no known kind: everything goes to the host. */
+static long anon_ioctl(struct file *f, unsigned cmd, u64 arg)
+{
+	return cmd == FIONREAD ? pal_ioctl(f->host_fd, cmd, arg) : -ENOTTY;
+}
+
+const struct file_ops anon_file_ops = {
+	.name = "anon",
+	.ioctl = anon_ioctl,
+};
+
+int fd_install(const struct file_ops *ops, int host_fd, int flags, void *priv)
+{
+	struct file *f;
+
+	host_fd = host_fd_move(host_fd);
+	if (host_fd < 0)
+		return host_fd;
+	f = file_create(ops, host_fd, flags & ~O_CLOEXEC, NULL);
+	if (IS_ERR(f)) {
+		pal_close(host_fd);
+		return PTR_ERR(f);
+	}
+	f->priv = priv;
+	return fdtab_add(f, 0, flags & O_CLOEXEC);
+}
+
+int file_poll(struct file *f, short events, short *now)
+{
+	*now = 0;
+	if (f->ops->poll)
+		return f->ops->poll(f, events, now);
+	if (f->host_fd < 0)
+		*now = events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+	return f->host_fd;
+}
+
+/* ---- the node behind /proc/self/fd/N ---- */
+
+struct anon_node {
+	struct node node;
+	struct file *file;	/* held */
+};
+
+static struct anon_node *to_anon(struct node *n)
+{
+	return container_of(n, struct anon_node, node);
+}
+
+static int anon_getattr(struct node *n, struct attr *a)
+{
+	return file_getattr(to_anon(n)->file, a);
+}
+
+/* May a file open with flags `have` stand in for an open with flags `want`? */
+static bool access_fits(int have, int want)
+{
+	int h = have & O_ACCMODE, w = want & O_ACCMODE;
+
+	return h == O_RDWR || h == w;
+}
+
+/* Linux opens pipes, terminals and regular files anew; its other nameless objects answer ENXIO. */
+static bool opens_again(const struct file_ops *ops)
+{
+	return ops == &pipe_file_ops || ops == &memfd_file_ops || ops == &host_file_ops || ops == &anon_file_ops ||
+	       ops == &tty_file_ops;
+}
+
+static int anon_open(struct node *n, struct file *f)
+{
+	struct file *inner = to_anon(n)->file;
+	int fd;
+
+	if (inner->host_fd < 0 || !opens_again(inner->ops))
+		return -ENXIO;
+	if (!access_fits(inner->flags, f->flags))
+		return -EACCES;
+	fd = pal_dup(inner->host_fd, GRANT_FD_FIRST_FREE);
+	if (fd < 0)
+		return fd;
+	path_put(&f->path); /* a file without a name, like the other */
+	f->host_fd = fd;
+	f->ops = inner->ops;
+	if (inner->ops == &tty_file_ops)
+		f->priv = inner->priv;
+	return 0;
+}
+
+static void anon_release(struct node *n)
+{
+	file_put(to_anon(n)->file);
+	base_free(to_anon(n));
+}
+
+static const struct node_ops anon_node_ops = {
+	.getattr = anon_getattr,
+	.open = anon_open,
+	.release = anon_release,
+};
+
+static struct fs anon_fs = { .type = "anon_inodefs", .dev = dev_make(0, 14), .magic = 0x09041934, .uncached = true };
+static struct mount anon_mount = { .fs = &anon_fs, .link = { &anon_mount.link, &anon_mount.link } };
+
+static struct dentry *anon_dentry(struct file *f)
+{
+	struct anon_node *a = base_zalloc(sizeof(*a));
+	struct dentry *d;
+	struct attr at;
+
+	if (!a || file_getattr(f, &at) < 0) {
+		base_free(a);
+		return NULL;
+	}
+	a->node = (struct node){ .refs = 1, .mode = at.mode, .ops = &anon_node_ops, .fs = &anon_fs, .ino = at.ino };
+	a->file = file_get(f);
+	d = dentry_root(&a->node);
+	if (!d)
+		node_put(&a->node);
+	return d;
+}
+
+int anon_path(struct file *f, struct path *out)
+{
+	if (f->path.dentry) {
+		*out = f->path;
+		path_get(out);
+		return 0;
+	}
+	out->mnt = &anon_mount;
+	out->dentry = anon_dentry(f);
+	return out->dentry ? 0 : -ENOMEM;
+}
+
+static ssize_t text_with_ino(struct file *f, const char *kind, char *buf, size_t size)
+{
+	struct stat st;
+	int r = pal_fstat(f->host_fd, &st);
+
+	return r < 0 ? r : base_snprintf(buf, size, "%s:[%lu]", kind, (unsigned long)st.st_ino);
+}
+
+ssize_t file_text(struct file *f, char *buf, size_t size)
+{
+	ssize_t n;
+
+	if (f->path.dentry) {
+		char *s = path_text(&f->path, buf, size);
+
+		if (IS_ERR(s))
+			return PTR_ERR(s);
+		n = (ssize_t)strlen(s);
+		memmove(buf, s, (size_t)n + 1);
+		return n;
+	}
+	if (f->ops == &pipe_file_ops)
+		n = text_with_ino(f, "pipe", buf, size);
+	else if (f->ops == &sock_file_ops)
+		n = text_with_ino(f, "socket", buf, size);
+	else if (f->ops == &host_file_ops)
+		n = text_with_ino(f, "file", buf, size);
+	else if (f->ops == &memfd_file_ops)
+		n = base_snprintf(buf, size, "/memfd:%s (deleted)", f->priv ? (char *)f->priv : "");
+	else if (f->ops == &tty_file_ops)
+		n = base_snprintf(buf, size, "/dev/pts/%u", (unsigned)(uintptr_t)f->priv);
+	else if (f->ops == &ptm_file_ops)
+		n = base_snprintf(buf, size, "/dev/ptmx");
+	else
+		n = base_snprintf(buf, size, "anon_inode:[%s]", f->ops->name);
+	return MIN(n, (ssize_t)size - 1);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* /dev/pts: the sandbox's ptys by number, as the monitor lists them. */
+#include "libos/fs/pseudo.h"
+#include "libos/fs/kinds.h"
+#include "libos/fs/tty.h"
+#include "libos/task/task.h"
+#include "pal/grant.h"
+#include "pal/monitor.h"
+
+#define PTS_DEV dev_make(0, 24)
+#define PTS_MAX 256
+#define TTY_GID 5
+
+static const struct pseudo_desc pts_slave;
+
+struct pts_list {
+	struct mon_reply reply;
+	u32 numbers[PTS_MAX];
+};
+
+/* How many numbers; -errno. */
+static int pts_read_list(struct pts_list *l)
+{
+	struct mon_pty req = { .op = MON_PTY_LIST };
+	int n = 0, r = pal_monitor(MON_PTY, &req, sizeof(req), NULL, 0, l, sizeof(*l), NULL, &n);
+
+	if (r < 0)
+		return r;
+	return (int)(((size_t)r - MIN((size_t)r, sizeof(l->reply))) / sizeof(u32));
+}
+
+static int pts_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref)
+{
+	s64 number = pseudo_number(name);
+	struct pts_list *l;
+	int n, r = -ENOENT;
+
+	if (number < 0)
+		return -ENOENT;
+	l = base_alloc(sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	n = pts_read_list(l);
+	for (int i = 0; i < n; i++) {
+		if (l->numbers[i] == number)
+			r = 0;
+	}
+	base_free(l);
+	*ref = (struct pseudo_ref){ .desc = &pts_slave, .key = number };
+	return r;
+}
+
+/* The smallest number at or after the cursor. */
+static bool pts_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct pseudo_ref *ref)
+{
+	struct pts_list *l = base_alloc(sizeof(*l));
+	s64 best = -1;
+	int n;
+
+	if (!l)
+		return false;
+	n = pts_read_list(l);
+	for (int i = 0; i < n; i++) {
+		if (l->numbers[i] >= *cursor && (best < 0 || l->numbers[i] < best))
+			best = l->numbers[i];
+	}
+	base_free(l);
+	if (best < 0)
+		return false;
+	*cursor = best;
+	base_snprintf(name, 24, "%ld", (long)best);
+	*ref = (struct pseudo_ref){ .desc = &pts_slave, .key = best };
+	return true;
+}
+
+void pts_attr(unsigned number, struct attr *a)
+{
+	*a = (struct attr){ .dev = PTS_DEV, .ino = number + 3, .mode = S_IFCHR | 0620, .nlink = 1, .blksize = 1024 };
+	a->rdev = dev_make(PTS_MAJOR, number);
+	a->uid = pal_grant()->uid;
+	a->gid = TTY_GID;
+	pal_clock_gettime(CLOCK_REALTIME, &a->mtime);
+	a->atime = a->ctime = a->btime = a->mtime;
+}
+
+static int pts_slave_attr(struct pseudo_node *n, struct attr *a)
+{
+	pts_attr((unsigned)n->key, a);
+	return 0;
+}
+
+static int pts_slave_open(struct pseudo_node *n, struct file *f)
+{
+	int fd = pty_open_slave((unsigned)n->key);
+
+	if (fd < 0)
+		return fd == -EINTR ? -ERESTARTSYS : fd;
+	tty_attach(f, fd, (unsigned)n->key);
+	return 0;
+}
+
+static const struct pseudo_desc pts_slave = {
+	.name = "",
+	.mode = S_IFCHR | 0620,
+	.attr = pts_slave_attr,
+	.open = pts_slave_open,
+};
+
+static const struct pseudo_desc pts_rows[] = {
+	{ .name = "ptmx", .mode = S_IFCHR | 0666, .rdev = dev_make(5, 2), .open = ptm_open },
+	PSEUDO_END,
+};
+static const struct pseudo_desc pts_root = {
+	.name = "pts",
+	.mode = S_IFDIR | 0755,
+	.children = pts_rows,
+	.find = pts_find,
+	.next = pts_next,
+};
+
+struct fs *ptsfs_create(void)
+{
+	return pseudo_fs_create("devpts", PTS_DEV, DEVPTS_SUPER_MAGIC, true, &pts_root);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* Sockets as open files. Calls are in sys/sock.c, sys/sockmsg.c and sys/sockopt.c; names in sock_unix.c. */
+#include "libos/fs/sock.h"
+#include "libos/ckpt/cursor.h"
+#include "pal/base/heap.h"
+
+static long sock_ioctl(struct file *f, unsigned cmd, u64 arg)
+{
+	switch (cmd) {
+	case FIONREAD:
+	case TIOCOUTQ:
+	case SIOCATMARK:
+		return pal_ioctl(f->host_fd, cmd, arg);
+	}
+	return -ENOTTY;
+}
+
+static s64 sock_lseek(struct file *f, s64 off, int whence)
+{
+	return -ESPIPE;
+}
+
+static void sock_release(struct file *f)
+{
+	struct sock *s = f->priv;
+
+	if (s)
+		base_free(s->path);
+	base_free(s);
+}
+
+static void sock_save(struct file *f, struct buf *b)
+{
+	struct sock *s = to_sock(f);
+
+	put_u32(b, (u32)s->domain);
+	put_u32(b, (u32)s->type);
+	put_str(b, s->path);
+}
+
+static int sock_load(struct file *f, struct cursor *c)
+{
+	struct sock *s = base_zalloc(sizeof(*s));
+	const char *path;
+
+	if (!s)
+		return -ENOMEM;
+	f->priv = s;
+	s->domain = (int)get_u32(c);
+	s->type = (int)get_u32(c);
+	path = get_str(c);
+	s->path = path ? base_strdup(path) : NULL;
+	return c->err ? c->err : path && !s->path ? -ENOMEM : 0;
+}
+
+const struct file_ops sock_file_ops = {
+	.name = "socket",
+	.lseek = sock_lseek,
+	.ioctl = sock_ioctl,
+	.release = sock_release,
+	.save = sock_save,
+	.load = sock_load,
+};
+
+struct file *sock_get(int fd)
+{
+	struct file *f = fdtab_get(fd);
+
+	if (IS_ERR(f) || f->ops == &sock_file_ops)
+		return f;
+	file_put(f);
+	return ERR_PTR(-ENOTSOCK);
+}
+
+struct file *sock_file_create(int fd, int domain, int type, int flags)
+{
+	struct sock *s = base_zalloc(sizeof(*s));
+	struct file *f;
+
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	f = file_create(&sock_file_ops, fd, flags | O_RDWR, NULL);
+	if (IS_ERR(f)) {
+		base_free(s);
+		return f;
+	}
+	s->domain = domain;
+	s->type = type;
+	f->priv = s;
+	return f;
+}
+
+struct file *sock_file_from_host(int fd, int flags)
+{
+	int domain = 0, type = 0, r;
+	unsigned len = sizeof(domain);
+
+	r = pal_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	if (r == 0)
+		r = pal_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return r < 0 ? ERR_PTR(r) : sock_file_create(fd, domain, type, flags);
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Terminals, the slave side: a host pty slave behind each.
+ *
+ * The host's line discipline does the work: echo, editing, ^C and ^Z, SIGTTIN and SIGTTOU, hang-up, window size. That
+ * works because guest sessions and process groups are repeated on the host (task/group.c); what remains here is to
+ * translate the group and session numbers in ioctls, and to keep the area's note of who has which controlling terminal.
+ *
+ * TIOCSTI, TIOCLINUX and TIOCSETD never reach the host: they are ways out of a sandbox.
+ */
+#include "libos/fs/tty.h"
+#include "libos/fs/kinds.h"
+#include "libos/fs/pseudo.h"
+#include "libos/sys/user.h"
+#include "libos/sys/wait_end.h"
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+#include "libos/ckpt/cursor.h"
+
+unsigned tty_number(const struct file *f)
+{
+	return (unsigned)(uintptr_t)f->priv;
+}
+
+static u32 tty_device(unsigned number)
+{
+	return (u32)dev_make(PTS_MAJOR, number);
+}
+
+/* ---- the controlling terminal ---- */
+
+static void controlling_keep(struct process *p, int fd, u32 device)
+{
+	int old, copy = host_fd_move(pal_dup(fd, 0));
+
+	lock(&p->lock);
+	old = p->ctty_fd;
+	p->ctty_fd = copy < 0 ? -1 : copy;
+	p->slot->tty = device;
+	unlock(&p->lock);
+	if (old >= 0)
+		pal_close(old);
+}
+
+void tty_forget(struct process *p)
+{
+	int old;
+
+	lock(&p->lock);
+	old = p->ctty_fd;
+	p->ctty_fd = -1;
+	p->slot->tty = 0;
+	unlock(&p->lock);
+	if (old >= 0)
+		pal_close(old);
+}
+
+int tty_set_controlling(struct process *p, int fd)
+{
+	struct stat st;
+	int r = pal_fstat(fd, &st);
+
+	if (r == 0)
+		r = pal_ioctl(fd, TIOCSCTTY, 0);
+	if (r == 0)
+		controlling_keep(p, fd, tty_device(dev_minor(st.st_rdev)));
+	return r;
+}
+
+static bool session_leader(const struct process *p)
+{
+	return p->slot->sid == p->pid;
+}
+
+void tty_attach(struct file *f, int host_fd, unsigned number)
+{
+	struct process *p = this_process();
+
+	f->host_fd = host_fd;
+	f->ops = &tty_file_ops;
+	f->priv = (void *)(uintptr_t)number;
+	if (f->flags & O_NONBLOCK && pal_fcntl(host_fd, F_SETFL, O_NONBLOCK) < 0)
+		pal_log("tty: cannot be made non-blocking");
+	/* drivers/tty/tty_jobctrl.c, tty_open_proc_set_tty; not if it is another session's: the host says */
+	if (!(f->flags & O_NOCTTY) && session_leader(p) && !p->slot->tty && (f->flags & O_ACCMODE) != O_WRONLY &&
+	    pal_ioctl(host_fd, TIOCSCTTY, 0) == 0)
+		controlling_keep(p, host_fd, tty_device(number));
+}
+
+int tty_open_controlling(struct pseudo_node *n, struct file *f)
+{
+	struct process *p = this_process();
+	u32 device = p->slot->tty;
+	int fd;
+
+	if (!device)
+		return -ENXIO;
+	fd = pty_open_slave(dev_minor(device));
+	if (fd < 0) {
+		/* the monitor cannot open it anew: share the description we have */
+		lock(&p->lock);
+		fd = p->ctty_fd < 0 ? -ENXIO : host_fd_move(pal_dup(p->ctty_fd, 0));
+		unlock(&p->lock);
+	}
+	if (fd < 0)
+		return fd;
+	tty_attach(f, fd, dev_minor(device));
+	return 0;
+}
+
+/* TIOCNOTTY: a leader's session loses the terminal, whole; the host sends SIGHUP and SIGCONT to the foreground. */
+static long tty_give_up(struct file *f)
+{
+	struct process *p = this_process();
+	long r;
+
+	if (p->slot->tty != tty_device(tty_number(f)))
+		return -ENOTTY;
+	r = pal_ioctl(f->host_fd, TIOCNOTTY, 0);
+	if (r < 0)
+		return r;
+	if (session_leader(p)) {
+		for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
+			if (area_slot(id)->sid == p->pid)
+				area_slot(id)->tty = 0;
+		}
+	}
+	tty_forget(p);
+	return 0;
+}
+
+static long tty_take(struct file *f, u64 arg)
+{
+	struct process *p = this_process();
+	u32 device = tty_device(tty_number(f));
+	long r;
+
+	if (session_leader(p) && p->slot->tty == device)
+		return 0;
+	if (!session_leader(p) || p->slot->tty || arg)
+		return -EPERM;
+	r = pal_ioctl(f->host_fd, TIOCSCTTY, 0);
+	if (r == 0)
+		controlling_keep(p, f->host_fd, device);
+	return r;
+}
+
+/* ---- groups ---- */
+
+static long tty_get_group(struct file *f, u64 arg, unsigned cmd)
+{
+	s32 host, guest;
+	long r = pal_ioctl(f->host_fd, cmd, (u64)&host);
+
+	if (r < 0)
+		return r;
+	guest = cmd == TIOCGSID ? task_guest_pid(host) : task_guest_pgid(host);
+	return user_write((void *)arg, &guest, sizeof(guest));
+}
+
+static long tty_set_group(struct file *f, u64 arg)
+{
+	s32 guest, host;
+
+	if (user_read(&guest, (const void *)arg, sizeof(guest)) < 0)
+		return -EFAULT;
+	if (guest < 0)
+		return -EINVAL;
+	host = task_host_pgid(guest);
+	return host ? restartable(pal_ioctl(f->host_fd, TIOCSPGRP, (u64)&host)) : -ESRCH;
+}
+
+/* ---- ioctl ---- */
+
+long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
+{
+	switch (cmd) {
+	case TCGETS:
+	case TCGETS2:
+	case TCSETS:
+	case TCSETSW:
+	case TCSETSF:
+	case TCSETS2:
+	case TCSETSW2:
+	case TCSETSF2:
+	case TCSBRK:
+	case TCSBRKP:
+	case TCXONC:
+	case TCFLSH:
+	case TIOCGWINSZ:
+	case TIOCSWINSZ:
+	case TIOCOUTQ:
+	case FIONREAD:
+	case TIOCEXCL:
+	case TIOCNXCL:
+	case TIOCGEXCL:
+		return restartable(pal_ioctl(f->host_fd, cmd, arg));
+	case TIOCGPGRP:
+	case TIOCGSID:
+		return tty_get_group(f, arg, cmd);
+	case TIOCSPGRP:
+		return tty_set_group(f, arg);
+	case TIOCSTI:
+		return -EIO; /* as with dev.tty.legacy_tiocsti=0 */
+	case TIOCSETD:
+	case TIOCCONS:
+		return -EPERM;
+	case TIOCGETD: {
+		int discipline = 0; /* N_TTY */
+
+		return user_write((void *)arg, &discipline, sizeof(discipline));
+	}
+	}
+	return -ENOTTY;
+}
+
+static long tty_ioctl(struct file *f, unsigned cmd, u64 arg)
+{
+	switch (cmd) {
+	case TIOCSCTTY:
+		return tty_take(f, arg);
+	case TIOCNOTTY:
+		return tty_give_up(f);
+	case TIOCGPTN:
+	case TIOCSPTLCK:
+		return -ENOTTY; /* the master's */
+	}
+	return tty_ioctl_common(f, cmd, arg);
+}
+
+/* fstat of a terminal, the name in /dev/pts and /proc/self/fd must agree, or ttyname() finds nothing. */
+static int tty_getattr(struct file *f, struct attr *a)
+{
+	struct node *n = f->path.dentry ? path_node(&f->path) : NULL;
+
+	if (n)
+		return n->ops->getattr(n, a);
+	pts_attr(tty_number(f), a);
+	return 0;
+}
+
+static void tty_save(struct file *f, struct buf *b)
+{
+	put_u32(b, tty_number(f));
+}
+
+static int tty_load(struct file *f, struct cursor *c)
+{
+	f->priv = (void *)(uintptr_t)get_u32(c);
+	return c->err;
+}
+
+const struct file_ops tty_file_ops = {
+	.name = "tty",
+	.ioctl = tty_ioctl,
+	.getattr = tty_getattr,
+	.save = tty_save,
+	.load = tty_load,
+};
+
+struct file *tty_file_from_host(int fd)
+{
+	struct walk w = { 0 };
+	char name[32];
+	struct stat st;
+	struct file *f;
+	int r, flags = pal_fcntl(fd, F_GETFL, 0);
+
+	r = pal_fstat(fd, &st);
+	if (r < 0 || flags < 0)
+		return ERR_PTR(r < 0 ? r : flags);
+	base_snprintf(name, sizeof(name), "/dev/pts/%u", dev_minor(st.st_rdev));
+	r = path_walk(AT_FDCWD, name, WALK_FOLLOW, &w);
+	f = file_create(&tty_file_ops, fd, flags & (O_ACCMODE | O_NONBLOCK | O_APPEND), r == 0 ? &w.path : NULL);
+	if (r == 0)
+		path_put(&w.path);
+	if (!IS_ERR(f))
+		f->priv = (void *)(uintptr_t)dev_minor(st.st_rdev);
+	return f;
+}

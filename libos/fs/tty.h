@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Terminals: guest sessions on host ptys. See tty.c (slaves), pty.c (masters), pts.c (/dev/pts).
+ */
+#ifndef LIBOS_FS_TTY_H
+#define LIBOS_FS_TTY_H
+
+#include "libos/vfs/vfs.h"
+
+struct pseudo_node;
+
+#define PTS_MAJOR 136
+
+/* ---- tty.c ---- */
+/* Open row of /dev/tty: the caller's controlling terminal, or -ENXIO. */
+int tty_open_controlling(struct pseudo_node *n, struct file *f);
+/* Make f a file for the slave of pty `number` on host_fd; takes the terminal as controlling one where Linux would. */
+void tty_attach(struct file *f, int host_fd, unsigned number);
+/* What is common to both ends: modes, window size, groups, queues. -ENOTTY for the rest. */
+long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg);
+unsigned tty_number(const struct file *f);
+/* setsid: the caller has no terminal any more. */
+void tty_forget(struct process *p);
+/* Session start (MON_START): the host descriptor becomes p's controlling terminal. 0 or -errno; fd is not taken. */
+int tty_set_controlling(struct process *p, int fd);
+
+/* ---- pty.c ---- */
+int ptm_open(struct pseudo_node *n, struct file *f);
+/* A host descriptor for slave `number`, or -errno (-ENOENT: no such pty). */
+int pty_open_slave(unsigned number);
+
+/* ---- pts.c ---- */
+void pts_attr(unsigned number, struct attr *a);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * splice, tee, vmsplice on pipes of the host.
+ *
+ * Files that the libOS makes have nothing to splice on the host: EINVAL, as Linux says of files that cannot. vmsplice is
+ * not among the host's calls; it is a copy here, which its contract allows.
+ */
+#include "libos/sys/sys.h"
+#include "libos/fs/kinds.h"
+#include "libos/mm/mm.h"
+
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
+
+static bool is_pipe(const struct file *f)
+{
+	return f->ops == &pipe_file_ops;
+}
+
+/* Bytes that go to the host must lie on the host: kinds whose read and write are the libOS's own do not. */
+static bool on_host(const struct file *f)
+{
+	return f->host_fd >= 0 && !f->ops->read && !f->ops->write;
+}
+
+static int offset_read(const struct file *f, const s64 *guest, s64 *off)
+{
+	if (!guest)
+		return 0;
+	if (is_pipe(f))
+		return -ESPIPE;
+	return user_read(off, guest, sizeof(*off));
+}
+
+static long broken_pipe(long r)
+{
+	if (r == -EPIPE)
+		signal_self(SIGPIPE, SI_USER);
+	return restartable(r);
+}
+
+long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned flags)
+{
+	cleanup_file struct file *from = NULL, *to = NULL;
+	s64 a = 0, b = 0;
+	long r;
+
+	if (!n)
+		return 0;
+	if (flags & ~SPLICE_FLAGS)
+		return -EINVAL;
+	from = fdtab_get(in);
+	if (IS_ERR(from))
+		return PTR_ERR(from);
+	to = fdtab_get(out);
+	if (IS_ERR(to))
+		return PTR_ERR(to);
+	if (!on_host(from) || !on_host(to) || (!is_pipe(from) && !is_pipe(to)))
+		return -EINVAL;
+	r = offset_read(from, in_off, &a);
+	if (r == 0)
+		r = offset_read(to, out_off, &b);
+	if (r < 0)
+		return r;
+	r = pal_splice(from->host_fd, in_off ? &a : NULL, to->host_fd, out_off ? &b : NULL, n, flags);
+	if (r < 0)
+		return broken_pipe(r);
+	if ((in_off && user_write(in_off, &a, sizeof(a)) < 0) || (out_off && user_write(out_off, &b, sizeof(b)) < 0))
+		return -EFAULT;
+	return r;
+}
+
+long sys_tee(int in, int out, size_t n, unsigned flags)
+{
+	cleanup_file struct file *from = NULL, *to = NULL;
+
+	if (flags & ~SPLICE_FLAGS)
+		return -EINVAL;
+	if (!n)
+		return 0;
+	from = fdtab_get(in);
+	if (IS_ERR(from))
+		return PTR_ERR(from);
+	to = fdtab_get(out);
+	if (IS_ERR(to))
+		return PTR_ERR(to);
+	if (!is_pipe(from) || !is_pipe(to))
+		return -EINVAL;
+	return broken_pipe(pal_tee(from->host_fd, to->host_fd, n, flags));
+}
+
+long sys_vmsplice(int fd, const struct iovec *iov, size_t n, unsigned flags)
+{
+	cleanup_file struct file *f = NULL;
+	struct iovec copy[16];
+	long r;
+
+	if (flags & ~SPLICE_FLAGS || n > IOV_MAX)
+		return -EINVAL;
+	f = fdtab_get(fd);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	if (!is_pipe(f))
+		return -EBADF;
+	/* A prefix is a valid answer. */
+	n = MIN(n, ARRAY_SIZE(copy));
+	if (!n)
+		return 0;
+	if (user_read(copy, iov, n * sizeof(*iov)) < 0)
+		return -EFAULT;
+	for (size_t i = 0; i < n; i++) {
+		if (!guest_range(copy[i].iov_base, copy[i].iov_len))
+			return -EFAULT;
+	}
+	if (flags & SPLICE_F_NONBLOCK) {
+		struct pollfd p = { .fd = f->host_fd, .events = POLLIN | POLLOUT };
+
+		r = pal_ppoll(&p, 1, &(struct timespec){ 0 });
+		if (r <= 0)
+			return r < 0 ? restartable(r) : -EAGAIN;
+		n = 1;
+		copy[0].iov_len = MIN(copy[0].iov_len, 4096ul); /* PIPE_BUF: what is ready goes without blocking */
+	}
+	if ((f->flags & O_ACCMODE) == O_RDONLY)
+		return restartable(pal_preadv2(f->host_fd, copy, (int)n, -1, 0));
+	return broken_pipe(pal_pwritev2(f->host_fd, copy, (int)n, -1, 0));
+}
