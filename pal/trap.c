@@ -90,6 +90,17 @@ static struct pal_regs *frame_fill(const struct pal_tcb *tcb, const struct sigco
 	return r;
 }
 
+/* The other way: go on in the guest as the frame has it. */
+static void frame_load(const struct pal_tcb *tcb, struct sigcontext *mc)
+{
+	const struct pal_regs *r = pal_frame(tcb);
+
+	mc->r15 = r->r15, mc->r14 = r->r14, mc->r13 = r->r13, mc->r12 = r->r12, mc->rbp = r->rbp, mc->rbx = r->rbx;
+	mc->r11 = r->r11, mc->r10 = r->r10, mc->r9 = r->r9, mc->r8 = r->r8, mc->rax = r->rax, mc->rcx = r->rcx;
+	mc->rdx = r->rdx, mc->rsi = r->rsi, mc->rdi = r->rdi, mc->rip = r->rip, mc->rsp = r->rsp;
+	mc->eflags = r->rflags;
+}
+
 /* Go on in the libOS: at `where`, with rsp at the complete frame. */
 static void enter(const struct pal_tcb *tcb, struct sigcontext *mc, const char *where)
 {
@@ -138,6 +149,22 @@ static void on_syscall(struct pal_tcb *tcb, const struct siginfo *info, struct s
 	enter(tcb, mc, libos_enter_syscall);
 }
 
+/*
+ * A guest that single-steps itself takes the trap flag along into the libOS. Trampoline and entry keep it until it is in
+ * the frame; then it goes; on the way out the rest of the way is taken here, so that the next stop is behind one
+ * instruction of the guest's. False: the stop is the guest's own.
+ */
+static bool on_step(const struct pal_tcb *tcb, struct sigcontext *mc)
+{
+	if (in_exit_window(mc->rip))
+		frame_load(tcb, mc);
+	else if (in_image(mc->rip) && !within(mc->rip, libos_entry_begin, libos_entry_done))
+		mc->eflags &= ~X86_FLAGS_TF;
+	else if (in_guest(tcb, mc) && !in_trampoline(mc->rip))
+		return false;
+	return true;
+}
+
 static void on_fault(struct pal_tcb *tcb, const struct siginfo *info, struct sigcontext *mc)
 {
 	uintptr_t fixup;
@@ -146,14 +173,8 @@ static void on_fault(struct pal_tcb *tcb, const struct siginfo *info, struct sig
 		mc->rip = (u64)pal_peek_fail;
 		return;
 	}
-	/* A guest that single-steps itself takes its flag along until the entry clears it, and gets it back on the way out. */
-	if (info->si_signo == SIGTRAP && info->si_code == TRAP_TRACE && mc->eflags & X86_FLAGS_TF &&
-	    (!in_guest(tcb, mc) || in_trampoline(mc->rip))) {
-		if (in_image(mc->rip) && !in_exit_window(mc->rip) &&
-		    !within(mc->rip, libos_entry_begin, libos_entry_done))
-			mc->eflags &= ~X86_FLAGS_TF;
+	if (info->si_signo == SIGTRAP && info->si_code == TRAP_TRACE && on_step(tcb, mc))
 		return;
-	}
 	/* In the exit window only what the guest wants to return to can be at fault: an address that is none. */
 	if (in_guest(tcb, mc) || in_exit_window(mc->rip)) {
 		if (!in_exit_window(mc->rip))
