@@ -30,7 +30,7 @@
 #include "libos/entry/image.h"
 
 #define REWRITE_TEXT_MAX (512ull << 20)	    /* more executable text than this is left to trap */
-#define REWRITE_CACHE_MAX (256ull << 20)    /* bytes the cache may take on disk */
+#define REWRITE_CACHE_MAX (256ull << 20)    /* bytes that the cache may take on disk */
 #define REWRITE_SEGMENTS_MAX 16
 
 /* ---- the image under work ---- */
@@ -138,21 +138,29 @@ int rewrite_build(int fd, const struct image_key *key, int out) __attribute__((w
 int rewrite_verify(int out, int fd, const struct image_key *key) __attribute__((warn_unused_result));
 
 /* ---- rewrite_cache.c ---- */
-/* The cache of one sandbox. Entries are made in <root>/images and shared with a sandbox by a hard link in
- * <root>/box/<sandbox>, so that a sandbox sees only images of files that it could read. */
+/*
+ *	STORE/cache/KEY             every image, once
+ *	STORE/boxes/NAME/cache/KEY  hard links: those of files that this sandbox could read, and has asked for
+ *
+ * A picoprocess sees its sandbox's view only (GRANT_FD_CACHE), read-only. Only a worker's verified output gets in, by
+ * rename. A view goes with its sandbox.
+ */
 struct image_cache {
+	int store;	/* borrowed */
 	int images;	/* directory descriptors */
-	int box;
+	int view;
 };
-int image_cache_open(struct image_cache *c, const char *root, const char *sandbox) __attribute__((warn_unused_result));
-void image_cache_close(struct image_cache *c);
-/* Is there an entry for the file? 0 if so (now linked into the sandbox's view), -ENOENT if it must be built, or an
- * errno by which the request is refused. Never blocks for long. */
-int image_cache_find(struct image_cache *c, int fd, struct image_key *key) __attribute__((warn_unused_result));
-/* Build it, publish it, link it. Blocks; runs a worker. */
-int image_cache_build(struct image_cache *c, int fd, const struct image_key *key) __attribute__((warn_unused_result));
-/* Delete what was not asked for longest, until the cache is within its bound; and views of sandboxes that are gone. */
-int image_cache_trim(struct image_cache *c, u64 bound);
+/* Open, making what is missing. cache->view is what confine_spec.cache wants. */
+int image_cache_open(struct image_cache *cache, int store, const char *sandbox) __attribute__((warn_unused_result));
+void image_cache_close(struct image_cache *cache);
+/* Is there an entry for the file? 0 if so (now in the sandbox's view), -ENOENT if it must be built, -EAGAIN if it changed
+ * too recently to tell it from its next version, or an errno by which the request is refused. Does not block. */
+int image_cache_find(struct image_cache *cache, int fd, struct image_key *key) __attribute__((warn_unused_result));
+/* Build it in a worker, publish it, link it into the view. Blocks. */
+int image_cache_build(struct image_cache *cache, int fd, const struct image_key *key)
+	__attribute__((warn_unused_result));
+/* Delete what was not asked for longest until the cache is within bound bytes. */
+void image_cache_trim(struct image_cache *cache, u64 bound);
 int image_key_of(int fd, struct image_key *key) __attribute__((warn_unused_result));
 
 #endif
