@@ -177,6 +177,7 @@ int pal_membarrier(int cmd, unsigned flags);
 int pal_rseq(void *area, u32 size, int flags, u32 sig);
 int pal_getrandom(void *buf, size_t size, unsigned flags);
 int pal_sysinfo(struct sysinfo *info);
+int pal_uname(struct new_utsname *u);
 uintptr_t pal_get_fs(void);
 void pal_set_fs(uintptr_t base);
 

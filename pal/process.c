@@ -155,3 +155,8 @@ int pal_sysinfo(struct sysinfo *info)
 {
 	return HOST(1, sysinfo, info);
 }
+
+int pal_uname(struct new_utsname *u)
+{
+	return HOST(1, uname, u);
+}

@@ -94,6 +94,12 @@ s32 area_take_id(void)
 	return -EAGAIN;
 }
 
+void area_claim(s32 id, u32 state)
+{
+	atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
+	atomic_store(&the_area->slot[id].state, state);
+}
+
 void area_free_id(s32 id)
 {
 	struct area_slot *s = area_slot(id);

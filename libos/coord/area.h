@@ -75,6 +75,7 @@ extern struct area *the_area; /* immutable after start; same address in every pi
 
 int area_map(bool create);
 s32 area_take_id(void);			/* RESERVED; -EAGAIN when the table is full */
+void area_claim(s32 id, u32 state);	/* the leader's own id, at start */
 void area_free_id(s32 id);
 static inline struct area_slot *area_slot(s32 id)
 {

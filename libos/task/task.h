@@ -68,12 +68,15 @@ struct process {
 	bool vfork_child;		/* shares its parent's memory: exec goes through pal_exec_image */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
+	bool keep_caps;			/* PR_SET_KEEPCAPS; until exec */
 	int pdeathsig;
 	u32 exiting;			/* atomic: 1 + wait status once exit_group began */
 	u32 exec_by;			/* atomic: tid of the thread that is exec'ing and waits for the others to leave */
 	u64 start_ns;			/* CLOCK_BOOTTIME at fork */
 	u32 personality;
 	struct timer_set *timers;	/* POSIX timers, fs/timer.c; NULL: none */
+	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
+	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
 	struct tty *ctty;		/* fs/tty.h */
 };
@@ -81,8 +84,7 @@ struct process {
 /* A child of this process on the host, until reaped. Guarded by process.lock. */
 struct child {
 	struct list link;
-	s32 pid;			/* guest */
-	s32 host_pid;
+	s32 pid;			/* guest; its slot has the host's */
 	int exit_signal;		/* SIGCHLD, or what clone() asked for (0: none, only __WCLONE waits see it) */
 };
 
@@ -101,7 +103,10 @@ struct thread {
 		long (*fn)(struct thread *t);
 		u64 arg[5];
 	} restart;			/* owner thread only */
-	struct { u32 *uaddr; } futex;
+	struct {
+		void *area;
+		u32 size, sig;
+	} rseq;				/* as registered with the host; owner thread only */
 	int nice;
 	bool exiting;
 };
@@ -127,19 +132,51 @@ static inline long restartable(long r)
 	return r == -EINTR ? -ERESTARTSYS : r;
 }
 
+/* ---- task/process.c ---- */
+/* A process with pid's slot and no threads yet; everything inherited comes from parent (NULL: the leader's own start).
+ * Its mm, files and fs are still NULL. NULL: no memory. */
+struct process *process_create(s32 pid, const struct process *parent);
+void process_free(struct process *p);
+/* Fill in the slot of a child to be born, but for host_pid and state. */
+void process_slot_init(s32 pid, const struct process *parent, int exit_signal);
+/* The child is there: RESERVED becomes RUNNING, once. */
+void process_slot_run(struct area_slot *s, s32 host_pid);
+struct child *child_add(struct process *p, s32 pid, int exit_signal); /* NULL: no memory */
+void child_remove(struct process *p, struct child *c);
+/* Who runs what: name, command line and the slot's card. comm NULL: as it was. */
+void process_set_comm(struct process *p, struct thread *t, const char *comm);
+void process_set_cmdline(struct process *p, char *cmdline, size_t size); /* takes cmdline */
+
 /* ---- task/thread.c ---- */
 struct thread *thread_create(struct process *p, s32 tid); /* allocated, linked; ERR_PTR */
-void thread_unlink(struct thread *t);
+void thread_unlink(struct thread *t); /* caller holds proc->lock */
+/* End all threads of the caller's process but the caller: exec. Returns when they are gone. */
+void thread_end_others(void);
+/* What a thread that ends owes the guest's memory: rseq, robust list, the word that pthread_join waits on. */
+void thread_release_user(struct thread *t, bool clear_tid);
 
 /* ---- task/clone.c ---- */
 /* The four ways to clone, after clone's flags were checked by sys/task.c. Result as clone(2). */
 struct clone_request {
-	u64 flags, stack, tls;
-	s32 *parent_tid, *child_tid; /* guest addresses */
+	u64 flags;
+	u64 stack;
+	s32 *parent_tid, *child_tid;
+	u64 tls;
 	int exit_signal;
+	int *pidfd;
 };
 long task_clone(const struct clone_request *a);
-/* The child of a fork begins here, in its own memory: reset what is not inherited. */
+void clone_tell(s32 *where, s32 id); /* CLONE_PARENT_SETTID and its kin */
+/* The child's registers are the caller's, but for the result and the stack (0: the same). */
+void clone_frame(struct thread *t, u64 stack);
+
+/* ---- task/fork.c ---- */
+long task_fork(const struct clone_request *a);
+/* The leader's fork: 0 in the child, which is then an empty process of its own, else its guest pid. */
+s32 task_fork_plain(void);
+
+/* ---- task/vfork.c ---- */
+long task_vfork(const struct clone_request *a);
 
 /* ---- task/fork_locks.c ---- */
 void fork_locks_take(void);
@@ -152,21 +189,43 @@ long task_exec(int dirfd, const char *path, const u64 *argv, const u64 *envp, in
 long task_exec_kernel(const char *path, char **argv, char **envp);
 
 /* ---- task/exit.c ---- */
-void task_exit_thread(int status) noreturn_fn;	/* exit(2) */
+void task_exit_thread(int status) noreturn_fn;	/* exit(2); status as given */
 void task_exit_group(int wait_status) noreturn_fn; /* wait status: code << 8, or signal number */
+/* pid ended: its children belong to the nearest subreaper above, or the leader. */
+void task_orphan_children(s32 pid);
 
 /* ---- task/wait.c ---- */
+struct wait_result {
+	s32 pid;	/* guest; 0: nothing yet (WNOHANG) */
+	u32 uid;
+	int code, status; /* si_code (CLD_*), si_status */
+	struct rusage ru;
+};
+/* which: P_ALL, P_PID, P_PGID (id 0: the caller's group); options: WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT, __W*.
+ * 0 or -errno. */
+int task_wait(int which, s32 id, int options, struct wait_result *out);
 /* Host SIGCHLD arrived: queue the guest's SIGCHLD with translated siginfo; reap if ignored. From libOS context. */
 void task_child_event(const struct siginfo *host);
+/* A process was reaped on the host: give back its ids. */
+void task_reaped(s32 pid);
 
 /* ---- task/group.c ---- */
 s32 task_guest_pid(s32 host_pid);		/* 0: unknown */
 s32 task_host_pid(s32 guest_pid);		/* 0: no such process */
 s32 task_guest_pgid(s32 host_pgid);		/* 0: unknown */
 s32 task_host_pgid(s32 guest_pgid);
+int task_setpgid(s32 pid, s32 pgid);
+int task_setsid(void);
 
 /* ---- task/cred.c ---- */
 bool capable(const struct process *p); /* euid 0: what Linux would ask a capability for */
 bool in_group(const struct cred *c, u32 gid);
+void cred_init(struct cred *c); /* the grant's user */
+void cred_exec(struct cred *c); /* saved ids and capabilities as a new program finds them */
+void cred_publish(struct process *p); /* ids into the slot. Caller holds p->lock */
+
+/* ---- task/robust.c ---- */
+/* Walk the list of mutexes that t holds as it ends: mark them, wake who waits. */
+void robust_list_exit(struct thread *t);
 
 #endif

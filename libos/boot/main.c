@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Start of a picoprocess: the sandbox's first one, and a vfork child's new life at exec. All others are forks.
+ *
+ * Each start is a list of steps. A step that fails ends the process with a line in the monitor's log: there is no guest
+ * yet that could be told.
+ */
+#include "libos/entry/entry.h"
+#include "libos/boot/boot.h"
+#include "libos/ckpt/exec_state.h"
+#include "libos/coord/area.h"
+#include "libos/coord/coord.h"
+#include "libos/coord/leader.h"
+#include "libos/mm/mm.h"
+#include "libos/vfs/vfs.h"
+#include "pal/grant.h"
+
+#define LEADER_PID 1
+
+static void must(int err, const char *what)
+{
+	if (!err)
+		return;
+	pal_log("start: %s: error %d\n", what, -err);
+	pal_exit(127);
+}
+
+/* The first thread gets the control block that GS points at. It stays on the host's stack until the guest runs. */
+static struct thread *adopt_thread(void)
+{
+	struct thread *t = (struct thread *)pal_thread_alloc(sizeof(struct thread));
+
+	must(t ? 0 : -ENOMEM, "control block");
+	list_init(&t->sibling);
+	signal_thread_init(t);
+	entry_init_thread(t);
+	pal_thread_adopt(&t->tcb);
+	return t;
+}
+
+/* The host's signals that mean the same to the guest are caught: delivering them is the libOS's. */
+static int catch_signals(void)
+{
+	static const u8 caught[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGCHLD, SIGCONT,
+				     SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM };
+	int err = pal_signal(SIGPIPE, PAL_SIG_IGNORE);
+
+	for (unsigned i = 0; !err && i < ARRAY_SIZE(caught); i++)
+		err = pal_signal(caught[i], PAL_SIG_CATCH);
+	return err;
+}
+
+static int make_leader(struct thread *t)
+{
+	struct process *p = process_create(LEADER_PID, NULL);
+	struct area_slot *s;
+
+	if (!p)
+		return -ENOMEM;
+	s = p->slot;
+	t->proc = p;
+	t->tid = LEADER_PID;
+	t->sig.blocked = ~0ull; /* signals are for guests: here they lie in the queue */
+	list_add(&p->threads, &t->sibling);
+	p->nthreads = 1;
+	s->tgid = s->pgid = s->sid = LEADER_PID;
+	s->host_pid = pal_getpid();
+	s->host_pgid = pal_getpgid(0);
+	s->host_sid = pal_getsid(0);
+	s->start_ns = p->start_ns;
+	s->nthreads = 1;
+	s->flags = AREA_DID_EXEC;
+	cred_publish(p);
+	process_set_comm(p, t, "init");
+	area_claim(LEADER_PID, AREA_RUNNING);
+	atomic_add(&the_area->nprocs, 1);
+	atomic_add(&the_area->nthreads, 1);
+	return 0;
+}
+
+static int make_space(struct process *p)
+{
+	p->mm = mm_create();
+	p->files = fdtab_create();
+	return p->mm && p->files ? 0 : -ENOMEM;
+}
+
+static int make_place(struct process *p)
+{
+	p->fs = fs_context_copy(NULL);
+	return p->fs ? 0 : -ENOMEM;
+}
+
+void libos_start_leader(void)
+{
+	struct thread *t = adopt_thread();
+
+	xstate_init();
+	must(area_map(true), "sandbox area");
+	must(make_leader(t), "first process");
+	must(make_space(t->proc), "address space");
+	must(catch_signals(), "signals");
+	must(mount_init(), "mounts");
+	must(make_place(t->proc), "root directory");
+	must(coord_port_create(), "coordination port");
+	leader_run();
+}
+
+void libos_start_exec(void)
+{
+	struct thread *t = adopt_thread();
+	struct exec_state state;
+	struct program prog;
+
+	program_init(&prog);
+	xstate_init();
+	must(area_map(false), "sandbox area");
+	must(catch_signals(), "signals");
+	must(exec_state_open(&state, t), "state of the process");
+	must(mount_init(), "mounts");
+	must(exec_state_load(&state, t, &prog), "state of the process");
+	exec_start(&prog);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * exec of a vfork child: save, execute the image, load. See exec_state.h.
+ *
+ * The program's own files travel as descriptors of the guest's table, opened for the trip only.
+ */
+#include "libos/ckpt/exec_state.h"
+#include "libos/ckpt/cursor.h"
+#include "libos/coord/area.h"
+#include "libos/fs/timer.h"
+#include "libos/mm/mm.h"
+#include "libos/vfs/file.h"
+#include "pal/grant.h"
+
+#define STATE_MAGIC 0x65746174736f7369ull
+#define STATE_MAX (64u << 20)
+
+/* Plain words of struct process, in the order of the image. */
+struct scalars {
+	u64 magic;
+	s32 pid;
+	u32 personality;
+	u64 start_ns;
+	s32 pdeathsig, ctty_fd, nice;
+	u32 dumpable, no_new_privs, subreaper;
+	struct cred cred;
+	struct rlimit64 rlimits[16];
+	struct rusage children_usage;
+	u64 ignored, blocked;
+};
+
+static u64 ignored_set(struct process *p)
+{
+	u64 set = 0;
+
+	for (int sig = 1; sig <= SIG_COUNT; sig++)
+		if (p->sig.action[sig - 1].handler == (u64)SIG_IGN)
+			set |= SIG_BIT(sig);
+	return set;
+}
+
+static void save_scalars(struct buf *b, struct thread *t)
+{
+	struct process *p = t->proc;
+	struct scalars s = {
+		.magic = STATE_MAGIC,
+		.pid = p->pid,
+		.personality = p->personality,
+		.start_ns = p->start_ns,
+		.pdeathsig = p->pdeathsig,
+		.ctty_fd = p->ctty_fd,
+		.nice = t->nice,
+		.dumpable = p->dumpable,
+		.no_new_privs = p->no_new_privs,
+		.subreaper = p->child_subreaper,
+		.cred = p->cred,
+		.children_usage = p->children_usage,
+		.ignored = ignored_set(p),
+		.blocked = t->sig.restore_mask ? t->sig.saved_mask : t->sig.blocked,
+	};
+
+	memcpy(s.rlimits, p->rlimits, sizeof(s.rlimits));
+	put_bytes(b, &s, sizeof(s));
+}
+
+/* Pending signals stay pending over exec. */
+static void save_pending(struct buf *b, struct sigpending *q)
+{
+	struct sigqueue *e;
+
+	list_for_each(e, &q->queue, link)
+		put_bytes(b, &e->info, sizeof(e->info));
+	put_bytes(b, &(struct siginfo){ 0 }, sizeof(struct siginfo));
+}
+
+static void save_children(struct buf *b, struct process *p)
+{
+	struct child *c;
+
+	lock(&p->lock);
+	list_for_each(c, &p->children, link) {
+		put_u32(b, (u32)c->pid);
+		put_u32(b, (u32)c->exit_signal);
+	}
+	unlock(&p->lock);
+	put_u32(b, 0);
+}
+
+static void save_strings(struct buf *b, const struct buf *strings, unsigned count)
+{
+	put_u32(b, count);
+	put_u64(b, strings->size);
+	put_bytes(b, strings->data, strings->size);
+}
+
+static int save_program(struct buf *b, const struct program *prog)
+{
+	int image = fdtab_add(file_get(prog->image.file), 0, false), interp = -1;
+
+	if (image < 0)
+		return image;
+	if (prog->interp.file) {
+		interp = fdtab_add(file_get(prog->interp.file), 0, false);
+		if (interp < 0) {
+			fdtab_close(image);
+			return interp;
+		}
+	}
+	put_u32(b, (u32)image);
+	put_u32(b, (u32)interp);
+	put_u32(b, prog->exec_stack);
+	put_str(b, prog->name);
+	put_str(b, prog->exe);
+	save_strings(b, &prog->argv, prog->argc);
+	save_strings(b, &prog->envp, prog->envc);
+	return 0;
+}
+
+static int write_state(const struct buf *b)
+{
+	int fd = pal_memfd("exec", 0), err = 0;
+	size_t done = 0;
+
+	if (fd < 0)
+		return fd;
+	while (done < b->size && err >= 0) {
+		ssize_t n = pal_pwrite(fd, b->data + done, b->size - done, done);
+
+		if (n <= 0)
+			err = n < 0 ? (int)n : -ENOSPC;
+		else
+			done += (size_t)n;
+	}
+	if (!err)
+		err = pal_dup_to(fd, GRANT_FD_STATE);
+	pal_close(fd);
+	/* The host's exec keeps what is not marked: this, and what fdtab_save has unmarked. */
+	return err < 0 ? err : pal_fcntl(GRANT_FD_STATE, F_SETFD, 0);
+}
+
+long exec_state_switch(struct program *prog)
+{
+	struct thread *t = current();
+	struct process *p = t->proc;
+	struct buf b = { 0 };
+	int err;
+
+	save_scalars(&b, t);
+	save_pending(&b, &p->sig.shared);
+	save_pending(&b, &t->sig.pending);
+	save_children(&b, p);
+	timers_save(&b, p);
+	fs_save(&b, p->fs);
+	err = save_program(&b, prog);
+	if (!err) {
+		fdtab_close_exec(p->files);
+		fdtab_save(&b, p->files);
+		put_u64(&b, STATE_MAGIC);
+		err = b.err ?: write_state(&b);
+	}
+	if (!err && p->ctty_fd >= 0)
+		err = pal_fcntl(p->ctty_fd, F_SETFD, 0);
+	base_buf_free(&b);
+	if (!err) {
+		thread_release_user(t, false);
+		err = pal_exec_image();
+	}
+	/* Descriptors that exec closes are closed: there is nothing to return to, as on Linux past this point. */
+	pal_log("exec: the host refuses to run the image: error %d\n", -err);
+	task_exit_group(SIGKILL);
+}
+
+static int read_state(struct buf *b)
+{
+	struct stat st;
+	char *data;
+	ssize_t n = 0;
+	int err = pal_fstat(GRANT_FD_STATE, &st);
+
+	if (err)
+		return err;
+	if (st.st_size <= 0 || st.st_size > STATE_MAX)
+		return -EINVAL;
+	data = base_alloc((size_t)st.st_size);
+	if (!data)
+		return -ENOMEM;
+	for (size_t done = 0; done < (size_t)st.st_size; done += (size_t)n) {
+		n = pal_pread(GRANT_FD_STATE, data + done, (size_t)st.st_size - done, done);
+		if (n <= 0) {
+			base_free(data);
+			return n < 0 ? (int)n : -EIO;
+		}
+	}
+	pal_close(GRANT_FD_STATE);
+	*b = (struct buf){ .data = data, .size = (size_t)st.st_size };
+	return 0;
+}
+
+static int load_scalars(struct cursor *c, struct thread *t)
+{
+	const struct scalars *s = get_bytes(c, sizeof(*s));
+	struct process *p;
+
+	if (!s || s->magic != STATE_MAGIC || !area_slot(s->pid))
+		return -EINVAL;
+	p = process_create(s->pid, NULL);
+	if (!p)
+		return -ENOMEM;
+	t->proc = p;
+	t->tid = s->pid;
+	p->personality = s->personality;
+	p->start_ns = s->start_ns;
+	p->pdeathsig = s->pdeathsig;
+	p->ctty_fd = s->ctty_fd;
+	p->dumpable = s->dumpable;
+	p->no_new_privs = s->no_new_privs;
+	p->child_subreaper = s->subreaper;
+	p->cred = s->cred;
+	p->children_usage = s->children_usage;
+	memcpy(p->rlimits, s->rlimits, sizeof(p->rlimits));
+	t->nice = s->nice;
+	t->sig.blocked = s->blocked;
+	list_add(&p->threads, &t->sibling);
+	p->nthreads = 1;
+	for (int sig = 1; sig <= SIG_COUNT; sig++) {
+		struct sig_action ignore = { .handler = (u64)SIG_IGN };
+
+		if (s->ignored & SIG_BIT(sig) & ~SIG_UNBLOCKABLE)
+			(void)signal_action(sig, &ignore, NULL);
+	}
+	return 0;
+}
+
+static void load_pending(struct cursor *c, struct process *p, struct thread *t)
+{
+	const struct siginfo *info;
+
+	while ((info = get_bytes(c, sizeof(*info))) && info->si_signo) {
+		struct siginfo copy = *info;
+
+		(void)(t ? signal_send_thread(t, &copy) : signal_send_process(p, &copy));
+	}
+}
+
+static int load_children(struct cursor *c, struct process *p)
+{
+	u32 pid;
+
+	while ((pid = get_u32(c))) {
+		int exit_signal = (int)get_u32(c);
+
+		if (!child_add(p, (s32)pid, exit_signal))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static unsigned load_strings(struct cursor *c, struct buf *b)
+{
+	u32 count = get_u32(c);
+	u64 size = get_u64(c);
+	const void *data = get_bytes(c, size);
+
+	if (data)
+		base_buf_put(b, data, size);
+	return count;
+}
+
+static int take_file(int fd, struct elf_image *e, bool interpreter)
+{
+	struct file *f = fdtab_get(fd);
+	int err;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	err = elf_read(e, f, interpreter);
+	file_put(f);
+	return fdtab_close(fd) ?: err;
+}
+
+int exec_state_open(struct exec_state *s, struct thread *t)
+{
+	int err = read_state(&s->bytes);
+
+	if (err)
+		return err;
+	s->at = (struct cursor){ .data = (const u8 *)s->bytes.data, .size = s->bytes.size };
+	return load_scalars(&s->at, t);
+}
+
+static int load_program(struct cursor *c, struct program *prog, int *image, int *interp)
+{
+	const char *name, *exe;
+
+	*image = (int)get_u32(c);
+	*interp = (int)get_u32(c);
+	prog->exec_stack = get_u32(c);
+	name = get_str(c);
+	exe = get_str(c);
+	prog->name = base_strdup(name ?: "");
+	prog->exe = base_strdup(exe ?: "");
+	prog->argc = load_strings(c, &prog->argv);
+	prog->envc = load_strings(c, &prog->envp);
+	return prog->name && prog->exe ? prog->argv.err ?: prog->envp.err : -ENOMEM;
+}
+
+int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog)
+{
+	struct process *p = t->proc;
+	struct cursor *c = &s->at;
+	int image, interp, err;
+
+	p->mm = mm_create();
+	if (!p->mm)
+		return -ENOMEM;
+	load_pending(c, p, NULL);
+	load_pending(c, p, t);
+	err = load_children(c, p);
+	if (!err)
+		err = timers_load(c, p);
+	if (!err)
+		err = fs_load(c, &p->fs);
+	if (!err)
+		err = load_program(c, prog, &image, &interp);
+	if (!err)
+		err = fdtab_load(c, &p->files);
+	if (!err && (get_u64(c) != STATE_MAGIC || c->err))
+		err = -EINVAL;
+	if (!err)
+		err = take_file(image, &prog->image, false);
+	if (!err && interp >= 0)
+		err = take_file(interp, &prog->interp, true);
+	base_free(s->bytes.data);
+	return err;
+}

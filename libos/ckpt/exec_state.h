@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A process on its way to a fresh address space: what of it is not in its slot of the area or on the host.
+ *
+ * The state is one memfd at GRANT_FD_STATE, written and read by the same image within one exec, so it has no version of
+ * its own; it begins with a magic word and ends with one, and a reader that does not arrive there gives up.
+ */
+#ifndef LIBOS_CKPT_EXEC_STATE_H
+#define LIBOS_CKPT_EXEC_STATE_H
+
+#include "libos/boot/boot.h"
+#include "libos/ckpt/cursor.h"
+
+struct exec_state {
+	struct buf bytes;
+	struct cursor at;
+};
+
+/* Save the caller's process and the program it is to run, execute the image. Returns only on error. */
+long exec_state_switch(struct program *prog);
+/* In the fresh image: read the state and make the process, on the calling thread t. 0 or -errno. */
+int exec_state_open(struct exec_state *s, struct thread *t);
+/* With mounts up: its memory's books, cwd, descriptors, and the program. */
+int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog);
+
+#endif

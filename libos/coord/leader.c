@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The leader's loop. See leader.h.
+ *
+ * A command's life: MON_START forks; the child reports the errno of a failed exec through a pipe, or closes it by
+ * executing: then MON_STARTED goes out; when the host reaps the child, MON_EXITED.
+ */
+#include "libos/coord/leader.h"
+#include "libos/coord/area.h"
+#include "libos/coord/coord.h"
+#include "pal/grant.h"
+
+#define GRACE_NS 1000000000ll /* between asking all processes to end and ending them */
+#define POLL_STEP_NS 50000000l /* while shutting down */
+
+struct job {
+	struct list link;
+	u64 id;		/* of the order */
+	s32 pid;
+	int outcome;	/* pipe, -1: the monitor has been told */
+	int status;	/* valid once ended */
+	bool ended, failed;
+};
+
+static struct list jobs = { &jobs, &jobs };
+static void *buffer;
+static s64 kill_at; /* CLOCK_MONOTONIC; 0: not shutting down */
+
+static s64 now(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)pal_clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+static struct job *job_by_pid(s32 pid)
+{
+	struct job *j;
+
+	list_for_each(j, &jobs, link)
+		if (j->pid == pid && !j->ended)
+			return j;
+	return NULL;
+}
+
+static void tell_started(u64 id, s32 pid, int error)
+{
+	struct mon_started s = { .pid = error ? 0 : pid, .error = error };
+
+	control_send(MON_STARTED, id, &s, sizeof(s), NULL, 0);
+}
+
+/* Tell what is known, in order: started, then exited; forget the job when all is told. */
+static void job_tell(struct job *j)
+{
+	if (j->outcome >= 0 || (!j->ended && !j->failed))
+		return;
+	if (!j->ended)
+		return;
+	if (!j->failed) {
+		struct mon_exited e = { .pid = j->pid, .status = j->status };
+
+		control_send(MON_EXITED, j->id, &e, sizeof(e), NULL, 0);
+	}
+	list_del(&j->link);
+	base_free(j);
+}
+
+/* The pipe of a command that is starting has something: an errno, or its end. */
+static void job_outcome(struct job *j)
+{
+	s32 error = 0;
+	ssize_t n = pal_read(j->outcome, &error, sizeof(error));
+
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	j->failed = n == sizeof(error) && error;
+	pal_close(j->outcome);
+	j->outcome = -1;
+	tell_started(j->id, j->pid, j->failed ? error : 0);
+	job_tell(j);
+}
+
+/* In the child: nothing of the leader's business stays open. */
+static void leave_leader(void)
+{
+	struct job *j, *next;
+
+	list_for_each_safe(j, next, &jobs, link) {
+		if (j->outcome >= 0)
+			pal_close(j->outcome);
+		base_free(j);
+	}
+	list_init(&jobs);
+	pal_close(GRANT_FD_CONTROL);
+	pal_close(coord_port_fd());
+}
+
+static int start_forked(struct order *o, struct job *j)
+{
+	int ends[2], r = pal_pipe(ends, O_CLOEXEC | O_NONBLOCK);
+	s32 pid;
+
+	if (r)
+		return r;
+	pid = task_fork_plain();
+	if (pid == 0) {
+		pal_close(ends[0]);
+		leave_leader();
+		start_command(o, ends[1]);
+	}
+	pal_close(ends[1]);
+	if (pid < 0) {
+		pal_close(ends[0]);
+		return pid;
+	}
+	j->pid = pid;
+	j->outcome = ends[0];
+	list_add_tail(&jobs, &j->link);
+	return 0;
+}
+
+static void order_start(struct order *o)
+{
+	struct job *j = base_zalloc(sizeof(*j));
+	int err = j ? (start_valid(o) && !kill_at ? 0 : -EINVAL) : -ENOMEM;
+
+	if (!err) {
+		j->id = o->head.id;
+		err = start_forked(o, j);
+	}
+	if (err) {
+		base_free(j);
+		tell_started(o->head.id, 0, -err);
+	}
+}
+
+static void signal_all(int sig)
+{
+	struct siginfo info = { .si_signo = sig, .si_code = SI_USER };
+
+	info.si_pid = this_process()->pid;
+	(void)signal_kill(-1, &info, sig);
+}
+
+static void order_signal(const struct order *o)
+{
+	const struct mon_signal *s = (const void *)o->payload;
+	struct siginfo info = { .si_code = SI_USER };
+
+	if (o->head.len < sizeof(*s) || s->sig < 0 || s->sig > SIG_COUNT)
+		return;
+	info.si_signo = s->sig;
+	info.si_pid = this_process()->pid;
+	info.si_uid = pal_grant()->uid;
+	(void)signal_kill(s->pid, &info, s->sig);
+}
+
+static void order_shutdown(void)
+{
+	if (kill_at)
+		return;
+	kill_at = now() + GRACE_NS;
+	signal_all(SIGHUP);
+	signal_all(SIGTERM);
+	signal_all(SIGCONT); /* a stopped process can't end by itself */
+}
+
+static void obey(struct order *o)
+{
+	switch (o->head.type) {
+	case MON_START:
+		order_start(o);
+		break;
+	case MON_SIGNAL:
+		order_signal(o);
+		break;
+	case MON_SHUTDOWN:
+		order_shutdown();
+		break;
+	case MON_PROC:
+		answer_proc(o);
+		break;
+	default:
+		pal_log("leader: order %u is not known\n", o->head.type);
+	}
+	order_close(o);
+}
+
+static void hear_monitor(void)
+{
+	struct order o;
+	int r;
+
+	while ((r = control_receive(buffer, &o)) != 0) {
+		if (r == -EPIPE) {
+			/* Nobody can reach the sandbox any more: it ends. */
+			signal_all(SIGKILL);
+			pal_exit(0);
+		}
+		if (r > 0)
+			obey(&o);
+	}
+}
+
+static void reap(void)
+{
+	struct rusage ru;
+	int status, host;
+
+	while ((host = pal_wait4(-1, &status, WNOHANG, &ru)) > 0) {
+		s32 pid = task_guest_pid(host);
+		struct job *j = pid ? job_by_pid(pid) : NULL;
+
+		if (pid) {
+			struct process *p = this_process();
+			struct child *c, *next;
+
+			list_for_each_safe(c, next, &p->children, link)
+				if (c->pid == pid)
+					child_remove(p, c);
+			coord_port_gone(pid);
+			task_reaped(pid);
+		}
+		if (!j)
+			continue;
+		j->ended = true;
+		j->status = status;
+		if (j->outcome >= 0)
+			job_outcome(j);
+		else
+			job_tell(j);
+	}
+}
+
+static bool wait_for_work(void)
+{
+	struct pollfd fds[64] = {
+		{ .fd = GRANT_FD_CONTROL, .events = POLLIN },
+		{ .fd = coord_port_fd(), .events = POLLIN },
+	};
+	struct job *which[ARRAY_SIZE(fds)];
+	struct timespec step = { .tv_nsec = POLL_STEP_NS };
+	unsigned n = 2;
+	struct job *j;
+
+	list_for_each(j, &jobs, link) {
+		if (j->outcome < 0 || n == ARRAY_SIZE(fds))
+			continue;
+		which[n] = j;
+		fds[n++] = (struct pollfd){ .fd = j->outcome, .events = POLLIN };
+	}
+	if (pal_ppoll(fds, n, kill_at ? &step : NULL) <= 0)
+		return false;
+	for (unsigned i = 2; i < n; i++)
+		if (fds[i].revents)
+			job_outcome(which[i]);
+	if (fds[1].revents)
+		coord_port_serve();
+	return fds[0].revents;
+}
+
+static void shut_down(void)
+{
+	if (!area_next(2, false))
+		pal_exit(0);
+	if (now() >= kill_at)
+		signal_all(SIGKILL);
+}
+
+void leader_run(void)
+{
+	struct thread *t = current();
+
+	buffer = control_buffer();
+	BUG_ON(!buffer);
+	/* Orphans come to the first process of a pid namespace by themselves; without one, they do if it asks for them. */
+	(void)pal_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	control_send(MON_READY, 0, NULL, 0, NULL, 0);
+	for (;;) {
+		atomic_store(&t->tcb.pending, 0);
+		(void)signal_drain(t);
+		reap();
+		if (kill_at)
+			shut_down();
+		if (wait_for_work())
+			hear_monitor();
+	}
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Making and ending processes and threads: arguments, then task/. */
+#include "libos/sys/sys.h"
+#include "libos/coord/area.h"
+
+#define CLONE3_SIZE_MAX PAGE_SIZE
+
+long sys_clone(u64 flags, u64 stack, s32 *parent_tid, s32 *child_tid, u64 tls)
+{
+	struct clone_request a = {
+		.flags = (u32)flags & ~(u64)CSIGNAL,
+		.stack = stack,
+		.parent_tid = parent_tid,
+		.child_tid = child_tid,
+		.tls = tls,
+		.exit_signal = (int)(flags & CSIGNAL),
+		.pidfd = parent_tid,
+	};
+
+	if ((flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID))
+		return -EINVAL;
+	if (a.exit_signal > SIG_COUNT)
+		return -EINVAL;
+	return task_clone(&a);
+}
+
+/* copy_struct_from_user: a longer structure is fine as long as what we don't know is zero. */
+static int read_args(struct clone_args *args, const void *guest, size_t size)
+{
+	memset(args, 0, sizeof(*args));
+	if (size > CLONE3_SIZE_MAX)
+		return -E2BIG;
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	for (size_t at = sizeof(*args); at < size; at++) {
+		u8 byte;
+
+		if (user_read(&byte, (const u8 *)guest + at, 1))
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	return user_read(args, guest, MIN(size, sizeof(*args)));
+}
+
+long sys_clone3(const void *guest, size_t size)
+{
+	struct clone_args args;
+	struct clone_request a;
+	int err = read_args(&args, guest, size);
+
+	if (err)
+		return err;
+	if (args.flags & (CLONE_DETACHED | (CSIGNAL & ~(u64)CLONE_NEWTIME)) || args.exit_signal > SIG_COUNT)
+		return -EINVAL;
+	if ((args.flags & (CLONE_THREAD | CLONE_PARENT)) && args.exit_signal)
+		return -EINVAL;
+	/* Choosing the id is for checkpoint tools with privilege; a cgroup there is none to go into. */
+	if (args.set_tid || args.set_tid_size)
+		return args.set_tid_size > 32 || !args.set_tid != !args.set_tid_size ? -EINVAL : -EPERM;
+	if (args.flags & CLONE_INTO_CGROUP)
+		return -EBADF;
+	if (!args.stack != !args.stack_size)
+		return -EINVAL;
+	a = (struct clone_request){
+		.flags = args.flags,
+		.stack = args.stack + args.stack_size,
+		.parent_tid = (s32 *)args.parent_tid,
+		.child_tid = (s32 *)args.child_tid,
+		.tls = args.tls,
+		.exit_signal = (int)args.exit_signal,
+		.pidfd = (int *)args.pidfd,
+	};
+	return task_clone(&a);
+}
+
+long sys_fork(void)
+{
+	struct clone_request a = { .exit_signal = SIGCHLD };
+
+	return task_clone(&a);
+}
+
+long sys_vfork(void)
+{
+	struct clone_request a = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD };
+
+	return task_clone(&a);
+}
+
+long sys_exit(int status)
+{
+	task_exit_thread(status);
+}
+
+long sys_exit_group(int status)
+{
+	task_exit_group(W_EXIT(status));
+}
+
+long sys_getpid(void)
+{
+	return this_process()->pid;
+}
+
+long sys_gettid(void)
+{
+	return current()->tid;
+}
+
+long sys_getppid(void)
+{
+	return atomic_load_relaxed(&this_process()->slot->ppid);
+}
+
+long sys_set_tid_address(s32 *tid)
+{
+	current()->clear_child_tid = (u32 *)tid;
+	return current()->tid;
+}
+
+long sys_set_robust_list(void *head, size_t len)
+{
+	if (len != sizeof(struct robust_list_head))
+		return -EINVAL;
+	current()->robust_list = head;
+	return 0;
+}
+
+long sys_get_robust_list(s32 pid, void *head, size_t *len)
+{
+	static const size_t size = sizeof(struct robust_list_head);
+	struct process *p = this_process();
+	void *list = NULL;
+	struct thread *t;
+	int err = -ESRCH;
+
+	if (!pid)
+		pid = current()->tid;
+	lock(&p->lock);
+	list_for_each(t, &p->threads, sibling) {
+		if (t->tid == pid) {
+			list = t->robust_list;
+			err = 0;
+		}
+	}
+	unlock(&p->lock);
+	/* Those of other processes only their tracer may see. */
+	if (err)
+		return area_slot(pid) && area_slot(pid)->state != AREA_FREE ? -EPERM : err;
+	return user_write(len, &size, sizeof(size)) ?: user_write(head, &list, sizeof(list));
+}
+
+long sys_rseq(void *area, u32 size, int flags, u32 sig)
+{
+	struct thread *t = current();
+	int r = pal_rseq(area, size, flags, sig);
+
+	if (r)
+		return r;
+	t->rseq.area = flags & RSEQ_FLAG_UNREGISTER ? NULL : area;
+	t->rseq.size = size;
+	t->rseq.sig = sig;
+	return 0;
+}

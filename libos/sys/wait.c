@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* wait4 and waitid: two spellings of task_wait. */
+#include "libos/sys/sys.h"
+
+static int wait_status(const struct wait_result *r)
+{
+	switch (r->code) {
+	case CLD_EXITED:
+		return W_EXIT(r->status);
+	case CLD_KILLED:
+	case CLD_DUMPED:
+		return W_SIGNAL(r->status, r->code == CLD_DUMPED);
+	case CLD_CONTINUED:
+		return W_CONTINUED;
+	}
+	return W_STOP(r->status);
+}
+
+long sys_wait4(s32 pid, int *status, int options, void *rusage)
+{
+	struct wait_result r;
+	int which = pid > 0 ? P_PID : pid == -1 ? P_ALL : P_PGID, err, value;
+
+	if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	err = task_wait(which, pid < 0 ? -pid : pid, options | WEXITED, &r);
+	if (err || !r.pid)
+		return err;
+	value = wait_status(&r);
+	if ((status && user_write(status, &value, sizeof(value))) || (rusage && user_write(rusage, &r.ru, sizeof(r.ru))))
+		return -EFAULT;
+	return r.pid;
+}
+
+long sys_waitid(int which, s32 id, void *info, int options, void *rusage)
+{
+	struct siginfo si = { 0 };
+	struct wait_result r;
+	int err;
+
+	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
+		return -EINVAL;
+	switch (which) {
+	case P_ALL:
+		break;
+	case P_PID:
+		if (id <= 0)
+			return -EINVAL;
+		break;
+	case P_PGID:
+		if (id < 0)
+			return -EINVAL;
+		break;
+	case P_PIDFD:
+		return -EBADF; /* there are none: sys/pidfd.c */
+	default:
+		return -EINVAL;
+	}
+	err = task_wait(which, id, options, &r);
+	if (err)
+		return err;
+	if (r.pid) {
+		si.si_signo = SIGCHLD;
+		si.si_code = r.code;
+		si.si_pid = r.pid;
+		si.si_uid = r.uid;
+		si.si_status = r.status;
+		if (rusage && user_write(rusage, &r.ru, sizeof(r.ru)))
+			return -EFAULT;
+	}
+	return info ? user_write(info, &si, sizeof(si)) : 0;
+}

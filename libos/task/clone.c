@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * clone: what its flags ask for decides between a thread (here), a copy-on-write twin (fork.c) and a child that borrows
+ * the parent's memory until it executes a program or ends (vfork.c).
+ *
+ * Flags that need the host's privilege or that a copy cannot honour (a descriptor table shared by processes that do not
+ * share memory) are refused as Linux refuses what it cannot do.
+ */
+#include "libos/entry/entry.h"
+#include "libos/coord/area.h"
+#include "libos/sys/user.h"
+#include "libos/sys/sys.h"
+
+#define CLONE_NEW_ANY                                                                               \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
+	 CLONE_NEWTIME)
+#define THREAD_NEEDS (CLONE_VM | CLONE_SIGHAND)
+
+static int check_flags(u64 f)
+{
+	if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
+		return -EINVAL;
+	if ((f & CLONE_SIGHAND) && !(f & CLONE_VM))
+		return -EINVAL;
+	if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
+		return -EINVAL;
+	if (f & CLONE_NEW_ANY)
+		return f & CLONE_FS && f & (CLONE_NEWNS | CLONE_NEWUSER) ? -EINVAL : -EPERM;
+	if ((f & CLONE_PIDFD) && (f & (CLONE_THREAD | CLONE_DETACHED)))
+		return -EINVAL;
+	/* A sibling would have to be the child of another picoprocess. */
+	if (f & CLONE_PARENT)
+		return -EINVAL;
+	if (!(f & CLONE_THREAD) && (f & CLONE_SIGHAND))
+		return -EINVAL;
+	return 0;
+}
+
+void clone_tell(s32 *where, s32 id)
+{
+	int err = user_write_u32((u32 *)where, (u32)id);
+
+	(void)err; /* Linux ignores a bad address here too */
+}
+
+void clone_frame(struct thread *t, u64 stack)
+{
+	struct pal_regs *regs = pal_frame(&t->tcb);
+
+	*regs = *guest_regs();
+	regs->rax = 0;
+	regs->orig_rax = -1;
+	if (stack)
+		regs->rsp = stack;
+}
+
+static void thread_begin(void *arg)
+{
+	struct thread *t = arg;
+
+	atomic_store(&area_slot(t->tid)->host_pid, t->tcb.host_tid);
+	entry_leave();
+}
+
+static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
+{
+	struct thread *self = current(), *t = thread_create(self->proc, tid);
+	struct area_slot *s = area_slot(tid);
+
+	if (IS_ERR(t))
+		return t;
+	clone_frame(t, a->stack);
+	memcpy(t->comm, self->comm, sizeof(t->comm));
+	t->sig.blocked = self->sig.blocked;
+	t->nice = self->nice;
+	if (a->flags & CLONE_CHILD_CLEARTID)
+		t->clear_child_tid = (u32 *)a->child_tid;
+	/* Memory is shared, so both words may be written here, before either side goes on. */
+	if (a->flags & CLONE_PARENT_SETTID)
+		clone_tell(a->parent_tid, tid);
+	if (a->flags & CLONE_CHILD_SETTID)
+		clone_tell(a->child_tid, tid);
+	s->tgid = self->proc->pid;
+	atomic_store(&s->state, AREA_THREAD);
+	atomic_add(&the_area->nthreads, 1);
+	return t;
+}
+
+static long clone_thread(const struct clone_request *a)
+{
+	struct thread *t;
+	s32 tid = area_take_id();
+	int host;
+
+	if (tid < 0)
+		return tid;
+	t = thread_prepare(a, tid);
+	if (IS_ERR(t)) {
+		area_free_id(tid);
+		return PTR_ERR(t) == -ENOMEM ? -EAGAIN : PTR_ERR(t);
+	}
+	host = pal_thread_start(&t->tcb, a->flags & CLONE_SETTLS ? a->tls : pal_get_fs(), thread_begin, t);
+	if (host < 0) {
+		atomic_sub(&the_area->nthreads, 1);
+		area_free_id(tid);
+		lock(&t->proc->lock);
+		thread_unlink(t);
+		unlock(&t->proc->lock);
+		pal_thread_free(&t->tcb, sizeof(*t));
+		return host;
+	}
+	return tid;
+}
+
+long task_clone(const struct clone_request *a)
+{
+	int err = check_flags(a->flags);
+	long pid;
+
+	if (err)
+		return err;
+	/* A signal that is there already comes first: the child must not miss what was meant for its group. */
+	if (!(a->flags & CLONE_THREAD) && signal_drain(current()))
+		return -ERESTARTNOINTR;
+	if (a->flags & CLONE_THREAD)
+		return clone_thread(a);
+	pid = a->flags & CLONE_VM ? task_vfork(a) : task_fork(a);
+	if (pid > 0 && (a->flags & CLONE_PIDFD) && a->pidfd) {
+		long fd = sys_pidfd_open((s32)pid, 0);
+
+		if (fd >= 0 && user_write_u32((u32 *)a->pidfd, (u32)fd))
+			(void)sys_close((int)fd);
+	}
+	return pid;
+}

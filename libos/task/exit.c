@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The end of a thread, and of a process. The host process ends with the guest's own status, so that the parent's wait on
+ * the host needs no message; the slot only says what the host cannot know.
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+
+/* Who gets the children of a process that ends: its nearest living ancestor that asked for them, else the leader. */
+static s32 reaper_of(s32 pid)
+{
+	struct area_slot *s = area_slot(pid);
+
+	for (unsigned i = 0; s && i < AREA_PIDS; i++) {
+		s32 up = atomic_load_relaxed(&s->ppid);
+
+		s = area_process(up);
+		if (!s || up <= 1)
+			break;
+		if ((s->flags & AREA_SUBREAPER) && s->state != AREA_ZOMBIE)
+			return up;
+	}
+	return 1;
+}
+
+void task_orphan_children(s32 pid)
+{
+	s32 to = 0;
+
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
+		struct area_slot *s = area_slot(id);
+
+		if (atomic_load_relaxed(&s->ppid) != pid)
+			continue;
+		to = to ?: reaper_of(pid);
+		(void)atomic_cas(&s->ppid, pid, to);
+	}
+}
+
+/* Leave the list of threads, unless this is the last one. */
+static bool leave_others(struct thread *t)
+{
+	struct process *p = t->proc;
+	bool last;
+
+	lock(&p->lock);
+	last = p->nthreads == 1;
+	if (!last)
+		thread_unlink(t);
+	unlock(&p->lock);
+	return !last;
+}
+
+void task_exit_thread(int status)
+{
+	struct thread *t = current();
+	struct process *p = t->proc;
+	s32 tid = t->tid;
+
+	t->exiting = true;
+	if (tid == p->pid)
+		p->first_status = status;
+	if (atomic_load(&p->nthreads) > 1)
+		thread_release_user(t, true);
+	if (!leave_others(t))
+		task_exit_group(W_EXIT(p->first_status));
+	if (tid != p->pid) {
+		atomic_sub(&the_area->nthreads, 1);
+		area_free_id(tid);
+	}
+	(void)pal_futex_plain(&p->nthreads, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
+	/* The region stays usable until the host has let go of the stack. */
+	pal_thread_free(&t->tcb, sizeof(*t));
+	pal_thread_exit(status);
+}
+
+static void release_threads(struct process *p)
+{
+	struct thread *t;
+
+	lock(&p->lock);
+	list_for_each(t, &p->threads, sibling) {
+		robust_list_exit(t);
+		if (t->tid != p->pid)
+			area_free_id(t->tid);
+	}
+	unlock(&p->lock);
+}
+
+void task_exit_group(int wait_status)
+{
+	struct thread *t = current();
+	struct process *p = t->proc;
+
+	if (!atomic_cas(&p->exiting, 0, 1 + (u32)wait_status)) {
+		/* Another thread ends the process already, and this one with it. */
+		for (;;)
+			(void)pal_sched_yield();
+	}
+	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
+	release_threads(p);
+	task_orphan_children(p->pid);
+	p->slot->exit_status = (u32)wait_status;
+	atomic_sub(&the_area->nprocs, 1);
+	atomic_sub(&the_area->nthreads, p->nthreads);
+	atomic_store(&p->slot->state, AREA_ZOMBIE);
+	if (W_IFEXITED(wait_status))
+		pal_exit(W_EXITSTATUS(wait_status));
+	pal_die_by_signal(W_TERMSIG(wait_status));
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * fork: the host's copy-on-write clone. Everything, the libOS's own state included, is in the child as it was; what a
+ * child must not inherit is reset here before it goes on.
+ *
+ * Host signals are blocked from before the clone until the child has emptied its copy of the inbox, so that none is
+ * taken by the child that was the parent's, and none that was the child's is thrown away.
+ */
+#include "libos/entry/entry.h"
+#include "libos/coord/area.h"
+#include "libos/fs/timer.h"
+#include "libos/mm/mm.h"
+#include "libos/sys/user.h"
+#include "libos/vfs/file.h"
+
+void coord_forked(void) __attribute__((weak));
+void vfs_forked(bool threads) __attribute__((weak));
+
+/* Only the caller lives on in the child; the others' regions are memory to be used again. */
+static void drop_other_threads(struct process *p, struct thread *self)
+{
+	struct thread *t, *next;
+
+	list_for_each_safe(t, next, &p->threads, sibling) {
+		list_del(&t->sibling);
+		if (t != self)
+			pal_thread_free(&t->tcb, sizeof(*t));
+	}
+	list_init(&p->threads);
+	list_add(&p->threads, &self->sibling);
+	p->nthreads = 1;
+}
+
+static void drop_children(struct process *p)
+{
+	struct child *c, *next;
+
+	list_for_each_safe(c, next, &p->children, link)
+		base_free(c);
+	list_init(&p->children);
+}
+
+static void reset_process(struct process *p, s32 pid)
+{
+	p->pid = pid;
+	p->slot = area_slot(pid);
+	drop_children(p);
+	memset(&p->children_usage, 0, sizeof(p->children_usage));
+	/* This memory is nobody else's now, whatever the parent shared. */
+	p->vfork_child = false;
+	p->mm->refs = 1;
+	p->did_exec = p->child_subreaper = false;
+	p->pdeathsig = 0;
+	p->exiting = p->exec_by = 0;
+	p->start_ns = p->slot->start_ns;
+}
+
+/* In the child, host signals blocked. */
+static void fork_child(s32 pid, const struct clone_request *a)
+{
+	struct thread *t = current();
+	struct process *p = t->proc;
+	bool threads = p->nthreads > 1;
+
+	drop_other_threads(p, t);
+	reset_process(p, pid);
+	t->tid = pid;
+	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
+	t->robust_list = NULL;
+	signal_fork(p, t, p);
+	timers_fork_child(p);
+	mm_fork_child(p->mm);
+	if (vfs_forked)
+		vfs_forked(threads);
+	if (coord_forked)
+		coord_forked();
+	atomic_store(&t->tcb.pending, 0);
+	process_slot_run(p->slot, p->slot->host_pid);
+}
+
+/* What the child's guest finds: its id where it asked for it, its registers. */
+static long fork_child_guest(const struct clone_request *a)
+{
+	if (a->flags & CLONE_SETTLS)
+		pal_set_fs(a->tls);
+	if (a->stack)
+		guest_regs()->rsp = a->stack;
+	if (a->flags & CLONE_CHILD_SETTID)
+		clone_tell(a->child_tid, current()->tid);
+	return 0;
+}
+
+static long fork_with(const struct clone_request *a, s32 pid)
+{
+	struct process *p = this_process();
+	struct child *c = child_add(p, pid, a->exit_signal);
+	struct area_slot *s = area_slot(pid);
+	u64 mask;
+	int host;
+
+	if (!c)
+		return -ENOMEM;
+	process_slot_init(pid, p, a->exit_signal);
+	host = pal_sigmask(SIG_SETMASK, ~0ull, &mask);
+	BUG_ON(host < 0);
+	fork_locks_take();
+	host = pal_fork(&s->host_pid);
+	fork_locks_release();
+	if (host == 0)
+		fork_child(pid, a);
+	else if (host > 0)
+		process_slot_run(s, host);
+	BUG_ON(pal_sigmask(SIG_SETMASK, mask, NULL) < 0);
+	if (host >= 0)
+		return host ? pid : 0;
+	child_remove(p, c);
+	atomic_sub(&the_area->nprocs, 1);
+	atomic_sub(&the_area->nthreads, 1);
+	return host;
+}
+
+long task_fork(const struct clone_request *a)
+{
+	s32 pid = area_take_id();
+	long r;
+
+	if (pid < 0)
+		return pid;
+	if (a->flags & CLONE_PARENT_SETTID)
+		clone_tell(a->parent_tid, pid);
+	r = fork_with(a, pid);
+	if (r < 0)
+		area_free_id(pid);
+	return r ?: fork_child_guest(a);
+}
+
+s32 task_fork_plain(void)
+{
+	static const struct clone_request plain = { .exit_signal = SIGCHLD };
+	s32 pid = area_take_id();
+	long r;
+
+	if (pid < 0)
+		return pid;
+	r = fork_with(&plain, pid);
+	if (r < 0)
+		area_free_id(pid);
+	return (s32)r;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Process groups and sessions, mirrored on the host: a guest group is a host group of the same members, so the host's
+ * terminals and waits know them. Ids differ, and the slots translate.
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+
+s32 task_guest_pid(s32 host_pid)
+{
+	if (host_pid <= 0)
+		return 0;
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false))
+		if (atomic_load_relaxed(&area_slot(id)->host_pid) == host_pid)
+			return id;
+	return 0;
+}
+
+s32 task_host_pid(s32 guest_pid)
+{
+	struct area_slot *s = area_process(guest_pid);
+
+	return s ? atomic_load(&s->host_pid) : 0;
+}
+
+s32 task_guest_pgid(s32 host_pgid)
+{
+	if (host_pgid <= 0)
+		return 0;
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false))
+		if (atomic_load_relaxed(&area_slot(id)->host_pgid) == host_pgid)
+			return area_slot(id)->pgid;
+	return 0;
+}
+
+s32 task_host_pgid(s32 guest_pgid)
+{
+	for (s32 id = area_next(1, false); id && guest_pgid > 0; id = area_next(id + 1, false))
+		if (atomic_load_relaxed(&area_slot(id)->pgid) == guest_pgid)
+			return area_slot(id)->host_pgid;
+	return 0;
+}
+
+/* A member of the group in session sid, or NULL. */
+static struct area_slot *group_in_session(s32 pgid, s32 sid)
+{
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
+		struct area_slot *s = area_slot(id);
+
+		if (s->pgid == pgid && s->sid == sid)
+			return s;
+	}
+	return NULL;
+}
+
+/* Whose group may the caller set: its own, or that of a child which has not executed a program yet. */
+static int setpgid_target(s32 pid, struct area_slot **out)
+{
+	struct area_slot *self = this_process()->slot, *s = area_process(pid);
+
+	if (!s || (s != self && atomic_load_relaxed(&s->ppid) != self->tgid))
+		return -ESRCH;
+	if (s != self) {
+		if (s->sid != self->sid)
+			return -EPERM;
+		if (s->flags & AREA_DID_EXEC)
+			return -EACCES;
+	}
+	if (s->sid == pid)
+		return -EPERM;
+	*out = s;
+	return 0;
+}
+
+int task_setpgid(s32 pid, s32 pgid)
+{
+	struct area_slot *self = this_process()->slot, *s, *member = NULL;
+	s32 host_pgid;
+	int err;
+
+	pid = pid ?: self->tgid;
+	pgid = pgid ?: pid;
+	if (pgid < 0)
+		return -EINVAL;
+	err = setpgid_target(pid, &s);
+	if (err)
+		return err;
+	if (pgid != pid) {
+		member = group_in_session(pgid, self->sid);
+		if (!member)
+			return -EPERM;
+	}
+	host_pgid = member ? member->host_pgid : s->host_pid;
+	err = pal_setpgid(s == self ? 0 : s->host_pid, host_pgid);
+	if (err)
+		return err;
+	s->pgid = pgid;
+	s->host_pgid = host_pgid;
+	return 0;
+}
+
+int task_setsid(void)
+{
+	struct process *p = this_process();
+	struct area_slot *s = p->slot;
+	int host;
+
+	if (s->pgid == p->pid || task_host_pgid(p->pid))
+		return -EPERM;
+	host = pal_setsid();
+	if (host < 0)
+		return host;
+	s->sid = s->pgid = p->pid;
+	s->host_sid = s->host_pgid = host;
+	s->tty = 0;
+	lock(&p->lock);
+	if (p->ctty_fd >= 0)
+		pal_close(p->ctty_fd);
+	p->ctty_fd = -1;
+	p->ctty = NULL;
+	unlock(&p->lock);
+	return p->pid;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * struct process and its slot in the sandbox area: made, copied, let go. What a new process inherits is said here; who
+ * makes one is fork.c, vfork.c, and the leader for itself.
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+#include "libos/mm/mm.h"
+#include "pal/grant.h"
+
+/* Descriptors that a picoprocess needs beside the guest's own. */
+#define OWN_DESCRIPTORS 128
+#define NOFILE_SOFT 1024
+
+static u64 now_ns(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)pal_clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
+}
+
+/* The host's limits are where the guest's begin. */
+static void limits_init(struct rlimit64 *lim)
+{
+	for (int i = 0; i < 16; i++)
+		if (pal_prlimit(i, NULL, &lim[i]) < 0)
+			lim[i] = (struct rlimit64){ RLIM64_INFINITY, RLIM64_INFINITY };
+	lim[RLIMIT_NOFILE].rlim_max -= MIN(lim[RLIMIT_NOFILE].rlim_max / 2, OWN_DESCRIPTORS);
+	lim[RLIMIT_NOFILE].rlim_cur = MIN(lim[RLIMIT_NOFILE].rlim_max, NOFILE_SOFT);
+}
+
+static void inherit(struct process *p, const struct process *parent)
+{
+	p->cred = parent->cred;
+	memcpy(p->rlimits, parent->rlimits, sizeof(p->rlimits));
+	memcpy(p->comm, parent->comm, sizeof(p->comm));
+	p->dumpable = parent->dumpable;
+	p->no_new_privs = parent->no_new_privs;
+	p->personality = parent->personality;
+	p->exe = parent->exe ? base_strdup(parent->exe) : NULL;
+	if (parent->cmdline) {
+		p->cmdline = base_alloc(parent->cmdline_size);
+		if (p->cmdline)
+			memcpy(p->cmdline, parent->cmdline, parent->cmdline_size);
+		p->cmdline_size = p->cmdline ? parent->cmdline_size : 0;
+	}
+}
+
+struct process *process_create(s32 pid, const struct process *parent)
+{
+	struct process *p = base_zalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->pid = pid;
+	p->slot = area_slot(pid);
+	list_init(&p->threads);
+	list_init(&p->children);
+	p->ctty_fd = p->start_fd = -1;
+	p->start_ns = now_ns();
+	signal_init(p);
+	if (parent) {
+		inherit(p, parent);
+		return p;
+	}
+	limits_init(p->rlimits);
+	cred_init(&p->cred);
+	p->dumpable = true;
+	return p;
+}
+
+void process_free(struct process *p)
+{
+	struct child *c, *next;
+
+	list_for_each_safe(c, next, &p->children, link)
+		base_free(c);
+	base_free(p->exe);
+	base_free(p->cmdline);
+	base_free(p);
+}
+
+void process_slot_init(s32 pid, const struct process *parent, int exit_signal)
+{
+	const struct area_slot *from = parent->slot;
+	struct area_slot *s = area_slot(pid);
+
+	s->tgid = pid;
+	s->ppid = parent->pid;
+	s->pgid = from->pgid;
+	s->sid = from->sid;
+	s->host_pgid = from->host_pgid;
+	s->host_sid = from->host_sid;
+	s->ruid = parent->cred.ruid;
+	s->euid = parent->cred.euid;
+	s->suid = parent->cred.suid;
+	s->egid = parent->cred.egid;
+	s->tty = from->tty;
+	s->exit_signal = exit_signal;
+	s->nice = from->nice;
+	s->start_ns = now_ns();
+	s->exit_status = 0;
+	s->flags = 0;
+	s->nthreads = 1;
+	memcpy(s->comm, from->comm, sizeof(s->comm));
+	memcpy(s->card, from->card, sizeof(s->card));
+	s->card_size = from->card_size;
+	atomic_add(&the_area->forks, 1);
+	atomic_add(&the_area->nprocs, 1);
+	atomic_add(&the_area->nthreads, 1);
+}
+
+void process_slot_run(struct area_slot *s, s32 host_pid)
+{
+	/* The child may have run, ended and been reaped before its parent says so. */
+	if (atomic_load(&s->host_pid) == host_pid)
+		(void)atomic_cas(&s->state, AREA_RESERVED, AREA_RUNNING);
+}
+
+struct child *child_add(struct process *p, s32 pid, int exit_signal)
+{
+	struct child *c = base_alloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->pid = pid;
+	c->exit_signal = exit_signal;
+	lock(&p->lock);
+	list_add_tail(&p->children, &c->link);
+	unlock(&p->lock);
+	return c;
+}
+
+void child_remove(struct process *p, struct child *c)
+{
+	lock(&p->lock);
+	list_del(&c->link);
+	unlock(&p->lock);
+	base_free(c);
+}
+
+void process_set_comm(struct process *p, struct thread *t, const char *comm)
+{
+	char padded[TASK_COMM] = { 0 };
+
+	base_strlcpy(padded, comm, sizeof(padded));
+	lock(&p->lock);
+	memcpy(t->comm, padded, sizeof(padded));
+	if (t->tid == p->pid) {
+		memcpy(p->comm, padded, sizeof(padded));
+		memcpy(p->slot->comm, padded, sizeof(padded));
+	}
+	unlock(&p->lock);
+}
+
+void process_set_cmdline(struct process *p, char *cmdline, size_t size)
+{
+	char *old;
+
+	lock(&p->lock);
+	old = p->cmdline;
+	p->cmdline = cmdline;
+	p->cmdline_size = size;
+	p->slot->card_size = 0;
+	memcpy(p->slot->card, cmdline, MIN(size, AREA_CARD));
+	atomic_store(&p->slot->card_size, (u16)MIN(size, AREA_CARD));
+	unlock(&p->lock);
+	base_free(old);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * vfork and posix_spawn: a child in the same address space, while the calling thread sleeps on the host until the child
+ * executes a program or ends. Programs rely on the sharing (glibc reports the errors of exec through it).
+ *
+ * The child is a process of its own from the first instruction: struct process, thread, descriptor table, cwd, signals;
+ * only mm is shared. Its host descriptor table is a copy, so the numbers in both tables mean the same files. What the
+ * child leaves behind in memory the parent frees when it wakes: the child itself has gone to another address space or
+ * is dead, and its host descriptors with it.
+ */
+#include "libos/entry/entry.h"
+#include "libos/coord/area.h"
+#include "libos/mm/mm.h"
+#include "libos/sys/user.h"
+#include "libos/vfs/file.h"
+
+struct borrow {
+	const struct clone_request *args;
+	struct thread *thread;
+};
+
+static struct process *borrower(s32 pid)
+{
+	struct process *parent = this_process(), *p = process_create(pid, parent);
+
+	if (!p)
+		return NULL;
+	p->mm = parent->mm;
+	atomic_add(&p->mm->refs, 1);
+	p->vfork_child = true;
+	p->ctty = parent->ctty;
+	p->ctty_fd = parent->ctty_fd;
+	p->files = fdtab_copy(parent->files);
+	p->fs = fs_context_copy(parent->fs);
+	return p;
+}
+
+/* From the parent, when the child is gone. */
+static void borrower_free(struct process *p)
+{
+	if (p->files && !IS_ERR(p->files))
+		fdtab_forget(p->files);
+	if (p->fs && !IS_ERR(p->fs))
+		fs_context_free(p->fs);
+	mm_put(p->mm);
+	process_free(p);
+}
+
+/* First steps of the child, on its own libOS stack. */
+static void borrower_begin(void *arg)
+{
+	const struct borrow *b = arg;
+	const struct clone_request *a = b->args;
+	struct thread *t = b->thread;
+
+	process_slot_run(t->proc->slot, t->proc->slot->host_pid);
+	if (a->flags & CLONE_SETTLS)
+		pal_set_fs(a->tls);
+	if (a->flags & CLONE_CHILD_SETTID)
+		clone_tell(a->child_tid, t->tid);
+	entry_leave();
+}
+
+static long vfork_run(struct process *child, const struct clone_request *a)
+{
+	struct process *p = this_process();
+	struct thread *t = thread_create(child, child->pid);
+	struct borrow b = { .args = a, .thread = t };
+	struct child *c;
+	int host;
+
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	c = child_add(p, child->pid, a->exit_signal);
+	if (!c) {
+		pal_thread_free(&t->tcb, sizeof(*t));
+		return -ENOMEM;
+	}
+	signal_fork(child, t, p);
+	clone_frame(t, a->stack);
+	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
+	process_slot_init(child->pid, p, a->exit_signal);
+	host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
+	if (host < 0) {
+		child_remove(p, c);
+		atomic_sub(&the_area->nprocs, 1);
+		atomic_sub(&the_area->nthreads, 1);
+	}
+	pal_thread_free(&t->tcb, sizeof(*t));
+	return host;
+}
+
+long task_vfork(const struct clone_request *a)
+{
+	s32 pid = area_take_id();
+	struct process *child;
+	long r;
+
+	if (pid < 0)
+		return pid;
+	if (a->flags & CLONE_PARENT_SETTID)
+		clone_tell(a->parent_tid, pid);
+	child = borrower(pid);
+	if (!child) {
+		area_free_id(pid);
+		return -ENOMEM;
+	}
+	r = child->files && child->fs && !IS_ERR(child->files) && !IS_ERR(child->fs) ? vfork_run(child, a) : -ENOMEM;
+	if (r < 0)
+		area_free_id(pid);
+	borrower_free(child);
+	return r < 0 ? r : pid;
+}

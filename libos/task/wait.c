@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Waiting for children: the guest's children are host children of this process, so the host waits, queues and wakes, and
+ * what it says is translated. A child that was re-parented to this one (subreaper) is known by its slot alone.
+ *
+ * The host sees every child end with SIGCHLD. One that clone() gave another exit signal is told apart here: it is seen
+ * only by waits that ask for it (__WCLONE, __WALL).
+ */
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+
+#define HOST_OPTIONS (WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT)
+
+static void rusage_add(struct rusage *sum, const struct rusage *ru)
+{
+	sum->ru_utime.tv_sec += ru->ru_utime.tv_sec;
+	sum->ru_utime.tv_usec += ru->ru_utime.tv_usec;
+	sum->ru_stime.tv_sec += ru->ru_stime.tv_sec;
+	sum->ru_stime.tv_usec += ru->ru_stime.tv_usec;
+	sum->ru_utime.tv_sec += sum->ru_utime.tv_usec / 1000000;
+	sum->ru_utime.tv_usec %= 1000000;
+	sum->ru_stime.tv_sec += sum->ru_stime.tv_usec / 1000000;
+	sum->ru_stime.tv_usec %= 1000000;
+	sum->ru_maxrss = MAX(sum->ru_maxrss, ru->ru_maxrss);
+	sum->ru_minflt += ru->ru_minflt;
+	sum->ru_majflt += ru->ru_majflt;
+	sum->ru_inblock += ru->ru_inblock;
+	sum->ru_oublock += ru->ru_oublock;
+	sum->ru_nvcsw += ru->ru_nvcsw;
+	sum->ru_nivcsw += ru->ru_nivcsw;
+}
+
+/* Caller holds p->lock. */
+static struct child *child_by_pid(struct process *p, s32 pid)
+{
+	struct child *c;
+
+	list_for_each(c, &p->children, link)
+		if (c->pid == pid)
+			return c;
+	return NULL;
+}
+
+void task_reaped(s32 pid)
+{
+	struct area_slot *s = area_process(pid);
+
+	if (!s)
+		return;
+	/* Ended without a word (SIGKILL, a fault of the host's): do now what it would have done itself. */
+	if (s->state != AREA_ZOMBIE) {
+		task_orphan_children(pid);
+		atomic_sub(&the_area->nprocs, 1);
+		atomic_sub(&the_area->nthreads, s->nthreads);
+		for (s32 id = area_next(1, true); id && s->nthreads > 1; id = area_next(id + 1, true))
+			if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid)
+				area_free_id(id);
+	}
+	area_free_id(pid);
+}
+
+/* From host siginfo to guest result; the ids are given back if the child is gone for good. */
+static void translate(struct process *p, const struct siginfo *host, bool keep, struct wait_result *r)
+{
+	struct area_slot *s;
+	struct child *c;
+
+	r->pid = task_guest_pid(host->si_pid);
+	s = area_process(r->pid);
+	r->code = host->si_code;
+	r->status = host->si_status;
+	r->uid = s ? s->ruid : host->si_uid;
+	/* The host knows only SIGSTOP; which stop signal it was the child has left in its slot. */
+	if (r->code == CLD_STOPPED && s && s->state == AREA_STOPPED && s->exit_status)
+		r->status = (int)s->exit_status;
+	if (keep || r->code == CLD_STOPPED || r->code == CLD_CONTINUED)
+		return;
+	lock(&p->lock);
+	rusage_add(&p->children_usage, &r->ru);
+	c = child_by_pid(p, r->pid);
+	if (c)
+		list_del(&c->link);
+	unlock(&p->lock);
+	base_free(c);
+	task_reaped(r->pid);
+}
+
+static bool is_clone_child(struct process *p, s32 pid)
+{
+	struct child *c;
+	bool r;
+
+	lock(&p->lock);
+	c = child_by_pid(p, pid);
+	r = c && c->exit_signal != SIGCHLD;
+	unlock(&p->lock);
+	return r;
+}
+
+static bool eligible(struct process *p, s32 pid, int options)
+{
+	return (options & __WALL) || is_clone_child(p, pid) == !!(options & __WCLONE);
+}
+
+static bool any_clone_child(struct process *p, int options)
+{
+	struct child *c;
+	bool odd = options & __WCLONE;
+
+	lock(&p->lock);
+	list_for_each(c, &p->children, link)
+		odd = odd || c->exit_signal != SIGCHLD;
+	unlock(&p->lock);
+	return odd && !(options & __WALL);
+}
+
+/* Host id that stands for the guest's, or -errno. */
+static int host_target(struct process *p, int which, s32 id, int options)
+{
+	struct area_slot *s;
+
+	switch (which) {
+	case P_PID:
+		s = area_process(id);
+		if (!s || atomic_load_relaxed(&s->ppid) != p->pid || !eligible(p, id, options))
+			return -ECHILD;
+		return s->host_pid;
+	case P_PGID:
+		id = id ? task_host_pgid(id) : p->slot->host_pgid;
+		return id ?: -ECHILD;
+	}
+	return 0;
+}
+
+static int host_wait(struct process *p, int which, int host_id, int options, struct wait_result *out)
+{
+	struct siginfo info = { 0 };
+	int r = pal_waitid(which, host_id, &info, options & HOST_OPTIONS, &out->ru);
+
+	if (r < 0)
+		return r == -EINTR ? -ERESTARTSYS : r;
+	out->pid = 0;
+	if (info.si_pid)
+		translate(p, &info, options & WNOWAIT, out);
+	return 0;
+}
+
+/* Children of both sorts: look at each that is meant, and sleep until any child changes. */
+static int wait_among(struct process *p, s32 pgid, int options, struct wait_result *out)
+{
+	for (;;) {
+		struct siginfo any = { 0 };
+		bool found = false;
+		int r;
+
+		for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
+			struct area_slot *s = area_slot(id);
+
+			if (s->ppid != p->pid || (pgid && s->pgid != pgid) || !eligible(p, id, options))
+				continue;
+			found = true;
+			r = host_wait(p, P_PID, s->host_pid, options | WNOHANG, out);
+			if (!r && out->pid)
+				return 0;
+		}
+		out->pid = 0;
+		if (!found || (options & WNOHANG))
+			return found ? 0 : -ECHILD;
+		/* A child of the other sort that has ended already would end this sleep at once: nap instead. */
+		r = pal_waitid(P_ALL, 0, &any, WEXITED | WNOWAIT | WNOHANG, NULL);
+		if (!r && any.si_pid) {
+			struct timespec nap = { .tv_nsec = 5000000 };
+
+			r = pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		} else {
+			r = pal_waitid(P_ALL, 0, &any, (options & HOST_OPTIONS) | WNOWAIT, NULL);
+		}
+		if (r == -EINTR)
+			return -ERESTARTSYS;
+	}
+}
+
+static bool reaps_silently(struct process *p)
+{
+	const struct sig_action *a = &p->sig.action[SIGCHLD - 1];
+
+	return a->handler == (u64)SIG_IGN || (a->flags & SA_NOCLDWAIT);
+}
+
+/* Children that nobody wants to hear of are gone the moment they end. */
+static void reap_silently(struct process *p)
+{
+	struct wait_result r;
+
+	do
+		memset(&r, 0, sizeof(r));
+	while (!host_wait(p, P_ALL, 0, WEXITED | WNOHANG, &r) && r.pid);
+}
+
+int task_wait(int which, s32 id, int options, struct wait_result *out)
+{
+	struct process *p = this_process();
+	int host, r;
+
+	memset(out, 0, sizeof(*out));
+	if (which != P_PID && any_clone_child(p, options))
+		return wait_among(p, which == P_PGID ? (id ?: p->slot->pgid) : 0, options, out);
+	host = host_target(p, which, id, options);
+	if (host < 0)
+		return host;
+	do {
+		r = host_wait(p, which, host, options, out);
+		/* While SIGCHLD is ignored, wait sleeps until there is no child left: POSIX, and kernel/exit.c. */
+	} while (!r && out->pid && out->code != CLD_STOPPED && out->code != CLD_CONTINUED && reaps_silently(p));
+	return r;
+}
+
+void task_child_event(const struct siginfo *host)
+{
+	struct process *p = this_process();
+	struct siginfo info = { .si_signo = SIGCHLD, .si_code = host->si_code };
+	bool job = host->si_code == CLD_STOPPED || host->si_code == CLD_CONTINUED || host->si_code == CLD_TRAPPED;
+	struct area_slot *s;
+	struct child *c;
+
+	info.si_pid = task_guest_pid(host->si_pid);
+	s = area_process(info.si_pid);
+	info.si_uid = s ? s->ruid : host->si_uid;
+	info.si_status = host->si_status;
+	info.si_utime = host->si_utime;
+	info.si_stime = host->si_stime;
+	if (host->si_code == CLD_STOPPED && s && s->state == AREA_STOPPED && s->exit_status)
+		info.si_status = (int)s->exit_status;
+	lock(&p->lock);
+	c = child_by_pid(p, info.si_pid);
+	if (c && !job)
+		info.si_signo = c->exit_signal;
+	unlock(&p->lock);
+	if (job && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+		return;
+	if (!job && reaps_silently(p))
+		reap_silently(p);
+	if (info.si_signo)
+		(void)signal_send_process(p, &info);
+}
