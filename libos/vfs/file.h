@@ -37,10 +37,17 @@ struct file_ops {
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);	/* NULL: pal_fallocate */
 	int (*setflags)(struct file *f, int flags);			/* F_SETFL of O_APPEND, O_NONBLOCK; NULL: on the host */
 	int (*getattr)(struct file *f, struct attr *a);			/* NULL: the node's, else fstat of host_fd */
+	/* Through the open file where its name may be gone. NULL: the node's. */
+	int (*setattr)(struct file *f, const struct attr *a);
+	ssize_t (*getxattr)(struct file *f, const char *name, void *value, size_t size);
+	int (*setxattr)(struct file *f, const char *name, const void *value, size_t size, int flags);
+	ssize_t (*listxattr)(struct file *f, char *list, size_t size);
+	int (*removexattr)(struct file *f, const char *name);
 	void (*release)(struct file *f);				/* before host_fd is closed and f freed */
 	/* exec after vfork: put what load needs; host_fd, flags, path are saved by the caller. NULL: nothing. */
 	void (*save)(struct file *f, struct buf *b);
 	int (*load)(struct file *f, struct cursor *c);
+	bool regular;	/* disk files: a signal never cuts a read or write short, and RLIMIT_FSIZE holds */
 };
 
 struct file {
@@ -54,13 +61,21 @@ struct file {
 	void *priv;		/* the kind's own */
 	u32 seals;
 	int owner, owner_sig;	/* F_SETOWN, F_SETSIG */
+	bool locked;		/* has taken record locks: closing any of its numbers drops them */
+};
+
+/* The array of a descriptor table. Readers take no lock: arrays that were outgrown stay until the table goes, and the
+ * memory of a struct file is never used for anything else (file.c). */
+struct fdarray {
+	struct fdarray *old;
+	unsigned size;
+	struct file *files[];	/* [fd], NULL: free. Written under fdtab.lock, read by anyone */
 };
 
 struct fdtab {
 	u32 refs;		/* atomic */
 	struct mutex lock;	/* guards the rest */
-	unsigned size;		/* entries allocated */
-	struct file **files;	/* [fd], NULL: free */
+	struct fdarray *array;	/* replaced under lock, read by anyone */
 	u64 *cloexec;		/* bitmap */
 	unsigned next;		/* no free descriptor below */
 };
@@ -78,6 +93,9 @@ ssize_t file_readv(struct file *f, const struct iovec *iov, int n, s64 off, int 
 ssize_t file_writev(struct file *f, const struct iovec *iov, int n, s64 off, int rwf);
 s64 file_lseek(struct file *f, s64 off, int whence);
 int file_getattr(struct file *f, struct attr *a);
+void attr_from_stat(struct attr *a, const struct stat *st);
+/* May a file become this large? -EFBIG and SIGXFSZ beyond RLIMIT_FSIZE. */
+int file_size_allowed(u64 size);
 /* Kernel-side whole read from offset (ELF headers, scripts): bytes read or -errno. */
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 off);
 /* Every kind of file that can be open across exec, by ops->name. */
@@ -87,6 +105,8 @@ const struct file_ops *file_ops_by_name(const char *name);
 struct fdtab *fdtab_create(void);
 struct fdtab *fdtab_copy(struct fdtab *t);	/* own struct files, same host numbers: vfork */
 void fdtab_put(struct fdtab *t);
+/* Free the memory of a table whose host descriptors are not this process's to close: a vfork child's, from the parent. */
+void fdtab_forget(struct fdtab *t);
 void fdtab_close_exec(struct fdtab *t);
 /* Install f (takes its count) at the lowest free number >= min. fd or -errno (-EMFILE by RLIMIT_NOFILE); f is put then. */
 int fdtab_add(struct file *f, int min, bool cloexec);
@@ -99,8 +119,9 @@ int fdtab_close_range(unsigned first, unsigned last, unsigned flags);
 /* n-th open descriptor >= fd, for /proc/self/fd; -1 at the end. */
 int fdtab_next(struct fdtab *t, int fd);
 void fdtab_save(struct buf *b, struct fdtab *t);
-int fdtab_load(struct cursor *c, struct fdtab **out);
-/* Move a fresh host descriptor out of the grant's numbers if it landed there; returns the new number. */
+int fdtab_load(struct cursor *c, struct fdtab **out); /* becomes the current process's at once */
+/* Move a fresh host descriptor out of the grant's numbers if it landed there; returns the new number. Passes errors. */
+int host_fd_move(int fd);
 
 #define cleanup_file __attribute__((cleanup(file_put_p)))
 static inline void file_put_p(struct file **f)
@@ -109,6 +130,10 @@ static inline void file_put_p(struct file **f)
 		file_put(*f);
 }
 
-extern const struct file_ops host_file_ops; /* fs/host.c: a plain host file, everything NULL */
+extern const struct file_ops host_file_ops;  /* fs/host.c: a plain host file, everything NULL */
+extern const struct file_ops path_file_ops;  /* file.c: opened with O_PATH */
+extern const struct file_ops union_file_ops; /* fs/union_file.c: regular files of the union and of tmpfs */
+extern const struct file_ops union_dir_ops;  /* fs/union_list.c: its directories */
+extern const struct file_ops union_pin_ops;  /* fs/union_file.c: its objects opened with O_PATH */
 
 #endif

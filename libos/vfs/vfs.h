@@ -3,19 +3,25 @@
  * Files as the guest sees them, in Linux's cut: nodes (inodes) with operations, names (dentries) in a tree, mounts, open
  * files, descriptor tables.
  *
- *   path.c    walks names: symlinks, "..", mounts, trailing slashes, O_NOFOLLOW; yields a struct path
  *   dentry.c  the tree of names and its cache; validity by the area's generation counters
+ *   path.c    walks names: symlinks, "..", mounts, trailing slashes, openat2's bounds; yields a struct path
+ *   text.c    the way back: a path's text
  *   mount.c   the table of mounts: "/" union, /proc, /dev, /dev/pts, /dev/shm, /sys
- *   node.c    nodes' counts and defaults
- *   file.c    open files; fdtab.c  descriptors
+ *   node.c    nodes' counts; who may do what
+ *   open.c    open(2) in all its forms; name.c, rename.c change names; attr.c attributes; xattr.c extended ones
+ *   context.c where walks begin: root, cwd, umask
+ *   file.c    open files; fdtab.c  descriptors; state.c  both across exec
  *
  * A file system supplies struct node_ops (objects and names) and struct file_ops (open files). A missing operation is
  * NULL and has the default said beside it. Operations take kernel-side values and return -errno; only libos/sys touches
  * guest strings and structures. Data buffers of read and write are guest pointers that go to the host as they are:
  * the host's EFAULT is the guest's; operations that fill them by hand use sys/user.h.
  *
- * Locks: dcache_lock guards names, children, node pointers of dentries and mounts. File positions of libOS-made files
- * are guarded by file.lock. Node ops are called without dcache_lock.
+ * Locks: dcache_lock guards names, children, node pointers of dentries and mounts, and the cwd and root of every
+ * fs_context. File positions of libOS-made files are guarded by file.lock. Node ops are called without dcache_lock.
+ *
+ * A file system whose objects can change under the libOS (the host's own hand in the base) answers -ESTALE when what a
+ * node stood for is not there any more. The vfs then forgets the name and walks again; a guest never sees ESTALE.
  */
 #ifndef LIBOS_VFS_VFS_H
 #define LIBOS_VFS_VFS_H
@@ -35,6 +41,11 @@ struct cursor;
 #define NAME_MAX_LEN 255
 #define PATH_MAX_LEN 4096
 #define SYMLINKS_MAX 40
+
+/* What somebody wants to do with an object; the bits of a mode. */
+enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
+#define S_IRWXUGO (S_IRWXU | S_IRWXG | S_IRWXO)
+#define S_IALLUGO (S_ISUID | S_ISGID | S_ISVTX | S_IRWXUGO)
 
 struct path {
 	struct mount *mnt;
@@ -56,11 +67,15 @@ enum {
 struct node_ops {
 	/* Find name in dir: *out gets a counted node, or -ENOENT. */
 	int (*lookup)(struct node *dir, const char *name, size_t len, struct node **out);
+	/* A second lookup found the object of `old` again, as `fresh`: take over what is newer. dcache_lock is held. */
+	void (*update)(struct node *old, struct node *fresh);
 	int (*getattr)(struct node *n, struct attr *a);
 	int (*setattr)(struct node *n, const struct attr *a);			  /* default -EPERM */
 	ssize_t (*readlink)(struct node *n, char *buf, size_t size);		  /* text without NUL; default -EINVAL */
 	int (*follow)(struct node *n, struct path *out);			  /* magic link; NULL: by readlink's text */
 	int (*open)(struct node *n, struct file *f);				  /* fills f->ops, f->host_fd ...; default -ENXIO */
+	/* Open with O_PATH: fill f->ops and host_fd so that the object stays the same. NULL: found by its name again. */
+	int (*pin)(struct node *n, struct file *f);
 	/* Make and open a regular file that did not exist. */
 	int (*create)(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out); /* -EROFS */
 	int (*tmpfile)(struct node *dir, u32 mode, struct file *f, struct node **out); /* default -EOPNOTSUPP */
@@ -77,18 +92,29 @@ struct node_ops {
 	ssize_t (*listxattr)(struct node *n, char *list, size_t size);
 	int (*removexattr)(struct node *n, const char *name);
 	int (*statfs)(struct node *n, struct statfs *st);			  /* default -ENOSYS */
+	/* MAY_* by the caller's fsuid. NULL: by getattr's mode and owner. */
+	int (*permission)(struct node *n, int mask);
 	/* A name for a socket file: the host directory and name a unix socket is bound at (fs/sock_unix.c). */
 	int (*sock_at)(struct node *dir, const char *name, bool create, u32 mode, int *host_dir, char host_name[256]);
 	void (*release)(struct node *n);					  /* last count gone; frees n */
 };
 
-/* An object of a file system. File systems embed it as first member. */
+enum {
+	NODE_ATTR = 1,		 /* mode, uid, gid are the object's: current when its name was last looked up */
+	NODE_FLEETING = 2,	 /* may vanish unannounced: a name that leads here is good for a second */
+	NODE_NAMES_FLEETING = 4, /* names may appear here unannounced: a miss is good for a second */
+};
+
+/* An object of a file system. File systems embed it as first member, zeroed. */
 struct node {
 	u32 refs;			/* atomic */
-	u32 mode;			/* S_IFMT part immutable; the rest a hint */
+	u32 mode;			/* S_IFMT part immutable; the rest a hint, see NODE_ATTR */
 	const struct node_ops *ops;	/* immutable */
 	struct fs *fs;			/* immutable */
-	u64 ino;			/* immutable once known */
+	u64 ino;			/* immutable once known; 0: never the same as another */
+	u32 flags;			/* NODE_*; dcache_lock */
+	u32 uid, gid;			/* with NODE_ATTR */
+	char *link;			/* a symlink's text once read, on the heap; immutable then. NULL: ask readlink */
 };
 
 struct fs {
@@ -99,18 +125,24 @@ struct fs {
 	bool uncached;			/* names may change by themselves: never cache (proc, pts) */
 };
 
-/* A name in the tree. Counted; a child holds its parent. */
+/* A name in the tree. Counted; a child holds its parent. A cached one stays without counts until it is evicted. */
 struct dentry {
-	u32 refs;			/* atomic */
+	u32 refs;			/* atomic; falls to 0 under dcache_lock only */
+	u32 hash;			/* of the name; immutable while hashed */
+	u32 generation;			/* *slot when this was looked up. dcache_lock */
+	u32 checked;			/* coarse clock then, quarters of a second. dcache_lock */
+	u32 *slot;			/* the sandbox-wide counter of this name */
 	struct dentry *parent;		/* NULL for a file system's root. dcache_lock */
-	struct node *node;		/* NULL: negative. dcache_lock */
+	struct node *node;		/* NULL: negative; immutable while hashed */
 	struct list children, sibling;	/* dcache_lock */
+	struct list cached;		/* in the clock of hashed dentries. dcache_lock */
 	struct dentry *hash_next;	/* dcache_lock */
-	u32 hash;
-	u32 generation;			/* of the parent directory when this was looked up */
-	bool unlinked;			/* gone from the tree, kept by open files and cwd */
 	u16 len;
-	char name[];			/* NUL-terminated */
+	u16 mounted;			/* mounts here: pinned, always valid. dcache_lock */
+	bool hashed, recent;		/* dcache_lock */
+	bool unlinked;			/* gone from the tree, kept by open files and cwd */
+	char *name;			/* NUL-terminated; first_name, or on the heap after a rename. dcache_lock */
+	char first_name[];
 };
 
 struct mount {
@@ -139,6 +171,9 @@ struct walk {
 };
 /* Resolve name (kernel-side) from dirfd (AT_FDCWD: cwd) with search permission checks. */
 int path_walk(int dirfd, const char *name, unsigned flags, struct walk *w);
+/* As path_walk with WALK_PARENT, but a final symlink is replaced by what it names, again and again: where O_CREAT makes
+ * its file. *target is what the name leads to now (counted; node NULL when it does not exist). */
+int path_walk_create(int dirfd, const char *name, unsigned flags, struct walk *w, struct path *target);
 void path_get(const struct path *p);
 void path_put(struct path *p);
 static inline struct node *path_node(const struct path *p);
@@ -146,8 +181,15 @@ static inline struct node *path_node(const struct path *p);
  * gets " (deleted)"; one outside the process's root begins with "(unreachable)". */
 char *path_text(const struct path *p, char *buf, size_t size);
 
-/* ---- vfs.c: what sys/ calls; each is one system call's meaning ---- */
+/* The same as seen from root; NULL: from the sandbox's own. */
+char *path_text_from(const struct path *p, const struct path *root, char *buf, size_t size);
+/* The way back: an absolute name from the sandbox's own root, no symlinks followed, no permissions asked. */
+int path_from_root(const char *text, struct path *p);
+
+/* ---- what sys/ calls; each is one system call's meaning ---- */
 int vfs_open(int dirfd, const char *path, int flags, u32 mode, u64 resolve, struct file **out);
+/* Open a program for exec: execute permission, regular file; for the loader. Also for the shebang walk. */
+int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out);
 int vfs_stat(int dirfd, const char *path, int at_flags, struct attr *a);
 int vfs_getattr(const struct path *p, struct attr *a); /* adds mount's dev */
 int vfs_permission(struct node *n, int mask);	       /* MAY_READ 4, MAY_WRITE 2, MAY_EXEC 1; by fsuid; -EACCES */
@@ -159,26 +201,71 @@ int vfs_rename(int from, const char *a, int to, const char *b, unsigned flags);
 int vfs_link(int from, const char *a, int to, const char *b, int at_flags);
 int vfs_symlink(const char *target, int dirfd, const char *path);
 ssize_t vfs_readlink(int dirfd, const char *path, char *buf, size_t size);
-int vfs_chmod(const struct path *p, u32 mode);
-int vfs_chown(const struct path *p, u32 uid, u32 gid);
-int vfs_utimes(const struct path *p, const struct timespec times[2]);
-int vfs_truncate(const struct path *p, u64 size);
-int vfs_statfs(const struct path *p, struct statfs *st);
-/* Open a program for exec: execute permission, regular file; for the loader. Also for the shebang walk. */
-int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out);
+int vfs_truncate(int dirfd, const char *path, u64 size);
+/* Where an object is named by path or by descriptor: f is NULL for a path; an open file is used through its own host
+ * descriptor, so that it is the same object whatever became of its name. */
+struct target {
+	struct path path;	/* counted; dentry NULL: an object without a name */
+	struct file *file;	/* counted, or NULL */
+};
+/* dirfd, path and AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW as in the at-calls. path NULL or "" with AT_EMPTY_PATH: dirfd. */
+int target_find(int dirfd, const char *path, int at_flags, struct target *t);
+int target_fd(int fd, struct target *t);	/* -EBADF for O_PATH files too */
+void target_put(struct target *t);
+int vfs_target_getattr(const struct target *t, struct attr *a);
+int vfs_chmod(const struct target *t, u32 mode);
+int vfs_chown(const struct target *t, u32 uid, u32 gid); /* -1: unchanged */
+int vfs_utimes(const struct target *t, const struct timespec times[2]); /* NULL: now */
+int vfs_statfs(const struct target *t, struct statfs *st);
+ssize_t vfs_getxattr(const struct target *t, const char *name, void *value, size_t size);
+int vfs_setxattr(const struct target *t, const char *name, const void *value, size_t size, int flags);
+ssize_t vfs_listxattr(const struct target *t, char *list, size_t size);
+int vfs_removexattr(const struct target *t, const char *name);
+/* Who may what (node.c): the owner or root; as a member of gid or root. */
+bool attr_owner(const struct attr *a);
+/* By mode and owner, for these ids: 0 or -EACCES. */
+struct cred;
+int attr_permission(const struct cred *c, u32 mode, u32 uid, u32 gid, u32 id, u32 group, int mask);
+/* Run fn until it stops answering -ESTALE (a few times): fn walks anew each time. */
+#define STALE_TRIES 4
 
 /* ---- dentry.c ---- */
 extern struct mutex dcache_lock;
+void dcache_unlock(void); /* release dcache_lock, then free what became free under it */
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
+void dentry_put_locked(struct dentry *d);
+struct dentry *dentry_root(struct node *root); /* a file system's root; takes the node's count. NULL: no memory */
 /* The child called name, from the cache or by the node's lookup. Negative dentries have node NULL. ERR_PTR. */
 struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len);
-/* After the file system changed a name: in every picoprocess the cached name becomes stale. */
-void dentry_changed(struct dentry *dir, const char *name);
-void dentry_moved(struct dentry *d, struct dentry *to, const char *name);
+/* The same from the cache alone: NULL if not there or not valid. Caller holds dcache_lock; not counted. */
+struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len);
+/* Is d still what its name means? Looks it and its parents up again where the cache is out of date. */
+bool dentry_refresh(struct dentry *d);
+/* A change of a name is framed by begin, before the file system acts, and one of the others after it did. The cached name
+ * becomes stale in every other picoprocess. */
+struct dentry_change {
+	struct dentry *dir;
+	const char *name;
+	u32 *slot;
+	u32 before;
+};
+void dentry_begin(struct dentry_change *c, struct dentry *dir, const char *name);
+/* Something else is there now; gone: nothing is. */
+void dentry_changed(struct dentry_change *c, bool gone);
+/* node (its count is taken) is there now. The counted dentry, or ERR_PTR(-ENOMEM). */
+struct dentry *dentry_created(struct dentry_change *c, struct node *node);
+/* d itself moved from c's name to into's; what was there is unlinked. */
+void dentry_moved(struct dentry_change *c, struct dentry_change *into, struct dentry *d, struct dentry *victim);
+/* The object behind d got other attributes or another place: others look its name up again. */
+void dentry_touched(struct dentry *d);
+void dentry_forget(struct dentry *d); /* after -ESTALE: look it up anew next time */
+/* A name for what has none yet (O_TMPFILE), below dir; takes node's count. Counted, or ERR_PTR. */
+struct dentry *dentry_nameless(struct dentry *dir, struct node *node);
+/* Make a directory that no file system has, to be mounted on. */
+struct dentry *dentry_stub(struct dentry *dir, const char *name);
 void node_get(struct node *n);
 void node_put(struct node *n);
-u32 *dentry_generation(struct node *dir); /* the counter that guards names in dir */
 
 /* ---- mount.c ---- */
 int mount_init(void);	   /* the sandbox's mounts */
@@ -186,16 +273,22 @@ struct mount *mount_at(struct mount *mnt, struct dentry *d); /* mounted on d, or
 int mount_add(const char *where, struct fs *fs, unsigned flags);
 extern struct list mount_list;
 extern struct mount *mount_root;
+void mount_root_path(struct path *p); /* "/" of the sandbox, counted; through what is mounted on it */
+/* n-th name mounted below dir, for listings of a file system that does not know it; NULL at the end. */
+const char *mount_name_below(struct dentry *dir, unsigned n);
 
 /* Where a process's walks begin. */
 struct fs_context {
-	struct mutex lock;
-	struct path root, cwd;
-	u32 umask;
+	struct mutex lock;	/* guards nothing of its own: kept for the order of locks over fork */
+	struct path root, cwd;	/* dcache_lock */
+	u32 umask;		/* atomic word */
 };
 struct fs_context *fs_context_copy(struct fs_context *from); /* NULL from: "/" */
 void fs_context_free(struct fs_context *c);
 int fs_set_cwd(const struct path *p);
+int fs_set_root(const struct path *p);
+/* getcwd: text into buf; length with NUL, or -ENOENT, -ERANGE. */
+ssize_t fs_getcwd(char *buf, size_t size);
 void fs_save(struct buf *b, struct fs_context *c);
 int fs_load(struct cursor *c, struct fs_context **out);
 

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * The tree of names, and its cache.
+ *
+ * Every picoprocess has a cache of its own; a fork copies it. What makes it right is one rule for everybody who changes
+ * a name: first act on the host, then bump the name's counter in the sandbox area (dentry_changed). Who looks a name up
+ * reads the counter first (slot), then asks the file system, and keeps both. A cached name is valid while its counter
+ * stands where it stood. Counters are hashed by directory and name, so that a build that writes one object after another
+ * does not spoil its neighbours' view of the headers.
+ *
+ * What the host can change behind us (the base) is good for a second only (NODE_FLEETING, NODE_NAMES_FLEETING); positive
+ * files of the base are good for ever, since every use of one asks the host and answers -ESTALE when it is gone.
+ *
+ * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Renamed, it
+ * moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.
+ */
+#include "libos/vfs/vfs.h"
+#include "libos/coord/area.h"
+#include "pal/base/heap.h"
+
+#define BUCKETS 4096
+#define CACHED_MAX 8192
+#define QUARTER_NS 250000000
+#define GOOD_FOR 4 /* quarters of a second */
+
+struct mutex dcache_lock;
+static struct dentry *buckets[BUCKETS];		/* dcache_lock */
+static struct list clock = { &clock, &clock };	/* dcache_lock */
+static unsigned cached_count;			/* dcache_lock */
+static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
+static u32 no_area[AREA_GENERATIONS];		/* before the area is mapped, there is nobody else */
+
+static u32 now(void)
+{
+	struct timespec ts;
+
+	if (pal_clock_gettime(CLOCK_MONOTONIC_COARSE, &ts) < 0)
+		return 0;
+	return (u32)(ts.tv_sec * 4 + ts.tv_nsec / QUARTER_NS);
+}
+
+/* Word at a time: names are short and this is in every walk. */
+static u32 name_hash(const char *name, size_t len)
+{
+	u64 h = len * 0x9e3779b97f4a7c15ull, w;
+
+	for (; len >= 8; name += 8, len -= 8) {
+		memcpy(&w, name, 8);
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	if (len) {
+		w = 0;
+		for (size_t i = 0; i < len; i++)
+			w = w << 8 | (u8)name[i];
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+	}
+	h ^= h >> 29;
+	return (u32)(h ^ h >> 32);
+}
+
+static u32 *slot_of(const struct node *dir, u32 hash)
+{
+	u64 h = (dir->ino ^ dir->fs->dev << 48 ^ (u64)hash << 20) * 0x9e3779b97f4a7c15ull;
+	u32 *base = the_area ? the_area->generation : no_area;
+
+	return &base[h >> 52];
+}
+
+static struct dentry **bucket_of(const struct dentry *dir, u32 hash)
+{
+	u64 h = ((uintptr_t)dir >> 4 ^ hash) * 0x9e3779b97f4a7c15ull;
+
+	return &buckets[h >> 52];
+}
+
+_Static_assert(BUCKETS == 1 << 12 && AREA_GENERATIONS == 1 << 12, "hashes above are shifted by 52");
+
+/* ---- counts ---- */
+
+void node_get(struct node *n)
+{
+	__atomic_add_fetch(&n->refs, 1, __ATOMIC_RELAXED);
+}
+
+void node_put(struct node *n)
+{
+	if (atomic_sub(&n->refs, 1))
+		return;
+	base_free(n->link);
+	if (n->ops->release)
+		n->ops->release(n);
+}
+
+struct dentry *dentry_get(struct dentry *d)
+{
+	__atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+	return d;
+}
+
+static void doom(struct dentry *d)
+{
+	d->hash_next = doomed;
+	doomed = d;
+	if (d->parent)
+		list_del(&d->sibling);
+}
+
+void dentry_put_locked(struct dentry *d)
+{
+	if (!atomic_sub(&d->refs, 1) && !d->hashed)
+		doom(d);
+}
+
+/* The last count goes under the lock: whoever holds the lock may look at any dentry that is hashed. */
+void dentry_put(struct dentry *d)
+{
+	u32 refs = atomic_load_relaxed(&d->refs);
+
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(&d->refs, &refs, refs - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return;
+	lock(&dcache_lock);
+	dentry_put_locked(d);
+	dcache_unlock();
+}
+
+/* Releasing a node may do anything, take this lock included: so not under it. */
+static void free_doomed(struct dentry *d)
+{
+	while (d) {
+		struct dentry *next = d->hash_next, *parent = d->parent;
+
+		if (d->node)
+			node_put(d->node);
+		if (d->name != d->first_name)
+			base_free(d->name);
+		base_free(d);
+		if (parent)
+			dentry_put(parent);
+		d = next;
+	}
+}
+
+void dcache_unlock(void)
+{
+	struct dentry *d = doomed;
+
+	doomed = NULL;
+	unlock(&dcache_lock);
+	if (unlikely(d))
+		free_doomed(d);
+}
+
+/* ---- the hash ---- */
+
+static void hash_in(struct dentry *d)
+{
+	struct dentry **b = bucket_of(d->parent, d->hash);
+
+	d->hash_next = *b;
+	*b = d;
+	d->hashed = d->recent = true;
+	list_add_tail(&clock, &d->cached);
+	cached_count++;
+}
+
+static void hash_out(struct dentry *d)
+{
+	struct dentry **b = bucket_of(d->parent, d->hash);
+
+	while (*b != d)
+		b = &(*b)->hash_next;
+	*b = d->hash_next;
+	d->hashed = false;
+	list_del(&d->cached);
+	cached_count--;
+}
+
+/* Out of the cache; gone: its object is no longer there. */
+static void drop(struct dentry *d, bool gone)
+{
+	if (!d->hashed)
+		return;
+	hash_out(d);
+	if (gone && d->node)
+		d->unlinked = true;
+	if (!d->refs)
+		doom(d);
+}
+
+/* Second chance: what was used since the hand last passed stays. */
+static void evict(void)
+{
+	for (unsigned steps = 64; steps && cached_count > CACHED_MAX; steps--) {
+		struct dentry *d = list_first(&clock, struct dentry, cached);
+
+		if (d->refs || d->recent || d->mounted) {
+			d->recent = false;
+			list_del(&d->cached);
+			list_add_tail(&clock, &d->cached);
+		} else {
+			drop(d, false);
+		}
+	}
+}
+
+static struct dentry *find(struct dentry *dir, const char *name, size_t len, u32 hash)
+{
+	struct dentry *d = *bucket_of(dir, hash);
+
+	for (; d; d = d->hash_next)
+		if (d->hash == hash && d->parent == dir && d->len == len && !memcmp(d->name, name, len))
+			return d;
+	return NULL;
+}
+
+static bool valid(const struct dentry *d)
+{
+	u32 flags;
+
+	if (d->mounted)
+		return true;
+	if (atomic_load_relaxed(d->slot) != d->generation)
+		return false;
+	flags = d->node ? d->node->flags & NODE_FLEETING : d->parent->node->flags & NODE_NAMES_FLEETING;
+	return !flags || now() - d->checked < GOOD_FOR;
+}
+
+struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len)
+{
+	struct dentry *d = find(dir, name, len, name_hash(name, len));
+
+	if (!d || !valid(d))
+		return NULL;
+	d->recent = true;
+	return d;
+}
+
+/* ---- lookup ---- */
+
+static struct dentry *make(struct dentry *dir, const char *name, size_t len, struct node *node)
+{
+	struct dentry *d = base_alloc(sizeof(*d) + len + 1);
+
+	if (!d)
+		return NULL;
+	memset(d, 0, sizeof(*d));
+	d->name = d->first_name;
+	memcpy(d->name, name, len);
+	d->name[len] = '\0';
+	d->len = (u16)len;
+	d->refs = 1;
+	d->node = node;
+	list_init(&d->children);
+	list_init(&d->sibling);
+	list_init(&d->cached);
+	if (dir) {
+		d->hash = name_hash(name, len);
+		d->slot = slot_of(dir->node, d->hash);
+	}
+	return d;
+}
+
+static void attach(struct dentry *d, struct dentry *dir)
+{
+	d->parent = dentry_get(dir);
+	list_add(&dir->children, &d->sibling);
+}
+
+struct dentry *dentry_root(struct node *root)
+{
+	return make(NULL, "", 0, root);
+}
+
+static bool same_object(const struct node *a, const struct node *b)
+{
+	if (!a || !b)
+		return !a && !b;
+	return a->ino && a->ino == b->ino && a->ops == b->ops && !((a->mode ^ b->mode) & S_IFMT);
+}
+
+/* Put what a lookup found into the cache; takes node's count. The counted dentry, or ERR_PTR. */
+static struct dentry *install(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation)
+{
+	struct dentry *fresh = make(dir, name, len, node), *d;
+	struct node *spare = NULL;
+
+	if (!fresh) {
+		if (node)
+			node_put(node);
+		return ERR_PTR(-ENOMEM);
+	}
+	fresh->generation = generation;
+	fresh->checked = now();
+	lock(&dcache_lock);
+	d = find(dir, name, len, fresh->hash);
+	if (d && (d->mounted || same_object(d->node, node))) {
+		if (node && !d->mounted && node->ops->update)
+			node->ops->update(d->node, node);
+		d->generation = generation;
+		d->checked = fresh->checked;
+		spare = node;
+		dentry_get(d);
+	} else {
+		if (d)
+			drop(d, true);
+		d = fresh;
+		fresh = NULL;
+		attach(d, dir);
+		if (!dir->node->fs->uncached && !dir->unlinked)
+			hash_in(d);
+		if (cached_count > CACHED_MAX)
+			evict();
+	}
+	dcache_unlock();
+	base_free(fresh);
+	if (spare)
+		node_put(spare);
+	return d;
+}
+
+struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
+{
+	u32 hash = name_hash(name, len), generation;
+	struct node *node = NULL;
+	struct dentry *d;
+	int r;
+
+	if (len > NAME_MAX_LEN)
+		return ERR_PTR(-ENAMETOOLONG);
+	if (!dir->node->ops->lookup)
+		return ERR_PTR(-ENOTDIR);
+	lock(&dcache_lock);
+	d = find(dir, name, len, hash);
+	if (d && valid(d)) {
+		d->recent = true;
+		dentry_get(d);
+		dcache_unlock();
+		return d;
+	}
+	dcache_unlock();
+	generation = atomic_load(slot_of(dir->node, hash));
+	r = dir->unlinked ? -ENOENT : dir->node->ops->lookup(dir->node, name, len, &node);
+	if (r < 0 && r != -ENOENT)
+		return ERR_PTR(r);
+	return install(dir, name, len, r < 0 ? NULL : node, generation);
+}
+
+bool dentry_refresh(struct dentry *d)
+{
+	struct dentry *stale, *fresh, *parent = NULL;
+	char name[NAME_MAX_LEN + 1];
+
+	for (int tries = 0; tries < 64; tries++) {
+		lock(&dcache_lock);
+		stale = NULL;
+		for (struct dentry *i = d; i->parent; i = i->parent) {
+			if (i->unlinked) {
+				dcache_unlock();
+				return false;
+			}
+			if (i->hashed && !valid(i))
+				stale = i;
+		}
+		if (stale) {
+			parent = dentry_get(stale->parent);
+			memcpy(name, stale->name, stale->len + 1u);
+		}
+		dcache_unlock();
+		if (!stale)
+			return true;
+		fresh = dentry_lookup(parent, name, strlen(name));
+		if (!IS_ERR(fresh))
+			dentry_put(fresh);
+		dentry_put(parent);
+		if (IS_ERR(fresh))
+			return true; /* out of memory and such: believe the cache */
+	}
+	return true;
+}
+
+/* ---- changes ---- */
+
+void dentry_begin(struct dentry_change *c, struct dentry *dir, const char *name)
+{
+	c->dir = dir;
+	c->name = name;
+	c->slot = slot_of(dir->node, name_hash(name, strlen(name)));
+	c->before = atomic_load(c->slot);
+}
+
+/* Bump; true if nobody else did between begin and now, so that what we know is what is. */
+static bool bump(struct dentry_change *c)
+{
+	u32 after = atomic_add(c->slot, 1);
+
+	return after == ++c->before;
+}
+
+static void drop_name(const struct dentry_change *c)
+{
+	size_t len = strlen(c->name);
+	struct dentry *d;
+
+	lock(&dcache_lock);
+	d = find(c->dir, c->name, len, name_hash(c->name, len));
+	if (d && !d->mounted)
+		drop(d, true);
+	dcache_unlock();
+}
+
+void dentry_changed(struct dentry_change *c, bool gone)
+{
+	bool known = bump(c);
+	struct dentry *d;
+
+	drop_name(c);
+	if (!known || !gone)
+		return;
+	d = install(c->dir, c->name, strlen(c->name), NULL, c->before);
+	if (!IS_ERR(d))
+		dentry_put(d);
+}
+
+struct dentry *dentry_created(struct dentry_change *c, struct node *node)
+{
+	u32 generation = bump(c) ? c->before : c->before - 1;
+
+	drop_name(c);
+	return install(c->dir, c->name, strlen(c->name), node, generation);
+}
+
+static int set_name(struct dentry *d, const char *name, size_t len)
+{
+	char *copy = d->name;
+
+	if (len > d->len) {
+		copy = base_alloc(len + 1);
+		if (!copy)
+			return -ENOMEM;
+		if (d->name != d->first_name)
+			base_free(d->name);
+	}
+	memcpy(copy, name, len + 1);
+	d->name = copy;
+	d->len = (u16)len;
+	return 0;
+}
+
+void dentry_moved(struct dentry_change *c, struct dentry_change *into, struct dentry *d, struct dentry *victim)
+{
+	bool known = bump(c), known_into = bump(into);
+	size_t len = strlen(into->name);
+	struct dentry *left, *old_parent = d->parent;
+
+	lock(&dcache_lock);
+	if (victim)
+		drop(victim, true);
+	left = find(into->dir, into->name, len, name_hash(into->name, len));
+	if (left && left != d)
+		drop(left, true);
+	if (d->hashed)
+		hash_out(d);
+	if (!set_name(d, into->name, len)) {
+		list_del(&d->sibling);
+		d->parent = NULL;
+		attach(d, into->dir);
+		d->hash = name_hash(into->name, len);
+		d->slot = into->slot;
+		d->generation = known_into ? into->before : atomic_load(into->slot) - 1;
+		hash_in(d);
+		dentry_put_locked(old_parent);
+	} else {
+		d->unlinked = true;
+	}
+	dcache_unlock();
+	if (known) {
+		left = install(c->dir, c->name, strlen(c->name), NULL, c->before);
+		if (!IS_ERR(left))
+			dentry_put(left);
+	}
+}
+
+void dentry_touched(struct dentry *d)
+{
+	u32 after;
+
+	lock(&dcache_lock);
+	if (d->parent) {
+		after = atomic_add(d->slot, 1);
+		if (d->generation == after - 1)
+			d->generation = after;
+	}
+	dcache_unlock();
+}
+
+void dentry_forget(struct dentry *d)
+{
+	lock(&dcache_lock);
+	if (d->parent)
+		d->generation = atomic_load(d->slot) - 1;
+	dcache_unlock();
+}
+
+struct dentry *dentry_nameless(struct dentry *dir, struct node *node)
+{
+	char name[24];
+	struct dentry *d;
+
+	base_snprintf(name, sizeof(name), "#%lu", (unsigned long)node->ino);
+	d = make(dir, name, strlen(name), node);
+	if (!d) {
+		node_put(node);
+		return ERR_PTR(-ENOMEM);
+	}
+	d->unlinked = true;
+	lock(&dcache_lock);
+	attach(d, dir);
+	dcache_unlock();
+	return d;
+}
+
+/* ---- directories that no file system has ---- */
+
+static int stub_getattr(struct node *n, struct attr *a)
+{
+	*a = (struct attr){ .ino = n->ino, .dev = n->fs->dev, .mode = n->mode, .nlink = 2, .blksize = PAGE_SIZE };
+	return 0;
+}
+
+static int stub_lookup(struct node *dir, const char *name, size_t len, struct node **out)
+{
+	return -ENOENT;
+}
+
+static void stub_release(struct node *n)
+{
+	base_free(n);
+}
+
+static const struct node_ops stub_ops = {
+	.lookup = stub_lookup,
+	.getattr = stub_getattr,
+	.release = stub_release,
+};
+
+struct dentry *dentry_stub(struct dentry *dir, const char *name)
+{
+	struct node *n = base_zalloc(sizeof(*n));
+	struct dentry *d, *miss;
+
+	if (!n)
+		return ERR_PTR(-ENOMEM);
+	*n = (struct node){ .refs = 1, .mode = S_IFDIR | 0755, .ops = &stub_ops, .fs = dir->node->fs, .flags = NODE_ATTR };
+	n->ino = 1ull << 62 | name_hash(name, strlen(name));
+	d = make(dir, name, strlen(name), n);
+	if (!d) {
+		base_free(n);
+		return ERR_PTR(-ENOMEM);
+	}
+	lock(&dcache_lock);
+	miss = find(dir, name, d->len, d->hash);
+	if (miss)
+		drop(miss, true);
+	attach(d, dir);
+	hash_in(d);
+	dcache_unlock();
+	return d;
+}

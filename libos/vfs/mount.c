@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * The table of mounts. It is made at start and never changes: mount(2) is not for guests.
+ *
+ * A directory to be mounted on need not exist in the base; then a stub stands for it in the tree of names. The
+ * mounted-on dentry is pinned in the cache, so that no lookup can replace it.
+ */
+#include "libos/vfs/vfs.h"
+#include "libos/task/task.h"
+
+struct list mount_list = { &mount_list, &mount_list };
+struct mount *mount_root;
+
+struct mount *mount_at(struct mount *mnt, struct dentry *d)
+{
+	struct mount *m;
+
+	list_for_each(m, &mount_list, link)
+		if (m->point == d && m->parent == mnt)
+			return m;
+	return NULL;
+}
+
+void mount_root_path(struct path *p)
+{
+	p->mnt = mount_root;
+	p->dentry = dentry_get(mount_root->root);
+}
+
+const char *mount_name_below(struct dentry *dir, unsigned n)
+{
+	struct mount *m;
+
+	list_for_each(m, &mount_list, link)
+		if (m->point && m->point->parent == dir && !n--)
+			return m->point->name;
+	return NULL;
+}
+
+static struct mount *mount_create(struct fs *fs, unsigned flags)
+{
+	struct mount *m = base_zalloc(sizeof(*m));
+	static int ids;
+
+	if (!m)
+		return NULL;
+	m->root = dentry_root(fs->root);
+	if (!m->root) {
+		base_free(m);
+		return NULL;
+	}
+	m->fs = fs;
+	m->flags = flags;
+	m->id = ++ids;
+	list_add_tail(&mount_list, &m->link);
+	return m;
+}
+
+/* The directory to mount on: the parent exists, the last name may need a stub. */
+static int find_point(const char *where, struct path *p)
+{
+	const char *name = strrchr(where, '/') + 1;
+	char parent[64];
+	struct dentry *d;
+	int r;
+
+	base_strlcpy(parent, where, MIN((size_t)(name - where), sizeof(parent)));
+	r = path_from_root(parent, p);
+	if (r < 0)
+		return r;
+	d = dentry_lookup(p->dentry, name, strlen(name));
+	if (!IS_ERR(d) && (!d->node || !S_ISDIR(d->node->mode) || !d->hashed)) {
+		dentry_put(d);
+		d = ERR_PTR(-ENOENT);
+	}
+	if (IS_ERR(d))
+		d = dentry_stub(p->dentry, name);
+	path_put(p);
+	p->dentry = IS_ERR(d) ? NULL : d;
+	return IS_ERR(d) ? PTR_ERR(d) : 0;
+}
+
+int mount_add(const char *where, struct fs *fs, unsigned flags)
+{
+	struct path p = { 0 };
+	struct mount *m;
+	int r = find_point(where, &p);
+
+	if (r < 0)
+		return r;
+	m = mount_create(fs, flags);
+	if (!m) {
+		path_put(&p);
+		return -ENOMEM;
+	}
+	lock(&dcache_lock);
+	m->parent = p.mnt;
+	m->point = p.dentry; /* keeps the count: pinned */
+	p.dentry->mounted++;
+	dcache_unlock();
+	return 0;
+}
+
+static const struct {
+	const char *where;
+	struct fs *(*create)(void);
+	unsigned flags;
+} plan[] = {
+	{ "/proc", procfs_create, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
+	{ "/sys", sysfs_create, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
+	{ "/dev", devfs_create, MS_NOSUID | MS_RELATIME },
+	{ "/dev/pts", ptsfs_create, MS_NOSUID | MS_NOEXEC | MS_RELATIME },
+	{ "/dev/shm", tmpfs_create, MS_NOSUID | MS_NODEV },
+};
+
+int mount_init(void)
+{
+	struct fs *fs = union_fs_create();
+
+	if (!fs)
+		return -ENOMEM;
+	mount_root = mount_create(fs, MS_RELATIME);
+	if (!mount_root)
+		return -ENOMEM;
+	for (unsigned i = 0; i < ARRAY_SIZE(plan); i++) {
+		int r = 0;
+
+		fs = plan[i].create ? plan[i].create() : NULL;
+		if (fs)
+			r = mount_add(plan[i].where, fs, plan[i].flags);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

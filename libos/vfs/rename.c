@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * rename(2), renameat2(2): the checks of Linux's do_renameat2 and vfs_rename, then the file system's act.
+ */
+#include "libos/vfs/impl.h"
+#include "libos/task/task.h"
+
+static bool is_below(const struct dentry *d, const struct dentry *top)
+{
+	bool below = false;
+
+	lock(&dcache_lock);
+	for (; d && !below; d = d->parent)
+		below = d == top;
+	dcache_unlock();
+	return below;
+}
+
+static int find_checks(const struct place *from, const struct place *to, unsigned flags)
+{
+	if (from->w.path.mnt != to->w.path.mnt)
+		return -EXDEV;
+	if (from->w.last_dots)
+		return -EBUSY;
+	if (to->w.last_dots)
+		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	if (from->w.path.mnt->flags & MS_RDONLY)
+		return -EROFS;
+	if (!from->node)
+		return -ENOENT;
+	if (flags & RENAME_NOREPLACE && to->node)
+		return -EEXIST;
+	if (flags & RENAME_EXCHANGE) {
+		if (!to->node)
+			return -ENOENT;
+		if (!S_ISDIR(to->node->mode) && to->w.trailing_slash)
+			return -ENOTDIR;
+	}
+	if (!S_ISDIR(from->node->mode) &&
+	    (from->w.trailing_slash || (!(flags & RENAME_EXCHANGE) && to->w.trailing_slash)))
+		return -ENOTDIR;
+	if (is_below(to->w.path.dentry, from->d))
+		return -EINVAL;
+	if (to->node && is_below(from->w.path.dentry, to->d))
+		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	return 0;
+}
+
+static int act_checks(const struct place *from, const struct place *to, unsigned flags)
+{
+	bool is_dir = S_ISDIR(from->node->mode), to_dir = to->node && S_ISDIR(to->node->mode);
+	int r = may_delete(from, is_dir);
+
+	if (r < 0)
+		return r;
+	if (!to->node)
+		r = may_create(to);
+	else
+		r = may_delete(to, flags & RENAME_EXCHANGE ? to_dir : is_dir);
+	if (r < 0)
+		return r;
+	/* A directory that gets another parent has its ".." rewritten. */
+	if (from->dir != to->dir) {
+		if (is_dir)
+			r = vfs_permission(from->node, MAY_WRITE);
+		if (!r && flags & RENAME_EXCHANGE && to_dir)
+			r = vfs_permission(to->node, MAY_WRITE);
+	}
+	return r;
+}
+
+static void renamed(struct place *from, struct place *to, struct dentry_change *c, struct dentry_change *into,
+		    unsigned flags)
+{
+	if (flags & RENAME_EXCHANGE) {
+		/* Both names lead elsewhere now; what is open below keeps its dentries, looked up anew by name. */
+		dentry_changed(c, false);
+		dentry_changed(into, false);
+		return;
+	}
+	dentry_moved(c, into, from->d, to->node ? to->d : NULL);
+}
+
+static int rename_placed(struct place *from, struct place *to, unsigned flags)
+{
+	struct dentry_change c, into;
+	int r = find_checks(from, to, flags);
+
+	if (r < 0)
+		return r;
+	if (from->node == to->node || (to->node && from->node->ino == to->node->ino && from->node->ino))
+		return 0;
+	r = act_checks(from, to, flags);
+	if (r < 0)
+		return r;
+	if (!from->dir->ops->rename)
+		return -EPERM;
+	dentry_begin(&c, from->w.path.dentry, from->w.last);
+	dentry_begin(&into, to->w.path.dentry, to->w.last);
+	r = from->dir->ops->rename(from->dir, from->w.last, from->node, to->dir, to->w.last, to->node, flags);
+	if (!r)
+		renamed(from, to, &c, &into, flags);
+	return r;
+}
+
+static int rename_once(int from, const char *a, int to, const char *b, unsigned flags)
+{
+	struct place pa, pb;
+	int r = place_find(from, a, &pa);
+
+	if (r < 0)
+		return r;
+	r = place_find(to, b, &pb);
+	if (r < 0) {
+		place_put(&pa);
+		return r;
+	}
+	r = rename_placed(&pa, &pb, flags);
+	place_stale(&pa, r);
+	place_stale(&pb, r);
+	place_put(&pb);
+	place_put(&pa);
+	return r;
+}
+
+int vfs_rename(int from, const char *a, int to, const char *b, unsigned flags)
+{
+	int r = -ESTALE;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++)
+		r = rename_once(from, a, to, b, flags);
+	return r == -ESTALE ? -ENOENT : r;
+}
