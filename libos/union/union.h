@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The rules of the union file system, and nothing else: no host calls, no state. Shared by the libOS, gfs and gshd, so
+ * that a sandbox's files look the same from inside, through the mount and in a diff.
+ *
+ * A sandbox's tree is a stack of directories, layers: 0 is the base, which is never written, the highest is the top,
+ * where all changes go. On disk a layer is what the kernel's overlayfs (userxattr) makes and reads:
+ *
+ *   whiteout     character device 0/0: the name is removed, whatever lies below
+ *   opaque       directory with user.overlay.opaque = "y": nothing below shows through
+ *   redirect     directory with user.overlay.redirect: what lies below it is at another name, "/from/the/root" or "name"
+ *                in the same directory, both as seen in the union of the layers below
+ *   impure       directory with user.overlay.impure = "y": something in it came from a layer below under another name or
+ *                was copied up; a listing must look at each entry for its inode number
+ *
+ * and what a plain user can't put into a file's own attributes:
+ *
+ *   user.gsh.attr    "mode uid gid rdev" (octal, decimal, decimal, hex): the attributes as the sandbox sees them
+ *   user.gsh.origin  inode number (hex) that the object had in the sandbox before it was copied up
+ *
+ * Reading an extended attribute takes three calls, which would triple the price of every stat in a layer. So an object
+ * that has one of the last two is marked by the sticky bit of its host mode, which means nothing to the host on files
+ * and, in directories with one owner, nothing there either. (The true sticky bit then stands in user.gsh.attr.)
+ */
+#ifndef LIBOS_UNION_UNION_H
+#define LIBOS_UNION_UNION_H
+
+#include "pal/base/types.h"
+
+#define UNION_OPAQUE "user.overlay.opaque"
+#define UNION_REDIRECT "user.overlay.redirect"
+#define UNION_IMPURE "user.overlay.impure"
+#define UNION_ATTR "user.gsh.attr"
+#define UNION_ORIGIN "user.gsh.origin"
+#define UNION_VALUE_MAX 64	/* of the last two */
+#define UNION_REDIRECT_MAX 4096
+
+/* ---- attr.c ---- */
+struct union_attr {
+	u32 mode;	/* st_mode, type included */
+	u32 uid, gid;
+	u64 rdev;
+};
+bool union_is_whiteout(u32 mode, u64 rdev);
+/* Does the host mode of an object in a layer of ours (never the base) say that it has attributes of its own? */
+bool union_is_marked(u32 mode);
+/* Text of a value; returns its length. */
+size_t union_attr_encode(char value[UNION_VALUE_MAX], const struct union_attr *a);
+size_t union_origin_encode(char value[UNION_VALUE_MAX], u64 ino);
+/* 0, or -1 if value is not well formed (somebody else's hand): then the host's attributes stand. */
+int union_attr_decode(const char *value, size_t size, struct union_attr *a);
+int union_origin_decode(const char *value, size_t size, u64 *ino);
+/* The mode an object of this mode gets on the host: what the libOS itself needs is always allowed (u+r, directories u+rwx,
+ * with all: u+w too), set-id and sticky bits never. *differs: the object needs user.gsh.attr and the mark. */
+u32 union_host_mode(u32 mode, bool all, bool *differs);
+#define UNION_MARK 01000u /* or'ed to the host mode of a marked object */
+/* One number for objects of several devices: those of main keep theirs. */
+u64 union_fold_ino(u64 ino, u64 dev, u64 main);
+/* Attributes that a guest neither sees nor sets. */
+bool union_is_hidden_xattr(const char *name);
+
+/* ---- merge.c ---- */
+/* One name looked up through the layers, from the highest: feed what each has until feed says that it is enough. */
+struct union_entry {
+	u32 mode;		/* 0: the layer has no such name */
+	u64 rdev;
+	bool opaque, redirected; /* of directories */
+};
+struct union_merge {
+	u64 layers;	/* those that make up the object: several only for directories */
+	int top;	/* the highest of them, -1: there is no such object */
+	bool whiteout;	/* a whiteout ended it */
+	bool redirected; /* what lies below is elsewhere: go on there by the redirect of the last layer fed */
+};
+void union_merge_init(struct union_merge *m);
+bool union_merge_feed(struct union_merge *m, unsigned layer, const struct union_entry *e);
+/* Is value a redirect that may be followed? No ".", "..", empty or overlong components. */
+bool union_redirect_valid(const char *value, size_t size);
+
+/* ---- list.c ---- */
+/* A merged listing: names of all layers, each once, the highest layer's entry; whiteouts hide. */
+struct union_name {
+	u64 ino;		/* as the highest layer's host has it */
+	u8 layer, type;		/* DT_* */
+	bool hidden;		/* a whiteout: hides what lies below and is not shown */
+	bool twice;		/* a lower layer has the name too: may have been copied up */
+	u16 len;
+	u32 next;		/* in its hash chain: 1 + index, 0: end */
+	u32 text;		/* offset of the name in `text` */
+};
+struct union_list {
+	struct union_name *names;
+	u32 count, names_cap;
+	char *text;		/* NUL-terminated names, one after another */
+	u32 text_size, text_cap;
+	u32 *buckets;		/* 1 + index of names */
+	u32 nbuckets;
+};
+/* Zeroed is empty. Feed layers from the highest. 0 or -1: no memory. "." and ".." are left out. */
+int union_list_add(struct union_list *l, unsigned layer, const char *name, u8 type, u64 ino, bool whiteout);
+const struct union_name *union_list_find(const struct union_list *l, const char *name);
+static inline const char *union_list_text(const struct union_list *l, const struct union_name *n)
+{
+	return l->text + n->text;
+}
+void union_list_free(struct union_list *l);
+
+#endif
