@@ -7,18 +7,13 @@
  */
 #include <errno.h>
 #include <json-c/json.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "gshd/client/client.h"
 #include "shell/client.h"
-#include "shell/wire.h"
-
-#define START_WAIT_MS 5000
 
 const char *reply_string(struct json_object *reply, const char *key)
 {
@@ -40,6 +35,17 @@ int64_t reply_number(struct json_object *reply, const char *key, int64_t missing
 	return json_object_get_int64(value);
 }
 
+void reply_date(struct json_object *item, const char *key)
+{
+	time_t when = (time_t)reply_number(item, key, -1);
+	char text[64];
+	struct tm tm;
+
+	if (when == -1 || !gmtime_r(&when, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		return;
+	json_object_object_add(item, key, json_object_new_string(text));
+}
+
 struct json_object *reply_items(struct json_object *reply)
 {
 	struct json_object *items = NULL;
@@ -59,7 +65,7 @@ int fail_no_sandbox(const char *sandbox)
 }
 
 /* An error of the protocol as a sentence. */
-static int fail_reply(const char *error, struct json_object *p)
+static int fail_reply(const struct client_reply *reply)
 {
 	static const struct {
 		const char *error;
@@ -67,336 +73,298 @@ static int fail_reply(const char *error, struct json_object *p)
 	} table[] = {
 		{ "org.gsh.Conflict", FAIL_CONFLICT }, { "org.gsh.Refused", FAIL_REFUSED },
 		{ "org.gsh.HostLacks", FAIL_HOST },    { "org.gsh.BadRequest", FAIL_USAGE },
-		{ "org.gsh.Failed", FAIL_NO },
 	};
-	const char *what = reply_string(p, "what"), *why = reply_string(p, "why"), *advice = reply_string(p, "hint");
+	char text[1024], advice[1024];
 	enum fail code = FAIL_NO;
 	size_t i;
 
-	if (strcmp(error, "org.gsh.NoSuchSandbox") == 0)
-		return fail_no_sandbox(reply_string(p, "name"));
+	if (strcmp(reply->error, "org.gsh.NoSuchSandbox") == 0)
+		return fail_no_sandbox(reply_string(reply->params, "name"));
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (strcmp(error, table[i].error) == 0)
+		if (strcmp(reply->error, table[i].error) == 0)
 			code = table[i].code;
-	if (!*what)
-		what = error;
-	fail(code, what, *why ? "%s" : NULL, why);
+	client_explain(reply, text, sizeof(text), advice, sizeof(advice));
+	fail(code, text, NULL);
 	if (*advice)
 		hint("%s", advice);
 	return -(int)code;
 }
 
-/* The parameters of a reply, which replace it; or what it says has failed. */
-static int open_reply(struct json_object **reply)
+static int fail_daemon(int err, const char *why)
 {
-	struct json_object *p = NULL;
-	const char *error = reply_string(*reply, "error");
-	int result = 0;
-
-	json_object_object_get_ex(*reply, "parameters", &p);
-	p = p ? json_object_get(p) : json_object_new_object();
-	if (*error)
-		result = fail_reply(error, p);
-	json_object_put(*reply);
-	*reply = p;
-	if (result) {
-		json_object_put(p);
-		*reply = NULL;
-	}
-	return result;
-}
-
-static int runtime_path(char *buf, size_t size, const char *what, const char *name)
-{
-	char runtime[PATH_MAX];
-	int n;
-
-	if (wire_runtime(runtime, sizeof(runtime)) < 0)
-		return -ENAMETOOLONG;
-	n = snprintf(buf, size, "%s/%s%s%s", runtime, what, name ? name : "", name ? ".sock" : "");
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
-static int connect_daemon(struct wire *w, bool start)
-{
-	struct timespec pause = { .tv_nsec = 2000000 };
-	char path[PATH_MAX];
-	int err = runtime_path(path, sizeof(path), "gshd.sock", NULL), waited;
-
-	if (!err)
-		err = wire_connect(w, path);
-	if (!start || (err != -ENOENT && err != -ECONNREFUSED))
-		return err;
-	err = wire_start_daemon();
-	for (waited = 0; !err && waited < START_WAIT_MS; waited += 2) {
-		err = wire_connect(w, path);
-		if (err != -ENOENT && err != -ECONNREFUSED)
-			return err;
-		err = 0;
-		nanosleep(&pause, NULL);
-	}
-	return err ? err : -ETIMEDOUT;
-}
-
-static int fail_daemon(int err)
-{
-	fail(FAIL_HOST, "cannot reach gshd", "%s", strerror(-err));
+	fail(FAIL_HOST, "cannot reach gshd", "%s", *why ? why : strerror(-err));
 	hint("gsh doctor looks for the cause");
 	return -FAIL_HOST;
 }
 
+/* The connection broke in the middle of a call. */
+static int fail_broken(const char *who, int err)
+{
+	return fail(FAIL_NO, who, "%s", err == -EPIPE ? "it ended before it answered" : strerror(-err));
+}
+
 bool daemon_runs(void)
 {
-	struct wire w;
+	struct client *c;
+	char why[1024];
 
-	if (connect_daemon(&w, false))
+	if (client_daemon(&c, 0, why, sizeof(why)))
 		return false;
-	wire_close(&w);
+	client_close(c);
 	return true;
 }
 
 int daemon_end(void)
 {
-	struct json_object *reply;
-	struct wire w;
-	int err = connect_daemon(&w, false);
+	struct client_reply reply = { 0 };
+	struct client *c;
+	char why[1024];
+	int err;
 
-	if (err)
+	if (client_daemon(&c, 0, why, sizeof(why)))
 		return 0;
-	err = wire_call(&w, "org.gsh.Daemon.Shutdown", NULL, 0, NULL, 0);
-	if (!err)
-		err = wire_reply(&w, true, &reply);
-	if (!err)
-		json_object_put(reply);
-	wire_close(&w);
-	return err && err != -EPIPE && err != -ECONNRESET ? fail_daemon(err) : 0;
+	err = client_call(c, "org.gsh.Daemon.Shutdown", NULL, NULL, 0, &reply);
+	client_reply_free(&reply);
+	client_close(c);
+	return err && err != -EPIPE ? fail_broken("gshd", err) : 0;
 }
 
 int ask_daemon_each(const char *method, struct json_object *params, int (*each)(struct json_object *piece, void *arg),
 		    void *arg)
 {
-	struct json_object *reply;
-	struct wire w;
-	char name[128];
-	bool more = true;
-	int err = connect_daemon(&w, true);
+	struct client_reply reply = { .continues = true };
+	struct client *c;
+	char text[1024] = "";
+	int err = client_daemon(&c, CLIENT_START, text, sizeof(text)), result = 0;
 
 	if (err) {
 		json_object_put(params);
-		return fail_daemon(err);
+		return fail_daemon(err, text);
 	}
-	snprintf(name, sizeof(name), "org.gsh.Daemon.%s", method);
-	err = wire_call(&w, name, params, WIRE_MORE, NULL, 0);
-	while (!err && more) {
-		err = wire_reply(&w, true, &reply);
-		if (err)
-			break;
-		more = strcmp(reply_string(reply, "continues"), "true") == 0;
-		err = open_reply(&reply);
-		if (err) {
-			wire_close(&w);
-			return err;
+	snprintf(text, sizeof(text), "org.gsh.Daemon.%s", method);
+	err = client_send(c, text, params, CLIENT_MORE, NULL, 0);
+	while (!err && !result && reply.continues) {
+		err = client_receive(c, &reply);
+		if (!err) {
+			result = reply.error[0] ? fail_reply(&reply) : each(reply.params, arg);
+			client_reply_free(&reply);
 		}
-		err = each(reply, arg);
-		json_object_put(reply);
 	}
-	wire_close(&w);
-	return err ? fail_daemon(err) : 0;
+	client_close(c);
+	return err ? fail_broken("gshd", err) : result;
 }
 
-/* One question, one answer, on a connection that is closed afterwards. */
-static int ask(struct wire *w, const char *interface, const char *method, struct json_object *params,
-	       struct json_object **reply)
+/* One question, one answer; closes the connection. */
+static int ask(struct client *c, const char *interface, const char *method, struct json_object *params,
+	       struct json_object **answer)
 {
-	struct json_object *answer = NULL;
+	struct client_reply reply = { 0 };
 	char name[128];
-	int err;
+	int err, result = 0;
 
 	snprintf(name, sizeof(name), "org.gsh.%s.%s", interface, method);
-	err = wire_call(w, name, params, 0, NULL, 0);
-	if (!err)
-		err = wire_reply(w, true, &answer);
-	wire_close(w);
-	if (err)
-		return fail_daemon(err);
-	err = open_reply(&answer);
-	if (!err && reply)
-		*reply = answer;
-	else if (!err)
-		json_object_put(answer);
-	return err;
+	err = client_call(c, name, params, NULL, 0, &reply);
+	if (!err && reply.error[0])
+		result = fail_reply(&reply);
+	else if (!err && answer)
+		*answer = json_object_get(reply.params);
+	client_reply_free(&reply);
+	client_close(c);
+	return err ? fail_broken(strcmp(interface, "Box") == 0 ? "the sandbox" : "gshd", err) : result;
 }
 
-int ask_daemon(const char *method, struct json_object *params, struct json_object **reply)
+int ask_daemon(const char *method, struct json_object *params, struct json_object **answer)
 {
-	struct wire w;
-	int err = connect_daemon(&w, true);
+	struct client *c;
+	char why[1024] = "";
+	int err = client_daemon(&c, CLIENT_START, why, sizeof(why));
 
-	if (err) {
-		json_object_put(params);
-		return fail_daemon(err);
-	}
-	return ask(&w, "Daemon", method, params, reply);
+	if (!err)
+		return ask(c, "Daemon", method, params, answer);
+	json_object_put(params);
+	return fail_daemon(err, why);
 }
 
-int ask_start(const char *sandbox, struct json_object **reply)
+int ask_start(const char *sandbox, struct json_object **answer)
 {
 	struct json_object *p = json_object_new_object();
 
 	json_object_object_add(p, "name", json_object_new_string(sandbox ? sandbox : ""));
 	json_object_object_add(p, "create", json_object_new_boolean(true));
 	json_object_object_add(p, "ephemeral", json_object_new_boolean(!sandbox));
-	return ask_daemon("Start", p, reply);
+	return ask_daemon("Start", p, answer);
 }
 
-static int exists(const char *sandbox)
+static int check_exists(const char *sandbox)
 {
-	struct json_object *reply, *items;
-	int result = ask_daemon("List", NULL, &reply);
+	struct json_object *answer, *items;
+	int result = ask_daemon("List", NULL, &answer);
 	bool found = false;
 	size_t i;
 
 	if (result)
 		return result;
-	items = reply_items(reply);
+	items = reply_items(answer);
 	for (i = 0; i < json_object_array_length(items) && !found; i++)
 		found = strcmp(reply_string(json_object_array_get_idx(items, i), "name"), sandbox) == 0;
-	json_object_put(reply);
+	json_object_put(answer);
 	return found ? 0 : fail_no_sandbox(sandbox);
 }
 
-int ask_box(const char *sandbox, const char *method, struct json_object *params, struct json_object **reply)
+/* Connect to a monitor that runs: 0, 1 if it does not, or a failure. *path is the caller's. */
+static int open_monitor(const char *sandbox, struct client **c, char **path)
 {
-	struct wire w;
-	char path[PATH_MAX];
-	int err = runtime_path(path, sizeof(path), "box/", sandbox);
+	struct paths paths;
+	char why[1024];
+	int err = paths_find(&paths, why, sizeof(why));
 
+	if (err)
+		return fail(FAIL_HOST, "settings", "%s", why);
+	if (asprintf(path, "%s/box/%s.sock", paths.runtime, sandbox) < 0)
+		return fail(FAIL_NO, "out of memory", NULL);
+	err = client_open(c, *path);
 	if (!err)
-		err = wire_connect(&w, path);
-	if (!err)
-		return ask(&w, "Box", method, params, reply);
-	json_object_put(params);
-	if (err != -ENOENT && err != -ECONNREFUSED)
-		return fail_daemon(err);
-	err = exists(sandbox);
-	return err ? err : 1;
+		return 0;
+	free(*path);
+	*path = NULL;
+	return err == -ENOENT || err == -ECONNREFUSED ? 1 : fail(FAIL_HOST, sandbox, "%s", strerror(-err));
 }
 
-static int box_connect(struct box *box, const char *path, const char *name)
+int ask_box(const char *sandbox, const char *method, struct json_object *params, struct json_object **answer)
 {
-	struct wire *w = malloc(sizeof(*w));
-	int err = w ? wire_connect(w, path) : -ENOMEM;
+	struct client *c;
+	char *path;
+	int result = open_monitor(sandbox, &c, &path);
 
-	*box = (struct box){ .fd = -1 };
-	if (err) {
-		free(w);
-		return err;
+	if (!result) {
+		free(path);
+		return ask(c, "Box", method, params, answer);
 	}
-	box->path = strdup(path);
-	snprintf(box->name, sizeof(box->name), "%s", name);
-	box->conn = w;
-	box->fd = w->fd;
-	return 0;
+	json_object_put(params);
+	if (result < 0)
+		return result;
+	result = check_exists(sandbox);
+	return result ? result : 1;
 }
 
 int box_open(struct box *box, const char *sandbox)
 {
-	struct json_object *reply;
-	char path[PATH_MAX];
-	int err = -ENOENT;
+	struct json_object *answer;
+	int result = 1, err;
 
+	*box = (struct box){ 0 };
 	if (sandbox) {
-		err = runtime_path(path, sizeof(path), "box/", sandbox);
-		if (!err)
-			err = box_connect(box, path, sandbox);
+		snprintf(box->name, sizeof(box->name), "%s", sandbox);
+		result = open_monitor(sandbox, &box->conn, &box->path);
 	}
-	if (err != -ENOENT && err != -ECONNREFUSED)
-		return err ? fail_daemon(err) : 0;
-	err = ask_start(sandbox, &reply);
-	if (err)
-		return err;
-	err = box_connect(box, reply_string(reply, "socket"), reply_string(reply, "name"));
-	json_object_put(reply);
-	return err ? fail_daemon(err) : 0;
+	if (result <= 0)
+		return result;
+	result = ask_start(sandbox, &answer);
+	if (result)
+		return result;
+	snprintf(box->name, sizeof(box->name), "%s", reply_string(answer, "name"));
+	box->path = strdup(reply_string(answer, "socket"));
+	json_object_put(answer);
+	err = box->path ? client_open(&box->conn, box->path) : -ENOMEM;
+	if (!err)
+		return 0;
+	free(box->path);
+	return fail_broken(box->name, err);
 }
 
 int box_open_running(struct box *box, const char *sandbox)
 {
-	char path[PATH_MAX];
-	int err = runtime_path(path, sizeof(path), "box/", sandbox);
+	int result;
 
-	if (!err)
-		err = box_connect(box, path, sandbox);
-	if (!err)
-		return 0;
-	err = exists(sandbox);
-	return err ? err : fail(FAIL_NOSUCH, sandbox, "this sandbox does not run, so it has no sessions");
+	*box = (struct box){ 0 };
+	snprintf(box->name, sizeof(box->name), "%s", sandbox);
+	result = open_monitor(sandbox, &box->conn, &box->path);
+	if (result <= 0)
+		return result;
+	result = check_exists(sandbox);
+	return result ? result : fail(FAIL_NOSUCH, sandbox, "this sandbox does not run, so it has no sessions");
 }
 
-int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds, size_t nfds)
+int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds,
+	      unsigned int nfds)
 {
-	struct json_object *reply, *p = NULL;
-	struct wire *w = box->conn;
+	struct client_reply reply = { 0 };
 	char name[128];
-	int err;
+	int err, result = 0;
 
 	snprintf(name, sizeof(name), "org.gsh.Box.%s", method);
-	err = wire_call(w, name, params, upgrade ? WIRE_UPGRADE : WIRE_MORE, fds, nfds);
+	err = client_send(box->conn, name, params, upgrade ? CLIENT_UPGRADE : CLIENT_MORE, fds, nfds);
 	if (!err)
-		err = wire_reply(w, true, &reply);
+		err = client_receive(box->conn, &reply);
+	if (err == -E2BIG) /* more words than a message holds: what a kernel says of too many words */
+		return E2BIG;
 	if (err)
-		return fail_daemon(err);
-	json_object_object_get_ex(reply, "parameters", &p);
-	if (strcmp(reply_string(reply, "error"), "org.gsh.ExecFailed") == 0) {
-		err = (int)reply_number(p, "errno", EIO);
-		json_object_put(reply);
-		return err > 0 ? err : EIO;
-	}
-	err = open_reply(&reply);
-	if (err)
-		return err;
-	box->session = (int)reply_number(reply, "session", 0);
-	box->pid = (int)reply_number(reply, "pid", 0);
-	json_object_put(reply);
-	box->early = w->buf + w->start;
-	box->early_len = w->end - w->start;
-	return 0;
+		return fail_broken(box->name, err);
+	if (strcmp(reply.error, "org.gsh.ExecFailed") == 0)
+		result = (int)reply_number(reply.params, "errno", EIO);
+	else if (reply.error[0])
+		result = fail_reply(&reply);
+	box->session = (int)reply_number(reply.params, "session", 0);
+	client_reply_free(&reply);
+	return result;
+}
+
+int box_fd(const struct box *box)
+{
+	return client_fd(box->conn);
+}
+
+bool box_ready(const struct box *box)
+{
+	return client_ready(box->conn);
+}
+
+int box_upgrade(struct box *box, struct frame_reader *reader)
+{
+	struct client *c = box->conn;
+
+	box->conn = NULL;
+	return client_upgrade(c, reader);
 }
 
 int box_ended(struct box *box, int *status)
 {
-	struct json_object *reply;
-	int err = wire_reply(box->conn, false, &reply);
+	struct client_reply reply = { 0 };
+	int err = client_receive(box->conn, &reply), result = 0;
 
-	if (err == -EAGAIN)
-		return 0;
 	if (err)
 		return fail(FAIL_NO, box->name, "the sandbox ended while a command ran in it");
-	err = open_reply(&reply);
-	if (err)
-		return err;
-	*status = (int)reply_number(reply, "status", 0);
-	json_object_put(reply);
-	return 1;
+	if (reply.error[0])
+		result = fail_reply(&reply);
+	*status = (int)reply_number(reply.params, "status", 0);
+	client_reply_free(&reply);
+	return result;
 }
 
 int box_signal(const struct box *box, int sig)
 {
 	struct json_object *p = json_object_new_object();
-	struct wire w;
-	int err = wire_connect(&w, box->path);
+	struct client_reply reply = { 0 };
+	struct client *c;
+	int err = client_open(&c, box->path);
 
-	if (err)
-		return -FAIL_NO;
 	json_object_object_add(p, "session", json_object_new_int(box->session));
 	json_object_object_add(p, "signal", json_object_new_int(sig));
-	return ask(&w, "Box", "Signal", p, NULL);
+	if (err) {
+		json_object_put(p);
+		return err;
+	}
+	err = client_call(c, "org.gsh.Box.Signal", p, NULL, 0, &reply);
+	if (!err && reply.error[0])
+		err = -ESRCH;
+	client_reply_free(&reply);
+	client_close(c);
+	return err;
 }
 
 void box_close(struct box *box)
 {
-	wire_close(box->conn);
-	free(box->conn);
+	client_close(box->conn);
 	free(box->path);
-	*box = (struct box){ .fd = -1 };
+	*box = (struct box){ 0 };
 }

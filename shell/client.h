@@ -37,21 +37,20 @@ const char *reply_string(struct json_object *reply, const char *key) MUST_CHECK;
 struct json_object *reply_items(struct json_object *reply) MUST_CHECK;
 /* A number, or `missing`. */
 int64_t reply_number(struct json_object *reply, const char *key, int64_t missing) MUST_CHECK;
+/* Seconds since 1970 become a date as in RFC 3339. */
+void reply_date(struct json_object *item, const char *key);
 
 /*
  * A command on its way: a connection to the monitor that belongs to it.
  *
- * Life: box_open, then box_begin once (an exec failure may be followed by another try with other words); with a tty the
- * connection then carries frames (relay.c), without one box_ended() waits for its answer; box_close.
+ * Life: box_open, then box_begin (again, if the exec failed and another program shall be tried); with a tty
+ * box_upgrade gives the connection to relay.c, without one box_ended() waits for its answer; box_close.
  */
 struct box {
-	int fd;			/* for poll; frames go here after box_begin() of a tty command */
-	char name[80];		/* of the sandbox */
-	char *path;		/* of the monitor's socket */
-	int session, pid;	/* after box_begin() */
-	const void *early;	/* bytes that came behind the answer of an upgrade */
-	size_t early_len;
-	void *conn;		/* client.c's */
+	char name[80]; /* of the sandbox */
+	char *path;    /* of the monitor's socket */
+	int session;   /* after box_begin() */
+	struct client *conn;
 };
 
 /* Connect to the monitor of a sandbox, starting it if need be; NULL = a throwaway one. 0 or a failure. */
@@ -59,11 +58,17 @@ int box_open(struct box *box, const char *sandbox) MUST_CHECK;
 /* Connect only if it runs. */
 int box_open_running(struct box *box, const char *sandbox) MUST_CHECK;
 /* Run or Attach, as `method` says. 0, a failure (said), or the positive errno with which the exec failed (not said). */
-int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds, size_t nfds)
-	MUST_CHECK;
-/* The fd was readable: 1 and the status as wait4() gives it when the command has ended, 0 not yet, or a failure. */
+int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds,
+	      unsigned int nfds) MUST_CHECK;
+/* The connection's descriptor, to poll, unless the answer has come already. */
+int box_fd(const struct box *box) MUST_CHECK;
+bool box_ready(const struct box *box) MUST_CHECK;
+/* Take the connection over for frames: the descriptor, the caller's, or -errno. */
+int box_upgrade(struct box *box, struct frame_reader *reader) MUST_CHECK;
+/* It was readable, or ready: 0 and the status as wait4() gives it, or a failure. */
 int box_ended(struct box *box, int *status) MUST_CHECK;
-/* A signal for the command's process group, on a connection of its own. 0 or a failure. */
+/* A signal for the command's process group, on a connection of its own. 0 or -errno, unsaid: the command may have ended
+ * just now, and then that is what there is to say. */
 int box_signal(const struct box *box, int sig) MUST_CHECK;
 void box_close(struct box *box);
 

@@ -83,6 +83,7 @@ static int exec(const struct call *call)
 	result = find_row(sandbox, &row);
 	if (result)
 		return result;
+	reply_date(row, "created");
 	if (strcmp(reply_string(row, "state"), "running") == 0)
 		result = add_live(sandbox, row);
 	if (!result)

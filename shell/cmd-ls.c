@@ -23,10 +23,13 @@ static int exec(const struct call *call)
 {
 	struct json_object *reply, *items;
 	int result = ask_daemon("List", NULL, &reply);
+	size_t i;
 
 	if (result)
 		return result;
 	items = reply_items(reply);
+	for (i = 0; i < json_object_array_length(items); i++)
+		reply_date(json_object_array_get_idx(items, i), "created");
 	result = show_list(opt_given(call, OPT_JSON), "ls", items, columns, sizeof(columns) / sizeof(columns[0]));
 	json_object_put(reply);
 	return result;

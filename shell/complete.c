@@ -47,7 +47,7 @@ static void print_values(const struct cmd *cmd)
 }
 
 static const char script[] =
-	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb=- kind= i word\n"
+	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb=- kind=\"\" i word\n"
 	"\tlocal -a names\n"
 	"\n"
 	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"

@@ -14,6 +14,7 @@
  * Bytes from inside are painted as they come. The window's size travels in stream order with the keys.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gshd/client/frames.h"
 #include "shell/shell.h"
 
 #define DETACH_KEY 0x1d /* ^] */
@@ -39,8 +41,8 @@ struct session {
 	bool hang_up;	 /* the command shall not outlive the terminal */
 	bool piped;	 /* stdout leads to another program */
 	bool input_over; /* the terminal has hung up */
-	struct frame_reader in;
-	struct frame_writer out;
+	struct frame_reader *in;
+	struct outbox out;
 	long long detach_at[DETACH_TIMES]; /* when ^] was typed, latest last */
 	struct relay_end *end;
 	bool over;
@@ -56,25 +58,24 @@ static long long now_ns(void)
 
 static int send_signal(struct session *s, int sig)
 {
-	unsigned char b[4] = { sig & 0xff, 0, 0, 0 };
+	uint8_t b[4];
 
-	return frame_put(&s->out, FRAME_SIGNAL, b, sizeof(b));
+	frame_put_u32(b, (uint32_t)sig);
+	return outbox_put(&s->out, FRAME_SIGNAL, b, sizeof(b));
 }
 
 static int send_size(struct session *s)
 {
-	unsigned char b[8];
+	struct frame_winsize w;
 	uint16_t size[4];
-	int i;
+	uint8_t b[8];
 
 	tty_size(s->tty, size);
 	if (!size[0] || !size[1])
 		return 0;
-	for (i = 0; i < 4; i++) {
-		b[2 * i] = size[i] & 0xff;
-		b[2 * i + 1] = size[i] >> 8;
-	}
-	return frame_put(&s->out, FRAME_WINDOW, b, sizeof(b));
+	w = (struct frame_winsize){ size[0], size[1], size[2], size[3] };
+	frame_put_winsize(b, &w);
+	return outbox_put(&s->out, FRAME_WINSIZE, b, sizeof(b));
 }
 
 /* How keys are read now, and the terminal set for it. */
@@ -116,7 +117,7 @@ static int hung_up(struct session *s)
 	s->input_over = true;
 	s->end->hung_up = true;
 	s->over = true;
-	return s->hang_up ? send_signal(s, SIGHUP) : frame_put(&s->out, FRAME_DETACH, NULL, 0);
+	return s->hang_up ? send_signal(s, SIGHUP) : outbox_put(&s->out, FRAME_DETACH, NULL, 0);
 }
 
 static int take_keys(struct session *s, enum keys mode, short revents)
@@ -128,30 +129,31 @@ static int take_keys(struct session *s, enum keys mode, short revents)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n == 0 && mode == KEYS_LINES && !(revents & POLLHUP))
-		return frame_put(&s->out, FRAME_DATA, "\004", 1); /* ^D: the inner terminal makes an end of file of it */
+		return outbox_put(&s->out, FRAME_DATA, "\004", 1); /* ^D: the inner terminal makes an end of file of it */
 	if (n <= 0)
 		return hung_up(s);
 	for (i = 0; i < n && mode == KEYS_RAW; i++) {
 		if (!detach_key(s, b[i]))
 			continue;
-		err = frame_put(&s->out, FRAME_DATA, b, (size_t)i);
+		err = outbox_put(&s->out, FRAME_DATA, b, (size_t)i);
 		s->end->detached = s->over = true;
-		return err ? err : frame_put(&s->out, FRAME_DETACH, NULL, 0);
+		return err ? err : outbox_put(&s->out, FRAME_DETACH, NULL, 0);
 	}
-	return frame_put(&s->out, FRAME_DATA, b, (size_t)n);
+	return outbox_put(&s->out, FRAME_DATA, b, (size_t)n);
 }
 
 static int take_frame(struct session *s, const struct frame *f)
 {
+	uint32_t status;
+
 	switch (f->type) {
 	case FRAME_DATA:
 		/* A terminal that takes no more bytes has hung up; only a detached session still has a use. */
-		return tty_paint(s->tty, f->data, f->len) < 0 ? hung_up(s) : 0;
+		return tty_paint(s->tty, f->data, f->size) < 0 ? hung_up(s) : 0;
 	case FRAME_EXIT:
-		if (f->len != 4)
+		if (frame_get_u32(f, &status) < 0)
 			return -EPROTO;
-		s->end->status = (int)(f->data[0] | (uint32_t)f->data[1] << 8 | (uint32_t)f->data[2] << 16 |
-				       (uint32_t)f->data[3] << 24);
+		s->end->status = (int)status;
 		s->over = true;
 		return 0;
 	default:
@@ -159,28 +161,15 @@ static int take_frame(struct session *s, const struct frame *f)
 	}
 }
 
-static int take_all_frames(struct session *s)
-{
-	struct frame f;
-	int got = 0, err = 0;
-
-	while (!s->over && !err && (got = frame_take(&s->in, &f)) > 0)
-		err = take_frame(s, &f);
-	return err ? err : got < 0 ? got : 0;
-}
-
+/* One frame that is there, or the bytes of one that will be; the socket is not waited for. */
 static int take_bytes(struct session *s)
 {
-	size_t room;
-	unsigned char *p = frame_room(&s->in, &room);
-	ssize_t n = recv(s->sock, p, room, MSG_DONTWAIT);
+	struct frame f;
+	int got = frame_read(s->in, s->sock, &f);
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+	if (got == -EAGAIN)
 		return 0;
-	if (n <= 0)
-		return n ? -errno : -EPIPE;
-	frame_filled(&s->in, (size_t)n);
-	return take_all_frames(s);
+	return got > 0 ? take_frame(s, &f) : got ? got : -EPIPE;
 }
 
 static int take_signal(struct session *s, int sig)
@@ -194,10 +183,11 @@ static int take_signal(struct session *s, int sig)
 		tty_again(s->tty);
 		return send_size(s);
 	case SIGTSTP:
-		/* Not by a key, unless keys are read as lines; a client that stops stops its command too in that case. */
-		err = s->piped ? send_signal(s, SIGTSTP) : 0;
+		/* Not by a key, unless keys are read as lines; a client that stops stops its command too in that case.
+		 * With SIGSTOP: SIGTSTP would not stop a process group that is orphaned, as this one is inside. */
+		err = s->piped ? send_signal(s, SIGSTOP) : 0;
 		if (!err)
-			err = frame_flush(&s->out, s->sock);
+			err = outbox_flush(&s->out, s->sock);
 		tty_restore(s->tty);
 		signals_stop_self();
 		return err ? err : s->piped ? send_signal(s, SIGCONT) : 0;
@@ -217,19 +207,20 @@ static int turn(struct session *s)
 		{ .fd = s->sigfd, .events = POLLIN },
 		{ .fd = keys != KEYS_NONE && s->out.len < WAITING_MAX ? s->tty->in : -1, .events = POLLIN },
 	};
+	bool ready = frame_ready(s->in);
 	int err = 0, sig;
 
-	if (poll(p, 3, look_again ? LOOK_AGAIN_MS : -1) < 0)
+	if (poll(p, 3, ready ? 0 : look_again ? LOOK_AGAIN_MS : -1) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (p[1].revents & POLLIN)
 		while (!err && !s->over && (sig = signals_next(s->sigfd)))
 			err = take_signal(s, sig);
 	if (!err && !s->over && p[2].revents && choose_keys(s) == keys)
 		err = take_keys(s, keys, p[2].revents);
-	if (!err && !s->over && (p[0].revents & (POLLIN | POLLHUP | POLLERR)))
+	if (!err && !s->over && (ready || (p[0].revents & (POLLIN | POLLHUP | POLLERR))))
 		err = take_bytes(s);
 	if (!err)
-		err = frame_flush(&s->out, s->sock);
+		err = outbox_flush(&s->out, s->sock);
 	return err;
 }
 
@@ -239,45 +230,29 @@ static void flush_last(struct session *s)
 	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
 	long long until = now_ns() + 1000000000ll;
 
-	while (s->out.len && now_ns() < until && frame_flush(&s->out, s->sock) == 0 && s->out.len)
+	while (s->out.len && now_ns() < until && outbox_flush(&s->out, s->sock) == 0 && s->out.len)
 		if (poll(&p, 1, 100) < 0 && errno != EINTR)
 			break;
 }
 
-int relay(int sock, const void *early, size_t early_len, struct tty *t, bool hang_up, struct relay_end *end)
+int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, struct relay_end *end)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session s = { .sock = sock, .tty = t, .hang_up = hang_up, .in = in, .end = end };
 	struct stat st;
-	size_t room;
-	unsigned char *p;
 	int err = 0;
 
 	*end = (struct relay_end){ 0 };
-	if (!s)
-		return -ENOMEM;
-	s->sock = sock;
-	s->tty = t;
-	s->hang_up = hang_up;
-	s->end = end;
-	s->piped = fstat(1, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-	s->sigfd = signals_open();
-	if (s->sigfd < 0)
-		err = s->sigfd;
-	p = frame_room(&s->in, &room);
-	if (!err && early_len > room)
-		err = -EPROTO;
-	if (!err && early_len) {
-		memcpy(p, early, early_len);
-		frame_filled(&s->in, early_len);
-		err = take_all_frames(s);
-	}
-	while (!err && !s->over)
-		err = turn(s);
-	if (s->end->detached || s->end->hung_up)
-		flush_last(s);
-	if (s->sigfd >= 0)
-		close(s->sigfd);
-	free(s->out.buf);
-	free(s);
+	s.piped = fstat(1, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	s.sigfd = signals_open();
+	if (s.sigfd < 0)
+		return s.sigfd;
+	if (fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
+		err = -errno;
+	while (!err && !s.over)
+		err = turn(&s);
+	if (end->detached || end->hung_up)
+		flush_last(&s);
+	close(s.sigfd);
+	free(s.out.buf);
 	return err;
 }

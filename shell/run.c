@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
+#include "gshd/client/frames.h"
 #include "shell/client.h"
 
 extern char **environ;
@@ -63,12 +65,17 @@ static int make_env(struct env *env, const struct run *run, const char *sandbox,
 	snprintf(text, sizeof(text), "debian_chroot=gsh:%s", sandbox);
 	if (!err && run->shell)
 		err = env_set(env, text);
-	for (set = run->set; set && *set && !err; set++) {
+	for (set = run->set; set && *set && !err; set++)
 		err = env_set(env, *set);
-		if (err == -EINVAL)
-			return fail(FAIL_USAGE, "-e", "%s is not of the form K=V", *set);
-	}
 	return err ? fail(FAIL_NO, "out of memory", NULL) : 0;
+}
+
+static int check_set(char *const *set)
+{
+	for (; set && *set; set++)
+		if (**set == '=' || !strchr(*set, '='))
+			return fail(FAIL_USAGE, "-e", "%s is not of the form K=V", *set);
+	return 0;
 }
 
 static struct json_object *string_array(char *const *list)
@@ -97,7 +104,6 @@ static struct json_object *run_params(char *const *argv, const struct env *env, 
 	json_object_object_add(p, "tty", json_object_new_boolean(tty));
 	json_object_object_add(p, "rows", json_object_new_int(size[0]));
 	json_object_object_add(p, "cols", json_object_new_int(size[1]));
-	json_object_object_add(p, "fds", json_object_new_int(3));
 	return p;
 }
 
@@ -111,71 +117,79 @@ static int exec_failed(int err, const char *argv0)
 	return err == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;
 }
 
+/* Pass a signal on. */
+static void pass_on(const struct box *box, int sig)
+{
+	if (sig == SIGWINCH)
+		return;
+	/* SIGTSTP would not stop a process group that is orphaned, as this one is inside. If the command has just ended
+	 * the signal cannot be sent; then its end is what is learnt next. */
+	if (box_signal(box, sig == SIGTSTP ? SIGSTOP : sig) == 0 && sig == SIGTSTP)
+		signals_stop_self();
+}
+
 /* Without a terminal: pass signals on and wait. */
 static int wait_for(struct box *box)
 {
-	struct pollfd p[2] = { { .fd = box->fd, .events = POLLIN }, { .events = POLLIN } };
-	int sig, status, ended = 0, said;
+	struct pollfd p[2] = { { .fd = box_fd(box), .events = POLLIN }, { .fd = signals_open(), .events = POLLIN } };
+	int sig, status, result = 0;
 
-	p[1].fd = signals_open();
 	if (p[1].fd < 0)
 		return fail(FAIL_NO, "signals", "%s", strerror(-p[1].fd));
-	while (!ended) {
-		ended = box_ended(box, &status); /* the answer may have come with the first one */
-		if (ended)
-			break;
-		if (poll(p, 2, -1) < 0 && errno != EINTR) {
-			ended = fail(FAIL_NO, "poll", "%s", strerror(errno));
-			break;
-		}
-		while ((sig = signals_next(p[1].fd))) {
-			if (sig == SIGWINCH)
-				continue;
-			said = box_signal(box, sig); /* if the command has just ended, the next turn learns it */
-			if (sig == SIGTSTP && !said)
-				signals_stop_self();
-		}
+	while (!result && !p[0].revents && !box_ready(box)) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			result = fail(FAIL_NO, "poll", "%s", strerror(errno));
+		while ((sig = signals_next(p[1].fd)))
+			pass_on(box, sig);
 	}
+	if (!result)
+		result = box_ended(box, &status);
 	close(p[1].fd);
-	return ended < 0 ? ended : status_to_exit(status);
+	return result ? result : status_to_exit(status);
 }
 
-static int lost(const struct box *box)
+static void say_detached(const struct box *box)
 {
-	fail(FAIL_NO, box->name, "the sandbox ended while a command ran in it");
-	return -FAIL_NO;
-}
-
-/* With a terminal. */
-static int join_terminal(struct box *box, struct tty *t, bool throwaway)
-{
-	struct relay_end end;
-	int err = relay(box->fd, box->early, box->early_len, t, throwaway, &end);
-
-	tty_close(t, err || end.detached || end.hung_up);
-	if (err == -EPIPE || err == -ECONNRESET)
-		return lost(box);
-	if (err)
-		return fail(FAIL_NO, box->name, "session %d: %s", box->session, strerror(-err));
-	if (end.hung_up)
-		return EXIT_SIGNAL + SIGHUP;
-	if (!end.detached)
-		return status_to_exit(end.status);
 	fputs("\r\n", stderr);
 	if (strcmp(box->name, DEFAULT_SANDBOX) == 0)
 		note("detached from session %d; return with: gsh attach %d", box->session, box->session);
 	else
 		note("detached from session %d; return with: gsh attach -s %s %d", box->session, box->name,
 		     box->session);
+}
+
+/* With a terminal. */
+static int join_terminal(struct box *box, struct tty *t, bool throwaway)
+{
+	static struct frame_reader reader;
+	struct relay_end end = { 0 };
+	int fd = box_upgrade(box, &reader);
+	int err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &end);
+
+	tty_close(t, err || end.detached || end.hung_up);
+	if (fd >= 0)
+		close(fd);
+	if (err == -EPIPE || err == -ECONNRESET)
+		return fail(FAIL_NO, box->name, "the sandbox ended while a command ran in it");
+	if (err)
+		return fail(FAIL_NO, box->name, "session %d: %s", box->session, strerror(-err));
+	if (end.hung_up)
+		return EXIT_SIGNAL + SIGHUP;
+	if (!end.detached)
+		return status_to_exit(end.status);
+	say_detached(box);
 	return 0;
 }
 
-/* The programs to try as interactive shell, best first. */
-static size_t shell_candidates(const char *list[4])
+#define SHELLS_MAX 4
+/* The programs to try as interactive shell, best first; a failure if the settings cannot be read. */
+static int shell_candidates(const struct conf *conf, const char *list[SHELLS_MAX])
 {
 	const char *shell = getenv("SHELL");
-	size_t n = 0;
+	int n = 0;
 
+	if (conf->shell_program[0])
+		list[n++] = conf->shell_program;
 	if (shell && *shell == '/')
 		list[n++] = shell;
 	list[n++] = "/bin/bash";
@@ -183,40 +197,54 @@ static size_t shell_candidates(const char *list[4])
 	return n;
 }
 
-/* Begin the command, or the first shell that there is. 0, an exit status > 0, or a failure. */
-static int begin(struct box *box, const struct run *run, struct env *env, const char *cwd, const struct tty *t, bool tty)
+static int read_settings(struct conf *conf)
+{
+	char why[1024];
+
+	return conf_load(conf, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why) : 0;
+}
+
+static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd, const struct tty *t, bool tty)
 {
 	static const int fds[3] = { 0, 1, 2 };
-	const char *shells[4];
-	size_t n = run->shell ? shell_candidates(shells) : 1, i;
-	char text[PATH_MAX + 8], *words[2] = { NULL, NULL };
-	char **argv = run->shell ? words : run->argv;
-	int err = 0;
 
-	for (i = 0; i < n; i++) {
-		if (run->shell) {
-			words[0] = (char *)shells[i];
-			snprintf(text, sizeof(text), "SHELL=%s", shells[i]);
-			if (env_set(env, text))
-				return fail(FAIL_NO, "out of memory", NULL);
-		}
-		err = box_begin(box, "Run", run_params(argv, env, cwd, t, tty), tty, fds, 3);
-		if (err != ENOENT)
-			break;
+	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty), tty, fds, 3);
+}
+
+/* The first shell that there is; as begin(). */
+static int begin_shell(struct box *box, const struct conf *conf, struct env *env, const char *cwd, const struct tty *t,
+		       bool tty)
+{
+	char text[PATH_MAX + 8], *words[2] = { NULL, NULL };
+	const char *shells[SHELLS_MAX];
+	int n = shell_candidates(conf, shells), i, result = ENOENT;
+
+	for (i = 0; i < n && result == ENOENT; i++) {
+		words[0] = (char *)shells[i];
+		snprintf(text, sizeof(text), "SHELL=%s", shells[i]);
+		if (env_set(env, text))
+			return fail(FAIL_NO, "out of memory", NULL);
+		result = begin(box, words, env, cwd, t, tty);
 	}
-	return err > 0 ? exec_failed(err, argv[0]) : err;
+	return result > 0 ? exec_failed(result, words[0]) : result;
 }
 
 int run_command(const struct run *run)
 {
 	struct env env = { 0 };
 	struct box box;
+	struct conf conf;
 	struct tty t;
 	char cwd[PATH_MAX];
 	bool tty;
 	int result;
 
-	result = find_cwd(run->cwd, cwd, sizeof(cwd));
+	/* All that can be wrong with the words is found before a sandbox is made for them. */
+	result = check_set(run->set);
+	if (!result)
+		result = find_cwd(run->cwd, cwd, sizeof(cwd));
+	if (!result && run->shell)
+		result = read_settings(&conf);
 	if (result)
 		return result;
 	result = box_open(&box, run->sandbox);
@@ -225,8 +253,10 @@ int run_command(const struct run *run)
 	tty_find(&t);
 	tty = t.in >= 0 || t.out >= 0;
 	result = make_env(&env, run, box.name, cwd);
-	if (!result)
-		result = begin(&box, run, &env, cwd, &t, tty);
+	if (!result && run->shell)
+		result = begin_shell(&box, &conf, &env, cwd, &t, tty);
+	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty)) > 0)
+		result = exec_failed(result, run->argv[0]);
 	if (!result)
 		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box);
 	env_free(&env);

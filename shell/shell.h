@@ -19,6 +19,7 @@
 #include <sys/types.h>
 #include <termios.h>
 
+struct frame_reader;
 struct json_object;
 
 #define MUST_CHECK __attribute__((warn_unused_result))
@@ -64,45 +65,17 @@ int env_set(struct env *env, const char *assignment) MUST_CHECK;
 const char *env_get(const struct env *env, const char *name) MUST_CHECK;
 void env_free(struct env *env);
 
-/* ---- frame.c: the framed bytes of an upgraded connection (gshd/PROTOCOL) ---- */
+/* ---- outbox.c: frames that wait for the monitor (gshd/client/frames.h) ---- */
 
-#define FRAME_HEAD 4u
-#define FRAME_MAX 65536u
-enum frame_type {
-	FRAME_DATA = 'd',
-	FRAME_WINDOW = 'w',
-	FRAME_EXIT = 'x',
-	FRAME_DETACH = 'q',
-	FRAME_SIGNAL = 's',
-};
-
-struct frame {
-	unsigned char type;
-	uint32_t len;
-	const unsigned char *data; /* inside the reader; valid until the next frame_room() */
-};
-
-struct frame_reader {
-	unsigned char buf[FRAME_HEAD + FRAME_MAX];
-	size_t start, end; /* unread bytes */
-};
-
-/* Where the next bytes may be put, and how many; at least one unless a whole frame waits to be taken. */
-unsigned char *frame_room(struct frame_reader *r, size_t *len) MUST_CHECK;
-void frame_filled(struct frame_reader *r, size_t len);
-/* 1 a frame, 0 not enough bytes yet, -EPROTO. */
-int frame_take(struct frame_reader *r, struct frame *f) MUST_CHECK;
-
-/* Bytes that wait for the socket. */
-struct frame_writer {
+struct outbox {
 	unsigned char *buf;
 	size_t len, room;
 };
 
 /* -EMSGSIZE, -ENOMEM. */
-int frame_put(struct frame_writer *w, enum frame_type type, const void *data, size_t len) MUST_CHECK;
-/* Send what the socket takes; 0 or -errno, -EAGAIN never. */
-int frame_flush(struct frame_writer *w, int fd) MUST_CHECK;
+int outbox_put(struct outbox *o, int type, const void *data, size_t len) MUST_CHECK;
+/* Send what the socket takes; 0 or -errno, never -EAGAIN. */
+int outbox_flush(struct outbox *o, int fd) MUST_CHECK;
 
 /* ---- modes.c: what the program inside has switched on in the user's terminal ---- */
 
@@ -161,15 +134,14 @@ int signal_number(const char *name) MUST_CHECK;
 
 /* ---- relay.c: a terminal session until it ends ---- */
 
-struct box; /* client.h */
-
 struct relay_end {
 	bool detached, hung_up;
 	int status; /* as wait4() gives it, if neither */
 };
 
-/* Carry bytes between the user's terminal and the upgraded connection. 0 or -errno (-EPIPE: the monitor is gone). */
-int relay(int sock, const void *early, size_t early_len, struct tty *t, bool hang_up, struct relay_end *end) MUST_CHECK;
+/* Carry bytes between the user's terminal and the upgraded connection, whose reader may hold frames already. `hang_up`:
+ * the command shall not outlive the terminal. 0 or -errno (-EPIPE: the monitor is gone). */
+int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, struct relay_end *end) MUST_CHECK;
 
 /* ---- run.c: one command in a sandbox ---- */
 

@@ -196,15 +196,13 @@ void tty_forget(struct tty *t)
 	t->shared->raw = false;
 }
 
-int tty_paint(struct tty *t, const unsigned char *bytes, size_t len)
+static int write_all(int fd, const unsigned char *bytes, size_t len)
 {
-	struct pollfd p = { .fd = t->out, .events = POLLOUT };
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	ssize_t n;
 
-	if (t->shared)
-		modes_feed(&t->shared->modes, bytes, len);
-	while (len && t->out >= 0) {
-		n = write(t->out, bytes, len);
+	while (len) {
+		n = write(fd, bytes, len);
 		if (n < 0 && errno == EAGAIN) { /* somebody else made the terminal non-blocking */
 			if (poll(&p, 1, -1) < 0 && errno != EINTR)
 				return -errno;
@@ -218,6 +216,35 @@ int tty_paint(struct tty *t, const unsigned char *bytes, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* The inner terminal has made "\r\n" of a newline; an outer one that is not raw would do so once more. */
+static int write_lines(int fd, const unsigned char *bytes, size_t len)
+{
+	const unsigned char *cr;
+	int err;
+
+	while ((cr = memmem(bytes, len, "\r\n", 2))) {
+		err = write_all(fd, bytes, (size_t)(cr - bytes));
+		if (err)
+			return err;
+		len -= (size_t)(cr + 1 - bytes);
+		bytes = cr + 1;
+	}
+	return write_all(fd, bytes, len);
+}
+
+int tty_paint(struct tty *t, const unsigned char *bytes, size_t len)
+{
+	struct termios now;
+
+	if (t->shared)
+		modes_feed(&t->shared->modes, bytes, len);
+	if (t->out < 0)
+		return 0;
+	if (!t->raw && tcgetattr(t->out, &now) == 0 && (now.c_oflag & OPOST) && (now.c_oflag & ONLCR))
+		return write_lines(t->out, bytes, len);
+	return write_all(t->out, bytes, len);
 }
 
 void tty_close(struct tty *t, bool rest)

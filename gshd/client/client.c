@@ -51,6 +51,11 @@ int client_fd(const struct client *c)
 	return c->fd;
 }
 
+bool client_ready(const struct client *c)
+{
+	return c->have > c->taken && memchr(c->in + c->taken, '\0', c->have - c->taken);
+}
+
 static int send_all(int fd, const char *text, size_t size, const int *fds, unsigned nfds)
 {
 	union {
@@ -212,8 +217,13 @@ int client_upgrade(struct client *c, struct frame_reader *reader)
 
 	reader->used = 0;
 	reader->have = left;
-	memcpy(reader->buf, c->in + c->taken, left);
 	c->fd = -1;
+	if (left > sizeof(reader->buf)) {	/* an answer so large, and frames behind it: not from our monitor */
+		close(fd);
+		fd = -EPROTO;
+	} else {
+		memcpy(reader->buf, c->in + c->taken, left);
+	}
 	client_close(c);
 	return fd;
 }

@@ -38,6 +38,8 @@ int client_daemon(struct client **c, unsigned flags, char *why, size_t size) __a
 int client_open(struct client **c, const char *path) __attribute__((warn_unused_result));
 void client_close(struct client *c);	/* NULL is fine */
 int client_fd(const struct client *c);
+/* Is a whole answer there without reading? (poll says nothing about those.) */
+bool client_ready(const struct client *c);
 
 /* Send a call; params (may be NULL) is consumed; "fds" is added to it when nfds is not 0. The descriptors stay the
  * caller's. 0 or -errno. */

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Completion of gsh for bash. Written by "gsh __complete bash" from the commands' own entries.
+# shellcheck shell=bash
+_gsh()
+{
+	local -A options=(
+		[-]="-s --sandbox= -x --throwaway -C --chdir= -e --env= -c --command= --version --help"
+		[run]="-s --sandbox= -x --throwaway -C --chdir= -e --env= --help"
+		[attach]="-s --sandbox= --help"
+		[ls]="--json --help"
+		[ps]="-s --sandbox= --json --help"
+		[info]="-s --sandbox= --json --help"
+		[status]="-s --sandbox= --json --help"
+		[diff]="-s --sandbox= --name-status --json --help"
+		[start]="-s --sandbox= --help"
+		[stop]="-s --sandbox= --all --help"
+		[kill]="-s --sandbox= -n --signal= --all --help"
+		[rm]="-s --sandbox= -f --force --help"
+		[path]="-s --sandbox= --base --work --mount --json --help"
+		[mount]="--help"
+		[umount]="--help"
+		[doctor]="--json --help"
+		[version]="--json --help"
+		[help]="--help"
+	)
+	local -A values=(
+		[-,-s]=sandbox		[-,--sandbox]=sandbox
+		[-,-C]=dir		[-,--chdir]=dir
+		[-,-e]=none		[-,--env]=none
+		[-,-c]=none		[-,--command]=none
+		[run,-s]=sandbox		[run,--sandbox]=sandbox
+		[run,-C]=dir		[run,--chdir]=dir
+		[run,-e]=none		[run,--env]=none
+		[attach,-s]=sandbox		[attach,--sandbox]=sandbox
+		[ps,-s]=sandbox		[ps,--sandbox]=sandbox
+		[info,-s]=sandbox		[info,--sandbox]=sandbox
+		[status,-s]=sandbox		[status,--sandbox]=sandbox
+		[diff,-s]=sandbox		[diff,--sandbox]=sandbox
+		[start,-s]=sandbox		[start,--sandbox]=sandbox
+		[stop,-s]=sandbox		[stop,--sandbox]=sandbox
+		[kill,-s]=sandbox		[kill,--sandbox]=sandbox
+		[kill,-n]=signal		[kill,--signal]=signal
+		[rm,-s]=sandbox		[rm,--sandbox]=sandbox
+		[path,-s]=sandbox		[path,--sandbox]=sandbox
+	)
+	local -A words=(
+		[-]=verb
+		[run]=command
+		[attach]=none
+		[ls]=none
+		[ps]=none
+		[info]=sandbox
+		[status]=sandbox
+		[diff]=none
+		[start]=sandbox
+		[stop]=sandbox
+		[kill]=none
+		[rm]=sandbox
+		[path]=sandbox
+		[mount]=none
+		[umount]=none
+		[doctor]=none
+		[version]=none
+		[help]=verb
+	)
+	local cur=${COMP_WORDS[COMP_CWORD]} verb=- kind="" i word
+	local -a names
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [[ $word == = ]]; then
+			continue
+		elif [[ $kind && $kind != words ]]; then
+			kind=
+		elif [[ $word == -* ]]; then
+			kind=${values[$verb,$word]-}
+		elif [[ $verb == - && ${options[$word]-} ]]; then
+			verb=$word
+		elif [[ ${words[$verb]} == command ]]; then
+			COMPREPLY=()
+			if declare -F _command_offset >/dev/null; then
+				_command_offset "$i"
+			else
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			fi
+			return
+		fi
+	done
+	[[ $cur == = ]] && cur=
+	if [[ ! $kind && $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]}" -- "$cur")
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+		return
+	fi
+	case ${kind:-${words[$verb]}} in
+	sandbox) mapfile -t names < <("${COMP_WORDS[0]}" __complete sandboxes 2>/dev/null) ;;
+	verb) names=("${!options[@]}") ;;
+	signal) names=(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP TSTP WINCH) ;;
+	dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	command) mapfile -t COMPREPLY < <(compgen -c -- "$cur"); return ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "${names[*]}" -- "$cur")
+	[[ ${COMPREPLY[0]-} == - ]] && COMPREPLY=("${COMPREPLY[@]:1}")
+}
+complete -F _gsh gsh

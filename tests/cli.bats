@@ -1,0 +1,430 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# gsh alone: its words, its answers, its exit statuses, what it sends. The daemon is a fake that runs commands on the
+# host (tools/fake-gshd), so this suite needs no confinement and tests none.
+
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+setup() {
+	ROOT=$BATS_TEST_DIRNAME/..
+	DIR=$(mktemp -d "${TMPDIR:-/tmp}/gsh-cli.XXXXXX")
+	mkdir "$DIR/bin"
+	cp "$ROOT/build/bin/gsh" "$DIR/bin/gsh"
+	cp "$ROOT/tests/tools/fake-gshd" "$DIR/bin/gshd"
+	export GSH_RUNTIME=$DIR/run GSH_STORE=$DIR/store GSH_MOUNT=$DIR/mnt GSH_CONFIG=$DIR/gsh.conf
+	PATH=$DIR/bin:$PATH
+	unset GSH_SANDBOX
+}
+
+teardown() {
+	if [ -e "$GSH_RUNTIME/pid" ]; then
+		kill "$(cat "$GSH_RUNTIME/pid")" 2>/dev/null || true
+	fi
+	rm -rf "$DIR"
+}
+
+# The parameter of the last call of a method, as JSON.
+sent() {
+	python3 - "$GSH_RUNTIME/calls" "$1" "$2" <<-'END'
+		import json, sys
+		calls = [c for c in map(json.loads, open(sys.argv[1])) if c["method"].endswith("." + sys.argv[2])]
+		print(json.dumps(calls[-1]["parameters"][sys.argv[3]]))
+	END
+}
+
+# ---- words ----
+
+@test "help names every verb in at most 24 lines" {
+	run gsh -h
+	assert_success
+	[ "${#lines[@]}" -le 24 ]
+	for verb in run attach ls ps info status diff start stop kill rm path mount umount doctor version help; do
+		assert_output --partial "  $verb "
+		run gsh help "$verb"
+		assert_success
+		assert_line --index 0 --partial "usage: gsh $verb"
+		run gsh "$verb" --help
+		assert_success
+		run gsh -h
+	done
+}
+
+@test "a misspelt verb is a usage error with a suggestion" {
+	run gsh stauts
+	assert_failure 2
+	assert_line --index 0 "gsh: stauts: no such verb"
+	assert_line --index 1 --partial 'did you mean "gsh status"?'
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+@test "a misspelt option is a usage error with a suggestion" {
+	run gsh ls --jsno
+	assert_failure 2
+	assert_line --index 0 "gsh: ls: unknown option --jsno (did you mean --json?)"
+	run gsh ls -q
+	assert_failure 2
+}
+
+@test "long options are never abbreviated" {
+	run gsh ls --jso
+	assert_failure 2
+}
+
+@test "options may stand before or after the verb, joined or apart" {
+	for words in '-s one start' 'start -s one' 'start -sone' 'start --sandbox one' 'start --sandbox=one' 'start one'; do
+		# shellcheck disable=SC2086
+		run gsh $words
+		assert_success
+		assert_equal "$(sent Start name)" '"one"'
+	done
+}
+
+@test "an option that a verb does not have is refused before it too" {
+	run gsh -x ls
+	assert_failure 2
+	assert_output --partial "--throwaway does not concern it"
+}
+
+@test "two names are refused" {
+	run gsh start -s one two
+	assert_failure 2
+}
+
+@test "impossible names are refused with a sentence, and nothing is started" {
+	for name in a/b ../x '' . .hidden -x $'a\nb' "$(printf 'n%.0s' {1..64})"; do
+		run gsh start "--sandbox=$name"
+		assert_failure 2
+		assert_output --partial "the name of a sandbox"
+		run gsh -s "$name" -c true
+		assert_failure
+		assert [ "$status" -ge 2 ]
+	done
+	assert [ ! -e "$GSH_RUNTIME" ]
+}
+
+@test "a command's words are untouched" {
+	run gsh run -- printf '<%s>' 'a b' '' -s -- $'\xff' '*' "it's"
+	assert_success
+	assert_output $'<a b><><-s><--><\xff><*><it\'s>'
+	run gsh run printf '<%s>' -s x --help
+	assert_output '<-s><x><--help>'
+}
+
+@test "words after -c STRING become its arguments" {
+	run gsh -c 'echo "$0 $1 $#"' zero one two
+	assert_output "zero one 2"
+}
+
+@test "gsh run without a command is a failure of gsh" {
+	run gsh run
+	assert_failure 125
+	run gsh run -s
+	assert_failure 125
+}
+
+# ---- statuses ----
+
+@test "the command's exit status is that of gsh" {
+	for n in 0 1 42 124 125 255; do
+		run gsh -c "exit $n" </dev/null
+		assert_equal "$status" "$n"
+	done
+}
+
+@test "a command ended by a signal gives 128 and its number" {
+	for n in 1 9 15; do
+		run gsh run -- sh -c "kill -$n \$\$" </dev/null
+		assert_equal "$status" $((128 + n))
+	done
+}
+
+@test "not found is 127, not executable is 126" {
+	run -127 gsh run -- /no/such/program
+	assert_output "gsh: /no/such/program: not found"
+	run gsh run -- /etc/passwd
+	assert_failure 126
+	assert_output --partial "gsh: /etc/passwd: cannot execute: Permission denied"
+	run gsh run -- /
+	assert_failure 126
+}
+
+@test "failures of gsh are 125 when it runs a command, their own number elsewhere" {
+	export FAKE_START=lacks
+	run gsh -c true
+	assert_failure 125
+	assert_line --index 0 "gsh: cannot confine: no Landlock"
+	assert_line --index 1 "hint: boot with lsm=landlock"
+	run gsh start
+	assert_failure 6
+}
+
+@test "no such sandbox is 3, a conflict is 4" {
+	run gsh stop nope
+	assert_failure 3
+	run gsh ps -s nope
+	assert_failure 3
+	run gsh info nope
+	assert_failure 3
+	gsh start it
+	run gsh rm it
+	assert_failure 4
+	run gsh rm -f it
+	assert_success
+}
+
+@test "without gshd beside it gsh says so, with 6" {
+	rm "$DIR/bin/gshd"
+	run gsh ls
+	assert_failure 6
+	assert_line --index 0 --partial "gsh: cannot reach gshd: "
+	run gsh -c true
+	assert_failure 125
+	run gsh doctor
+	assert_failure 1
+	run gsh version
+	assert_success
+}
+
+@test "a stale socket is no obstacle" {
+	mkdir -p "$GSH_RUNTIME/box"
+	for name in gshd box/default; do
+		python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$GSH_RUNTIME/$name.sock"
+	done
+	run gsh -c 'echo fine'
+	assert_success
+	assert_output fine
+}
+
+@test "ten clients at once start one daemon" {
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		gsh -c "exit $i" </dev/null &
+		pids[i]=$!
+	done
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		wait "${pids[i]}" && n=0 || n=$?
+		assert_equal "$n" "$i"
+	done
+}
+
+@test "rm without a name needs -f" {
+	gsh start
+	gsh stop
+	run gsh rm
+	assert_failure 2
+}
+
+@test "contents of a diff are not there yet" {
+	run gsh diff
+	assert_failure 2
+	assert_output --partial "not there yet"
+}
+
+# ---- answers ----
+
+@test "lists are tab-separated without a head when piped, and names are escaped" {
+	gsh start
+	run gsh status
+	assert_success
+	assert_line --index 0 $'A\tfile\t7\t/a\\tb\\n\\033[31m'
+	assert_line --index 1 $'D\tfile\t0\t/z'
+	run gsh diff --name-status
+	assert_line --index 1 $'D\t/z'
+	run gsh ls
+	assert_output $'default\trunning\tB\t1\t2\t2023-11-14T22:13:20Z'
+}
+
+@test "lists with --json are one object with a schema" {
+	gsh start
+	for verb in ls ps status doctor 'diff --name-status' info path version; do
+		# shellcheck disable=SC2086
+		gsh $verb --json 2>/dev/null | python3 -c '
+import json, sys
+text = sys.stdin.read()
+o = json.loads(text)
+assert text.count("\n") == 1
+verb = sys.argv[1].split()[0]
+assert list(o)[0] == "schema" and o["schema"] == f"gsh.{verb}/1", o
+assert verb in ("info", "path", "version") or isinstance(o["items"], list)
+' "$verb"
+	done
+}
+
+@test "an answer that cannot be written is a failure" {
+	run sh -c 'gsh version >/dev/full'
+	assert_failure 1
+}
+
+@test "stop clears the runtime with the last sandbox, not before" {
+	gsh start one
+	gsh start two
+	gsh stop one
+	assert [ -S "$GSH_RUNTIME/gshd.sock" ]
+	gsh stop two
+	assert [ ! -e "$GSH_RUNTIME/gshd.sock" ]
+}
+
+# ---- what goes in ----
+
+@test "variables enter but for those held back; -e passes one in spite of that" {
+	run env -i PATH="$PATH" GSH_RUNTIME="$GSH_RUNTIME" GSH_STORE="$GSH_STORE" CC=clang MAKEFLAGS=-j2 PYTHONPATH=/p DEBIAN_FRONTEND=x LC_ALL=C \
+		KEYMAP=k MONKEY=m LISTEN_PID=1 GITHUB_TOKEN=s aws_secret=s API_KEY=s SSH_AUTH_SOCK=/s DISPLAY=:0 LD_PRELOAD= \
+		DB_PASSWORD=s XDG_RUNTIME_DIR=/run/user/1 \
+		gsh run -e A=1 -e A=2 -e SSH_AUTH_SOCK=mine -- /usr/bin/env
+	assert_success
+	for has in CC=clang MAKEFLAGS=-j2 PYTHONPATH=/p DEBIAN_FRONTEND=x LC_ALL=C KEYMAP=k MONKEY=m A=2 \
+		SSH_AUTH_SOCK=mine GSH_SANDBOX=default container=gsh; do
+		assert_line "$has"
+	done
+	for lacks in TOKEN aws_secret API_KEY DISPLAY LD_PRELOAD PASSWORD RUNTIME LISTEN_PID debian_chroot A=1 GSH_STORE; do
+		refute_output --partial "$lacks"
+	done
+}
+
+@test "a variable without a name is refused before anything is started" {
+	run gsh run -e =x -- true
+	assert_failure 125
+	run gsh run -e x -- true
+	assert_failure 125
+	assert [ ! -e "$GSH_RUNTIME" ]
+}
+
+@test "the folder is here, or what -C says; the umask goes along" {
+	cd /usr
+	run gsh run -- sh -c 'pwd; echo $PWD'
+	assert_output $'/usr\n/usr'
+	run gsh run -C lib -- sh -c 'pwd; echo $PWD'
+	assert_output $'/usr/lib\n/usr/lib'
+	run gsh run -C /etc -- pwd
+	assert_output /etc
+	umask 027
+	run gsh -c umask
+	assert_output 0027
+}
+
+@test "input, output and error are passed through, each by itself" {
+	run bash -c 'printf "in\n" | gsh -c "cat; echo err >&2" 2>'"$DIR"'/err >'"$DIR/out"
+	assert_success
+	assert_equal "$(cat "$DIR/out")" in
+	assert_equal "$(cat "$DIR/err")" err
+	assert_equal "$(sent Run tty)" false
+}
+
+@test "closed descriptors are no obstacle" {
+	run bash -c 'gsh -c "echo x" <&- 2>&-'
+	assert_output x
+}
+
+@test "without a terminal a plain gsh reads its commands from stdin" {
+	export SHELL=/no/such/shell
+	run bash -c "echo 'echo \$0 \$SHELL' | gsh"
+	assert_success
+	assert_output "/bin/bash /bin/bash"
+}
+
+@test "bytes that are no UTF-8 and a 100,000-byte argument arrive whole" {
+	run gsh run -- sh -c 'printf %s "$1" | wc -c' sh "$(head -c 100000 /dev/zero | tr '\0' x)"
+	assert_success
+	assert_output 100000
+}
+
+@test "more words than a message holds: 126, as exec(2) would" {
+	printf 'x%.0s' {1..120000} >"$DIR/big"
+	b=$(cat "$DIR/big")
+	run gsh run -- true "$b" "$b" "$b" "$b" "$b" "$b" "$b" "$b" "$b" "$b"
+	assert_failure 126
+	assert_output --partial "Argument list too long"
+}
+
+# ---- signals without a terminal ----
+
+@test "signals are passed on, and gsh waits for what becomes of the command" {
+	gsh -c 'trap "echo caught; exit 7" TERM; echo ready; while :; do sleep 0.05; done' >"$DIR/out" </dev/null &
+	pid=$!
+	until grep -q ready "$DIR/out"; do sleep 0.02; done
+	kill -TERM "$pid"
+	wait "$pid" && n=0 || n=$?
+	assert_equal "$n" 7
+	assert_equal "$(tail -n 1 "$DIR/out")" caught
+}
+
+@test "a client that is killed leaves the command running" {
+	gsh -c 'echo $$; while [ ! -e "'"$DIR"'/go" ]; do sleep 0.05; done; touch "'"$DIR"'/done"' >"$DIR/out" </dev/null &
+	pid=$!
+	until [ -s "$DIR/out" ]; do sleep 0.02; done
+	kill -9 "$pid"
+	touch "$DIR/go"
+	for _ in $(seq 100); do
+		[ -e "$DIR/done" ] && break
+		sleep 0.05
+	done
+	assert [ -e "$DIR/done" ]
+}
+
+@test "a lost monitor is said, with 125" {
+	gsh -c 'echo ready; sleep 30 & echo $! >'"$DIR"'/sleeper; wait' >"$DIR/out" 2>"$DIR/err" </dev/null &
+	pid=$!
+	until [ -s "$DIR/sleeper" ]; do sleep 0.02; done
+	kill -9 "$(cat "$GSH_RUNTIME/pid")"
+	wait "$pid" && n=0 || n=$?
+	kill "$(cat "$DIR/sleeper")"
+	assert_equal "$n" 125
+	run cat "$DIR/err"
+	assert_output "gsh: default: the sandbox ended while a command ran in it"
+}
+
+@test "kill takes signals by name and number" {
+	gsh -c 'trap "exit 9" USR1; echo ready; while :; do sleep 0.05; done' >"$DIR/out" </dev/null &
+	pid=$!
+	until grep -q ready "$DIR/out"; do sleep 0.02; done
+	inner=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["sessions"][0]["pid"])' "$(gsh info --json)")
+	run gsh kill -USR1 "$inner"
+	assert_success
+	wait "$pid" && n=0 || n=$?
+	assert_equal "$n" 9
+	run gsh kill -BOGUS 1
+	assert_failure 2
+	run gsh kill 0
+	assert_failure 2
+	run gsh kill
+	assert_failure 2
+}
+
+# ---- completion ----
+
+@test "the completion script is the one that is shipped" {
+	run diff "$ROOT/contrib/completions/gsh.bash" <(gsh __complete bash)
+	assert_success
+}
+
+@test "completion knows verbs, options and sandboxes, and never starts gshd" {
+	complete_line() {
+		bash --norc -c '
+			. '"$ROOT"'/contrib/completions/gsh.bash
+			COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+			compopt() { :; }
+			_gsh; printf "%s\n" "${COMPREPLY[@]}"' - "$@"
+	}
+	run complete_line gsh st
+	assert_equal "$(sort <<<"$output")" $'start\nstatus\nstop'
+	run complete_line gsh diff --name
+	assert_output "--name-status"
+	run complete_line gsh start d
+	refute_output --partial d
+	assert [ ! -e "$GSH_RUNTIME" ]
+	gsh start dora
+	run complete_line gsh -s d
+	assert_output dora
+	run complete_line gsh kill -n US
+	assert_output $'USR1\nUSR2'
+}
+
+@test "the manual names every verb and option" {
+	for verb in run attach ls ps info status diff start stop kill rm path mount umount doctor version help; do
+		grep -q "^\.It Cm $verb\$" "$ROOT/contrib/man/gsh.1"
+		gsh help "$verb" | sed -n 's/^ .*--\([a-z-]*\).*/\1/p' | while read -r opt; do
+			grep -q -e "-$opt\b" "$ROOT/contrib/man/gsh.1" || { echo "$verb --$opt is missing" >&2; exit 1; }
+		done
+	done
+}
