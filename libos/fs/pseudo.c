@@ -166,6 +166,8 @@ static int render(struct pseudo_node *p, int fd)
 	struct buf b = { 0 };
 	ssize_t r;
 
+	if (p->desc->text)
+		base_buf_puts(&b, p->desc->text);
 	r = p->desc->show ? p->desc->show(p, &b) : 0;
 	if (r == 0)
 		r = b.err;

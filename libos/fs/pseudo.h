@@ -28,6 +28,7 @@ struct pseudo_desc {
 	u64 rdev;
 	/* Regular files: the text; and what writing does (the text written, NUL-terminated, at most a page). */
 	int (*show)(struct pseudo_node *n, struct buf *b);
+	const char *text;	/* instead of show: always the same */
 	ssize_t (*store)(struct pseudo_node *n, const char *text, size_t size);
 	/* Links: text, and for magic ones where they lead. */
 	ssize_t (*readlink)(struct pseudo_node *n, char *buf, size_t size);
@@ -65,6 +66,7 @@ ssize_t pseudo_text(char *buf, size_t size, const char *text);
 
 #define PSEUDO_DIR(n, perm, table) { .name = (n), .mode = S_IFDIR | (perm), .children = (table) }
 #define PSEUDO_TEXT(n, fn) { .name = (n), .mode = S_IFREG | 0444, .show = (fn) }
+#define PSEUDO_CONST(n, s) { .name = (n), .mode = S_IFREG | 0444, .text = (s) }
 #define PSEUDO_END { .name = NULL }
 
 #endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * /proc: the map of its files.
+ *
+ *   proc.c        the root: system-wide texts, pids
+ *   proc_cpu.c    cpuinfo, and how many processors there are
+ *   proc_pid.c    /proc/PID: who it is; proc_stat.c: stat, status and their kin; proc_maps.c: memory
+ *   proc_fd.c     /proc/PID/fd, fdinfo, exe, cwd, root
+ *   proc_mounts.c mounts, mountinfo, mountstats
+ *   proc_sys.c    /proc/sys; proc_net.c: /proc/net
+ *
+ * Of the process itself everything is known. Of another only what stands in its slot of the sandbox area: the rest of
+ * its files answers EACCES, as Linux does for processes one may not look into.
+ */
+#ifndef LIBOS_FS_PROC_H
+#define LIBOS_FS_PROC_H
+
+#include "libos/fs/pseudo.h"
+#include "libos/task/task.h"
+#include "libos/coord/area.h"
+
+#define TICKS 100 /* USER_HZ */
+
+/* Who a node of /proc/PID (or PID/task/TID) is about. */
+struct proc_who {
+	s32 pid;
+	s32 tid;		/* = pid but below task/ */
+	struct area_slot *slot; /* of pid */
+	struct process *self;	/* NULL: another process */
+	struct thread *thread;	/* self's thread tid; NULL: another process */
+};
+
+/* ---- proc_pid.c ---- */
+int proc_who(const struct pseudo_node *n, struct proc_who *w); /* -ESRCH when it is gone */
+int proc_owner(struct pseudo_node *n, struct attr *a);	       /* .attr of everything below a pid */
+extern const struct pseudo_desc proc_pid_desc;
+
+/* ---- proc_stat.c ---- */
+int proc_show_stat(struct pseudo_node *n, struct buf *b);
+int proc_show_statm(struct pseudo_node *n, struct buf *b);
+int proc_show_status(struct pseudo_node *n, struct buf *b);
+int proc_show_io(struct pseudo_node *n, struct buf *b);
+int proc_show_limits(struct pseudo_node *n, struct buf *b);
+
+/* ---- proc_maps.c ---- */
+int proc_show_maps(struct pseudo_node *n, struct buf *b);
+int proc_show_smaps(struct pseudo_node *n, struct buf *b);
+int proc_show_smaps_rollup(struct pseudo_node *n, struct buf *b);
+
+/* ---- proc_fd.c ---- */
+int proc_fd_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref);
+bool proc_fd_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct pseudo_ref *ref);
+int proc_fdinfo_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref);
+bool proc_fdinfo_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct pseudo_ref *ref);
+ssize_t proc_exe_text(struct pseudo_node *n, char *buf, size_t size);
+int proc_exe_follow(struct pseudo_node *n, struct path *out);
+ssize_t proc_cwd_text(struct pseudo_node *n, char *buf, size_t size);
+int proc_cwd_follow(struct pseudo_node *n, struct path *out);
+ssize_t proc_root_text(struct pseudo_node *n, char *buf, size_t size);
+int proc_root_follow(struct pseudo_node *n, struct path *out);
+
+/* ---- proc_mounts.c ---- */
+int proc_show_mounts(struct pseudo_node *n, struct buf *b);
+int proc_show_mountinfo(struct pseudo_node *n, struct buf *b);
+int proc_show_mountstats(struct pseudo_node *n, struct buf *b);
+
+/* ---- proc_cpu.c ---- */
+unsigned cpu_count(void);
+int proc_show_cpuinfo(struct pseudo_node *n, struct buf *b);
+void cpu_list(struct buf *b); /* "0-3" */
+
+/* ---- proc_sys.c, proc_net.c ---- */
+extern const struct pseudo_desc proc_sys_rows[];
+extern const struct pseudo_desc proc_net_rows[];
+
+/* ---- proc.c ---- */
+int proc_show_osrelease(struct pseudo_node *n, struct buf *b);
+int proc_show_uts_version(struct pseudo_node *n, struct buf *b);
+/* Ticks of USER_HZ since the sandbox started, at a CLOCK_BOOTTIME instant. */
+u64 proc_ticks(u64 boottime_ns);
+u64 proc_uptime_ns(void);
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Of the process itself only. */
+#include "libos/fs/proc.h"
+#include "libos/fs/kinds.h"
+
+static const struct pseudo_desc fd_desc, fdinfo_desc;
+
+static bool is_self(const struct pseudo_node *n)
+{
+	return n->pid == this_process()->pid;
+}
+
+/* ---- names ---- */
+
+static int find(struct pseudo_node *dir, const char *name, const struct pseudo_desc *d, struct pseudo_ref *ref)
+{
+	s64 fd = pseudo_number(name);
+	struct file *f;
+
+	if (!is_self(dir))
+		return -EACCES;
+	if (fd < 0)
+		return -ENOENT;
+	f = fdtab_get_path((int)fd);
+	if (IS_ERR(f))
+		return -ENOENT;
+	file_put(f);
+	*ref = (struct pseudo_ref){ .desc = d, .pid = dir->pid, .key = fd };
+	return 0;
+}
+
+static bool next(struct pseudo_node *dir, s64 *cursor, char name[24], const struct pseudo_desc *d, struct pseudo_ref *ref)
+{
+	int fd;
+
+	if (!is_self(dir) || *cursor > INT_MAX)
+		return false;
+	fd = fdtab_next(this_process()->files, (int)*cursor);
+	if (fd < 0)
+		return false;
+	*cursor = fd;
+	base_snprintf(name, 24, "%d", fd);
+	*ref = (struct pseudo_ref){ .desc = d, .pid = dir->pid, .key = fd };
+	return true;
+}
+
+int proc_fd_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref)
+{
+	return find(dir, name, &fd_desc, ref);
+}
+
+bool proc_fd_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct pseudo_ref *ref)
+{
+	return next(dir, cursor, name, &fd_desc, ref);
+}
+
+int proc_fdinfo_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref)
+{
+	return find(dir, name, &fdinfo_desc, ref);
+}
+
+bool proc_fdinfo_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct pseudo_ref *ref)
+{
+	return next(dir, cursor, name, &fdinfo_desc, ref);
+}
+
+/* ---- fd/N ---- */
+
+static struct file *file_of(struct pseudo_node *n)
+{
+	struct file *f = is_self(n) ? fdtab_get_path((int)n->key) : ERR_PTR(-ENOENT);
+
+	return IS_ERR(f) ? ERR_PTR(-ENOENT) : f;
+}
+
+static ssize_t fd_readlink(struct pseudo_node *n, char *buf, size_t size)
+{
+	cleanup_file struct file *f = file_of(n);
+	char *text;
+	ssize_t r;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	text = base_alloc(PATH_MAX_LEN);
+	if (!text)
+		return -ENOMEM;
+	r = file_text(f, text, PATH_MAX_LEN);
+	if (r >= 0) {
+		r = MIN(r, (ssize_t)size);
+		memcpy(buf, text, (size_t)r);
+	}
+	base_free(text);
+	return r;
+}
+
+static int fd_follow(struct pseudo_node *n, struct path *out)
+{
+	cleanup_file struct file *f = file_of(n);
+
+	return IS_ERR(f) ? PTR_ERR(f) : anon_path(f, out);
+}
+
+/* The link's permissions say how the file is open. */
+static int fd_attr(struct pseudo_node *n, struct attr *a)
+{
+	cleanup_file struct file *f = file_of(n);
+	int r = proc_owner(n, a), access;
+
+	if (IS_ERR(f) || r < 0)
+		return IS_ERR(f) ? PTR_ERR(f) : r;
+	access = f->flags & O_ACCMODE;
+	a->mode = S_IFLNK | 0100;
+	if (access != O_WRONLY)
+		a->mode |= 0400;
+	if (access != O_RDONLY)
+		a->mode |= 0200;
+	if (f->flags & O_PATH)
+		a->mode = S_IFLNK;
+	a->size = 64;
+	return 0;
+}
+
+static const struct pseudo_desc fd_desc = {
+	.name = "fd",
+	.mode = S_IFLNK | 0700,
+	.readlink = fd_readlink,
+	.follow = fd_follow,
+	.attr = fd_attr,
+};
+
+/* ---- fdinfo/N ---- */
+
+static int fdinfo_show(struct pseudo_node *n, struct buf *b)
+{
+	cleanup_file struct file *f = file_of(n);
+	int flags, cloexec;
+	struct attr a;
+	s64 pos;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	cloexec = fdtab_flags((int)n->key, -1);
+	flags = (f->flags & ~O_CLOEXEC) | (cloexec > 0 ? O_CLOEXEC : 0) | (f->path.dentry ? O_LARGEFILE : 0);
+	pos = f->flags & O_PATH ? 0 : file_lseek(f, 0, SEEK_CUR);
+	base_buf_printf(b, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\n", (long long)MAX(pos, 0), flags,
+			f->path.mnt ? f->path.mnt->id : 0);
+	if (file_getattr(f, &a) == 0)
+		base_buf_printf(b, "ino:\t%llu\n", (unsigned long long)a.ino);
+	return 0;
+}
+
+static const struct pseudo_desc fdinfo_desc = {
+	.name = "fdinfo",
+	.mode = S_IFREG | 0444,
+	.show = fdinfo_show,
+	.attr = proc_owner,
+};
+
+/* ---- exe, cwd, root ---- */
+
+/* A counted copy of the program's path; ERR_PTR. */
+static char *exe_of(struct pseudo_node *n)
+{
+	struct process *p = this_process();
+	char *exe;
+
+	if (!is_self(n))
+		return ERR_PTR(area_process((s32)n->pid) ? -EACCES : -ENOENT);
+	lock(&p->lock);
+	exe = p->exe ? base_strdup(p->exe) : NULL;
+	unlock(&p->lock);
+	return exe ? exe : ERR_PTR(-ENOENT);
+}
+
+ssize_t proc_exe_text(struct pseudo_node *n, char *buf, size_t size)
+{
+	char *exe = exe_of(n);
+	ssize_t r;
+
+	if (IS_ERR(exe))
+		return PTR_ERR(exe);
+	r = pseudo_text(buf, size, exe);
+	base_free(exe);
+	return r;
+}
+
+int proc_exe_follow(struct pseudo_node *n, struct path *out)
+{
+	char *exe = exe_of(n);
+	struct walk w = { 0 };
+	int r;
+
+	if (IS_ERR(exe))
+		return PTR_ERR(exe);
+	r = path_walk(AT_FDCWD, exe, WALK_FOLLOW, &w);
+	if (r == 0)
+		*out = w.path;
+	base_free(exe);
+	return r;
+}
+
+static int place_of(struct pseudo_node *n, bool root, struct path *out)
+{
+	struct fs_context *fs = this_process()->fs;
+
+	if (!is_self(n))
+		return area_process((s32)n->pid) ? -EACCES : -ENOENT;
+	lock(&dcache_lock);
+	*out = root ? fs->root : fs->cwd;
+	path_get(out);
+	dcache_unlock();
+	return 0;
+}
+
+static ssize_t place_text(struct pseudo_node *n, bool root, char *buf, size_t size)
+{
+	struct path p;
+	char *text, *s;
+	ssize_t r = place_of(n, root, &p);
+
+	if (r < 0)
+		return r;
+	text = base_alloc(PATH_MAX_LEN);
+	if (!text) {
+		path_put(&p);
+		return -ENOMEM;
+	}
+	s = path_text(&p, text, PATH_MAX_LEN);
+	r = IS_ERR(s) ? PTR_ERR(s) : pseudo_text(buf, size, s);
+	base_free(text);
+	path_put(&p);
+	return r;
+}
+
+ssize_t proc_cwd_text(struct pseudo_node *n, char *buf, size_t size)
+{
+	return place_text(n, false, buf, size);
+}
+
+int proc_cwd_follow(struct pseudo_node *n, struct path *out)
+{
+	return place_of(n, false, out);
+}
+
+ssize_t proc_root_text(struct pseudo_node *n, char *buf, size_t size)
+{
+	return place_text(n, true, buf, size);
+}
+
+int proc_root_follow(struct pseudo_node *n, struct path *out)
+{
+	return place_of(n, true, out);
+}
