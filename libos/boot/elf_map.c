@@ -12,7 +12,8 @@ static int prot_of(const struct elf64_phdr *p)
 	       (p->p_flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* The tail of the last file page belongs to the bss. Linux leaves it alone where the segment can't be written. */
+/* The tail of the last file page, whole, belongs to the bss (ld.so allocates from what follows its own). Linux leaves it
+ * alone where the segment can't be written. */
 static int clear_tail(uintptr_t from, uintptr_t to, int prot)
 {
 	if (from == to || !(prot & PROT_WRITE))
@@ -33,7 +34,7 @@ static int map_segment(struct mm *mm, struct elf_image *e, const struct elf64_ph
 		if (r < 0)
 			return (int)r;
 		if (p->p_memsz > p->p_filesz)
-			err = clear_tail(addr + p->p_filesz, MIN(file_end, addr + p->p_memsz), prot);
+			err = clear_tail(addr + p->p_filesz, file_end, prot);
 	} else {
 		file_end = start;
 	}

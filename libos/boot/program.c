@@ -7,6 +7,7 @@
  */
 #include "libos/boot/boot.h"
 #include "libos/mm/mm.h"
+#include "libos/entry/entry.h"
 #include "libos/sys/user.h"
 #include "libos/fs/kinds.h"
 
@@ -235,6 +236,9 @@ static void set_brk(struct mm *mm, const struct elf_image *e)
 	/* A program at the start of the mappings' area (static-pie run as its own loader) has no room above it. */
 	if (start > PAL_END)
 		start = PIE_BASE;
+	mm_lock(mm);
+	start = sites_above(mm, start);
+	mm_unlock(mm);
 	start += PAGE_DOWN(mm_random() % BRK_RANDOM);
 	mm->brk_start = mm->brk = start;
 	mm->brk_limit = start < PAL_BASE ? PAL_BASE : PAL_GUEST_TOP;
