@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "shell/shell.h"
@@ -103,8 +104,9 @@ static void watchdog(const struct tty *t, int death)
 
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
-	/* Out of the group that a shell signals; only the terminal and the pipe stay open, so nobody waits for us. */
+	/* Out of the group that a shell signals, and of the name that killall(1) is told; only the terminal and the pipe stay open, so nobody waits for us. */
 	setpgid(0, 0);
+	prctl(PR_SET_NAME, "tty-keeper");
 	if (dup2(t->in, 0) < 0 || dup2(t->out, 1) < 0 || dup2(death, 2) < 0)
 		_exit(1);
 	close_range(3, ~0u, 0);

@@ -428,3 +428,20 @@ assert verb in ("info", "path", "version") or isinstance(o["items"], list)
 		done
 	done
 }
+
+@test "the manual names every setting" {
+	sed -n 's/^KEY(\([A-Za-z]*\), *\([A-Za-z]*\),.*/\1 \2/p' "$ROOT/conf/keys.def" | while read -r section key; do
+		grep -q "^\.Ss Section $section\$" "$ROOT/contrib/man/gsh.conf.5"
+		grep -q "^\.It Cm $key\$" "$ROOT/contrib/man/gsh.conf.5"
+	done
+}
+
+@test "the configured shell is tried first; wrong settings are said with file and line" {
+	printf '[Shell]\nProgram=/bin/dash\n' >"$GSH_CONFIG"
+	run bash -c "echo 'echo \$0' | gsh"
+	assert_output /bin/dash
+	printf '[Shell]\nProgramm=/bin/dash\n' >"$GSH_CONFIG"
+	run bash -c "echo true | gsh"
+	assert_failure 125
+	assert_output --partial "$GSH_CONFIG:2"
+}
