@@ -58,7 +58,7 @@ static void call_free(struct wire_call *call)
 static void conn_want(struct wire_conn *c)
 {
 	bool read = !c->finishing && !c->worker &&
-		    (c->raw || (!c->call && !evbuffer_get_length(c->out)) ||
+		    ((c->raw && evbuffer_get_length(c->in) < WIRE_RAW_MAX) || (!c->raw && !c->call && !evbuffer_get_length(c->out)) ||
 		     (c->call && evbuffer_get_length(c->in) < WIRE_MESSAGE_MAX));
 
 	if (read)
@@ -91,7 +91,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (c->finishing) {
-		c->raw = NULL;
 		conn_free(c);
 		return;
 	}
@@ -389,11 +388,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = receive(c);
 
 	(void)fd, (void)what;
-	if (n == -EAGAIN || n == -EINTR) {
+	if ((n == -EAGAIN || n == -EINTR) && !(c->raw && evbuffer_get_length(c->in))) {
 		conn_want(c);
-	} else if (n <= 0) {
+	} else if (n <= 0 && n != -EAGAIN && n != -EINTR) {
 		conn_free(c);
 	} else if (c->raw) {
+		conn_want(c);
 		c->raw->bytes(c, c->in, c->raw_arg);	/* may finish or free c */
 	} else {
 		conn_work(c);
@@ -424,6 +424,8 @@ static void conn_free(struct wire_conn *c)
 	evbuffer_free(c->in);
 	evbuffer_free(c->out);
 	close_fds(c->fds, c->nfds);
+	if (!c->worker)
+		shutdown(c->fd, SHUT_RDWR);	/* workers for others hold copies */
 	close(c->fd);
 	free(c);
 	s->nconns--;
@@ -496,12 +498,28 @@ int wire_serve(struct wire_server *s, int listener)
 	return 0;
 }
 
-void wire_close(struct wire_server *s)
+static void stop_listening(struct wire_server *s)
 {
-	if (s->accepting)
-		event_free(s->accepting);
+	if (!s->accepting)
+		return;
+	event_free(s->accepting);
 	s->accepting = NULL;
 	close(s->listener);
+}
+
+void wire_shutdown(struct wire_server *s)
+{
+	stop_listening(s);
+	for (struct wire_conn *c = s->conns; c; c = c->next) {
+		c->finishing = true;
+		conn_want(c);
+		event_active(c->writing, EV_WRITE, 0);
+	}
+}
+
+void wire_close(struct wire_server *s)
+{
+	stop_listening(s);
 	while (s->conns)
 		conn_free(s->conns);
 }
@@ -517,6 +535,8 @@ struct wire_conn *wire_upgrade(struct wire_call *call, struct json_object *param
 	if (c) {
 		c->raw = raw;
 		c->raw_arg = arg;
+		if (evbuffer_get_length(c->in))
+			event_active(c->reading, EV_READ, 0);
 	}
 	call_end(call, m);
 	return c;
@@ -534,6 +554,12 @@ void wire_write(struct wire_conn *c, const void *data, size_t size)
 size_t wire_backlog(const struct wire_conn *c)
 {
 	return evbuffer_get_length(c->out);
+}
+
+void wire_again(struct wire_conn *c)
+{
+	if (evbuffer_get_length(c->in))
+		event_active(c->reading, EV_READ, 0);
 }
 
 void wire_finish(struct wire_conn *c)

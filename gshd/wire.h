@@ -68,6 +68,8 @@ struct wire_call {
 
 /* Serve connections of a listening socket. -errno on failure. */
 int wire_serve(struct wire_server *server, int listener) __attribute__((warn_unused_result));
+/* Close the listener; each connection when what is to be written is written. */
+void wire_shutdown(struct wire_server *server);
 /* Close the listener and all connections. */
 void wire_close(struct wire_server *server);
 
@@ -80,7 +82,8 @@ void wire_error(struct wire_call *call, const char *name, struct json_object *pa
 /* The common ones, with what went wrong, why, and what to do about it (or NULL). */
 void wire_fail(struct wire_call *call, const char *name, const char *what, const char *why, const char *hint);
 
-/* After an upgrade: plain bytes both ways. */
+/* After an upgrade: plain bytes both ways. What bytes() does not drain stays, and reading stops at WIRE_RAW_MAX of it. */
+#define WIRE_RAW_MAX (256u << 10)
 struct wire_raw {
 	void (*bytes)(struct wire_conn *conn, struct evbuffer *in, void *arg); /* drain what can be used */
 	void (*drained)(struct wire_conn *conn, void *arg); /* the backlog was written; may be NULL */
@@ -91,6 +94,8 @@ struct wire_conn *wire_upgrade(struct wire_call *call, struct json_object *param
 /* Queue bytes. -EPIPE: the peer has gone; the connection is closed soon and gone() called. */
 void wire_write(struct wire_conn *conn, const void *data, size_t size);
 size_t wire_backlog(const struct wire_conn *conn);
+/* bytes() left something behind and could use it now: it is called again, and reading goes on. */
+void wire_again(struct wire_conn *conn);
 /* Close when the backlog is written; gone() is not called. conn is invalid after this. */
 void wire_finish(struct wire_conn *conn);
 

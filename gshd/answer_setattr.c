@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Attribute changes on rung B, where Landlock does not confine them and seccomp therefore forbids them.
+ *
+ * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the kernel: the path that
+ * /proc/self/fd gives must lie in the sandbox's tree (layers and work) or its shared-memory directory. A file outside
+ * cannot get such a path: to link or rename one into the tree takes Landlock's REFER on the directory it is in, which
+ * only the sandbox's own directories have.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#include "gshd/monitor.h"
+
+static bool below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return n && !strncmp(path, dir, n) && path[n] == '/';
+}
+
+static int check_place(struct monitor *m, int fd)
+{
+	char link[32], path[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
+		return -EPERM;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0 || n >= (ssize_t)sizeof(path) - 1)
+		return -EPERM;
+	path[n] = '\0';
+	return below(path, m->tree) || below(path, m->shm) ? 0 : -EPERM;
+}
+
+static int set_xattr(int fd, const struct mon_setattr *q, const void *value, size_t size)
+{
+	if (!memchr(q->name, '\0', sizeof(q->name)) || strncmp(q->name, "user.", 5) || !q->name[5])
+		return -EINVAL;
+	if (q->op == MON_ATTR_DELX)
+		return size ? -EINVAL : fremovexattr(fd, q->name) ? -errno : 0;
+	return fsetxattr(fd, q->name, value, size, (int)q->mode) ? -errno : 0;
+}
+
+static int perform(int fd, const struct mon_setattr *q, const void *value, size_t size)
+{
+	struct timespec times[2] = { { q->atime_s, q->atime_ns }, { q->mtime_s, q->mtime_ns } };
+
+	switch (q->op) {
+	case MON_ATTR_CHMOD:
+		if (size || (q->mode & ~01777u))
+			return -EINVAL;
+		return fchmod(fd, q->mode) ? -errno : 0;
+	case MON_ATTR_TIMES:
+		return size ? -EINVAL : futimens(fd, times) ? -errno : 0;
+	case MON_ATTR_SETX:
+	case MON_ATTR_DELX:
+		return set_xattr(fd, q, value, size);
+	}
+	return -EINVAL;
+}
+
+void answer_setattr(struct monitor *m, struct request *r)
+{
+	struct mon_setattr q;
+	int err;
+
+	memcpy(&q, r->data, sizeof(q));
+	/* On rung A the picoprocess does it itself, in its own mounts; no path here would be meaningful. */
+	err = m->rung == GRANT_RUNG_B ? check_place(m, r->fds[0]) : -EOPNOTSUPP;
+	if (!err)
+		err = perform(r->fds[0], &q, (const char *)r->data + sizeof(q), r->size - sizeof(q));
+	r->reply.head.error = -err;
+}

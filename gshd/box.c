@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* org.gsh.Box: what clients ask of a sandbox's monitor. gshd/PROTOCOL says what each means; here arguments are checked. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "gshd/json.h"
+#include "gshd/monitor.h"
+
+#define PATIENCE_MS 3000
+
+static void bad(struct wire_call *call, const char *why)
+{
+	wire_fail(call, "org.gsh.BadRequest", call->method->name, why, NULL);
+}
+
+static void answer_info(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	struct json_object *p = json_object_new_object();
+	char rung[2] = { (char)m->rung, '\0' };
+
+	json_put_str(p, "name", m->spec.name);
+	json_put_int(p, "pid", getpid());
+	json_put_int(p, "leader", m->child.leader);
+	json_put_str(p, "rung", rung);
+	json_put_int(p, "uptime", time(NULL) - m->started);
+	json_object_object_add(p, "sessions", session_list(m));
+	wire_reply(call, p);
+}
+
+static void answer_sessions(struct wire_call *call)
+{
+	struct json_object *p = json_object_new_object();
+
+	json_object_object_add(p, "items", session_list(call->server->context));
+	wire_reply(call, p);
+}
+
+/* An array of strings, none of them with a NUL inside. */
+static bool all_strings(struct json_object *array)
+{
+	for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+		struct json_object *o = json_object_array_get_idx(array, i);
+		if (!json_object_is_type(o, json_type_string) ||
+		    strlen(json_object_get_string(o)) != (size_t)json_object_get_string_len(o))
+			return false;
+	}
+	return true;
+}
+
+static uint16_t size_param(struct wire_call *call, const char *name)
+{
+	int64_t v = json_int(call->params, name, 0);
+
+	return v > 0 && v < 65536 ? (uint16_t)v : 0;
+}
+
+static void answer_run(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	struct session_args args = {
+		.argv = json_get(call->params, "argv", json_type_array),
+		.env = json_get(call->params, "env", json_type_array),
+		.cwd = json_str(call->params, "cwd", "/"),
+		.umask = (uint32_t)json_int(call->params, "umask", 022),
+		.tty = json_flag(call->params, "tty", false),
+		.rows = size_param(call, "rows"),
+		.cols = size_param(call, "cols"),
+	};
+
+	if (!args.argv || !json_object_array_length(args.argv) || !all_strings(args.argv) || !all_strings(args.env))
+		bad(call, "argv must be a list of at least one string, env a list of strings");
+	else if (call->nfds != 3)
+		bad(call, "three descriptors are needed");
+	else if (args.tty != call->upgrade)
+		bad(call, "with a terminal the call must be an upgrade, without one it must not");
+	else if (m->state != BOX_RUNNING)
+		wire_fail(call, "org.gsh.Conflict", m->spec.name, "the sandbox is not running", "try again");
+	else
+		session_run(m, call, &args);
+}
+
+static void answer_attach(struct wire_call *call)
+{
+	int64_t id = json_int(call->params, "session", -1);
+
+	if (!call->upgrade)
+		bad(call, "the call must be an upgrade");
+	else if (id < 1 || id > UINT32_MAX)
+		bad(call, "session must be a session's number");
+	else
+		session_attach(call->server->context, call, (unsigned)id, size_param(call, "rows"), size_param(call, "cols"));
+}
+
+static void answer_signal(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	struct mon_signal s = { .pid = (int32_t)json_int(call->params, "pid", 0),
+				.sig = (int32_t)json_int(call->params, "signal", -1) };
+	int64_t id = json_int(call->params, "session", 0);
+	int err;
+
+	if (id > 0)
+		s.pid = session_pid(m, (unsigned)id);
+	if (s.pid == 0) {
+		bad(call, id ? "there is no such session" : "session or pid must be given");
+		return;
+	}
+	if (s.sig < 0 || s.sig >= NSIG) {
+		bad(call, "there is no such signal");
+		return;
+	}
+	err = control_send(m, MON_SIGNAL, 0, &s, sizeof(s), NULL, 0);
+	if (err)
+		wire_fail(call, "org.gsh.Failed", "signal", strerror(-err), NULL);
+	else
+		wire_reply(call, NULL);
+}
+
+static void stopper_gone(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	m->stop_call = NULL;
+	wire_reply(call, NULL);
+}
+
+static void answer_shutdown(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	int64_t timeout = json_int(call->params, "timeout", PATIENCE_MS);
+
+	if (timeout < 0 || timeout > 600000) {
+		bad(call, "timeout must be milliseconds, at most 600000");
+		return;
+	}
+	if (m->stop_call) {
+		wire_fail(call, "org.gsh.Conflict", m->spec.name, "it is being stopped already", NULL);
+		return;
+	}
+	m->stop_call = call;
+	call->gone = stopper_gone;
+	monitor_stop(m, (int)timeout);
+}
+
+static const struct wire_method methods[] = {
+	{ "GetInfo", 0, answer_info },
+	{ "Run", WIRE_MORE | WIRE_UPGRADE, answer_run },
+	{ "Attach", WIRE_UPGRADE, answer_attach },
+	{ "Signal", 0, answer_signal },
+	{ "Sessions", 0, answer_sessions },
+	{ "Processes", 0, box_processes },
+	{ "ProcRead", 0, box_proc_read },
+	{ "ProcList", 0, box_proc_list },
+	{ "ProcLink", 0, box_proc_link },
+	{ "ProcStat", 0, box_proc_stat },
+	{ "Shutdown", 0, answer_shutdown },
+};
+
+const struct wire_interface box_interface = {
+	.name = "org.gsh.Box",
+	.vendor = "gsh",
+	.product = "gshd monitor",
+	.methods = methods,
+	.count = sizeof(methods) / sizeof(methods[0]),
+};

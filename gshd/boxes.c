@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Starting, stopping, removing and listing sandboxes. Runs in a child of gshd, so it may wait; but for box_running()
+ * and box_socket(), which the daemon uses too.
+ *
+ * A sandbox runs as long as its lock is held; it is ready when the lock file says who holds it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "gshd/client/client.h"
+#include "gshd/daemon.h"
+#include "gshd/json.h"
+#include "gshd/log.h"
+#include "gshd/shm.h"
+
+#define START_MS 15000
+#define STOP_EXTRA_MS 5000
+#define ASK_MS 500
+
+void box_socket(const struct daemon *d, const char *name, char *path)
+{
+	snprintf(path, SOCKET_MAX, "%s/box/%s.sock", d->paths.runtime, name);
+}
+
+struct json_object *box_running(const struct daemon *d, const char *name)
+{
+	struct json_object *o;
+	char text[256];
+
+	if (store_locked(d->store, name) != 1)
+		return NULL;
+	store_lock_text(d->store, name, text, sizeof(text));
+	o = *text ? json_tokener_parse(text) : NULL;
+	if (o && json_int(o, "pid", 0) <= 1) {
+		json_object_put(o);
+		o = NULL;
+	}
+	return o;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void nap(void)
+{
+	struct timespec t = { .tv_nsec = 5000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void fail_no_such(struct wire_call *call, const char *name)
+{
+	struct json_object *p = json_object_new_object();
+
+	json_put_str(p, "name", name);
+	wire_error(call, "org.gsh.NoSuchSandbox", p);
+}
+
+/* ---- starting ---- */
+
+static void run_monitor(const char *name, int ready)
+{
+	char number[16];
+	int null = open("/dev/null", O_RDWR);
+
+	/* Away from gshd: its end, and its terminal's, are nothing to the monitor. */
+	setsid();
+	dup2(null, 0);
+	dup2(null, 1);
+	if (dup2(ready, 3) < 0 || close_range(4, ~0u, 0))
+		_exit(126);
+	fcntl(3, F_SETFD, 0);
+	snprintf(number, sizeof(number), "%d", 3);
+	execl("/proc/self/exe", "gshd", log_verbose ? "-v" : "-q", "--ready", number, "--monitor", name, (char *)NULL);
+	_exit(126);
+}
+
+/* What the monitor says of its start, or NULL. */
+static struct json_object *spawn_monitor(const char *name, int64_t until)
+{
+	char text[2048];
+	size_t have = 0;
+	int ready[2];
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return NULL;
+	pid = fork();
+	if (pid == 0) {
+		/* Twice, so that it is nobody's child here. */
+		pid = fork();
+		if (pid == 0)
+			run_monitor(name, ready[1]);
+		_exit(pid < 0);
+	}
+	close(ready[1]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	while (have < sizeof(text) - 1) {
+		struct pollfd p = { .fd = ready[0], .events = POLLIN };
+		int64_t left = until - now_ms();
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+			break;
+		ssize_t n = read(ready[0], text + have, sizeof(text) - 1 - have);
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	close(ready[0]);
+	text[have] = '\0';
+	return have ? json_tokener_parse(text) : NULL;
+}
+
+static void reply_started(struct wire_call *call, const char *name, bool started)
+{
+	const struct daemon *d = call->server->context;
+	struct json_object *p = json_object_new_object(), *box = box_running(d, name);
+	char socket[SOCKET_MAX];
+
+	box_socket(d, name, socket);
+	json_put_str(p, "name", name);
+	json_put_str(p, "socket", socket);
+	json_put_bool(p, "started", started);
+	json_put_str(p, "rung", box ? json_str(box, "rung", "") : "");
+	json_object_put(box);
+	wire_reply(call, p);
+}
+
+static void reply_failed(struct wire_call *call, const char *name, struct json_object *said)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "cannot start sandbox %s", name);
+	if (said)
+		wire_fail(call, json_str(said, "error", "org.gsh.Failed"), what, json_str(said, "why", "no reason given"),
+			  json_str(said, "hint", NULL));
+	else
+		wire_fail(call, "org.gsh.Failed", what, "its monitor ended without a word",
+			  "see the file log in the sandbox's directory of the store");
+}
+
+/* True: it runs. False: the call was answered with the reason. */
+static bool bring_up(struct wire_call *call, const char *name, bool *started)
+{
+	const struct daemon *d = call->server->context;
+	int64_t until = now_ms() + START_MS;
+	struct json_object *o;
+
+	for (;;) {
+		o = box_running(d, name);
+		if (o) {
+			json_object_put(o);
+			*started = false;
+			return true;
+		}
+		/* Held but not ready: it comes up for somebody else, or goes down. */
+		if (store_locked(d->store, name) == 1 && now_ms() < until) {
+			nap();
+			continue;
+		}
+		o = spawn_monitor(name, until);
+		if (o && json_flag(o, "ok", false)) {
+			json_object_put(o);
+			*started = true;
+			return true;
+		}
+		if (o && json_int(o, "errno", 0) == EAGAIN && now_ms() < until) {
+			json_object_put(o);
+			nap();
+			continue;
+		}
+		reply_failed(call, name, o);
+		json_object_put(o);
+		return false;
+	}
+}
+
+static bool fill_spec(struct wire_call *call, struct box_spec *spec)
+{
+	const char *base = json_str(call->params, "base", "/");
+	struct stat st;
+
+	spec->created = time(NULL);
+	spec->nlayers = 1;
+	strcpy(spec->layers[0], "layers/0001");
+	if (base[0] != '/' || !realpath(base, spec->base) || stat(spec->base, &st) || !S_ISDIR(st.st_mode)) {
+		wire_fail(call, "org.gsh.BadRequest", base, "the base must be the absolute path of a directory", NULL);
+		return false;
+	}
+	return true;
+}
+
+/* Make sure that the sandbox exists. *made: by us. False: the call was answered. */
+static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
+{
+	const struct daemon *d = call->server->context;
+	char why[STORE_WHY];
+	struct box_spec old;
+	int err = store_read_spec(d->store, spec->name, &old, why);
+
+	*made = false;
+	if (err == -ENOENT && !json_flag(call->params, "create", false) && !spec->ephemeral) {
+		fail_no_such(call, spec->name);
+		return false;
+	}
+	if (err == -ENOENT) {
+		if (!fill_spec(call, spec))
+			return false;
+		err = store_create(d->store, spec, why);
+		*made = !err;
+		if (err == -EEXIST)	/* somebody else did, a moment ago */
+			err = 0;
+	}
+	if (err)
+		wire_fail(call, "org.gsh.Failed", spec->name, why, err == -ENOSPC ? "free some space" : NULL);
+	return !err;
+}
+
+void boxes_start(struct wire_call *call)
+{
+	const struct daemon *d = call->server->context;
+	struct box_spec spec = { .ephemeral = json_flag(call->params, "ephemeral", false) };
+	const char *name = json_str(call->params, "name", NULL);
+	bool made, started;
+	char why[STORE_WHY];
+	unsigned id;
+
+	if (spec.ephemeral && (!name || !*name)) {
+		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+			id = (unsigned)getpid();
+		snprintf(spec.name, sizeof(spec.name), "x-%08x", id);
+	} else {
+		name = daemon_name(call);
+		if (!name)
+			return;
+		snprintf(spec.name, sizeof(spec.name), "%s", name);
+	}
+	if (!ensure(call, &spec, &made))
+		return;
+	if (bring_up(call, spec.name, &started))
+		reply_started(call, spec.name, started);
+	else if (made && store_remove(d->store, spec.name, why))	/* nothing is in it */
+		log_line("%s", why);
+}
+
+/* ---- stopping and removing ---- */
+
+static bool wait_unlocked(const struct daemon *d, const char *name, int ms)
+{
+	int64_t until = now_ms() + ms;
+
+	while (store_locked(d->store, name) == 1) {
+		if (now_ms() > until)
+			return false;
+		nap();
+	}
+	return true;
+}
+
+static int connect_box(const struct daemon *d, const char *name, struct client **c, int ms)
+{
+	struct timeval t = { ms / 1000, ms % 1000 * 1000 };
+	char path[SOCKET_MAX];
+	int err;
+
+	box_socket(d, name, path);
+	err = client_open(c, path);
+	if (!err && setsockopt(client_fd(*c), SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
+		err = -errno;
+	return err;
+}
+
+/* Ask the monitor to end; if it does not, end it: its leader dies with it. */
+static bool stop(const struct daemon *d, const char *name, int timeout)
+{
+	struct json_object *box = box_running(d, name), *p = json_object_new_object();
+	struct client_reply r = { .params = NULL };
+	struct client *c = NULL;
+	int64_t pid = json_int(box, "pid", 0);
+
+	json_object_put(box);
+	json_put_int(p, "timeout", timeout);
+	if (!connect_box(d, name, &c, timeout + STOP_EXTRA_MS)) {
+		if (client_call(c, "org.gsh.Box.Shutdown", p, NULL, 0, &r))
+			log_debug("the monitor of %s went without an answer", name);
+		client_reply_free(&r);
+	} else {
+		json_object_put(p);
+	}
+	client_close(c);
+	if (wait_unlocked(d, name, STOP_EXTRA_MS))
+		return true;
+	if (pid > 1) {
+		log_line("the monitor of %s does not end; killing it", name);
+		kill((pid_t)pid, SIGKILL);
+	}
+	return wait_unlocked(d, name, STOP_EXTRA_MS);
+}
+
+static bool exists(struct wire_call *call, const char *name)
+{
+	const struct daemon *d = call->server->context;
+	struct box_spec spec;
+	char why[STORE_WHY];
+
+	if (store_read_spec(d->store, name, &spec, why) != -ENOENT)
+		return true;	/* a damaged one too can be stopped and removed */
+	fail_no_such(call, name);
+	return false;
+}
+
+void boxes_stop(struct wire_call *call)
+{
+	const struct daemon *d = call->server->context;
+	const char *name = daemon_name(call);
+	int64_t timeout = json_int(call->params, "timeout", 3000);
+
+	if (!name || !exists(call, name))
+		return;
+	if (timeout < 0 || timeout > 600000)
+		wire_fail(call, "org.gsh.BadRequest", "timeout", "it must be milliseconds, at most 600000", NULL);
+	else if (store_locked(d->store, name) == 1 && !stop(d, name, (int)timeout))
+		wire_fail(call, "org.gsh.Failed", name, "it does not end", "see its log in the store");
+	else
+		wire_reply(call, NULL);
+}
+
+void boxes_remove(struct wire_call *call)
+{
+	const struct daemon *d = call->server->context;
+	const char *name = daemon_name(call);
+	char why[STORE_WHY];
+	int lock;
+
+	if (!name || !exists(call, name))
+		return;
+	if (store_locked(d->store, name) == 1 && json_flag(call->params, "force", false))
+		stop(d, name, 1000);
+	lock = store_lock(d->store, name);
+	if (lock == -EAGAIN)
+		wire_fail(call, "org.gsh.Conflict", name, "it is running", "stop it first, or remove it with force");
+	else if (store_remove(d->store, name, why))
+		wire_fail(call, "org.gsh.Failed", name, why, NULL);
+	else
+		wire_reply(call, NULL);
+	if (lock >= 0)
+		close(lock);
+}
+
+/* ---- listing ---- */
+
+/* How many processes, or -1 if it does not say in time. */
+static int count_processes(const struct daemon *d, const char *name)
+{
+	struct client_reply r = { .params = NULL };
+	struct json_object *items;
+	struct client *c = NULL;
+	int n = -1;
+
+	if (!connect_box(d, name, &c, ASK_MS) && !client_call(c, "org.gsh.Box.Processes", NULL, NULL, 0, &r)) {
+		items = json_get(r.params, "items", json_type_array);
+		if (items)
+			n = (int)json_object_array_length(items);
+	}
+	client_reply_free(&r);
+	client_close(c);
+	return n;
+}
+
+struct listing {
+	const struct daemon *d;
+	struct json_object *items;
+};
+
+static int list_one(const char *name, void *arg)
+{
+	struct listing *l = arg;
+	struct json_object *o = json_object_new_object(), *box = box_running(l->d, name);
+	char why[STORE_WHY];
+	struct box_spec spec;
+	int n, err = store_read_spec(l->d->store, name, &spec, why);
+
+	json_put_str(o, "name", name);
+	json_put_str(o, "state", box ? "running" : store_locked(l->d->store, name) == 1 ? "changing" :
+		     err ? "damaged" : "stopped");
+	if (box) {
+		json_put_int(o, "pid", json_int(box, "pid", 0));
+		json_put_str(o, "rung", json_str(box, "rung", ""));
+		n = count_processes(l->d, name);
+		if (n >= 0)
+			json_put_int(o, "processes", n);
+	}
+	if (!err) {
+		json_put_int(o, "created", spec.created);
+		json_put_int(o, "layers", spec.nlayers);
+		json_put_str(o, "base", spec.base);
+		json_put_bool(o, "ephemeral", spec.ephemeral);
+	}
+	json_object_put(box);
+	json_object_array_add(l->items, o);
+	return 0;
+}
+
+void boxes_list(struct wire_call *call)
+{
+	struct listing l = { call->server->context, json_object_new_array() };
+	struct json_object *p = json_object_new_object();
+	int err = store_each(l.d->store, list_one, &l);
+
+	json_object_object_add(p, "items", l.items);
+	if (err < 0) {
+		json_object_put(p);
+		wire_fail(call, "org.gsh.Failed", "cannot read the store", strerror(-err), NULL);
+	} else {
+		wire_reply(call, p);
+	}
+}
+
+/* ---- sweeping ---- */
+
+static int sweep_ephemeral(const char *name, void *arg)
+{
+	const struct daemon *d = arg;
+	char why[STORE_WHY];
+	struct box_spec spec;
+	int lock;
+
+	/* A fresh one may be about to be started. */
+	if (store_read_spec(d->store, name, &spec, why) || !spec.ephemeral || spec.created + 60 > time(NULL))
+		return 0;
+	lock = store_lock(d->store, name);
+	if (lock < 0)
+		return 0;
+	if (store_remove(d->store, name, why))
+		log_line("%s", why);
+	close(lock);
+	return 0;
+}
+
+static void sweep_sockets(const struct daemon *d)
+{
+	char path[PATH_MAX + 8], name[80];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/box", d->paths.runtime);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		size_t n = strlen(e->d_name);
+		if (n < 6 || n > 68 || strcmp(e->d_name + n - 5, ".sock"))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(n - 5), e->d_name);
+		if (store_locked(d->store, name) != 1)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void boxes_sweep(const struct daemon *d)
+{
+	store_sweep(d->store);
+	sweep_sockets(d);
+	if (store_each(d->store, sweep_ephemeral, (void *)d) < 0)
+		log_line("cannot read the store");
+	shm_sweep(d->paths.runtime);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * gshd, the daemon: finds, starts, stops and removes sandboxes. It holds nothing that is not in the store.
+ *
+ *	main.c        options, the lock, the socket, the loop
+ *	daemon.c      org.gsh.Daemon: the table and what is answered at once
+ *	boxes.c       what takes time (starting, stopping, removing, listing), in a child process a call
+ *	status.c      what a sandbox changed
+ *	doctor.c      what the host offers
+ *	activation.c  systemd's two protocols, in a few lines
+ *	store.c delete.c shm.c wire.c log.c   shared with the monitor
+ */
+#ifndef GSHD_DAEMON_H
+#define GSHD_DAEMON_H
+
+#include <stdint.h>
+#include "gshd/store.h"
+#include "gshd/wire.h"
+
+struct event;
+
+struct daemon {
+	struct event_base *base;
+	struct paths paths;
+	int store;
+	int64_t started;	/* unix time */
+	unsigned idle_exit;	/* seconds; 0: never */
+	struct event *idle_ev;
+	unsigned workers;
+	struct wire_server server;
+};
+
+extern const struct wire_interface daemon_interface;
+
+/* Run fn(call) in a child process; it must answer the call. */
+void daemon_work(struct wire_call *call, void (*fn)(struct wire_call *call));
+/* A call's "name", checked. NULL: the call was answered with an error. */
+const char *daemon_name(struct wire_call *call);
+
+/* ---- boxes.c ---- */
+#define SOCKET_MAX (PATH_MAX + 80)
+void box_socket(const struct daemon *d, const char *name, char *path); /* SOCKET_MAX bytes */
+/* Is it up and ready? Its lock file's JSON then, else NULL. */
+struct json_object *box_running(const struct daemon *d, const char *name);
+void boxes_start(struct wire_call *call);
+void boxes_stop(struct wire_call *call);
+void boxes_remove(struct wire_call *call);
+void boxes_list(struct wire_call *call);
+/* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a monitor. */
+void boxes_sweep(const struct daemon *d);
+
+/* ---- status.c, doctor.c ---- */
+void status_answer(struct wire_call *call);
+void doctor_answer(struct wire_call *call);
+
+/* ---- activation.c ---- */
+/* The socket that the service manager passed, or -1. */
+int activation_socket(void);
+/* Tell the service manager (if there is one) "READY=1" or the like. */
+void activation_notify(const char *state);
+
+#endif

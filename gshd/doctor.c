@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Doctor: does this host offer what gsh needs? One function a check, each found out by trying, each with a remedy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "gshd/daemon.h"
+#include "gshd/json.h"
+#include "pal/confine/confine.h"
+
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE (1 << 1)
+#endif
+
+struct finding {
+	const char *level; /* ok, warn, fail */
+	char text[512];
+	char hint[256];
+};
+
+static void find(struct finding *f, const char *level, const char *text, const char *hint)
+{
+	f->level = level;
+	snprintf(f->text, sizeof(f->text), "%s", text);
+	snprintf(f->hint, sizeof(f->hint), "%s", hint ? hint : "");
+}
+
+static void check_kernel(const struct daemon *d, struct finding *f)
+{
+	struct utsname u;
+
+	(void)d;
+	if (uname(&u))
+		find(f, "warn", "uname fails", NULL);
+	else if (strcmp(u.machine, "x86_64"))
+		find(f, "fail", u.machine, "gsh is for x86-64");
+	else if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		find(f, "fail", "the FSGSBASE instructions are not enabled", "Linux 5.9 or later, without the boot option nofsgsbase");
+	else
+		find(f, "ok", u.release, NULL);
+}
+
+static void check_rung(struct finding *f, enum grant_rung rung, const char *level)
+{
+	struct confine_note note;
+
+	if (!confine_probe(rung, &note))
+		find(f, "ok", "available", NULL);
+	else
+		find(f, level, note.text[0] ? note.text : strerror(note.err), note.hint);
+}
+
+static void check_rung_a(const struct daemon *d, struct finding *f)
+{
+	(void)d;
+	check_rung(f, GRANT_RUNG_A, "warn");
+}
+
+static void check_rung_b(const struct daemon *d, struct finding *f)
+{
+	(void)d;
+	check_rung(f, GRANT_RUNG_B, "warn");
+}
+
+static void check_landlock(const struct daemon *d, struct finding *f)
+{
+	int abi = confine_landlock_abi();
+
+	(void)d;
+	f->level = abi >= 2 ? "ok" : "fail";
+	snprintf(f->text, sizeof(f->text), abi ? "ABI %d" : "not available", abi);
+	snprintf(f->hint, sizeof(f->hint), "%s", abi >= 2 ? "" : "boot Linux 5.19 or later with Landlock enabled (lsm=landlock,...)");
+}
+
+static void check_store(const struct daemon *d, struct finding *f)
+{
+	struct statvfs v;
+
+	if (fstatvfs(d->store, &v)) {
+		find(f, "fail", strerror(errno), NULL);
+	} else if (v.f_flag & ST_NOEXEC) {
+		find(f, "fail", "the store's file system is mounted noexec: programs made inside could not run",
+		     "set GSH_STORE or [Store] Path= to a directory elsewhere");
+	} else {
+		f->level = "ok";
+		snprintf(f->text, sizeof(f->text), "%.300s, %llu MiB free", d->paths.store,
+			 (unsigned long long)v.f_bavail * v.f_frsize >> 20);
+	}
+}
+
+static void check_open(struct finding *f, const char *path, const char *hint)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		find(f, "ok", path, NULL);
+	} else {
+		f->level = "warn";
+		snprintf(f->text, sizeof(f->text), "cannot open %s: %s", path, strerror(errno));
+		snprintf(f->hint, sizeof(f->hint), "%s", hint);
+	}
+}
+
+static void check_fuse(const struct daemon *d, struct finding *f)
+{
+	(void)d;
+	check_open(f, "/dev/fuse", "the view of sandboxes at the mount point needs it: chmod 0666 /dev/fuse, as udev does");
+}
+
+static void check_ptmx(const struct daemon *d, struct finding *f)
+{
+	(void)d;
+	check_open(f, "/dev/ptmx", "terminals on rung B need it: chmod 0666 /dev/ptmx, as udev does");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(const struct daemon *d, struct finding *f);
+} checks[] = {
+	{ "kernel", check_kernel }, { "landlock", check_landlock }, { "rung-a", check_rung_a }, { "rung-b", check_rung_b },
+	{ "store", check_store },   { "terminals", check_ptmx },    { "fuse", check_fuse },
+};
+
+void doctor_answer(struct wire_call *call)
+{
+	struct json_object *p = json_object_new_object(), *items = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		struct json_object *o = json_object_new_object();
+		struct finding f = { .level = "ok" };
+		checks[i].run(call->server->context, &f);
+		json_put_str(o, "check", checks[i].name);
+		json_put_str(o, "level", f.level);
+		json_put_str(o, "text", f.text);
+		if (f.hint[0])
+			json_put_str(o, "hint", f.hint);
+		json_object_array_add(items, o);
+	}
+	json_object_object_add(p, "items", items);
+	wire_reply(call, p);
+}

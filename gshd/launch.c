@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Launching a leader: the image, the grant, the trees, and the best rung of confinement that the host and the settings
+ * allow.
+ *
+ * The rung is found by taking it. Only a failure that says "this host does not offer it" (note.host_lacks) leads to the
+ * next one down, never below the configured minimum, and never silently: the rung is in the log, in the lock file and in
+ * every GetInfo.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "conf/conf.h"
+#include "gshd/log.h"
+#include "gshd/monitor.h"
+#include "gshd/shm.h"
+
+#define AREA_SIZE (64 << 20)
+
+struct launch {
+	struct monitor *m;
+	struct confine_spec spec;
+	struct confine_range range;
+	const char *layers[GRANT_LAYERS_MAX];
+	char hidden_paths[3][PATH_MAX];
+	const char *hidden[3];
+	int control[2], port[2], log[2];
+};
+
+static int say(struct confine_note *note, int err, const char *text, const char *arg, const char *hint)
+{
+	snprintf(note->text, sizeof(note->text), text, arg);
+	size_t n = strlen(note->text);
+	if (err)
+		snprintf(note->text + n, sizeof(note->text) - n, ": %s", strerror(-err));
+	snprintf(note->hint, sizeof(note->hint), "%s", hint ? hint : "");
+	note->err = -err;
+	return err;
+}
+
+/* Beside our own executable (../libexec/gsh), else where it is installed; GSH_PICOPROCESS for tests. */
+static int open_image(struct confine_note *note)
+{
+	const char *set = getenv("GSH_PICOPROCESS");
+	char path[PATH_MAX + 40];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	int fd = -1;
+
+	if (set && *set) {
+		snprintf(path, sizeof(path), "%s", set);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	} else {
+		if (n > 0) {
+			path[n] = '\0';
+			strcpy(strrchr(path, '/'), "/../libexec/gsh/picoprocess");
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+		}
+		if (fd < 0)
+			fd = open(GSH_LIBEXEC "/picoprocess", O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return say(note, -errno, "cannot open the picoprocess image %s", path, "is gsh installed whole?");
+	return fd;
+}
+
+static int make_area(void)
+{
+	int fd = memfd_create("area", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, AREA_SIZE) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		int err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int make_grant(struct launch *l, enum grant_rung rung)
+{
+	struct monitor *m = l->m;
+	struct grant g = { .rung = rung, .nlayers = m->spec.nlayers + 1, .uid = geteuid(), .gid = getegid() };
+	gid_t groups[NGROUPS_MAX];
+	struct sock_filter *prog;
+	struct timespec now;
+	uint32_t count;
+	int err, n = getgroups(NGROUPS_MAX, groups);
+
+	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
+		g.groups[g.ngroups++] = groups[i];
+	if (rung == GRANT_RUNG_B)
+		g.flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	g.boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
+		return -EIO;
+	snprintf(g.sandbox, sizeof(g.sandbox), "%s", m->spec.name);
+	snprintf(g.hostname, sizeof(g.hostname), "%s", m->spec.hostname[0] ? m->spec.hostname : m->spec.name);
+	err = confine_filter(rung, &l->range, &prog, &count);
+	if (err)
+		return err;
+	err = confine_grant_fd(&g, prog, count);
+	free(prog);
+	return err;
+}
+
+/* The parent directory resolved, the last name as it is: to resolve the mount point itself would ask a file system that
+ * may not answer. */
+static void resolve(const char *path, char *to)
+{
+	char parent[PATH_MAX], real[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(parent, sizeof(parent), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	if (!realpath(parent, real))
+		strcpy(real, parent);
+	snprintf(to, PATH_MAX, "%.2000s/%.2000s", strcmp(real, "/") ? real : "", slash + 1);
+}
+
+static void find_hidden(struct launch *l)
+{
+	const struct paths *p = &l->m->paths;
+	unsigned n = 0;
+
+	if (!realpath(p->store, l->hidden_paths[n]))
+		resolve(p->store, l->hidden_paths[n]);
+	n++;
+	if (!realpath(p->runtime, l->hidden_paths[n]))
+		resolve(p->runtime, l->hidden_paths[n]);
+	n++;
+	resolve(p->mount, l->hidden_paths[n]);
+	n++;
+	for (unsigned i = 0; i < n; i++)
+		l->hidden[i] = l->hidden_paths[i];
+	l->spec.hidden = l->hidden;
+	l->spec.nhidden = n;
+}
+
+static int try_rung(struct launch *l, enum grant_rung rung, struct confine_note *note)
+{
+	struct monitor *m = l->m;
+	int err = rung == GRANT_RUNG_B ? shm_make(m->paths.runtime, m->spec.name, m->shm) : 0;
+
+	if (err)
+		return say(note, err, "cannot make a directory for shared memory%s", "", NULL);
+	l->spec.rung = rung;
+	l->spec.shm = m->shm;
+	l->spec.grant = make_grant(l, rung);
+	if (l->spec.grant < 0)
+		return say(note, l->spec.grant, "cannot make the seccomp filter%s", "", NULL);
+	err = confine_spawn(&l->spec, &m->child, note);
+	close(l->spec.grant);
+	if (err && m->shm[0]) {
+		shm_remove(m->shm);
+		m->shm[0] = '\0';
+	}
+	if (!err)
+		m->rung = rung;
+	return err;
+}
+
+static int rung_settings(const struct monitor *m, char *only, char *least, struct confine_note *note)
+{
+	const char *env = getenv("GSH_RUNG");
+	struct conf conf;
+	int err = conf_load(&conf, note->text, sizeof(note->text));
+
+	if (err)
+		return err;
+	*least = conf.minimum_rung[0];
+	*only = env && *env ? *env : m->spec.rung;
+	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))
+		return say(note, -EINVAL, "GSH_RUNG is '%s'", env ? env : "?", "it must be A or B");
+	if (*only == 'B' && *least == 'A')
+		return say(note, -EPERM, "rung B is asked for, but the settings demand rung A%s", "",
+			   "change [Confine] MinimumRung=, or do not force the rung");
+	return 0;
+}
+
+static int climb(struct launch *l, struct confine_note *note)
+{
+	struct confine_note first = { 0 };
+	char only, least;
+	int err = rung_settings(l->m, &only, &least, note);
+
+	if (err)
+		return err;
+	if (only)
+		return try_rung(l, (enum grant_rung)only, note);
+	err = try_rung(l, GRANT_RUNG_A, note);
+	if (!err || !note->host_lacks)
+		return err;
+	log_line("rung A is not to be had: %s", note->text);
+	if (least == 'A') {
+		snprintf(note->hint + strlen(note->hint), sizeof(note->hint) - strlen(note->hint),
+			 "%s[Confine] MinimumRung=B accepts less", note->hint[0] ? "; or " : "");
+		return err;
+	}
+	first = *note;
+	err = try_rung(l, GRANT_RUNG_B, note);
+	if (err && note->host_lacks) {
+		struct confine_note second = *note;
+		snprintf(note->text, sizeof(note->text), "rung A: %.140s; rung B: %.140s", first.text, second.text);
+		snprintf(note->hint, sizeof(note->hint), "%s", first.hint[0] ? first.hint : second.hint);
+	}
+	return err;
+}
+
+static int make_channels(struct launch *l)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->control) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->port) || pipe2(l->log, O_CLOEXEC))
+		return -errno;
+	l->spec.area = make_area();
+	return l->spec.area < 0 ? l->spec.area : 0;
+}
+
+static void close_ours(struct launch *l)
+{
+	int fds[] = { l->control[1], l->port[1], l->log[1], l->spec.area, l->spec.image };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+int launch(struct monitor *m, struct confine_note *note)
+{
+	static struct launch l;
+	int err;
+
+	l = (struct launch){ .m = m, .control = { -1, -1 }, .port = { -1, -1 }, .log = { -1, -1 } };
+	l.spec = (struct confine_spec){ .base = m->spec.base, .tree = m->tree, .layers = l.layers, .cache = -1,
+					.nlayers = m->spec.nlayers, .work = "work", .area = -1 };
+	l.spec.hostname = m->spec.hostname[0] ? m->spec.hostname : m->spec.name;
+	for (unsigned i = 0; i < m->spec.nlayers; i++)
+		l.layers[i] = m->spec.layers[i];
+	find_hidden(&l);
+	l.spec.image = open_image(note);
+	if (l.spec.image < 0)
+		return l.spec.image;
+	err = confine_image_range(l.spec.image, &l.range);
+	if (err)
+		say(note, err, "the picoprocess image is damaged%s", "", "build or install gsh again");
+	if (!err) {
+		err = make_channels(&l);
+		if (err)
+			say(note, err, "cannot make the sandbox's streams%s", "", NULL);
+	}
+	l.spec.control = l.control[1];
+	l.spec.port = l.port[1];
+	l.spec.log = l.log[1];
+	if (!err)
+		err = climb(&l, note);
+	m->control = l.control[0];
+	m->port = l.port[0];
+	m->log_pipe = l.log[0];
+	close_ours(&l);
+	return err;
+}

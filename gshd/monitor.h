@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The monitor: one process per sandbox, the parent of its leader and the only thing outside that the sandbox can talk to.
+ *
+ *	monitor.c   life: lock, log, start, stop, end
+ *	launch.c    the grant, the rung, confine_spawn
+ *	control.c   the leader's stream: orders, answers, events
+ *	port.c      the request port: a table of what a picoprocess may ask; answer_*.c does it
+ *	session.c   programs that clients started: terminals, rings, viewers
+ *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
+ *
+ * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked against a table of message
+ * and state; what is not in it is a violation, which ends the sandbox and nothing else.
+ */
+#ifndef GSHD_MONITOR_H
+#define GSHD_MONITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "gshd/store.h"
+#include "gshd/wire.h"
+#include "pal/confine/confine.h"
+#include "pal/monitor.h"
+
+#define SESSIONS_MAX 256
+#define PTYS_MAX 1024
+#define ASKS_MAX 256
+
+enum box_state {
+	BOX_BOOTING = 1,  /* the leader has not said that it is ready */
+	BOX_RUNNING = 2,
+	BOX_STOPPING = 4, /* asked to end, by a client or a signal */
+	BOX_ENDED = 8,	  /* the leader is gone; last answers are being written */
+};
+
+struct ask;
+struct session;
+struct held_pty;
+
+struct monitor {
+	struct event_base *base;
+	struct paths paths;
+	int store, lock, ready;	   /* ready: tells gshd how the start went; -1 once told */
+	struct box_spec spec;
+	char tree[PATH_MAX];	   /* host path of boxes/NAME/tree */
+	char shm[PATH_MAX];	   /* rung B: made by us, removed at the end; "" on rung A */
+	char socket[PATH_MAX];
+	enum grant_rung rung;
+	struct confine_child child;
+	enum box_state state;
+	int64_t started;	   /* unix time */
+	struct wire_server server;
+
+	int control, port, log_pipe;
+	struct event *control_ev, *control_out_ev, *port_ev, *log_ev;
+	struct event *sigchld_ev, *sigterm_ev, *timer_ev; /* timer: READY is late, the steps of stopping, the end */
+	struct queued *queue;	   /* orders that the leader has not taken yet */
+	unsigned nqueued;
+	struct ask *asks;
+	unsigned nasks;
+	uint64_t next_id;
+
+	struct session *sessions;
+	unsigned nsessions, next_session, nrunning;
+	bool had_session;
+	struct held_pty *ptys;
+	unsigned nptys;
+
+	size_t logged;		   /* bytes of the sandbox's own diagnostics so far */
+	char last_words[256];	   /* the last line of them */
+	bool shutdown_sent;
+	int64_t deadline;	   /* of the current step, monotonic milliseconds */
+	struct wire_call *stop_call;
+};
+
+/* ---- monitor.c ---- */
+int monitor_main(const char *name, int ready);
+/* The sandbox did what it may not. Kills it. */
+void monitor_violation(struct monitor *m, const char *what);
+/* End all processes, then the monitor. Milliseconds of patience for programs that handle SIGTERM. */
+void monitor_stop(struct monitor *m, int patience);
+/* SIGKILL for all of the sandbox. The end is noticed when the leader is reaped. */
+void monitor_kill(struct monitor *m);
+/* Tell gshd how the start went, once: NULL is well. */
+void monitor_ready(struct monitor *m, const struct confine_note *failure);
+/* A session ended: an ephemeral sandbox may be done. */
+void monitor_session_ended(struct monitor *m);
+
+/* ---- diag.c ---- */
+/* What picoprocesses print on descriptor 2 goes to the monitor's log, line by line and not without end. */
+int diag_start(struct monitor *m) __attribute__((warn_unused_result));
+void diag_close(struct monitor *m);
+/* Append this process's own log to boxes/NAME/log. */
+void diag_open_log(struct monitor *m);
+
+/* ---- launch.c ---- */
+/* Start the leader on the best rung that is allowed. 0, or -errno with the note for a person. */
+int launch(struct monitor *m, struct confine_note *note) __attribute__((warn_unused_result));
+
+/* ---- control.c ---- */
+int control_start(struct monitor *m) __attribute__((warn_unused_result));
+void control_close(struct monitor *m);
+/* Send an order; the descriptors stay the caller's. */
+int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data, size_t size, const int *fds,
+		 unsigned nfds) __attribute__((warn_unused_result));
+/* Send an order that is answered. done() gets the answer (message and payload are valid during the call only), or NULL
+ * when the leader has gone. Returns -errno if it could not be sent: done() is then not called. */
+typedef void (*ask_done)(struct monitor *m, void *arg, const struct mon_msg *answer, const void *payload);
+int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size, const int *fds, unsigned nfds,
+		ask_done done, void *arg) __attribute__((warn_unused_result));
+
+/* ---- port.c ---- */
+int port_start(struct monitor *m) __attribute__((warn_unused_result));
+void port_close(struct monitor *m);
+/* One request: what came, and what will be answered. The answer functions fill in the latter. */
+struct request {
+	const void *data;
+	size_t size;
+	int *fds;		/* without the reply end */
+	unsigned nfds;
+	struct {
+		struct mon_reply head;
+		uint32_t more[256];
+		unsigned nmore;
+		int fds[2];	/* closed after sending */
+		unsigned nfds;
+	} reply;
+};
+void answer_pty(struct monitor *m, struct request *r);
+void answer_setattr(struct monitor *m, struct request *r);
+void answer_image(struct monitor *m, struct request *r);
+
+/* ---- answer_pty.c ---- */
+/* A fresh terminal of this sandbox; both descriptors are the caller's. Its number or -errno. */
+int pty_new(struct monitor *m, int *master, int *slave) __attribute__((warn_unused_result));
+void pty_close_all(struct monitor *m);
+
+/* ---- session.c ---- */
+struct session_args {
+	struct json_object *argv, *env;
+	const char *cwd;
+	uint32_t umask;
+	bool tty;
+	uint16_t rows, cols;
+};
+/* Start a program for a call of Run; answers the call, now or later. */
+void session_run(struct monitor *m, struct wire_call *call, const struct session_args *args);
+void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows, uint16_t cols);
+void session_exited(struct monitor *m, int pid, int status);
+/* The sandbox is gone: every session ends as killed. */
+void session_end_all(struct monitor *m);
+struct json_object *session_list(struct monitor *m);
+/* The guest pid of a session, 0 if there is none such. */
+int session_pid(struct monitor *m, unsigned id);
+
+/* ---- box.c, procs.c ---- */
+extern const struct wire_interface box_interface;
+void box_proc_read(struct wire_call *call);
+void box_proc_list(struct wire_call *call);
+void box_proc_link(struct wire_call *call);
+void box_proc_stat(struct wire_call *call);
+void box_processes(struct wire_call *call);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Sessions: starting a program, its states, its end. See session.h. */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+#include "gshd/json.h"
+#include "gshd/log.h"
+#include "gshd/session.h"
+
+#define EXITED_MAX 32 /* kept for those who attach later */
+
+static void session_free(struct session *s)
+{
+	struct session **p = &s->m->sessions;
+
+	while (*p && *p != s)
+		p = &(*p)->next;
+	if (*p) {
+		*p = s->next;
+		s->m->nsessions--;
+	}
+	terminal_close(s);
+	json_object_put(s->argv);
+	free(s->ring);
+	free(s);
+}
+
+/* The oldest are at the end of the list. */
+static void forget_old(struct monitor *m)
+{
+	struct session *s, *next;
+	unsigned kept = 0;
+
+	for (s = m->sessions; s; s = next) {
+		next = s->next;
+		if (s->state == SESSION_EXITED && ++kept > EXITED_MAX)
+			session_free(s);
+	}
+}
+
+/* ---- the order ---- */
+
+struct strings {
+	char *text;
+	size_t size, room;
+};
+
+static bool add_string(struct strings *b, const char *text)
+{
+	size_t n = strlen(text) + 1;
+
+	if (b->size + n > b->room) {
+		size_t room = 2 * (b->size + n) + 4096;
+		char *more = realloc(b->text, room);
+		if (!more)
+			return false;
+		b->text = more;
+		b->room = room;
+	}
+	memcpy(b->text + b->size, text, n);
+	b->size += n;
+	return true;
+}
+
+static bool add_array(struct strings *b, struct json_object *array, uint32_t *count)
+{
+	size_t n = array ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!add_string(b, json_object_get_string(json_object_array_get_idx(array, i))))
+			return false;
+	*count = (uint32_t)n;
+	return true;
+}
+
+static int big_memfd(const struct strings *b)
+{
+	int fd = memfd_create("start", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ssize_t n = fd < 0 ? -1 : write(fd, b->text, b->size);
+
+	if (fd >= 0 && n != (ssize_t)b->size) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer, const void *payload);
+
+static int ask_start(struct session *s, const struct session_args *args, int fds[5], unsigned nfds)
+{
+	struct mon_start start = { .umask = args->umask & 0777, .flags = args->tty ? MON_START_SESSION : 0 };
+	struct strings b = { 0 }, message = { 0 };
+	int err = -ENOMEM, big = -1;
+
+	if (!add_string(&b, args->cwd) || !add_array(&b, args->argv, &start.argc) || !add_array(&b, args->env, &start.envc))
+		goto out;
+	if (sizeof(struct mon_msg) + sizeof(start) + b.size > MON_MSG_MAX) {
+		start.flags |= MON_START_BIG;
+		big = fds[nfds] = big_memfd(&b);
+		err = big;
+		if (big < 0)
+			goto out;
+		nfds++;
+		b.size = 0;
+	}
+	message.text = malloc(sizeof(start) + b.size);
+	if (!message.text)
+		goto out;
+	memcpy(message.text, &start, sizeof(start));
+	memcpy(message.text + sizeof(start), b.text, b.size);
+	err = control_ask(s->m, MON_START, message.text, sizeof(start) + b.size, fds, nfds, on_started, s);
+out:
+	if (big >= 0)
+		close(big);
+	free(message.text);
+	free(b.text);
+	return err;
+}
+
+/* ---- Run ---- */
+
+/* A directory would let the program walk the host from it. Only what bytes come from or go to. */
+static bool passable(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || (fcntl(fd, F_GETFL) & O_PATH))
+		return false;
+	return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+}
+
+static struct session *session_new(struct monitor *m, const struct session_args *args)
+{
+	struct session *s;
+
+	forget_old(m);
+	if (m->nsessions >= SESSIONS_MAX)
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->m = m;
+	s->id = ++m->next_session;
+	s->state = SESSION_STARTING;
+	s->master = s->slave = s->number = -1;
+	s->argv = json_object_get(args->argv);
+	s->next = m->sessions;
+	m->sessions = s;
+	m->nsessions++;
+	return s;
+}
+
+static int start(struct session *s, struct wire_call *call, const struct session_args *args)
+{
+	int fds[5];
+	unsigned n = 3;
+	int err;
+
+	if (args->tty) {
+		err = terminal_open(s, args->rows, args->cols);
+		if (err)
+			return err;
+	}
+	for (int i = 0; i < 3; i++)
+		fds[i] = args->tty && isatty(call->fds[i]) ? s->slave : call->fds[i];
+	if (args->tty)
+		fds[n++] = s->slave;
+	return ask_start(s, args, fds, n);
+}
+
+static void caller_gone(struct wire_call *call)
+{
+	struct session *s = call->data;
+
+	if (s)
+		s->call = NULL;
+	wire_reply(call, NULL);
+}
+
+void session_run(struct monitor *m, struct wire_call *call, const struct session_args *args)
+{
+	struct session *s;
+	int err;
+
+	for (int i = 0; i < 3; i++)
+		if (!passable(call->fds[i])) {
+			wire_fail(call, "org.gsh.BadRequest", "run", "stdin, stdout and stderr must be files, pipes, "
+				  "sockets or terminals, not directories", NULL);
+			return;
+		}
+	s = session_new(m, args);
+	if (!s) {
+		wire_fail(call, "org.gsh.Failed", "run", "too many programs were started in this sandbox", NULL);
+		return;
+	}
+	err = start(s, call, args);
+	if (err) {
+		session_free(s);
+		wire_fail(call, "org.gsh.Failed", args->tty ? "cannot open a terminal or start the program" :
+			  "cannot start the program", strerror(-err), err == -EACCES && args->tty ?
+			  "/dev/ptmx must be open to all (mode 0666)" : NULL);
+		return;
+	}
+	s->call = call;
+	call->data = s;
+	call->gone = caller_gone;
+}
+
+static void reply_exec_failed(struct session *s, int error)
+{
+	struct json_object *p = json_object_new_object();
+
+	json_put_int(p, "errno", error);
+	json_put_str(p, "argv0", json_object_get_string(json_object_array_get_idx(s->argv, 0)));
+	wire_error(s->call, "org.gsh.ExecFailed", p);
+	s->call = NULL;
+}
+
+static struct json_object *identity(const struct session *s)
+{
+	struct json_object *p = json_object_new_object();
+
+	json_put_int(p, "session", s->id);
+	json_put_int(p, "pid", s->pid);
+	return p;
+}
+
+static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer, const void *payload)
+{
+	struct mon_started started = { .error = EIO };
+	struct session *s = arg;
+
+	(void)answer;
+	if (payload)
+		memcpy(&started, payload, sizeof(started));
+	if (s->slave >= 0)
+		close(s->slave);
+	s->slave = -1;
+	if (started.error || started.pid <= 0) {
+		if (s->call)
+			reply_exec_failed(s, started.error);
+		session_free(s);
+		monitor_session_ended(m);
+		return;
+	}
+	s->pid = started.pid;
+	s->state = SESSION_RUNNING;
+	m->nrunning++;
+	m->had_session = true;
+	if (!s->call)
+		return;
+	if (s->master >= 0) {
+		struct wire_call *call = s->call;
+		s->call = NULL;
+		terminal_view(s, call, identity(s));
+	} else if (s->call->more) {
+		wire_reply_more(s->call, identity(s));
+	}
+}
+
+/* ---- the end ---- */
+
+static void finish(struct session *s)
+{
+	struct monitor *m = s->m;
+	struct json_object *p;
+
+	s->state = SESSION_EXITED;
+	m->nrunning--;
+	if (s->call) {
+		p = s->call->more ? json_object_new_object() : identity(s);
+		json_put_int(p, "status", s->status);
+		wire_reply(s->call, p);
+		s->call = NULL;
+	}
+	if (s->master >= 0) {
+		terminal_close(s);
+		forget_old(m);
+	} else {
+		session_free(s);
+	}
+	monitor_session_ended(m);
+}
+
+void session_drained(struct session *s)
+{
+	finish(s);
+}
+
+void session_exited(struct monitor *m, int pid, int status)
+{
+	for (struct session *s = m->sessions; s; s = s->next) {
+		if (s->pid != pid || s->state != SESSION_RUNNING)
+			continue;
+		s->status = status;
+		if (s->master >= 0) {
+			s->state = SESSION_DRAINING;
+			terminal_drain(s);
+		} else {
+			finish(s);
+		}
+		return;
+	}
+	/* Not one that we asked for: nobody waits for it. */
+}
+
+void session_end_all(struct monitor *m)
+{
+	struct session *s = m->sessions;
+
+	while (s) {
+		bool live = s->state == SESSION_RUNNING || s->state == SESSION_DRAINING;
+		if (s->state == SESSION_RUNNING)
+			s->status = SIGKILL;
+		if (live)
+			finish(s);	/* may free it and others */
+		s = live ? m->sessions : s->next;
+	}
+}
+
+/* ---- looking ---- */
+
+int session_pid(struct monitor *m, unsigned id)
+{
+	for (struct session *s = m->sessions; s; s = s->next)
+		if (s->id == id && s->state == SESSION_RUNNING)
+			return s->pid;
+	return 0;
+}
+
+void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows, uint16_t cols)
+{
+	struct session *s = m->sessions;
+
+	while (s && s->id != id)
+		s = s->next;
+	if (!s || s->state == SESSION_STARTING) {
+		wire_fail(call, "org.gsh.BadRequest", "attach", "there is no such session", "gsh ps lists them");
+		return;
+	}
+	if (!s->ring) {
+		wire_fail(call, "org.gsh.Refused", "attach", "that session has no terminal", NULL);
+		return;
+	}
+	terminal_resize(s, rows, cols);
+	terminal_view(s, call, identity(s));
+}
+
+struct json_object *session_list(struct monitor *m)
+{
+	struct json_object *list = json_object_new_array();
+	char tty[32];
+
+	for (struct session *s = m->sessions; s; s = s->next) {
+		struct json_object *o = identity(s);
+		snprintf(tty, sizeof(tty), "pts/%d", s->number);
+		if (s->number >= 0)
+			json_put_str(o, "tty", tty);
+		json_object_object_add(o, "id", json_object_new_int64(s->id));
+		json_object_object_add(o, "argv", json_object_get(s->argv));
+		json_put_bool(o, "attached", s->viewers != NULL || s->call != NULL);
+		json_put_bool(o, "exited", s->state == SESSION_EXITED);
+		if (s->state == SESSION_EXITED)
+			json_put_int(o, "status", s->status);
+		json_object_array_add(list, o);
+	}
+	return list;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A session: one program that a client started, with its descendants, and perhaps a terminal.
+ *
+ * STARTING (the leader was asked) -> RUNNING -> DRAINING (it ended; its terminal may still hold output) -> EXITED, which
+ * is kept for a while so that who attaches later learns how it ended. session.c keeps the states, terminal.c the bytes.
+ */
+#ifndef GSHD_SESSION_H
+#define GSHD_SESSION_H
+
+#include "gshd/monitor.h"
+#include "gshd/ring.h"
+
+enum session_state { SESSION_STARTING, SESSION_RUNNING, SESSION_DRAINING, SESSION_EXITED };
+
+/* A client that sees the terminal. */
+struct viewer {
+	struct viewer *next;
+	struct session *session;
+	struct wire_conn *conn;
+};
+
+struct session {
+	struct session *next;
+	struct monitor *m;
+	unsigned id;
+	enum session_state state;
+	int pid;		   /* guest's */
+	int status;		   /* as wait4() gives it */
+	struct json_object *argv;
+	struct wire_call *call;	   /* Run, not yet answered to the end; NULL once it is, or the client has gone */
+
+	/* With a terminal: */
+	int master, number, slave; /* slave: open until the program has it */
+	struct event *out_ev;	   /* output to read */
+	struct event *in_ev;	   /* room for input */
+	struct event *quiet_ev;	   /* no output for a while */
+	struct viewer *viewers;
+	struct ring *ring;
+};
+
+/* ---- terminal.c ---- */
+int terminal_open(struct session *s, uint16_t rows, uint16_t cols) __attribute__((warn_unused_result));
+/* Answer the call with params and make its connection a viewer: the ring's contents first. */
+void terminal_view(struct session *s, struct wire_call *call, struct json_object *params);
+void terminal_resize(struct session *s, uint16_t rows, uint16_t cols);
+/* Read what is left, then call session_drained(). */
+void terminal_drain(struct session *s);
+/* Tell the viewers the status, let them go, close the terminal. */
+void terminal_close(struct session *s);
+void session_drained(struct session *s);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A session's terminal: output from the pty's master to the viewers and the ring, input from the viewers to the master.
+ *
+ * Nobody attached: output is read and kept in the ring, so a build never waits. Somebody attached: reading stops while
+ * every viewer has more than HIGH bytes unread, so that a flood is held at its source and ^C works at once; a viewer
+ * that lags behind faster ones is cut off by the wire's own bound. Input that the terminal does not take stays with its
+ * viewer, whose connection is then not read.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+#include "gshd/client/frames.h"
+#include "gshd/log.h"
+#include "gshd/session.h"
+
+#define HIGH (256u << 10)
+#define QUIET_MS 100
+
+/* ---- output ---- */
+
+static bool all_behind(const struct session *s)
+{
+	if (!s->viewers)
+		return false;
+	for (const struct viewer *v = s->viewers; v; v = v->next)
+		if (wire_backlog(v->conn) <= HIGH)
+			return false;
+	return true;
+}
+
+static void send_data(struct wire_conn *conn, const char *data, size_t size)
+{
+	uint8_t head[FRAME_HEAD];
+
+	if (!size)
+		return;
+	frame_head(head, FRAME_DATA, size);
+	wire_write(conn, head, sizeof(head));
+	wire_write(conn, data, size);
+}
+
+static void timer(struct session *s)
+{
+	struct timeval t = { 0, QUIET_MS * 1000 };
+
+	event_add(s->quiet_ev, &t);
+}
+
+static void on_output(evutil_socket_t master, short what, void *arg)
+{
+	static char buf[16384];
+	struct session *s = arg;
+	ssize_t n = read(master, buf, sizeof(buf));
+
+	(void)what;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		/* EIO: nobody has the slave open. While the program runs it may open it again: look now and then. */
+		event_del(s->out_ev);
+		if (s->state == SESSION_DRAINING)
+			session_drained(s);
+		else
+			timer(s);
+		return;
+	}
+	ring_put(s->ring, buf, (size_t)n);
+	for (struct viewer *v = s->viewers; v; v = v->next)
+		send_data(v->conn, buf, (size_t)n);
+	if (all_behind(s))
+		event_del(s->out_ev);
+	if (s->state == SESSION_DRAINING)
+		timer(s);
+}
+
+static void on_quiet(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	/* Held back by slow viewers is not quiet: they read on, or go. */
+	if (s->state == SESSION_DRAINING && !all_behind(s)) {
+		session_drained(s);
+		return;
+	}
+	if (s->state == SESSION_DRAINING)
+		timer(s);
+	else if (!all_behind(s))
+		event_add(s->out_ev, NULL);
+}
+
+void terminal_drain(struct session *s)
+{
+	event_add(s->out_ev, NULL);
+	timer(s);
+}
+
+/* ---- input ---- */
+
+static void resize(struct session *s, const struct frame_winsize *f)
+{
+	struct winsize w = { f->rows, f->cols, f->xpixel, f->ypixel };
+
+	if (s->master >= 0)
+		ioctl(s->master, TIOCSWINSZ, &w);
+}
+
+void terminal_resize(struct session *s, uint16_t rows, uint16_t cols)
+{
+	struct frame_winsize f = { .rows = rows, .cols = cols };
+
+	if (rows && cols)
+		resize(s, &f);
+}
+
+static void signal_foreground(struct session *s, uint32_t sig)
+{
+	pid_t group;
+
+	if (s->master < 0 || sig == 0 || sig >= NSIG)
+		return;
+	/* The kernel itself delivers the three that a key can send. For the others we need the group. */
+	if (!ioctl(s->master, TIOCSIG, sig))
+		return;
+	if (!ioctl(s->master, TIOCGPGRP, &group) && group > 1)
+		kill(-group, (int)sig);
+}
+
+/* Take one frame off the buffer. False: there is none, or the terminal takes no more; -EPROTO in *err: no frame. */
+static bool take_frame(struct session *s, struct evbuffer *in, bool *detach, int *err)
+{
+	struct frame f;
+	struct frame_winsize w;
+	uint32_t sig;
+	uint8_t *p = evbuffer_pullup(in, FRAME_HEAD);
+	ssize_t n;
+
+	if (!p)
+		return false;
+	f.type = p[0];
+	f.size = p[1] | (size_t)p[2] << 8 | (size_t)p[3] << 16;
+	if (f.size > FRAME_MAX) {
+		*err = -EPROTO;
+		return false;
+	}
+	p = evbuffer_pullup(in, (ssize_t)(FRAME_HEAD + f.size));
+	if (!p)
+		return false;
+	f.data = p + FRAME_HEAD;
+	if (f.type == FRAME_DATA && s->master >= 0 && f.size) {
+		n = write(s->master, f.data, f.size);
+		if (n < 0 && errno == EAGAIN) {
+			event_add(s->in_ev, NULL);
+			return false;
+		}
+		if (n > 0 && (size_t)n < f.size) {
+			/* Put the head of the rest over the last bytes that were taken. */
+			uint8_t head[FRAME_HEAD];
+			frame_head(head, FRAME_DATA, f.size - (size_t)n);
+			memcpy(p + n, head, sizeof(head));
+			evbuffer_drain(in, (size_t)n);
+			return true;
+		}
+	} else if (f.type == FRAME_WINSIZE && !frame_get_winsize(&f, &w)) {
+		resize(s, &w);
+	} else if (f.type == FRAME_SIGNAL && !frame_get_u32(&f, &sig)) {
+		signal_foreground(s, sig);
+	} else if (f.type == FRAME_DETACH) {
+		*detach = true;
+	} else if (f.type != FRAME_DATA) {
+		*err = -EPROTO;
+	}
+	evbuffer_drain(in, FRAME_HEAD + f.size);
+	return !*err && !*detach;
+}
+
+static void viewer_remove(struct viewer *v)
+{
+	struct session *s = v->session;
+	struct viewer **p = &s->viewers;
+
+	while (*p != v)
+		p = &(*p)->next;
+	*p = v->next;
+	free(v);
+	/* The one that held the output back may have been this one. */
+	if (s->master >= 0 && !all_behind(s) && s->state != SESSION_EXITED)
+		event_add(s->out_ev, NULL);
+}
+
+static void on_bytes(struct wire_conn *conn, struct evbuffer *in, void *arg)
+{
+	struct viewer *v = arg;
+	bool detach = false;
+	int err = 0;
+
+	while (take_frame(v->session, in, &detach, &err))
+		;
+	if (err)
+		log_line("a client broke the protocol: no such frame");
+	if (err || detach) {
+		viewer_remove(v);
+		wire_finish(conn);
+	}
+}
+
+static void on_room(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	for (struct viewer *v = s->viewers; v; v = v->next)
+		wire_again(v->conn);
+}
+
+static void on_drained(struct wire_conn *conn, void *arg)
+{
+	struct viewer *v = arg;
+	struct session *s = v->session;
+
+	(void)conn;
+	if (s->master >= 0 && s->state != SESSION_EXITED)
+		event_add(s->out_ev, NULL);
+}
+
+static void on_gone(struct wire_conn *conn, void *arg)
+{
+	(void)conn;
+	viewer_remove(arg);
+}
+
+static const struct wire_raw terminal_raw = { .bytes = on_bytes, .drained = on_drained, .gone = on_gone };
+
+/* ---- opening, viewing, closing ---- */
+
+int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
+{
+	int number = pty_new(s->m, &s->master, &s->slave);
+
+	if (number < 0) {
+		s->master = s->slave = -1;
+		return number;
+	}
+	s->number = number;
+	fcntl(s->master, F_SETFL, O_RDWR | O_NONBLOCK);
+	s->ring = calloc(1, sizeof(*s->ring));
+	s->out_ev = event_new(s->m->base, s->master, EV_READ | EV_PERSIST, on_output, s);
+	s->in_ev = event_new(s->m->base, s->master, EV_WRITE, on_room, s);
+	s->quiet_ev = event_new(s->m->base, -1, 0, on_quiet, s);
+	if (!s->ring || !s->out_ev || !s->in_ev || !s->quiet_ev)
+		return -ENOMEM;
+	terminal_resize(s, rows, cols);
+	event_add(s->out_ev, NULL);
+	return 0;
+}
+
+static void send_exit(struct session *s, struct wire_conn *conn)
+{
+	uint8_t frame[FRAME_HEAD + 4];
+
+	frame_head(frame, FRAME_EXIT, 4);
+	frame_put_u32(frame + FRAME_HEAD, (uint32_t)s->status);
+	wire_write(conn, frame, sizeof(frame));
+	wire_finish(conn);
+}
+
+void terminal_view(struct session *s, struct wire_call *call, struct json_object *params)
+{
+	struct viewer *v = calloc(1, sizeof(*v));
+	size_t size;
+
+	if (!v) {
+		json_object_put(params);
+		wire_fail(call, "org.gsh.Failed", "terminal", "out of memory", NULL);
+		return;
+	}
+	v->session = s;
+	v->conn = wire_upgrade(call, params, &terminal_raw, v);
+	for (int i = 0; i < 2 && s->ring && v->conn; i++) {
+		const char *piece = ring_piece(s->ring, i, &size);
+		send_data(v->conn, piece, size);
+	}
+	if (v->conn && s->state != SESSION_EXITED) {
+		v->next = s->viewers;
+		s->viewers = v;
+		return;
+	}
+	if (v->conn)
+		send_exit(s, v->conn);
+	free(v);
+}
+
+void terminal_close(struct session *s)
+{
+	while (s->viewers) {
+		struct viewer *v = s->viewers;
+		s->viewers = v->next;
+		send_exit(s, v->conn);
+		free(v);
+	}
+	if (s->out_ev)
+		event_free(s->out_ev);
+	if (s->in_ev)
+		event_free(s->in_ev);
+	if (s->quiet_ev)
+		event_free(s->quiet_ev);
+	s->out_ev = s->in_ev = s->quiet_ev = NULL;
+	if (s->slave >= 0)
+		close(s->slave);
+	if (s->master >= 0)
+		close(s->master);
+	s->master = s->slave = -1;
+}
