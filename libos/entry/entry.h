@@ -18,6 +18,7 @@
 
 struct mm;
 struct vma;
+struct file;
 
 void libos_entry(void);
 
@@ -44,9 +45,19 @@ extern u64 xstate_mask;	 /* components the processor and host enable (XCR0); set
 extern u32 xstate_size;	 /* bytes an XSAVE area of that mask takes */
 void xstate_init(void);
 
-/* ---- sites.c: rewritten images ---- */
-/* Pages of a file became executable in the guest. Caller holds mm->lock. */
-void sites_mapped(struct mm *mm, struct vma *vma) __attribute__((weak));
+/* ---- sites.c: rewritten images; caller holds mm->lock for all but the last ---- */
+/* Pages of a file were mapped executable in the guest. */
+void sites_mapped(struct mm *mm, struct vma *vma);
+/* Where an image of size bytes should be placed so that its trampolines find room; 0: it does not matter. */
+uintptr_t sites_place(struct mm *mm, struct file *f, size_t size);
+/* The first address from addr on that lies above trampolines that are near: where a heap may begin to grow. */
+uintptr_t sites_above(struct mm *mm, uintptr_t addr);
+/* [start, end) is about to be unmapped, mapped anew, or moved elsewhere. */
+void sites_leaving(struct mm *mm, uintptr_t start, uintptr_t end, bool moved);
+/* All of the guest was unmapped, or its memory goes with the process. */
+void sites_cleared(struct mm *mm);
+/* The guest faulted at addr with the processor's error code err. True: a trampoline is mapped there now; go on. */
+bool sites_fault(struct mm *mm, uintptr_t addr, u64 err);
 extern u64 sites_traps;	 /* system calls of this process that trapped */
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "libos/entry/entry.h"
 
+#define TRAP_PAGE_FAULT 14 /* the processor's number for it */
+
 struct extable {
 	uintptr_t from, to;
 };
@@ -54,6 +56,8 @@ void entry_fault(struct pal_regs *regs)
 	struct thread *t = current();
 
 	regs->orig_rax = -1;
+	if (t->sig.fault_trapno == TRAP_PAGE_FAULT && sites_fault(t->proc->mm, t->sig.fault_cr2, t->sig.fault_err))
+		return;
 	signal_force_info(t, &t->sig.fault);
 	signal_deliver(t);
 }

@@ -23,6 +23,8 @@ static int list_take(struct mm *mm, struct vma_list *l)
 	l->n = 0;
 	l->v = base_alloc((mm->count + 1) * sizeof(*l->v));
 	for (v = l->v ? vma_next_from(mm, 0) : NULL; v && l->n <= mm->count; v = vma_next_from(mm, v->end)) {
+		if (v->kind == VMA_TRAMPOLINE)
+			continue;
 		if (v->file)
 			file_get(v->file);
 		l->v[l->n++] = *v;

@@ -53,9 +53,17 @@ uintptr_t mm_choose(struct mm *mm, size_t size, size_t align, int flags)
 }
 
 /* A hint is honoured where it is free, as Linux does. */
-static uintptr_t place(struct mm *mm, uintptr_t hint, size_t size, int flags, bool huge)
+static uintptr_t place(struct mm *mm, const struct vma *new, uintptr_t hint, size_t size, int flags, bool huge)
 {
+	uintptr_t at;
+
 	hint = PAGE_DOWN(hint);
+	/* The mark of glibc's loader: an image's first mapping, into which its segments go. */
+	if (!hint && new->file && !new->offset && (flags & MAP_DENYWRITE)) {
+		at = sites_place(mm, new->file, size);
+		if (at)
+			return at;
+	}
 	if (hint >= PAL_GUEST_BOTTOM && guest_mappable(hint, hint + size) && vma_range_free(mm, hint, hint + size) &&
 	    (!(flags & MAP_32BIT) || hint + size <= LOW_4G_END))
 		return hint;
@@ -138,6 +146,8 @@ static intptr_t map_at(struct mm *mm, const struct vma *new, int host_flags, int
 
 	if (taken && vma_range_pinned(mm, new->start, new->end))
 		return -EPERM;
+	if (taken)
+		sites_leaving(mm, new->start, new->end, false);
 	r = pal_mmap(new->start, new->end - new->start, new->prot,
 		     (host_flags & HOST_FLAGS) | (taken ? MAP_FIXED : MAP_FIXED_NOREPLACE), fd, offset);
 	if (r < 0)
@@ -147,7 +157,7 @@ static intptr_t map_at(struct mm *mm, const struct vma *new, int host_flags, int
 	v = vma_insert(mm, new);
 	if ((new->flags & VMA_LOCKED) || mm->lock_future)
 		(void)pal_mlock(new->start, new->end - new->start, 0); /* a failure to populate is no failure of mmap */
-	if (new->file && (new->prot & PROT_EXEC) && sites_mapped)
+	if (new->file && (new->prot & PROT_EXEC))
 		sites_mapped(mm, v);
 	return r;
 }
@@ -173,7 +183,7 @@ static intptr_t map_locked(struct mm *mm, struct vma *new, uintptr_t addr, size_
 	if (err)
 		return err;
 	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
-		addr = place(mm, addr, size, flags, huge);
+		addr = place(mm, new, addr, size, flags, huge);
 	if (!addr)
 		return -ENOMEM;
 	new->start = addr;
@@ -244,8 +254,10 @@ int mm_unmap_locked(struct mm *mm, uintptr_t addr, size_t size)
 	/* The image's own part may lie in a huge range that a careless program sweeps; nothing there is the guest's. */
 	if (!err && (vma_range_pinned(mm, addr, end) || !guest_mappable(addr, end)))
 		err = -EPERM;
-	if (!err)
+	if (!err) {
+		sites_leaving(mm, addr, end, false);
 		err = pal_munmap(addr, end - addr);
+	}
 	if (!err)
 		vma_remove(mm, addr, end);
 	return err;

@@ -7,6 +7,7 @@
  * personality says no.
  */
 #include "libos/mm/mm.h"
+#include "libos/entry/entry.h"
 #include "libos/task/task.h"
 #include "libos/vfs/file.h"
 #include "pal/base/heap.h"
@@ -142,6 +143,7 @@ void mm_put(struct mm *mm)
 
 	if (!mm || atomic_sub(&mm->refs, 1))
 		return;
+	sites_cleared(mm);
 	while ((v = vma_next_from(mm, 0)))
 		vma_remove(mm, v->start, v->end);
 	free_dead(mm->dead);
@@ -173,6 +175,7 @@ void mm_clear(struct mm *mm)
 	mm_lock(mm);
 	unmap_around_pinned(mm, PAL_GUEST_BOTTOM, PAL_BASE);
 	unmap_around_pinned(mm, PAL_END, PAL_GUEST_TOP);
+	sites_cleared(mm);
 	forget_all(mm);
 	mm->lock_future = false;
 	mm->brk_start = mm->brk = mm->brk_limit = 0;

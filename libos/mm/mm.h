@@ -18,12 +18,13 @@
 #include "pal/base/rbtree.h"
 
 struct file;
+struct patched;
 
 enum vma_kind {
 	VMA_PLAIN,
 	VMA_STACK,
 	VMA_HEAP,
-	VMA_TRAMPOLINE,
+	VMA_TRAMPOLINE, /* of rewritten images (entry/sites.c); the guest sees a hole there */
 	VMA_VDSO, /* the host's; pinned: the guest may read and run it, never move or remove it */
 	VMA_VVAR,
 };
@@ -60,6 +61,7 @@ struct mm {
 	uintptr_t mmap_top;	/* search for free ranges downwards from here */
 	uintptr_t stack_top, stack_low; /* stack_low: how far the reserve may grow down */
 	uintptr_t code_start, code_end, data_start, data_end, arg_start, arg_end, env_start, env_end;
+	struct patched *patched; /* images whose system calls are rewritten (entry/sites.c) */
 	u64 auxv[64];		/* for /proc/self/auxv */
 	unsigned auxv_count;
 };

@@ -3,12 +3,10 @@
  * mprotect: VMA by VMA, as Linux does it, so that a hole ends the call with ENOMEM after what lies before it was changed.
  */
 #include "libos/mm/mm.h"
-#include "libos/entry/entry.h"
 
 /* Caller holds mm->lock, reserved. */
 static int protect_one(struct mm *mm, struct vma *v, uintptr_t start, uintptr_t end, int prot)
 {
-	bool now_exec = (prot & PROT_EXEC) && !(v->prot & PROT_EXEC) && v->file;
 	int err;
 
 	if (v->kind == VMA_VDSO || v->kind == VMA_VVAR)
@@ -20,9 +18,8 @@ static int protect_one(struct mm *mm, struct vma *v, uintptr_t start, uintptr_t 
 	err = pal_mprotect(start, end - start, prot);
 	if (err)
 		return err;
+	/* Pages that become executable now may have been written before: their system calls are not rewritten, and trap. */
 	vma_change(mm, start, end, prot, 0, 0);
-	if (now_exec && sites_mapped)
-		sites_mapped(mm, vma_find(mm, start));
 	return 0;
 }
 
@@ -54,7 +51,7 @@ int mm_protect(struct mm *mm, uintptr_t addr, size_t size, int prot)
 		struct vma *v = vma_find(mm, addr);
 		uintptr_t stop = v ? MIN(v->end, end) : 0;
 
-		err = v ? mm_reserve(mm) : -ENOMEM;
+		err = v && v->kind != VMA_TRAMPOLINE ? mm_reserve(mm) : -ENOMEM;
 		if (!err)
 			err = protect_one(mm, v, addr, stop, prot);
 		addr = stop;

@@ -6,6 +6,7 @@
  * within what mm_reserve sets aside.
  */
 #include "libos/mm/mm.h"
+#include "libos/entry/entry.h"
 #include "libos/task/task.h"
 
 struct remap {
@@ -44,7 +45,7 @@ static int find_source(struct mm *mm, const struct remap *r, struct vma **out)
 	struct vma *v = vma_find(mm, r->addr);
 	size_t grow = r->size > r->old ? r->size - r->old : 0;
 
-	if (!v || v->kind == VMA_VDSO || v->kind == VMA_VVAR)
+	if (!v || v->kind == VMA_VDSO || v->kind == VMA_VVAR || v->kind == VMA_TRAMPOLINE)
 		return -EFAULT;
 	if (!r->old && !(v->flags & MAP_SHARED))
 		return -EINVAL;
@@ -64,7 +65,10 @@ static int find_source(struct mm *mm, const struct remap *r, struct vma **out)
 
 static intptr_t shrink(struct mm *mm, const struct remap *r)
 {
-	int err = pal_munmap(r->addr + r->size, r->old - r->size);
+	int err;
+
+	sites_leaving(mm, r->addr + r->size, r->addr + r->old, false);
+	err = pal_munmap(r->addr + r->size, r->old - r->size);
 
 	if (err)
 		return err;
@@ -97,6 +101,8 @@ static intptr_t move(struct mm *mm, const struct remap *r, const struct vma *v)
 		return -ENOMEM;
 	if (vma_range_pinned(mm, to, to + r->size))
 		return -EPERM;
+	sites_leaving(mm, r->addr, r->addr + r->old, true);
+	sites_leaving(mm, to, to + r->size, false);
 	got = pal_mremap(r->addr, r->old, r->size, flags, to);
 	if (got < 0)
 		return got;

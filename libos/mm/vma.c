@@ -54,6 +54,8 @@ static void account(struct mm *mm, const struct vma *v, s64 sign)
 {
 	u64 size = (u64)(v->end - v->start) * (u64)sign;
 
+	if (v->kind == VMA_TRAMPOLINE)
+		return; /* not the guest's */
 	mm->total += size;
 	mm->peak = MAX(mm->peak, mm->total);
 	if (v->flags & VMA_LOCKED)

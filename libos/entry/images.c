@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Which files have a patched image.
+ *
+ * A file is looked up by what fstat says of it: first in memory, where what the parent knew is inherited by fork; then in
+ * the cache directory; then the monitor is asked to have one made, which is answered when it is there. So an exec of
+ * programs that were executed before costs no more than fstat, and a new sandbox asks once for each image.
+ */
+#include "libos/entry/images.h"
+#include "libos/task/task.h"
+#include "libos/vfs/file.h"
+#include "pal/base/heap.h"
+#include "pal/grant.h"
+#include "pal/monitor.h"
+
+#define KNOWN_MAX 256
+#define OPEN_MAX 32		   /* images that stay open */
+#define HEAD_MAX 4096		   /* ranges and blocks are few: they fit the first page */
+#define SMALL (64ul << 10)	   /* a file that is scanned here rather than by a worker */
+#define SECOND 1000000000ll
+
+_Static_assert(sizeof(struct image_head) + IMAGE_RANGES_MAX * sizeof(struct image_range) <= HEAD_MAX, "one page");
+
+static struct known_image *known;
+static unsigned known_count, open_count;
+
+static int key_of(int fd, struct image_key *key)
+{
+	struct stat st;
+	int err = pal_fstat(fd, &st);
+
+	if (err)
+		return err;
+	if ((st.st_mode & S_IFMT) != S_IFREG)
+		return -EINVAL;
+	*key = (struct image_key){ .dev = st.st_dev, .ino = st.st_ino, .size = (u64)st.st_size,
+				   .mtime_ns = (s64)st.st_mtime * SECOND + (s64)st.st_mtime_nsec,
+				   .ctime_ns = (s64)st.st_ctime * SECOND + (s64)st.st_ctime_nsec };
+	return 0;
+}
+
+/* The entry moves to the front: the next exec looks for the same few. */
+static struct known_image *find(const struct image_key *key)
+{
+	for (struct known_image **p = &known, *i; (i = *p); p = &i->next) {
+		if (memcmp(&i->key, key, sizeof(*key)))
+			continue;
+		*p = i->next;
+		i->next = known;
+		known = i;
+		return i;
+	}
+	return NULL;
+}
+
+static void forget(struct known_image **at)
+{
+	struct known_image *i = *at;
+
+	*at = i->next;
+	if (i->fd >= 0) {
+		(void)pal_close(i->fd);
+		open_count--;
+	}
+	base_free(i->head);
+	base_free(i);
+	known_count--;
+}
+
+/* Make room by forgetting the one that was longest not looked for and is not in use. */
+static void make_room(bool open)
+{
+	struct known_image **last = NULL;
+
+	if (known_count < KNOWN_MAX && !(open && open_count >= OPEN_MAX))
+		return;
+	for (struct known_image **p = &known; *p; p = &(*p)->next)
+		if (!(*p)->uses && (!open || (*p)->fd >= 0))
+			last = p;
+	if (last)
+		forget(last);
+}
+
+static struct known_image *remember(const struct image_key *key, int fd, struct image_head *head)
+{
+	struct known_image *i;
+
+	make_room(fd >= 0);
+	i = known_count < KNOWN_MAX && !(fd >= 0 && open_count >= OPEN_MAX) ? base_zalloc(sizeof(*i)) : NULL;
+	if (!i)
+		return NULL;
+	*i = (struct known_image){ .next = known, .key = *key, .fd = fd, .head = head };
+	known = i;
+	known_count++;
+	open_count += fd >= 0;
+	return i;
+}
+
+/* The libOS's descriptors lie above the grant's numbers. */
+static int move_up(int fd)
+{
+	int up;
+
+	if (fd < 0 || fd >= GRANT_FD_FIRST_FREE)
+		return fd;
+	up = pal_dup(fd, GRANT_FD_FIRST_FREE);
+	(void)pal_close(fd);
+	return up;
+}
+
+static int load(const struct image_key *key, struct known_image **out)
+{
+	struct image_head *h, *shrunk;
+	char name[IMAGE_NAME_SIZE];
+	ssize_t n;
+	int fd;
+
+	image_name(key, name);
+	fd = move_up(pal_openat(GRANT_FD_CACHE, name, O_RDONLY | O_NOFOLLOW, 0));
+	if (fd < 0)
+		return fd;
+	h = base_alloc(HEAD_MAX);
+	n = h ? pal_pread(fd, h, HEAD_MAX, 0) : -ENOMEM;
+	if (n < 0 || !image_head_valid(h, (size_t)n, key)) {
+		base_free(h);
+		(void)pal_close(fd);
+		return n < 0 ? (int)n : -EINVAL;
+	}
+	if (!h->nsites) {
+		base_free(h);
+		(void)pal_close(fd);
+		*out = remember(key, -1, NULL);
+		return 0;
+	}
+	shrunk = base_realloc(h, h->size);
+	h = shrunk ?: h;
+	*out = remember(key, fd, h);
+	if (!*out) {
+		base_free(h);
+		(void)pal_close(fd);
+	}
+	return *out ? 0 : -ENOMEM;
+}
+
+/* Does a small file hold a system call instruction at all? Most programs that were just built do not, and asking the
+ * monitor about each of them would cost more than it can bring. */
+static bool worth_asking(int fd, u64 size)
+{
+	u8 *buf, last = 0;
+	bool found = false;
+
+	if (size > SMALL)
+		return true;
+	buf = base_alloc(HEAD_MAX);
+	for (u64 at = 0; buf && !found && at < size; at += HEAD_MAX) {
+		ssize_t n = pal_pread(fd, buf, HEAD_MAX, at);
+
+		for (ssize_t i = 0; i < n && !found; i++) {
+			found = last == 0x0f && buf[i] == 0x05;
+			last = buf[i];
+		}
+	}
+	base_free(buf);
+	return found;
+}
+
+static int ask(int fd)
+{
+	struct mon_reply reply;
+
+	return pal_monitor(MON_IMAGE, NULL, 0, &fd, 1, &reply, sizeof(reply), NULL, NULL);
+}
+
+struct known_image *image_lookup(struct file *f)
+{
+	struct known_image *i = NULL;
+	struct image_key key;
+	int err;
+
+	if (f->host_fd < 0 || f->ops->mmap || this_process()->vfork_child || key_of(f->host_fd, &key))
+		return NULL;
+	i = find(&key);
+	if (!i) {
+		err = load(&key, &i);
+		if (err == -ENOENT && !worth_asking(f->host_fd, key.size)) {
+			i = remember(&key, -1, NULL);
+		} else if (err == -ENOENT) {
+			err = ask(f->host_fd);
+			/* EAGAIN: it changed a moment ago, and may yet. Else there will be none. */
+			if (err >= 0)
+				err = load(&key, &i);
+			if (err < 0 && err != -EAGAIN)
+				i = remember(&key, -1, NULL);
+		} else if (err) {
+			i = remember(&key, -1, NULL);
+		}
+	}
+	return i && i->head ? i : NULL;
+}
