@@ -3,17 +3,6 @@
 #include "libos/sys/sys.h"
 #include "libos/vfs/vfs.h"
 
-/* The kernel's encodings of a device number: old-style 64-bit in stat, split in statx. */
-static unsigned dev_major(u64 dev)
-{
-	return (dev >> 8 & 0xfff) | (dev >> 32 & ~0xfffull);
-}
-
-static unsigned dev_minor(u64 dev)
-{
-	return (dev & 0xff) | (dev >> 12 & 0xffffff00);
-}
-
 static int put_stat(void *guest, const struct attr *a)
 {
 	struct stat st = {

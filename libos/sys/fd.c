@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Descriptors: duplicates, flags, locks. Record locks and flock are the host's, on host descriptors. */
+#include "libos/sys/sys.h"
+#include "libos/vfs/vfs.h"
+
+long sys_close(int fd)
+{
+	return fdtab_close(fd);
+}
+
+long sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last)
+		return -EINVAL;
+	return fdtab_close_range(first, last, flags);
+}
+
+static long duplicate(int fd, int min, bool cloexec)
+{
+	struct file *f = fdtab_get_path(fd);
+
+	return IS_ERR(f) ? PTR_ERR(f) : fdtab_add(f, min, cloexec);
+}
+
+long sys_dup(int fd)
+{
+	return duplicate(fd, 0, false);
+}
+
+static long duplicate_to(int fd, int to, bool cloexec)
+{
+	struct file *f;
+
+	if (to < 0 || (u64)to >= this_process()->rlimits[RLIMIT_NOFILE].rlim_cur)
+		return -EBADF;
+	f = fdtab_get_path(fd);
+	return IS_ERR(f) ? PTR_ERR(f) : fdtab_set(to, f, cloexec);
+}
+
+long sys_dup2(int fd, int to)
+{
+	struct file *f;
+
+	if (fd != to)
+		return duplicate_to(fd, to, false);
+	f = fdtab_get_path(fd);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	file_put(f);
+	return to;
+}
+
+long sys_dup3(int fd, int to, int flags)
+{
+	if (flags & ~O_CLOEXEC || fd == to)
+		return -EINVAL;
+	return duplicate_to(fd, to, flags & O_CLOEXEC);
+}
+
+/* Record locks: struct flock passes through but for the holder's id. Bad access modes are the host's to refuse: its
+ * descriptor was opened with the guest's. */
+static long record_lock(struct file *f, unsigned cmd, struct flock *guest)
+{
+	struct flock fl;
+	long r;
+
+	if (user_read(&fl, guest, sizeof(fl)))
+		return -EFAULT;
+	if (f->host_fd < 0)
+		return -EBADF;
+	if ((cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW) && fl.l_pid)
+		return -EINVAL;
+	r = restartable(pal_fcntl(f->host_fd, cmd, (u64)&fl));
+	if (r)
+		return r;
+	if (cmd != F_GETLK && cmd != F_OFD_GETLK) {
+		if (cmd == F_SETLK || cmd == F_SETLKW)
+			f->locked = true;
+		return 0;
+	}
+	if (fl.l_type != F_UNLCK && fl.l_pid > 0)
+		fl.l_pid = task_guest_pid(fl.l_pid);
+	return user_write(guest, &fl, sizeof(fl));
+}
+
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
+#define ON_HOST (O_APPEND | O_NONBLOCK)
+
+static long set_flags(struct file *f, int flags)
+{
+	int r = 0;
+
+	if (f->ops->setflags)
+		r = f->ops->setflags(f, flags & SETTABLE);
+	else if (f->host_fd >= 0)
+		r = pal_fcntl(f->host_fd, F_SETFL, flags & ON_HOST);
+	if (r)
+		return r;
+	atomic_store(&f->flags, (f->flags & ~SETTABLE) | (flags & SETTABLE));
+	return 0;
+}
+
+/* O_APPEND and O_NONBLOCK belong to the open file description, which other processes share: ask the host. */
+static long get_flags(const struct file *f)
+{
+	long host;
+
+	if (f->flags & O_PATH || f->ops->setflags || f->host_fd < 0)
+		return f->flags | O_LARGEFILE;
+	host = pal_fcntl(f->host_fd, F_GETFL, 0);
+	return host < 0 ? host : (f->flags & ~ON_HOST) | (host & ON_HOST) | O_LARGEFILE;
+}
+
+struct owner_ex {
+	int type;
+	s32 pid;
+};
+
+static long owner_ex(struct file *f, unsigned cmd, struct owner_ex *guest)
+{
+	struct owner_ex o = { .type = f->owner < 0 ? 2 : 1, .pid = f->owner < 0 ? -f->owner : f->owner };
+
+	if (cmd == F_GETOWN_EX)
+		return user_write(guest, &o, sizeof(o));
+	if (user_read(&o, guest, sizeof(o)))
+		return -EFAULT;
+	if (o.type < 0 || o.type > 2)
+		return -EINVAL;
+	f->owner = o.type == 2 ? -o.pid : o.pid;
+	return 0;
+}
+
+static long seals(struct file *f, unsigned cmd, u64 arg)
+{
+	return f->host_fd >= 0 ? pal_fcntl(f->host_fd, cmd, arg) : -EINVAL;
+}
+
+static long control(struct file *f, int fd, unsigned cmd, u64 arg)
+{
+	switch (cmd) {
+	case F_GETFL:
+		return get_flags(f);
+	case F_SETFL:
+		return set_flags(f, arg);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return record_lock(f, cmd, (struct flock *)arg);
+	case F_GETOWN:
+		return f->owner;
+	case F_SETOWN:
+		if ((int)arg == INT32_MIN)
+			return -EINVAL;
+		f->owner = arg;
+		return 0;
+	case F_GETOWN_EX:
+	case F_SETOWN_EX:
+		return owner_ex(f, cmd, (struct owner_ex *)arg);
+	case F_GETSIG:
+		return f->owner_sig;
+	case F_SETSIG:
+		if (arg > SIG_COUNT)
+			return -EINVAL;
+		f->owner_sig = arg;
+		return 0;
+	case F_ADD_SEALS:
+	case F_GET_SEALS:
+	case F_GETPIPE_SZ:
+		return seals(f, cmd, arg);
+	case F_SETPIPE_SZ:
+		return f->host_fd >= 0 ? pal_fcntl(f->host_fd, cmd, arg) : -EBADF;
+	case F_GETLEASE:
+		return F_UNLCK;
+	case F_SETLEASE:
+	case F_NOTIFY:
+		/* Leases may be refused (fcntl(2)); callers go on without. */
+		return -EINVAL;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_fcntl(int fd, unsigned cmd, u64 arg)
+{
+	cleanup_file struct file *f = NULL;
+
+	switch (cmd) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		f = fdtab_get_path(fd);
+		if (IS_ERR(f))
+			return PTR_ERR(f);
+		if ((int)arg < 0 || arg >= this_process()->rlimits[RLIMIT_NOFILE].rlim_cur)
+			return -EINVAL;
+		return duplicate(fd, arg, cmd == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return fdtab_flags(fd, -1);
+	case F_SETFD:
+		return fdtab_flags(fd, arg & FD_CLOEXEC);
+	}
+	f = cmd == F_GETFL ? fdtab_get_path(fd) : fdtab_get(fd);
+	return IS_ERR(f) ? PTR_ERR(f) : control(f, fd, cmd, arg);
+}
+
+long sys_flock(int fd, int op)
+{
+	cleanup_file struct file *f = fdtab_get(fd);
+	int kind = op & ~LOCK_NB;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
+		return -EINVAL;
+	return f->host_fd >= 0 ? restartable(pal_flock(f->host_fd, op)) : -EINVAL;
+}
