@@ -1,16 +1,67 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The patched-image cache's door: a picoprocess passes an executable file and would get its patched copy.
+ * The patched-image cache's door: a picoprocess passes an executable file and asks for its patched copy (rewrite.h).
  *
- * No worker that makes such copies is attached to this monitor, so the answer is ENOSYS, which tells the libOS to
- * rewrite system calls at map time by itself. The table in port.c has checked shape and descriptors already; a worker
- * would be asked here, and its answer sent later with the request's id.
+ * What is there already is linked into the sandbox's view at once. What is not is built by a child of the monitor, which
+ * runs the confined worker, publishes its output and answers: the monitor's own loop never waits. A sandbox that asks
+ * for many at a time is told to try again.
  */
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "gshd/log.h"
 #include "gshd/monitor.h"
+
+#define BUILDERS_MAX 4
+
+static void build(struct monitor *m, struct request *r, const struct image_key *key)
+{
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The loop's handlers would tell the monitor of our signals as if they were its own. */
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	err = image_cache_build(&m->images, r->fds[0], key);
+	if (err && err != -ENOEXEC)
+		log_line("an executable could not be rewritten: error %d", -err);
+	r->reply.head.error = -err;
+	port_reply(r);
+	_exit(0);
+}
 
 void answer_image(struct monitor *m, struct request *r)
 {
-	(void)m;
+	struct image_key key;
+	pid_t pid;
+	int err;
+
 	r->reply.head.error = ENOSYS;
+	if (m->images.view < 0)
+		return;
+	err = image_cache_find(&m->images, r->fds[0], &key);
+	if (err == -ENOENT && m->nbuilders >= BUILDERS_MAX)
+		err = -EAGAIN;
+	r->reply.head.error = -err;
+	if (err != -ENOENT)
+		return;
+	pid = fork();
+	if (!pid)
+		build(m, r, &key);
+	if (pid < 0) {
+		r->reply.head.error = EAGAIN;
+		return;
+	}
+	m->builders[m->nbuilders++] = pid;
+	r->later = true;
+}
+
+void image_reaped(struct monitor *m, pid_t pid)
+{
+	for (unsigned i = 0; i < m->nbuilders; i++)
+		if (m->builders[i] == pid) {
+			m->builders[i] = m->builders[--m->nbuilders];
+			return;
+		}
 }

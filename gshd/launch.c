@@ -244,6 +244,11 @@ int launch(struct monitor *m, struct confine_note *note)
 	for (unsigned i = 0; i < m->spec.nlayers; i++)
 		l.layers[i] = m->spec.layers[i];
 	find_hidden(&l);
+	/* Without the cache system calls trap, which is slow and nothing else. */
+	err = image_cache_open(&m->images, m->store, m->spec.name);
+	if (err)
+		log_line("no cache of rewritten images: %s", strerror(-err));
+	l.spec.cache = m->images.view;
 	l.spec.image = open_image(note);
 	if (l.spec.image < 0)
 		return l.spec.image;

@@ -167,6 +167,8 @@ static void on_sigchld(evutil_socket_t sig, short what, void *arg)
 			gone = true;
 			if (m->state != BOX_STOPPING)
 				log_line("the leader ended by itself, wait status %#x", status);
+		} else {
+			image_reaped(m, pid);
 		}
 	if (gone) {
 		m->child.pid = -1;

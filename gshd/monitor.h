@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "gshd/store.h"
+#include "gshd/rewrite.h"
 #include "gshd/wire.h"
 #include "pal/confine/confine.h"
 #include "pal/monitor.h"
@@ -66,6 +67,9 @@ struct monitor {
 	bool had_session;
 	struct held_pty *ptys;
 	unsigned nptys;
+	struct image_cache images;  /* images.view is -1 if there is none */
+	pid_t builders[4];
+	unsigned nbuilders;
 
 	size_t logged;		   /* bytes of the sandbox's own diagnostics so far */
 	char last_words[256];	   /* the last line of them */
@@ -115,6 +119,9 @@ int port_start(struct monitor *m) __attribute__((warn_unused_result));
 void port_close(struct monitor *m);
 /* One request: what came, and what will be answered. The answer functions fill in the latter. */
 struct request {
+	int sock;		/* where the answer goes */
+	uint64_t id;
+	bool later;		/* set by the answerer: somebody else calls port_reply */
 	const void *data;
 	size_t size;
 	int *fds;		/* without the reply end */
@@ -127,9 +134,14 @@ struct request {
 		unsigned nfds;
 	} reply;
 };
+void port_reply(const struct request *r);
 void answer_pty(struct monitor *m, struct request *r);
 void answer_setattr(struct monitor *m, struct request *r);
 void answer_image(struct monitor *m, struct request *r);
+
+/* ---- answer_image.c ---- */
+/* A child of the monitor ended; it may have been a builder. */
+void image_reaped(struct monitor *m, pid_t pid);
 
 /* ---- answer_pty.c ---- */
 /* A fresh terminal of this sandbox; both descriptors are the caller's. Its number or -errno. */

@@ -3,7 +3,7 @@
  * The request port: what any picoprocess may ask of the monitor.
  *
  * Requests come over one socket that all picoprocesses share; each brings the descriptor to answer to. A request is
- * read, checked against the table, answered at once, and every descriptor that came with it closed. Who sent it is not
+ * read, checked against the table, answered at once (or by a child), and every descriptor that came with it closed. Who sent it is not
  * known and does not matter: the sandbox is one trust domain.
  */
 #include <errno.h>
@@ -29,9 +29,9 @@ static const struct {
 	{ MON_IMAGE, ANY, 0, 0, 1, answer_image },
 };
 
-static void send_reply(int sock, uint64_t id, const struct request *r)
+void port_reply(const struct request *r)
 {
-	struct mon_msg head = { .type = MON_REPLY, .id = id };
+	struct mon_msg head = { .type = MON_REPLY, .id = r->id };
 	union {
 		char buf[CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr align;
@@ -52,7 +52,7 @@ static void send_reply(int sock, uint64_t id, const struct request *r)
 		memcpy(CMSG_DATA(h), r->reply.fds, r->reply.nfds * sizeof(int));
 	}
 	/* The asker may have died, or given us something that is no socket: its loss. */
-	if (sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (sendmsg(r->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("an answer was not taken: %s", strerror(errno));
 }
 
@@ -74,12 +74,15 @@ static void handle(struct monitor *m, const char *buf, size_t size, int *fds, un
 			monitor_violation(m, "a request of a wrong shape");
 			return;
 		}
+		r.sock = fds[0];
+		r.id = msg.id;
 		r.data = buf + sizeof(msg);
 		r.size = msg.len;
 		r.fds = fds + 1;
 		r.nfds = nfds - 1;
 		table[i].answer(m, &r);
-		send_reply(fds[0], msg.id, &r);
+		if (!r.later)
+			port_reply(&r);
 		for (unsigned k = 0; k < r.reply.nfds; k++)
 			close(r.reply.fds[k]);
 		return;

@@ -82,7 +82,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct wire_conn *c = arg;
 
 	(void)what;
-	if (evbuffer_write(c->out, fd) < 0 && errno != EAGAIN && errno != EINTR) {
+	/* With nothing to write the result is -1 and errno whatever it was. */
+	if (evbuffer_get_length(c->out) && evbuffer_write(c->out, fd) < 0 && errno != EAGAIN && errno != EINTR) {
 		conn_free(c);
 		return;
 	}
