@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* epoll, as sys/epoll.c and vfs/file.c use it. */
+/* epoll, as sys/epoll.c uses it. */
 #ifndef LIBOS_FS_EPOLL_H
 #define LIBOS_FS_EPOLL_H
 
@@ -8,7 +8,5 @@
 int epoll_create(int flags); /* descriptor or -errno */
 /* epoll_ctl(2) on f, which stands at number fd; ev is the guest's. */
 int epoll_control(struct file *ep, int op, int fd, struct file *f, struct epoll_event *ev);
-/* f's last count is gone: drop the duplicates that epolls hold of its host descriptor. */
-void epoll_forget(struct file *f);
 
 #endif

@@ -53,6 +53,10 @@ struct file *tty_file_from_host(int fd);
 /* sig was queued to p or one of its threads. Takes p->sig.lock. */
 void signalfd_notify(struct process *p, int sig);
 
+/* ---- epoll.c ---- */
+/* f's last count is gone: drop the duplicates that epolls hold of its host descriptor. */
+void epoll_forget(struct file *f);
+
 /* ---- dev.c ---- */
 struct file *null_file_create(int flags); /* /dev/null without a name */
 

@@ -10,9 +10,10 @@
 
 static const struct node_ops pseudo_node_ops, pseudo_magic_ops;
 
+/* NULL: the file lost its name on the way through an exec (its process is gone); what was generated can still be read. */
 static struct pseudo_node *file_node(struct file *f)
 {
-	return to_pseudo(path_node(&f->path));
+	return f->path.dentry ? to_pseudo(path_node(&f->path)) : NULL;
 }
 
 s64 pseudo_number(const char *name)
@@ -166,6 +167,8 @@ static int render(struct pseudo_node *p, int fd)
 	struct buf b = { 0 };
 	ssize_t r;
 
+	if (!p)
+		return 0;
 	if (p->desc->text)
 		base_buf_puts(&b, p->desc->text);
 	r = p->desc->show ? p->desc->show(p, &b) : 0;
@@ -243,7 +246,7 @@ static ssize_t text_write(struct file *f, const void *buf, size_t n)
 	char *text;
 	ssize_t r;
 
-	if (!p->desc->store)
+	if (!p || !p->desc->store)
 		return -EACCES;
 	if (n >= PAGE_SIZE)
 		return -EINVAL;
@@ -354,6 +357,8 @@ static ssize_t dir_getdents(struct file *f, void *buf, size_t size)
 	unsigned rows = 0;
 	bool end = false, room = true;
 
+	if (!dir)
+		return 0;
 	for (const struct pseudo_desc *d = dir->desc->children; d && d->name; d++)
 		rows++;
 	lock(&f->lock);

@@ -93,6 +93,7 @@ struct file *file_get(struct file *f)
 
 static void file_free(struct file *f)
 {
+	epoll_forget(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	if (f->host_fd >= 0)
