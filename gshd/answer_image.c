@@ -13,8 +13,6 @@
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 
-#define BUILDERS_MAX 4
-
 static void build(struct monitor *m, struct request *r, const struct image_key *key)
 {
 	int err;

@@ -27,6 +27,7 @@
 #define SESSIONS_MAX 256
 #define PTYS_MAX 1024
 #define ASKS_MAX 256
+#define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
 enum box_state {
 	BOX_BOOTING = 1,  /* the leader has not said that it is ready */
@@ -68,7 +69,7 @@ struct monitor {
 	struct held_pty *ptys;
 	unsigned nptys;
 	struct image_cache images;  /* images.view is -1 if there is none */
-	pid_t builders[4];
+	pid_t builders[BUILDERS_MAX];
 	unsigned nbuilders;
 
 	size_t logged;		   /* bytes of the sandbox's own diagnostics so far */

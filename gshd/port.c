@@ -3,8 +3,8 @@
  * The request port: what any picoprocess may ask of the monitor.
  *
  * Requests come over one socket that all picoprocesses share; each brings the descriptor to answer to. A request is
- * read, checked against the table, answered at once (or by a child), and every descriptor that came with it closed. Who sent it is not
- * known and does not matter: the sandbox is one trust domain.
+ * read, checked against the table, answered at once or by a child, and every descriptor that came with it closed. Who
+ * sent it is not known and does not matter: the sandbox is one trust domain.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -2,10 +2,10 @@
 /*
  * pico: run one command in a sandbox of its own without a daemon. A developer's tool.
  *
- *	pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [-v] -- CMD ARGS...
+ *	pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [--cache DIR] [-v] -- CMD ARGS...
  *
  * Rung N (the default) applies the trap filter only, so gdb and strace work as on any program; A and B confine as the
- * monitor does. --top keeps the changes in DIR (DIR/layers/0001, DIR/work); else they go to a scratch directory that
+ * monitor does. --cache rewrites system calls by a cache of patched images in DIR. --top keeps the changes in DIR (DIR/layers/0001, DIR/work); else they go to a scratch directory that
  * is removed. stdin, stdout and stderr are passed through; the exit status is the command's. It serves the request
  * port as far as terminals go and answers ENOSYS to the rest.
  */
@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "gshd/rewrite.h"
 #include "pal/confine/confine.h"
 #include "pal/monitor.h"
 
@@ -43,6 +44,7 @@ struct pico {
 	char tree[256], shm[64], base[4096], image[4096];
 	bool scratch, verbose;
 	int control, port, signals;
+	struct image_cache images;
 	int ptys[PTYS_MAX];	/* masters by number; -1: none */
 	int pid;		/* guest pid of the command, 0: not started */
 	int status;		/* as wait4 gives it, valid once done */
@@ -136,7 +138,7 @@ static void spawn(struct pico *p)
 	p->spec.nlayers = 1;
 	p->spec.work = "work";
 	p->spec.hostname = "pico";
-	p->spec.cache = -1;
+	p->spec.cache = p->images.view;
 	p->spec.log = 2;
 	make_trees(p);
 	p->spec.image = open(p->image, O_RDONLY | O_CLOEXEC);
@@ -282,6 +284,33 @@ static int pty_new(struct pico *p, int *slave)
 	return master;
 }
 
+static int image(struct pico *p, int fd)
+{
+	struct image_key key;
+	int err = image_cache_find(&p->images, fd, &key);
+
+	return err == -ENOENT ? image_cache_build(&p->images, fd, &key) : err;
+}
+
+/* The cache belongs to the sandbox "pico" of a store of its own. */
+static void open_cache(struct pico *p, const char *dir)
+{
+	char path[PATH_MAX];
+	int store, err;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		die(dir, errno);
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/boxes%s", dir, i ? "/pico" : "");
+		if (mkdir(path, 0700) && errno != EEXIST)
+			die(path, errno);
+	}
+	store = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err = store < 0 ? -errno : image_cache_open(&p->images, store, "pico");
+	if (err)
+		die(dir, -err);
+}
+
 static void hear_port(struct pico *p)
 {
 	static char buf[MON_MSG_MAX];
@@ -305,6 +334,8 @@ static void hear_port(struct pico *p)
 		r.error = out[0] < 0 ? EIO : 0;
 		nout = out[0] >= 0;
 	}
+	if (m->type == MON_IMAGE && nfds == 2 && p->images.view >= 0)
+		r.error = -image(p, fds[1]);
 	if (p->verbose)
 		fprintf(stderr, "pico: request %u: %s\n", m->type, r.error ? strerror(r.error) : "done");
 	send_msg(fds[0], MON_REPLY, m->id, &r, sizeof(r), out, nout);
@@ -385,7 +416,7 @@ static void loop(struct pico *p)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [-v] -- CMD ARGS...\n");
+	fprintf(stderr, "usage: pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [--cache DIR] [-v] -- CMD ARGS...\n");
 	exit(2);
 }
 
@@ -405,9 +436,10 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "rung", 1, NULL, 'r' }, { "top", 1, NULL, 't' },   { "base", 1, NULL, 'b' },
-		{ "image", 1, NULL, 'i' }, { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
+		{ "image", 1, NULL, 'i' }, { "cache", 1, NULL, 'c' }, { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
-	static struct pico p = { .spec = { .rung = GRANT_RUNG_NONE, .base = "/" }, .scratch = true };
+	static struct pico p = { .spec = { .rung = GRANT_RUNG_NONE, .base = "/" }, .images.view = -1,
+				  .scratch = true };
 	int c;
 
 	for (int i = 0; i < PTYS_MAX; i++)
@@ -425,6 +457,8 @@ int main(int argc, char **argv)
 			p.spec.base = p.base;
 		} else if (c == 'i') {
 			snprintf(p.image, sizeof(p.image), "%s", optarg);
+		} else if (c == 'c') {
+			open_cache(&p, optarg);
 		} else if (c == 'v') {
 			p.verbose = true;
 		} else {

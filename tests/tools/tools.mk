@@ -4,6 +4,6 @@
 .PHONY: tools
 tools: $(B)/tests/pico
 
-$(B)/tests/pico: $(call host_obj,tests/tools/pico.c $(wildcard pal/confine/*.c))
+$(B)/tests/pico: $(call host_obj,tests/tools/pico.c $(wildcard pal/confine/*.c) $(wildcard gshd/rewrite*.c))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs libseccomp)
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs libseccomp) -lZydis
