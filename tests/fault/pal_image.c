@@ -390,6 +390,83 @@ static void test_clock(void)
 		fail(133, "the filter's rows");
 }
 
+/* Not a test: what the PAL's calls cost, in ns. */
+static u64 now(void)
+{
+	struct timespec t;
+
+	pal_clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ul + t.tv_nsec;
+}
+
+#define COST(what, n, expr)                                                                         \
+	do {                                                                                        \
+		u64 cost_best = ~0ul;                                                               \
+                                                                                                    \
+		for (int cost_round = 0; cost_round < 5; cost_round++) {                            \
+			u64 cost_start = now();                                                     \
+                                                                                                    \
+			for (int cost_i = 0; cost_i < (n); cost_i++)                                \
+				{ expr; }                                                           \
+			cost_start = now() - cost_start;                                            \
+			cost_best = MIN(cost_best, cost_start);                                     \
+		}                                                                                   \
+		pal_log("%-32s %lu.%lu ns", what, cost_best / (n), cost_best * 10 / (n) % 10);      \
+	} while (0)
+
+static void end_at_once(void *arg)
+{
+	pal_exit(0);
+}
+
+static s32 fork_and_wait(bool vfork)
+{
+	static s32 pid;
+	static struct thread *t;
+
+	if (!t)
+		t = thread_new();
+	if (vfork)
+		pal_vfork(&t->tcb, end_at_once, NULL, &pid);
+	else if (pal_fork(&pid) == 0)
+		pal_exit(0);
+	return status_of(pid);
+}
+
+static void thread_and_wait(void)
+{
+	struct thread *t = thread_new();
+
+	pal_thread_start(&t->tcb, 0x4000 + (uintptr_t)t, count, t);
+	wait_gone(t);
+}
+
+static void measure(void)
+{
+	static char block[4096], block2[4096];
+	struct timespec t;
+	struct pal_kick k = { 0 };
+	int status;
+
+	COST("getppid", 1000000, pal_getppid());
+	COST("futex wake (cancellable)", 1000000, pal_futex((u32 *)&counter, FUTEX_WAKE, 1, NULL, NULL, 0));
+	COST("write to pipe, read", 200000, pal_write(pipe_fds[1], "x", 1); pal_read(pipe_fds[0], block, 1));
+	COST("clock_gettime", 1000000, pal_clock_gettime(CLOCK_MONOTONIC, &t));
+	COST("kick to self", 100000, pal_kick(pal_getpid(), main_thread->tcb.host_tid, &k));
+	COST("alloc, free 64", 1000000, base_free(base_alloc(64)));
+	COST("alloc, free 50000 (no touch)", 20000, base_free(base_alloc(50000)));
+	COST("memcpy 8", 10000000, memcpy(block, block2, *(volatile size_t *)&(size_t){ 8 }));
+	COST("memcpy 64", 10000000, memcpy(block, block2, *(volatile size_t *)&(size_t){ 64 }));
+	COST("memcpy 200", 1000000, memcpy(block, block2, *(volatile size_t *)&(size_t){ 200 }));
+	COST("memcpy 4096", 1000000, memcpy(block, block2, *(volatile size_t *)&(size_t){ 4096 }));
+	COST("memset 64", 10000000, memset(block, 0, *(volatile size_t *)&(size_t){ 64 }));
+	COST("memset 300", 1000000, memset(block, 0, *(volatile size_t *)&(size_t){ 300 }));
+	COST("thread start, exit", 2000, thread_and_wait());
+	COST("fork, exit, wait", 500, status = fork_and_wait(false));
+	COST("vfork, exit, wait", 500, status = fork_and_wait(true));
+	(void)status;
+}
+
 void libos_start_leader(void)
 {
 	const char *test = pal_grant()->sandbox;
@@ -424,6 +501,8 @@ void libos_start_leader(void)
 		test_forks();
 	} else if (!strcmp(test, "fork-locks")) {
 		test_fork_locks();
+	} else if (!strcmp(test, "measure")) {
+		measure();
 	} else if (!strcmp(test, "clock")) {
 		test_clock();
 	} else {
