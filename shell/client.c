@@ -305,6 +305,7 @@ int box_begin(struct box *box, const char *method, struct json_object *params, b
 	else if (reply.error[0])
 		result = fail_reply(&reply);
 	box->session = (int)reply_number(reply.params, "session", 0);
+	box->pid = (int)reply_number(reply.params, "pid", 0);
 	client_reply_free(&reply);
 	return result;
 }
@@ -346,9 +347,9 @@ int box_signal(const struct box *box, int sig)
 	struct json_object *p = json_object_new_object();
 	struct client_reply reply = { 0 };
 	struct client *c;
-	int err = client_open(&c, box->path);
+	int err = box->pid > 1 ? client_open(&c, box->path) : -ESRCH;
 
-	json_object_object_add(p, "session", json_object_new_int(box->session));
+	json_object_object_add(p, "pid", json_object_new_int(-box->pid));
 	json_object_object_add(p, "signal", json_object_new_int(sig));
 	if (err) {
 		json_object_put(p);

@@ -49,7 +49,8 @@ void reply_date(struct json_object *item, const char *key);
 struct box {
 	char name[80]; /* of the sandbox */
 	char *path;    /* of the monitor's socket */
-	int session;   /* after box_begin() */
+	int session;   /* after box_begin(); and the command's pid, which leads its process group */
+	int pid;
 	struct client *conn;
 };
 

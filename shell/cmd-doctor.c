@@ -2,8 +2,8 @@
 /*
  * gsh doctor: what of this host gsh can use, and what to do where it lacks something.
  *
- * Half of it is gshd's, which knows the ladder of confinement; this half is what only the client can see, and it is
- * told even if gshd does not start: that is when a doctor is needed.
+ * Most of it is gshd's, which knows the ladder of confinement. What the client can see it tells even if gshd does not
+ * start: that is when a doctor is needed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +104,7 @@ static bool any_failed(struct json_object *items)
 	return false;
 }
 
+/* gshd's findings; without it, what can be found out here of the likely causes. */
 static void add_daemons(struct json_object *items)
 {
 	struct json_object *reply, *theirs;
@@ -111,6 +112,9 @@ static void add_daemons(struct json_object *items)
 
 	if (ask_daemon("Doctor", NULL, &reply)) {
 		add(items, "daemon", "fail", "gshd cannot be reached", "see the message above");
+		check_kernel(items);
+		check_device(items, "/dev/ptmx", "terminals", "warn", "as root: chmod 0666 /dev/ptmx");
+		check_device(items, "/dev/fuse", "fuse", "warn", "as root: modprobe fuse; chmod 0666 /dev/fuse");
 		return;
 	}
 	theirs = reply_items(reply);
@@ -142,12 +146,8 @@ static int exec(const struct call *call)
 	int result = 0;
 	bool failed;
 
-	check_kernel(items);
 	check_program(items, "gshd");
 	check_program(items, "gfs");
-	check_device(items, "/dev/ptmx", "terminals", "fail", "as root: chmod 0666 /dev/ptmx");
-	check_device(items, "/dev/fuse", "fuse", "warn",
-		     "gsh mount will not work; as root: modprobe fuse, chmod 0666 /dev/fuse");
 	check_mount(items);
 	add_daemons(items);
 	failed = any_failed(items);

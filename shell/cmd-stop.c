@@ -39,8 +39,10 @@ static int sweep(bool all, size_t *running)
 	items = reply_items(reply);
 	for (i = 0; i < json_object_array_length(items); i++) {
 		struct json_object *item = json_object_array_get_idx(items, i);
+		const char *state = reply_string(item, "state");
 
-		if (strcmp(reply_string(item, "state"), "running") != 0)
+		/* One that is just starting or stopping needs gshd too. */
+		if (strcmp(state, "stopped") == 0 || strcmp(state, "damaged") == 0)
 			continue;
 		err = all ? stop(reply_string(item, "name")) : 0;
 		*running += !all || err;

@@ -156,7 +156,7 @@ struct run {
 
 /* An exit status, or a failure. */
 int run_command(const struct run *run) MUST_CHECK;
-/* The same for a session that exists; session 0 = the newest one. */
+/* The same for a session that exists. */
 int run_attach(const char *sandbox, int session) MUST_CHECK;
 
 /* ---- show.c: answers on stdout ---- */

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@ static void run_program(int said)
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(said, 2);
+	/* What our caller has open beyond these, a pipe perhaps at whose end somebody waits, is nothing to a daemon. */
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	find_program(path, sizeof(path));
 	execlp(path, "gshd", (char *)NULL);
 	dprintf(2, "cannot execute %s: %s", path, strerror(errno));
