@@ -35,3 +35,8 @@ $(GUEST)/musl/%: tests/guest/%.c $(GUEST)/musl/t.o $(GUEST_LIB)
 
 guest_asm = $(1:tests/guest/%.S=$(GUEST)/dyn/%) $(1:tests/guest/%.S=$(GUEST)/static/%) $(1:tests/guest/%.S=$(GUEST)/musl/%): $(1)
 $(foreach s,$(wildcard tests/guest/*.S),$(eval $(call guest_asm,$(s))))
+
+# Everything that tests/run needs beside the programs themselves. UNIT_PROGS is complete only when all is read.
+.PHONY: check-programs
+check-programs: guest tools
+	$(Q)$(MAKE) -s -k --no-print-directory $(UNIT_PROGS)
