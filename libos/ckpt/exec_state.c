@@ -134,8 +134,10 @@ static int write_state(const struct buf *b)
 	if (!err)
 		err = pal_dup_to(fd, GRANT_FD_STATE);
 	pal_close(fd);
-	/* The host's exec keeps what is not marked: this, and what fdtab_save has unmarked. */
-	return err < 0 ? err : pal_fcntl(GRANT_FD_STATE, F_SETFD, 0);
+	if (err >= 0)
+		err = pal_fcntl(GRANT_FD_STATE, F_SETFD, 0);
+	/* The host's exec keeps what is not marked: the grant's own, these, and what fdtab_save has unmarked. */
+	return err < 0 ? err : pal_fcntl(GRANT_FD_LEADER, F_SETFD, 0);
 }
 
 long exec_state_switch(struct program *prog)
@@ -212,6 +214,8 @@ static int load_scalars(struct cursor *c, struct thread *t)
 	p->start_ns = s->start_ns;
 	p->pdeathsig = s->pdeathsig;
 	p->ctty_fd = s->ctty_fd;
+	if (p->ctty_fd >= 0)
+		(void)!pal_fcntl(p->ctty_fd, F_SETFD, FD_CLOEXEC);
 	p->dumpable = s->dumpable;
 	p->no_new_privs = s->no_new_privs;
 	p->child_subreaper = s->subreaper;

@@ -4,8 +4,8 @@
  * through the outcome pipe; what succeeds closes it (task/exec.c).
  */
 #include "libos/coord/leader.h"
-#include "libos/coord/area.h"
 #include "libos/fs/kinds.h"
+#include "libos/fs/tty.h"
 #include "libos/vfs/vfs.h"
 
 #define STRINGS_MAX (8u << 20) /* of a memfd: beyond what exec takes anyway */
@@ -86,24 +86,13 @@ static int split_strings(struct command *c)
 	return 0;
 }
 
-static int set_session(struct process *p, struct order *o)
+static int set_session(struct process *p, const struct order *o)
 {
-	struct stat st;
-	int err = task_setsid();
+	int r = task_setsid();
 
-	if (err < 0)
-		return err;
-	if (!(((const struct mon_start *)o->payload)->flags & MON_START_SESSION))
-		return 0;
-	err = pal_ioctl(o->fds[3], TIOCSCTTY, 0);
-	if (!err)
-		err = pal_fstat(o->fds[3], &st);
-	if (err)
-		return err;
-	p->ctty_fd = o->fds[3];
-	o->fds[3] = -1;
-	p->slot->tty = (u32)st.st_rdev;
-	return 0;
+	if (r < 0 || !(((const struct mon_start *)o->payload)->flags & MON_START_SESSION))
+		return MIN(r, 0);
+	return tty_set_controlling(p, o->fds[3]);
 }
 
 static int set_files(struct order *o)

@@ -26,7 +26,7 @@ struct epoll {
 	unsigned size;
 };
 
-static struct mutex epoll_lock = MUTEX_INIT; /* guards everything here; innermost but for the heap */
+struct mutex epoll_lock = MUTEX_INIT; /* guards everything here; innermost but for the heap */
 static struct list epolls = { &epolls, &epolls };
 static unsigned duplicates; /* registrations with .own, over all */
 

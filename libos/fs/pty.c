@@ -19,7 +19,7 @@ struct ptm {
 	int slave;		/* kept for the first open; -1: given away */
 };
 
-static struct mutex ptm_lock = MUTEX_INIT; /* guards the list and .slave */
+struct mutex ptm_lock = MUTEX_INIT; /* guards the list and .slave */
 static struct list ptms = { &ptms, &ptms };
 
 /* The slave that a master of ours keeps, or -1. */
@@ -38,6 +38,18 @@ static int kept_slave(unsigned number)
 	}
 	unlock(&ptm_lock);
 	return fd;
+}
+
+bool pty_is_ours(unsigned number)
+{
+	struct ptm *m;
+	bool found = false;
+
+	lock(&ptm_lock);
+	list_for_each(m, &ptms, link)
+		found |= m->number == number;
+	unlock(&ptm_lock);
+	return found;
 }
 
 int pty_open_slave(unsigned number)

@@ -28,8 +28,12 @@ int tty_set_controlling(struct process *p, int fd);
 int ptm_open(struct pseudo_node *n, struct file *f);
 /* A host descriptor for slave `number`, or -errno (-ENOENT: no such pty). */
 int pty_open_slave(unsigned number);
+bool pty_is_ours(unsigned number); /* this process has its master open */
 
 /* ---- pts.c ---- */
 void pts_attr(unsigned number, struct attr *a);
+
+/* ---- pty.c ---- */
+extern struct mutex ptm_lock; /* for fork: task/fork_locks.c */
 
 #endif

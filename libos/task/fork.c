@@ -8,13 +8,11 @@
  */
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
+#include "libos/coord/coord.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
 #include "libos/vfs/file.h"
-
-void coord_forked(void) __attribute__((weak));
-void vfs_forked(bool threads) __attribute__((weak));
 
 /* Only the caller lives on in the child; the others' regions are memory to be used again. */
 static void drop_other_threads(struct process *p, struct thread *self)
@@ -29,6 +27,19 @@ static void drop_other_threads(struct process *p, struct thread *self)
 	list_init(&p->threads);
 	list_add(&p->threads, &self->sibling);
 	p->nthreads = 1;
+}
+
+/* A thread that is gone may have held an open file's lock, over a call that blocked. */
+static void remake_file_locks(struct fdtab *t)
+{
+	for (int fd = fdtab_next(t, 0); fd >= 0; fd = fdtab_next(t, fd + 1)) {
+		struct file *f = fdtab_get_path(fd);
+
+		if (IS_ERR(f))
+			continue;
+		mutex_init(&f->lock);
+		file_put(f);
+	}
 }
 
 static void drop_children(struct process *p)
@@ -70,10 +81,9 @@ static void fork_child(s32 pid, const struct clone_request *a)
 	signal_fork(p, t, p);
 	timers_fork_child(p);
 	mm_fork_child(p->mm);
-	if (vfs_forked)
-		vfs_forked(threads);
-	if (coord_forked)
-		coord_forked();
+	if (threads)
+		remake_file_locks(p->files);
+	coord_forked();
 	atomic_store(&t->tcb.pending, 0);
 	process_slot_run(p->slot, p->slot->host_pid);
 }

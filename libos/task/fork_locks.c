@@ -8,29 +8,36 @@
 #include "libos/task/task.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
+#include "libos/fs/epoll.h"
+#include "libos/fs/tty.h"
+
+#define LOCKS 8
+
+static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
+{
+	struct mutex *const order[LOCKS] = {
+		&p->lock, &p->files->lock, &p->fs->lock, &dcache_lock, &p->mm->lock, &p->sig.lock, &epoll_lock, &ptm_lock,
+	};
+
+	memcpy(out, order, sizeof(order));
+}
 
 void fork_locks_take(void)
 {
-	struct process *p = this_process();
+	struct mutex *locks[LOCKS];
 
-	lock(&p->lock);
-	lock(&p->files->lock);
-	lock(&p->fs->lock);
-	lock(&dcache_lock);
-	lock(&p->mm->lock);
-	lock(&p->sig.lock);
+	locks_in_order(this_process(), locks);
+	for (unsigned i = 0; i < LOCKS; i++)
+		lock(locks[i]);
 	base_heap_lock();
 }
 
 void fork_locks_release(void)
 {
-	struct process *p = this_process();
+	struct mutex *locks[LOCKS];
 
 	base_heap_unlock();
-	unlock(&p->sig.lock);
-	unlock(&p->mm->lock);
-	unlock(&dcache_lock);
-	unlock(&p->fs->lock);
-	unlock(&p->files->lock);
-	unlock(&p->lock);
+	locks_in_order(this_process(), locks);
+	for (unsigned i = LOCKS; i--;)
+		unlock(locks[i]);
 }

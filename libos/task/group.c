@@ -5,6 +5,7 @@
  */
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
+#include "libos/fs/tty.h"
 
 s32 task_guest_pid(s32 host_pid)
 {
@@ -112,12 +113,6 @@ int task_setsid(void)
 		return host;
 	s->sid = s->pgid = p->pid;
 	s->host_sid = s->host_pgid = host;
-	s->tty = 0;
-	lock(&p->lock);
-	if (p->ctty_fd >= 0)
-		pal_close(p->ctty_fd);
-	p->ctty_fd = -1;
-	p->ctty = NULL;
-	unlock(&p->lock);
+	tty_forget(p);
 	return p->pid;
 }

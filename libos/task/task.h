@@ -78,7 +78,6 @@ struct process {
 	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
-	struct tty *ctty;		/* fs/tty.h */
 };
 
 /* A child of this process on the host, until reaped. Guarded by process.lock. */

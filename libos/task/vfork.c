@@ -28,7 +28,6 @@ static struct process *borrower(s32 pid)
 	p->mm = parent->mm;
 	atomic_add(&p->mm->refs, 1);
 	p->vfork_child = true;
-	p->ctty = parent->ctty;
 	p->ctty_fd = parent->ctty_fd;
 	p->files = fdtab_copy(parent->files);
 	p->fs = fs_context_copy(parent->fs);

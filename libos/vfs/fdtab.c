@@ -364,6 +364,15 @@ static struct file *file_twin(struct file *f)
 	return n;
 }
 
+/* Its host descriptors are another table's: they are forgotten, not closed. */
+void fdtab_forget(struct fdtab *t)
+{
+	for (unsigned i = 0; i < t->array->size; i++)
+		if (t->array->files[i])
+			t->array->files[i]->host_fd = -1;
+	fdtab_put(t);
+}
+
 struct fdtab *fdtab_copy(struct fdtab *from)
 {
 	struct fdtab *t = fdtab_create();
@@ -397,10 +406,6 @@ struct fdtab *fdtab_copy(struct fdtab *from)
 	return t;
 fail:
 	unlock(&from->lock);
-	/* Its host descriptors are the original's: forget them instead of closing them. */
-	for (unsigned i = 0; i < t->array->size; i++)
-		if (t->array->files[i])
-			t->array->files[i]->host_fd = -1;
-	fdtab_put(t);
+	fdtab_forget(t);
 	return NULL;
 }
