@@ -11,7 +11,7 @@ setup() {
 	ROOT=$BATS_TEST_DIRNAME/..
 	DIR=$(mktemp -d "${TMPDIR:-/tmp}/gsh-cli.XXXXXX")
 	mkdir "$DIR/bin"
-	cp "$ROOT/build/bin/gsh" "$DIR/bin/gsh"
+	cp "${BUILD:-$ROOT/build}/bin/gsh" "$DIR/bin/gsh"
 	cp "$ROOT/tests/tools/fake-gshd" "$DIR/bin/gshd"
 	export GSH_RUNTIME=$DIR/run GSH_STORE=$DIR/store GSH_MOUNT=$DIR/mnt GSH_CONFIG=$DIR/gsh.conf
 	PATH=$DIR/bin:$PATH

@@ -13,7 +13,7 @@ setup() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	DIR=$(mktemp -d "${TMPDIR:-/tmp}/gsh-terminal.XXXXXX")
 	mkdir "$DIR/bin"
-	cp "$ROOT/build/bin/gsh" "$DIR/bin/gsh"
+	cp "${BUILD:-$ROOT/build}/bin/gsh" "$DIR/bin/gsh"
 	cp "$ROOT/tests/tools/fake-gshd" "$DIR/bin/gshd"
 	export GSH_RUNTIME=$DIR/run GSH_STORE=$DIR/store GSH_MOUNT=$DIR/mnt GSH_CONFIG=$DIR/gsh.conf
 	PATH=$DIR/bin:$PATH
