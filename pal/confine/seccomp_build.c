@@ -189,6 +189,8 @@ static int put_list(struct program *p, unsigned rung)
 	/* A binary tree over the numbers instead of a list as long as the table. */
 	err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);	/* x32 numbers */
+	if (!err)
 		err = add_rows(ctx, rung);
 	if (!err)
 		err = append_export(ctx, p);
