@@ -7,7 +7,7 @@
 UNIT := $(B)/tests/unit
 UNIT_BASE := $(patsubst tests/unit/base_%.c,$(UNIT)/base_%,$(filter-out %/base_support.c,$(wildcard tests/unit/base_*.c)))
 UNIT_BASE_OBJ := $(call free_obj,$(filter-out pal/base/mem.c,$(wildcard pal/base/*.c)))
-UNIT_PROGS += $(UNIT_BASE)
+check-programs: $(UNIT_BASE)
 
 # mem.c defines memcpy and its kin, which libc has too: its test renames them.
 $(UNIT)/mem.o: pal/base/mem.c tests/unit/unit.mk
