@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "gshd/client/client.h"
@@ -116,6 +118,7 @@ bool daemon_runs(void)
 
 int daemon_end(void)
 {
+	struct timeval patience = { .tv_sec = 2 };
 	struct client_reply reply = { 0 };
 	struct client *c;
 	char why[1024];
@@ -124,6 +127,10 @@ int daemon_end(void)
 	if (client_daemon(&c, 0, why, sizeof(why)))
 		return 0;
 	err = client_call(c, "org.gsh.Daemon.Shutdown", NULL, NULL, 0, &reply);
+	client_reply_free(&reply);
+	/* It answers first and ends then; its socket is gone when the connection closes. */
+	if (!err && setsockopt(client_fd(c), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0)
+		err = client_receive(c, &reply);
 	client_reply_free(&reply);
 	client_close(c);
 	return err && err != -EPIPE ? fail_broken("gshd", err) : 0;

@@ -62,8 +62,9 @@ static int make_env(struct env *env, const struct run *run, const char *sandbox,
 		err = env_set(env, text);
 	if (!err)
 		err = env_set(env, "container=gsh");
+	/* Debian's bashrc shows it in the prompt; a script that is fed to a shell has none. */
 	snprintf(text, sizeof(text), "debian_chroot=gsh:%s", sandbox);
-	if (!err && run->shell)
+	if (!err && run->shell && isatty(0))
 		err = env_set(env, text);
 	for (set = run->set; set && *set && !err; set++)
 		err = env_set(env, *set);
