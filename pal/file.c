@@ -13,7 +13,12 @@
 
 int pal_openat(int dir, const char *path, int flags, u32 mode)
 {
-	return HOST(4, openat, dir, path, flags | O_CLOEXEC, mode);
+	return HOST_OR(-EBADF, 4, openat, dir, path, flags | O_CLOEXEC, mode);
+}
+
+int pal_openat_wait(int dir, const char *path, int flags, u32 mode)
+{
+	return CP(4, openat, dir, path, flags | O_CLOEXEC, mode);
 }
 
 int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
@@ -23,7 +28,7 @@ int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
 	/* openat ignores a mode without O_CREAT, openat2 refuses it. */
 	if (!(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE)
 		how.mode = 0;
-	return HOST(4, openat2, dir, path, &how, sizeof(how));
+	return HOST_OR(-EBADF, 4, openat2, dir, path, &how, sizeof(how));
 }
 
 int pal_close(int fd)
@@ -73,7 +78,7 @@ int pal_fstat(int fd, struct stat *st)
 
 int pal_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx)
 {
-	return HOST(5, statx, dir, path, flags, mask, stx);
+	return HOST_OR(-EBADF, 5, statx, dir, path, flags, mask, stx);
 }
 
 int pal_fstatfs(int fd, struct statfs *st)
@@ -88,7 +93,7 @@ int pal_getdents(int fd, void *buf, size_t size)
 
 int pal_readlinkat(int dir, const char *path, char *buf, size_t size)
 {
-	return HOST(4, readlinkat, dir, path, buf, size);
+	return HOST_OR(-EBADF, 4, readlinkat, dir, path, buf, size);
 }
 
 int pal_mkdirat(int dir, const char *path, u32 mode)
@@ -118,7 +123,7 @@ int pal_linkat(int from, const char *a, int to, const char *b, int flags)
 
 int pal_symlinkat(const char *target, int dir, const char *path)
 {
-	return HOST(3, symlinkat, target, dir, path);
+	return HOST_OR(-EBADF, 3, symlinkat, target, dir, path);
 }
 
 static bool brokered(void)
@@ -146,7 +151,7 @@ int pal_futimens(int fd, const struct timespec times[2])
 	struct mon_setattr req = { .op = MON_ATTR_TIMES };
 
 	if (!brokered())
-		return HOST(4, utimensat, fd, NULL, times, 0);
+		return HOST_OR(-EBADF, 4, utimensat, fd, NULL, times, 0);
 	req.atime_ns = req.mtime_ns = UTIME_NOW;
 	if (times) {
 		req.atime_s = times[0].tv_sec;
@@ -162,7 +167,7 @@ int pal_fsetxattr(int fd, const char *name, const void *value, size_t size, int 
 	struct mon_setattr req = { .op = MON_ATTR_SETX, .mode = flags };
 
 	if (!brokered())
-		return HOST(5, fsetxattr, fd, name, value, size, flags);
+		return HOST_OR(-EBADF, 5, fsetxattr, fd, name, value, size, flags);
 	if (base_strlcpy(req.name, name, sizeof(req.name)) >= sizeof(req.name))
 		return -ERANGE;
 	return setattr(fd, &req, value, size);
@@ -173,7 +178,7 @@ int pal_fremovexattr(int fd, const char *name)
 	struct mon_setattr req = { .op = MON_ATTR_DELX };
 
 	if (!brokered())
-		return HOST(2, fremovexattr, fd, name);
+		return HOST_OR(-EBADF, 2, fremovexattr, fd, name);
 	if (base_strlcpy(req.name, name, sizeof(req.name)) >= sizeof(req.name))
 		return -ERANGE;
 	return setattr(fd, &req, NULL, 0);
@@ -186,7 +191,7 @@ int pal_fchmodat(int dir, const char *path, u32 mode)
 
 int pal_utimensat(int dir, const char *path, const struct timespec times[2])
 {
-	return brokered() ? -EPERM : HOST(4, utimensat, dir, path, times, AT_SYMLINK_NOFOLLOW);
+	return brokered() ? -EPERM : HOST_OR(-EBADF, 4, utimensat, dir, path, times, AT_SYMLINK_NOFOLLOW);
 }
 
 ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size)

@@ -38,6 +38,7 @@ int pal_memfd(const char *name, unsigned flags);
 
 /* ---- files and other descriptors (pal/file.c) ---- */
 int pal_openat(int dir, const char *path, int flags, u32 mode); /* O_CLOEXEC is added */
+int pal_openat_wait(int dir, const char *path, int flags, u32 mode); /* cancellable: a fifo waits for its other end */
 int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve);
 int pal_close(int fd);
 ssize_t pal_read(int fd, void *buf, size_t size);   /* cancellable */

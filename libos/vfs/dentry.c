@@ -67,6 +67,11 @@ static u32 *slot_of(const struct node *dir, u32 hash)
 	return &base[h >> 52];
 }
 
+u32 *names_slot(const struct node *dir, const char *name)
+{
+	return slot_of(dir, name_hash(name, strlen(name)));
+}
+
 static struct dentry **bucket_of(const struct dentry *dir, u32 hash)
 {
 	u64 h = ((uintptr_t)dir >> 4 ^ hash) * 0x9e3779b97f4a7c15ull;

@@ -259,6 +259,8 @@ struct dentry *dentry_created(struct dentry_change *c, struct node *node);
 void dentry_moved(struct dentry_change *c, struct dentry_change *into, struct dentry *d, struct dentry *victim);
 /* The object behind d got other attributes or another place: others look its name up again. */
 void dentry_touched(struct dentry *d);
+/* The counter of a name, for a file system that changes what lies behind one by itself. */
+u32 *names_slot(const struct node *dir, const char *name);
 void dentry_forget(struct dentry *d); /* after -ESTALE: look it up anew next time */
 /* A name for what has none yet (O_TMPFILE), below dir; takes node's count. Counted, or ERR_PTR. */
 struct dentry *dentry_nameless(struct dentry *dir, struct node *node);

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Attributes as the guest sees them: the host's, with the host user shown as the guest's own identity, one device number
+ * for all layers, inode numbers that survive copy-up; and user.gsh.attr's where the object is marked.
+ *
+ * Nothing but directories' modes and owners is kept between calls (they are good as long as the name is): each stat asks
+ * the host once. user.gsh.attr is read again only when the host's ctime has moved. A cache of attributes would sit in
+ * union_getattr.
+ */
+#include "libos/fs/union_impl.h"
+
+u64 union_ino(const struct ufs *u, const struct statx *st)
+{
+	return union_fold_ino(st->stx_ino, statx_dev(st), u->main_dev);
+}
+
+void union_read_over(struct unode *n, int fd, const struct statx *st)
+{
+	char value[UNION_VALUE_MAX];
+	ssize_t size = pal_fgetxattr(fd, UNION_ATTR, value, sizeof(value));
+	u64 origin;
+
+	n->over_valid = size > 0 && !union_attr_decode(value, size, &n->over);
+	size = pal_fgetxattr(fd, UNION_ORIGIN, value, sizeof(value));
+	n->origin = size > 0 && !union_origin_decode(value, size, &origin) ? origin : 0;
+	n->changed_s = st->stx_ctime.tv_sec;
+	n->changed_ns = st->stx_ctime.tv_nsec;
+}
+
+static u32 guest_uid(const struct ufs *u, u32 host)
+{
+	return host == u->host_uid ? u->uid : host;
+}
+
+static u32 guest_gid(const struct ufs *u, u32 host)
+{
+	return host == u->host_gid ? u->gid : host;
+}
+
+static void copy_time(struct timespec *to, const struct statx_timestamp *from)
+{
+	to->tv_sec = from->tv_sec;
+	to->tv_nsec = from->tv_nsec;
+}
+
+void union_fill_attr(const struct unode *n, unsigned layer, const struct statx *st, struct attr *a)
+{
+	const struct ufs *u = ufs_of(n);
+	bool marked = layer_ours(u, layer) && union_is_marked(st->stx_mode);
+
+	a->valid = 0;
+	a->ino = marked && n->origin ? n->origin : union_ino(u, st);
+	a->dev = u->fs.dev;
+	a->rdev = S_ISCHR(st->stx_mode) || S_ISBLK(st->stx_mode) ? dev_make(st->stx_rdev_major, st->stx_rdev_minor) : 0;
+	a->mode = marked ? st->stx_mode & ~UNION_MARK : st->stx_mode;
+	a->uid = guest_uid(u, st->stx_uid);
+	a->gid = guest_gid(u, st->stx_gid);
+	if (marked && n->over_valid) {
+		a->mode = n->over.mode;
+		a->uid = n->over.uid;
+		a->gid = n->over.gid;
+		a->rdev = n->over.rdev;
+	}
+	a->nlink = st->stx_nlink;
+	if (S_ISDIR(a->mode) && n->layers & (n->layers - 1))
+		a->nlink = 1; /* merged: nobody counts the subdirectories of all layers; find(1) knows what 1 means */
+	if (!n->parent && u->root_mode) {
+		a->mode = u->root_mode;
+		a->uid = a->gid = 0;
+	}
+	a->size = st->stx_size;
+	a->blocks = st->stx_blocks;
+	a->blksize = st->stx_blksize;
+	copy_time(&a->atime, &st->stx_atime);
+	copy_time(&a->mtime, &st->stx_mtime);
+	copy_time(&a->ctime, &st->stx_ctime);
+	copy_time(&a->btime, &st->stx_btime);
+}
+
+void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
+{
+	const struct ufs *u = ufs_of(n);
+	struct attr a;
+
+	union_fill_attr(n, layer, st, &a);
+	n->host_ino = st->stx_ino;
+	n->host_dev = statx_dev(st);
+	n->node.ino = a.ino;
+	n->node.mode = a.mode;
+	n->node.uid = a.uid;
+	n->node.gid = a.gid;
+	n->node.flags = NODE_ATTR;
+	/* The host may change the base at any time. A miss in a directory that has it may become a hit, and a directory
+	 * or symlink in it may become another; files are asked about at every use. */
+	if (!layer_ours(u, layer) && !S_ISREG(a.mode))
+		n->node.flags |= NODE_FLEETING;
+	if (u->has_base && S_ISDIR(a.mode))
+		n->node.flags |= NODE_NAMES_FLEETING;
+	/* What a symlink says can't change without the symlink being another. */
+	n->changed_s = n->over_valid ? n->changed_s : st->stx_ctime.tv_sec;
+	n->changed_ns = n->over_valid ? n->changed_ns : st->stx_ctime.tv_nsec;
+}
+
+/* Attributes of the root come from the base unless the top has its own: gshd made the top, the user did not. */
+static unsigned attr_layer(struct unode *n, struct hpath *h, struct statx *st)
+{
+	const struct ufs *u = ufs_of(n);
+	unsigned top = (unsigned)highest(unode_layers(n));
+
+	if (n->parent || !u->has_base)
+		return top;
+	if (!unode_path(n, top, h) && !hpath_stat(h, st) && union_is_marked(st->stx_mode))
+		return top;
+	return 0;
+}
+
+static bool over_current(const struct unode *n, const struct statx *st)
+{
+	return n->over_valid && n->changed_s == st->stx_ctime.tv_sec && n->changed_ns == st->stx_ctime.tv_nsec;
+}
+
+static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct statx *st)
+{
+	int r = unode_path(n, layer, h);
+
+	if (r < 0)
+		return r;
+	r = hpath_stat(h, st);
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+		r = -ESTALE;
+	/* Another object under the name: the name is to be looked up again. */
+	if (!r && n->parent && (st->stx_ino != n->host_ino || statx_dev(st) != n->host_dev))
+		r = -ESTALE;
+	if (!r && layer_ours(ufs_of(n), layer) && union_is_marked(st->stx_mode) && !over_current(n, st)) {
+		int fd = hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
+
+		if (fd >= 0) {
+			union_read_over(n, fd, st);
+			pal_close(fd);
+		}
+	}
+	hpath_done(h);
+	return r;
+}
+
+int union_getattr(struct node *node, struct attr *a)
+{
+	struct unode *n = to_unode(node);
+	struct hpath h;
+	struct statx st;
+	unsigned layer;
+	int r;
+
+	if (n->tmp_fd >= 0)
+		return union_fd_attr(n, n->tmp_fd, ufs_of(n)->top, a);
+	if (n->gone)
+		return -ENOENT;
+	layer = attr_layer(n, &h, &st);
+	r = stat_node(n, layer, &h, &st);
+	if (!r)
+		union_fill_attr(n, layer, &st, a);
+	return r;
+}
+
+int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a)
+{
+	struct statx st;
+	int r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
+
+	if (r < 0)
+		return r;
+	if (layer_ours(ufs_of(n), layer) && union_is_marked(st.stx_mode) && !over_current(n, &st))
+		union_read_over(n, fd, &st);
+	union_fill_attr(n, layer, &st, a);
+	return 0;
+}
+
+/* Is the caller the one that the host takes it for? Then the host's answer is Linux's answer. */
+static bool native_identity(const struct ufs *u, const struct cred *c)
+{
+	const struct grant *g = pal_grant();
+
+	return !u->one_owner && c->fsuid == u->uid && c->fsgid == u->gid && c->ngroups == g->ngroups &&
+	       !memcmp(c->groups, g->groups, c->ngroups * sizeof(c->groups[0]));
+}
+
+int union_permission(struct node *node, int mask)
+{
+	struct unode *n = to_unode(node);
+	const struct cred *c = &this_process()->cred;
+	bool is_dir = S_ISDIR(node->mode);
+	struct attr a;
+	int r;
+
+	if (is_dir)
+		return attr_permission(c, node->mode, node->uid, node->gid, c->fsuid, c->fsgid, mask);
+	/* The open that follows is judged by the host by the same rules, access lists included; but writing to a lower
+	 * file means copying it, which the host does not judge. */
+	if (!(mask & MAY_EXEC) && !n->over_valid && (mask == MAY_READ || unode_in_top(n)) &&
+	    native_identity(ufs_of(n), c))
+		return 0;
+	r = union_getattr(node, &a);
+	return r < 0 ? r : attr_permission(c, a.mode, a.uid, a.gid, c->fsuid, c->fsgid, mask);
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Copy-up: before an object of a lower layer is changed, the top gets one of its own, made in work and put in place
+ * where nothing was. Two that copy at the same time: the second finds the first's and uses it.
+ *
+ * A file's holes stay holes. Its inode number is remembered (user.gsh.origin) unless it has several names below: then
+ * the copy is of one name only and a new object, as in overlayfs without an index.
+ */
+#include "libos/fs/union_impl.h"
+
+/* ---- data ---- */
+
+static int copy_range(int from, int to, s64 begin, s64 end)
+{
+	while (begin < end) {
+		s64 in = begin, out = begin;
+		ssize_t n = pal_copy_file_range(from, &in, to, &out, end - begin);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n;
+		if (!n)
+			break; /* it became shorter while we read it */
+		begin += n;
+	}
+	return 0;
+}
+
+/* Where the host can't copy between the two (other file systems, old kernels). */
+static int copy_by_hand(int from, int to, s64 begin, s64 end)
+{
+	size_t size = 128 * 1024;
+	char *buf = base_alloc(size);
+	int r = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (begin < end && !r) {
+		ssize_t n = pal_pread(from, buf, MIN(size, (size_t)(end - begin)), begin);
+
+		if (n == 0)
+			break;
+		for (ssize_t done = 0; done < n && r >= 0; done += r)
+			r = (int)pal_pwrite(to, buf + done, n - done, begin + done);
+		r = n < 0 ? (int)n : MIN(r, 0);
+		begin += n;
+	}
+	base_free(buf);
+	return r;
+}
+
+static int copy_extent(int from, int to, s64 begin, s64 end)
+{
+	int r = copy_range(from, to, begin, end);
+
+	if (r == -EXDEV || r == -EOPNOTSUPP || r == -EINVAL || r == -ENOSYS)
+		r = copy_by_hand(from, to, begin, end);
+	return r;
+}
+
+static int copy_data(int from, int to, s64 size)
+{
+	s64 at = 0, hole;
+	int r = size ? pal_ftruncate(to, size) : 0;
+
+	while (!r && at < size) {
+		at = pal_lseek(from, at, SEEK_DATA);
+		if (at == -ENXIO)
+			return 0;
+		if (at < 0) /* no such call here: all is data */
+			return copy_extent(from, to, 0, size);
+		hole = pal_lseek(from, at, SEEK_HOLE);
+		if (hole < 0)
+			hole = size;
+		r = copy_extent(from, to, at, MIN(hole, size));
+		at = hole;
+	}
+	return r;
+}
+
+/* ---- what goes with it ---- */
+
+static int copy_xattr(int from, int to, const char *name, char *value)
+{
+	ssize_t n;
+
+	if (strncmp(name, "user.", 5) || union_is_hidden_xattr(name))
+		return 0;
+	n = pal_fgetxattr(from, name, value, XATTR_SIZE_MAX);
+	return n < 0 ? 0 : pal_fsetxattr(to, name, value, n, 0);
+}
+
+static int copy_xattrs(int from, int to)
+{
+	ssize_t n = pal_flistxattr(from, NULL, 0);
+	char *names, *value;
+	int r = 0;
+
+	if (n <= 0)
+		return 0; /* none, or a host without them */
+	names = base_alloc(n + 1);
+	value = base_alloc(XATTR_SIZE_MAX);
+	if (!names || !value)
+		r = -ENOMEM;
+	else
+		n = pal_flistxattr(from, names, n);
+	for (ssize_t i = 0; !r && i < n; i += (ssize_t)strlen(names + i) + 1)
+		r = copy_xattr(from, to, names + i, value);
+	base_free(names);
+	base_free(value);
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int set_origin(int fd, u64 ino)
+{
+	char value[UNION_VALUE_MAX];
+
+	return pal_fsetxattr(fd, UNION_ORIGIN, value, union_origin_encode(value, ino), 0);
+}
+
+/* Attributes of the lower object, onto the staged one. */
+static int copy_attrs(struct unode *n, int from, int to, const struct attr *a, bool keep_ino)
+{
+	struct union_attr want = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
+	struct timespec times[2] = { a->atime, a->mtime };
+	int r = from < 0 ? 0 : copy_xattrs(from, to);
+
+	if (!r && keep_ino)
+		r = set_origin(to, n->node.ino);
+	/* A top that keeps no user attributes loses numbers, not files. */
+	if (r == -EOPNOTSUPP) {
+		keep_ino = false;
+		r = 0;
+	}
+	if (!r)
+		r = union_write_attr(ufs_of(n), to, &want, keep_ino);
+	return r ? r : pal_futimens(to, times);
+}
+
+/* ---- one object ---- */
+
+/* The layer n comes from, opened for reading, and its attributes. */
+static int open_lower(struct unode *n, int flags, struct attr *a)
+{
+	unsigned layer = (unsigned)highest(unode_layers(n));
+	int fd = unode_open(n, layer, flags), r;
+
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+		return -ESTALE;
+	if (fd < 0)
+		return fd;
+	r = union_fd_attr(n, fd, layer, a);
+	if (r < 0) {
+		pal_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static bool is_dir_in_top(struct unode *n)
+{
+	struct hpath h;
+	struct statx st;
+	bool is = false;
+
+	if (!unode_path(n, ufs_of(n)->top, &h)) {
+		is = !hpath_stat(&h, &st) && S_ISDIR(st.stx_mode);
+		hpath_done(&h);
+	}
+	return is;
+}
+
+/* The staged object is complete: give it its place. Somebody else's copy is as good as ours. */
+static int finish(struct unode *n, struct stage *s, bool is_dir)
+{
+	struct ufs *u = ufs_of(n);
+	struct hpath h;
+	int r = unode_path(n, u->top, &h);
+
+	if (r < 0) {
+		stage_drop(u, s);
+		return r;
+	}
+	r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
+	hpath_done(&h);
+	if (r < 0)
+		stage_drop(u, s);
+	/* A directory's children may go on: its copy, whoever made it, lies where ours would. */
+	if (r == -EEXIST && is_dir && is_dir_in_top(n))
+		return 0;
+	return r == -EEXIST || r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
+}
+
+/* What is at n's place in the top is n from now on. */
+static void adopt_top(struct unode *n, const struct statx *st, bool keep_ino)
+{
+	struct ufs *u = ufs_of(n);
+
+	lock(&dcache_lock);
+	atomic_store(&n->layers, S_ISDIR(n->node.mode) ? n->layers | 1ull << u->top : 1ull << u->top);
+	n->host_ino = st->stx_ino;
+	n->host_dev = statx_dev(st);
+	n->over_valid = false;
+	n->below = BELOW_SOMETHING;
+	if (!keep_ino)
+		n->node.ino = union_ino(u, st);
+	else
+		n->origin = n->node.ino;
+	n->node.flags &= ~NODE_FLEETING;
+	dcache_unlock();
+	unode_bump(n);
+}
+
+static int stat_staged(const struct ufs *u, const struct stage *s, struct statx *st)
+{
+	return pal_statx(u->work, s->name, AT_SYMLINK_NOFOLLOW, UNION_STATX, st);
+}
+
+static int copy_file(struct unode *n, bool with_data)
+{
+	struct ufs *u = ufs_of(n);
+	struct stage s;
+	struct statx st;
+	struct attr a;
+	bool keep;
+	int to, r, from = open_lower(n, O_RDONLY | O_NONBLOCK, &a);
+
+	if (from < 0)
+		return from;
+	keep = a.nlink == 1;
+	stage_name(&s);
+	to = pal_openat(u->work, s.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	r = MIN(to, 0);
+	if (!r && with_data)
+		r = copy_data(from, to, (s64)a.size);
+	if (!r)
+		r = copy_attrs(n, from, to, &a, keep);
+	if (!r)
+		r = stat_staged(u, &s, &st);
+	if (to >= 0)
+		pal_close(to);
+	pal_close(from);
+	if (r < 0) {
+		if (to >= 0)
+			stage_drop(u, &s);
+		return r;
+	}
+	r = finish(n, &s, false);
+	if (!r)
+		adopt_top(n, &st, keep);
+	return r;
+}
+
+static int copy_dir(struct unode *n)
+{
+	struct ufs *u = ufs_of(n);
+	struct stage s;
+	struct hpath h;
+	struct statx st;
+	struct attr a;
+	int to, r, from = open_lower(n, O_RDONLY | O_DIRECTORY, &a);
+
+	/* One that may be passed but not read has no attributes to copy but those that stat tells. */
+	if (from == -EACCES)
+		r = union_getattr(&n->node, &a);
+	else
+		r = MIN(from, 0);
+	if (r < 0)
+		return r;
+	stage_name(&s);
+	r = pal_mkdirat(u->work, s.name, 0700);
+	to = r < 0 ? r : pal_openat(u->work, s.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (!r)
+		r = MIN(to, 0);
+	if (!r)
+		r = copy_attrs(n, from, to, &a, true);
+	if (to >= 0)
+		pal_close(to);
+	if (from >= 0)
+		pal_close(from);
+	if (r < 0) {
+		stage_drop(u, &s);
+		return r;
+	}
+	r = finish(n, &s, true);
+	if (!r)
+		r = unode_path(n, u->top, &h);
+	if (r < 0)
+		return r;
+	r = hpath_stat(&h, &st);
+	hpath_done(&h);
+	if (!r)
+		adopt_top(n, &st, true);
+	return r;
+}
+
+static int copy_symlink(struct unode *n)
+{
+	struct ufs *u = ufs_of(n);
+	char *text = base_alloc(PATH_MAX_LEN);
+	struct timespec times[2];
+	struct stage s;
+	struct statx st;
+	struct attr a;
+	ssize_t len;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	len = union_readlink(&n->node, text, PATH_MAX_LEN - 1);
+	r = len < 0 ? (int)len : union_getattr(&n->node, &a);
+	if (!r) {
+		text[len] = '\0';
+		stage_name(&s);
+		r = pal_symlinkat(text, u->work, s.name);
+	}
+	base_free(text);
+	if (r < 0)
+		return r;
+	times[0] = a.atime;
+	times[1] = a.mtime;
+	(void)pal_utimensat(u->work, s.name, times); /* refused on rung B: then the copy is new */
+	r = stat_staged(u, &s, &st);
+	if (!r)
+		r = finish(n, &s, false);
+	if (!r)
+		adopt_top(n, &st, false);
+	return r;
+}
+
+/* A fifo or socket of the base: a new one. A device of the base can't be made here. */
+static int copy_special(struct unode *n)
+{
+	struct ufs *u = ufs_of(n);
+	struct stage s;
+	struct statx st;
+	struct attr a;
+	int r = union_getattr(&n->node, &a);
+
+	if (r < 0)
+		return r;
+	if (!S_ISFIFO(a.mode) && !S_ISSOCK(a.mode))
+		return -EPERM;
+	stage_name(&s);
+	r = pal_mknodat(u->work, s.name, (a.mode & S_IFMT) | (a.mode & 0777), 0);
+	if (!r)
+		r = stat_staged(u, &s, &st);
+	if (!r)
+		r = finish(n, &s, false);
+	if (!r)
+		adopt_top(n, &st, false);
+	return r;
+}
+
+int union_copy_up_dir(struct unode *n)
+{
+	int r;
+
+	if (n->gone)
+		return -ENOENT;
+	if (unode_in_top(n))
+		return 0;
+	r = union_copy_up_dir(n->parent);
+	return r < 0 ? r : copy_dir(n);
+}
+
+int union_copy_up(struct unode *n, bool with_data)
+{
+	u32 mode = n->node.mode;
+	int r;
+
+	if (unode_in_top(n))
+		return 0;
+	if (n->gone)
+		return -ENOENT;
+	r = union_copy_up_dir(n->parent);
+	if (r < 0)
+		return r;
+	if (S_ISREG(mode))
+		return copy_file(n, with_data);
+	if (S_ISDIR(mode))
+		return copy_dir(n);
+	return S_ISLNK(mode) ? copy_symlink(n) : copy_special(n);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Open files of the union: the host's own, opened in the layer where the object lies. Reading and writing are the
+ * host's business alone.
+ *
+ * A file opened for reading in a lower layer stays with what it opened when the file is copied up later, as in
+ * overlayfs: fstat then tells of the copy, read of the original. priv is 1 if the descriptor is of the top layer.
+ */
+#include "libos/fs/union_impl.h"
+#include "libos/fs/kinds.h"
+#include "libos/ckpt/cursor.h"
+
+bool union_file_in_top(const struct file *f)
+{
+	return f->priv != NULL;
+}
+
+static int host_flags(const struct file *f)
+{
+	return f->flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_NOATIME | O_TRUNC);
+}
+
+static int lost(int fd)
+{
+	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
+}
+
+static int open_regular(struct unode *n, struct file *f)
+{
+	struct ufs *u = ufs_of(n);
+	bool write = (f->flags & O_ACCMODE) != O_RDONLY || f->flags & O_TRUNC;
+	unsigned layer;
+	int fd, r;
+
+	if (write) {
+		r = union_copy_up(n, !(f->flags & O_TRUNC));
+		if (r < 0)
+			return r;
+	}
+	layer = (unsigned)highest(unode_layers(n));
+	fd = unode_open(n, layer, host_flags(f));
+	if (fd < 0)
+		return lost(fd);
+	f->ops = &union_file_ops;
+	f->host_fd = fd;
+	f->priv = (void *)(uintptr_t)(layer == u->top);
+	return 0;
+}
+
+/* The object is in work no more by any name; what is open goes on by its descriptor. */
+static int open_nameless(struct unode *n, struct file *f)
+{
+	int fd;
+
+	if (n->tmp_fd < 0)
+		return -ENOENT;
+	fd = pal_dup(n->tmp_fd, GRANT_FD_FIRST_FREE);
+	if (fd < 0)
+		return fd;
+	f->ops = &union_file_ops;
+	f->host_fd = fd;
+	f->priv = (void *)1;
+	return 0;
+}
+
+static int open_fifo(struct unode *n, struct file *f)
+{
+	struct hpath h;
+	int fd, r = union_copy_up(n, true);
+
+	if (!r)
+		r = unode_path(n, ufs_of(n)->top, &h);
+	if (r < 0)
+		return r;
+	/* Waits for the other end; a signal breaks it off. */
+	fd = pal_openat_wait(h.dir, h.path, (f->flags & (O_ACCMODE | O_NONBLOCK)) | O_NOFOLLOW, 0);
+	hpath_done(&h);
+	if (fd == -EINTR)
+		return -ERESTARTSYS;
+	if (fd < 0)
+		return lost(fd);
+	f->ops = &pipe_file_ops;
+	f->host_fd = fd;
+	return 0;
+}
+
+int union_open(struct node *node, struct file *f)
+{
+	struct unode *n = to_unode(node);
+
+	if (n->gone || n->tmp_fd >= 0)
+		return open_nameless(n, f);
+	switch (node->mode & S_IFMT) {
+	case S_IFREG:
+		return open_regular(n, f);
+	case S_IFDIR:
+		return union_open_dir(n, f);
+	case S_IFIFO:
+		return open_fifo(n, f);
+	case S_IFLNK:
+		return -ELOOP;
+	case S_IFSOCK:
+		return -ENXIO;
+	default:
+		return -EACCES; /* as on a file system mounted nodev */
+	}
+}
+
+int union_pin(struct node *node, struct file *f)
+{
+	struct unode *n = to_unode(node);
+	unsigned layer = (unsigned)highest(unode_layers(n));
+	int fd;
+
+	if (n->gone || n->tmp_fd >= 0)
+		return 0;
+	fd = unode_open(n, layer, O_PATH);
+	if (fd < 0)
+		return lost(fd);
+	f->ops = &union_pin_ops;
+	f->host_fd = fd;
+	f->priv = (void *)(uintptr_t)(layer == ufs_of(n)->top);
+	return 0;
+}
+
+ssize_t union_readlink(struct node *node, char *buf, size_t size)
+{
+	struct unode *n = to_unode(node);
+	char *text;
+	struct hpath h;
+	ssize_t len = node->link ? 0 : unode_path(n, (unsigned)highest(unode_layers(n)), &h);
+
+	if (len < 0)
+		return len;
+	if (!node->link) {
+		text = base_alloc(PATH_MAX_LEN);
+		if (!text) {
+			hpath_done(&h);
+			return -ENOMEM;
+		}
+		len = pal_readlinkat(h.dir, h.path, text, PATH_MAX_LEN - 1);
+		hpath_done(&h);
+		if (len < 0) {
+			base_free(text);
+			return len == -EINVAL ? -ESTALE : lost((int)len);
+		}
+		text[len] = '\0';
+		lock(&dcache_lock);
+		if (!node->link) {
+			node->link = base_strdup(text);
+		}
+		dcache_unlock();
+		len = MIN((size_t)len, size);
+		memcpy(buf, text, len);
+		base_free(text);
+		return len;
+	}
+	lock(&dcache_lock);
+	len = MIN(strlen(node->link), size);
+	memcpy(buf, node->link, len);
+	dcache_unlock();
+	return len;
+}
+
+/* ---- the open file ---- */
+
+static struct unode *node_of(struct file *f)
+{
+	return f->path.dentry ? to_unode(path_node(&f->path)) : NULL;
+}
+
+/* Does the descriptor still stand for what the name's object is? Not if it was copied up since. */
+static bool is_current(struct file *f, struct unode *n)
+{
+	return union_file_in_top(f) || n->gone || !unode_in_top(n);
+}
+
+static int file_attr(struct file *f, struct attr *a)
+{
+	struct unode *n = node_of(f);
+	struct stat st;
+	int r;
+
+	if (!n) {
+		r = pal_fstat(f->host_fd, &st);
+		if (!r)
+			attr_from_stat(a, &st);
+		return r;
+	}
+	if (!is_current(f, n)) {
+		r = union_getattr(&n->node, a);
+		if (r != -ESTALE && r != -ENOENT)
+			return r;
+	}
+	return union_fd_attr(n, f->host_fd, union_file_in_top(f) ? ufs_of(n)->top :
+			     (unsigned)highest(unode_layers(n) & ~(1ull << ufs_of(n)->top)), a);
+}
+
+static void file_save_top(struct file *f, struct buf *b)
+{
+	put_u32(b, union_file_in_top(f));
+}
+
+static int file_load_top(struct file *f, struct cursor *c)
+{
+	f->priv = (void *)(uintptr_t)!!get_u32(c);
+	return c->err;
+}
+
+static ssize_t file_getxattr(struct file *f, const char *name, void *value, size_t size)
+{
+	if (union_is_hidden_xattr(name))
+		return -ENODATA;
+	return pal_fgetxattr(f->host_fd, name, value, size);
+}
+
+static int file_setxattr(struct file *f, const char *name, const void *value, size_t size, int flags)
+{
+	struct unode *n = node_of(f);
+
+	if (union_is_hidden_xattr(name))
+		return -EPERM;
+	if (union_file_in_top(f))
+		return pal_fsetxattr(f->host_fd, name, value, size, flags);
+	return n ? union_setxattr(&n->node, name, value, size, flags) : -EROFS;
+}
+
+static int file_removexattr(struct file *f, const char *name)
+{
+	struct unode *n = node_of(f);
+
+	if (union_is_hidden_xattr(name))
+		return -EPERM;
+	if (union_file_in_top(f))
+		return pal_fremovexattr(f->host_fd, name);
+	return n ? union_removexattr(&n->node, name) : -EROFS;
+}
+
+static ssize_t file_listxattr(struct file *f, char *list, size_t size)
+{
+	return union_list_fd(f->host_fd, list, size);
+}
+
+static int file_setattr(struct file *f, const struct attr *a)
+{
+	struct unode *n = node_of(f);
+
+	if (n)
+		return union_file_setattr(f, a);
+	return a->valid & ATTR_SIZE ? pal_ftruncate(f->host_fd, a->size) : -EPERM;
+}
+
+static long file_ioctl(struct file *f, unsigned cmd, u64 arg)
+{
+	return cmd == FIONREAD ? pal_ioctl(f->host_fd, cmd, arg) : -ENOTTY;
+}
+
+const struct file_ops union_file_ops = {
+	.name = "union",
+	.regular = true,
+	.ioctl = file_ioctl,
+	.getattr = file_attr,
+	.setattr = file_setattr,
+	.getxattr = file_getxattr,
+	.setxattr = file_setxattr,
+	.listxattr = file_listxattr,
+	.removexattr = file_removexattr,
+	.save = file_save_top,
+	.load = file_load_top,
+};
+
+const struct file_ops union_pin_ops = {
+	.name = "pin",
+	.getattr = file_attr,
+	.save = file_save_top,
+	.load = file_load_top,
+};

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The union file system at work: what its files share.
+ *
+ *   union.c         the two file systems made of it (the sandbox's root, tmpfs); the operations table
+ *   union_place.c   where an object lies on the host: paths in layers, opened safely
+ *   union_lookup.c  names through the layers; redirects
+ *   union_attr.c    attributes as the guest sees them; union_setattr.c changing them
+ *   union_copyup.c  from a lower layer to the top
+ *   union_stage.c   objects made in the work directory and put in place in one step; the lock
+ *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
+ *   union_file.c    open regular files; union_list.c open directories; union_xattr.c
+ *
+ * Other picoprocesses work on the same layers. Changes of one host call need no lock: the host's own atomicity is ours.
+ * What takes several (over a whiteout, removing a directory, renaming one) is done under the sandbox-wide work lock.
+ * After every change of a place in a layer, the name's counter is bumped (names_bump), or the vfs does it.
+ */
+#ifndef LIBOS_FS_UNION_IMPL_H
+#define LIBOS_FS_UNION_IMPL_H
+
+#include "libos/vfs/vfs.h"
+#include "libos/union/union.h"
+#include "libos/task/task.h"
+#include "pal/grant.h"
+
+/* One stack of layers. */
+struct ufs {
+	struct fs fs;
+	unsigned nlayers, top;		/* immutable; layer `top` is written */
+	int layer[GRANT_LAYERS_MAX];	/* immutable: host directories */
+	int work;			/* immutable: where to stage, -1: no staging */
+	bool has_base;			/* immutable: layer 0 is not ours: read-only, its sticky bits are real */
+	bool one_owner;			/* immutable: the guest is root, the host user is not */
+	u64 main_dev;			/* immutable: the device whose inode numbers stay as they are */
+	u32 host_uid, host_gid;		/* immutable: who we are to the host */
+	u32 uid, gid;			/* immutable: who that is to the guest */
+	u32 root_mode;			/* immutable: mode of the root, 0: the host's */
+	struct mutex lock;		/* threads of this picoprocess before the work lock */
+	int lock_fd;			/* held work lock; guarded by lock */
+};
+
+/* The path of an object in one lower layer where it is not its parent's path and its name. */
+struct uredirect {
+	struct uredirect *next;
+	unsigned layer;
+	char path[];
+};
+
+/* An object. Where it lies is guarded by dcache_lock, which the functions below take. */
+struct unode {
+	struct node node;
+	struct unode *parent;		/* counted; NULL: the root. dcache_lock */
+	char *name;			/* dcache_lock */
+	u64 layers;			/* where it exists: several only for directories. dcache_lock */
+	struct uredirect *redirects;	/* dcache_lock */
+	bool hollow;			/* a directory of the base whose contents are not shown */
+	bool gone;			/* removed by this picoprocess */
+	int tmp_fd;			/* O_TMPFILE: the object itself, -1 */
+	u8 below;			/* does a lower layer have this name too: BELOW_*; a hint */
+	u64 host_ino, host_dev;		/* of the highest layer's object */
+	s64 changed_s;			/* its ctime when the attributes below were read */
+	u32 changed_ns;
+	bool over_valid;		/* the object has the attributes `over` */
+	struct union_attr over;
+	u64 origin;			/* inode number from before copy-up, 0: none */
+};
+enum { BELOW_UNKNOWN, BELOW_NOTHING, BELOW_SOMETHING };
+
+static inline struct unode *to_unode(struct node *n)
+{
+	return container_of(n, struct unode, node);
+}
+static inline struct ufs *ufs_of(const struct unode *n)
+{
+	return container_of(n->node.fs, struct ufs, fs);
+}
+static inline bool layer_ours(const struct ufs *u, unsigned layer)
+{
+	return layer > 0 || !u->has_base;
+}
+static inline int highest(u64 layers)
+{
+	return layers ? 63 - __builtin_clzl(layers) : -1;
+}
+
+/* ---- union_place.c ---- */
+/* A path on the host, relative to dir. Released by hpath_done. */
+struct hpath {
+	int dir;
+	bool owned;		/* dir was opened for this path: it was too long for one call */
+	const char *path;	/* in buf */
+	char buf[PATH_MAX_LEN];
+};
+int unode_path(struct unode *n, unsigned layer, struct hpath *h);
+/* name (may be "") in n, which is a directory. */
+int unode_child_path(struct unode *n, const char *name, unsigned layer, struct hpath *h);
+void hpath_done(struct hpath *h);
+/* Open without following any symlink on the way. */
+int hpath_open(const struct hpath *h, int flags, u32 mode);
+int hpath_stat(const struct hpath *h, struct statx *st);
+int unode_open(struct unode *n, unsigned layer, int flags);
+u64 unode_layers(struct unode *n);
+bool unode_in_top(struct unode *n);
+struct unode *unode_create(struct unode *parent, const char *name, size_t len);
+/* The path of a directory as the layers below the top know it, for a redirect: absolute, on the heap; NULL: no memory. */
+char *unode_lower_path(struct unode *n);
+/* The name in the directory now leads to something else: other picoprocesses look again. */
+void names_bump(struct unode *dir, const char *name);
+void unode_bump(struct unode *n); /* n's own name */
+/* n lies at another name now. */
+int unode_move(struct unode *n, struct unode *dir, const char *name);
+
+/* ---- union_lookup.c ---- */
+int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);
+void union_update(struct node *old, struct node *fresh);
+void union_drop_redirects(struct uredirect *r);
+/* Does a layer below the top have this name? 0, 1 or -errno. */
+int union_below(struct unode *dir, const char *name);
+/* The node of something just made in the top; st: its statx if known. ERR_PTR. */
+struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
+
+/* ---- union_attr.c ---- */
+#define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)
+int union_getattr(struct node *n, struct attr *a);
+int union_permission(struct node *n, int mask);
+/* Attributes of what fd is, an object of n in that layer. */
+int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a);
+u64 union_ino(const struct ufs *u, const struct statx *st);
+/* Read user.gsh.* of an open object into n. */
+void union_read_over(struct unode *n, int fd, const struct statx *st);
+void union_fill_attr(const struct unode *n, unsigned layer, const struct statx *st, struct attr *a);
+/* Take mode, owner and number into the node after a lookup. */
+void union_adopt(struct unode *n, unsigned layer, const struct statx *st);
+static inline u64 statx_dev(const struct statx *st)
+{
+	return dev_make(st->stx_dev_major, st->stx_dev_minor);
+}
+
+/* ---- union_setattr.c ---- */
+int union_setattr(struct node *n, const struct attr *a);
+int union_file_setattr(struct file *f, const struct attr *a);
+/* Give an open object of ours these attributes, by host mode where that can hold them. was_marked: it has the mark. */
+int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bool marked);
+/* Who owns what the caller makes in dir, and its mode after setgid rules. */
+void union_new_attr(struct unode *dir, u32 mode, struct union_attr *a);
+bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host_mode);
+
+/* ---- union_copyup.c ---- */
+int union_copy_up(struct unode *n, bool with_data);
+int union_copy_up_dir(struct unode *n);
+int union_set_redirect(struct unode *n);	/* n: a merged directory about to move */
+
+/* ---- union_stage.c ---- */
+struct stage {
+	char name[28];
+};
+void stage_name(struct stage *s);
+/* Put what was staged at name in dir: over nothing or a whiteout. -EEXIST; the staged object is removed on failure. */
+int stage_place(const struct ufs *u, struct stage *s, struct unode *dir, const char *name, bool is_dir);
+void stage_drop(const struct ufs *u, const struct stage *s);
+int work_lock(struct ufs *u); /* 0, or -ERESTARTNOINTR when a signal came first */
+void work_unlock(struct ufs *u);
+/* Remove a directory in work that holds nothing but whiteouts. -ENOTEMPTY. */
+int stage_clear_dir(const struct ufs *u, const struct stage *s);
+
+/* ---- union_make.c ---- */
+int union_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out);
+int union_tmpfile(struct node *dir, u32 mode, struct file *f, struct node **out);
+int union_mkdir(struct node *dir, const char *name, u32 mode);
+int union_mknod(struct node *dir, const char *name, u32 mode, u64 rdev);
+int union_symlink(struct node *dir, const char *name, const char *target);
+int union_link(struct node *old, struct node *dir, const char *name);
+int union_sock_at(struct node *dir, const char *name, bool create, u32 mode, int *host_dir, char host_name[256]);
+
+/* ---- union_remove.c, union_rename.c ---- */
+int union_unlink(struct node *dir, const char *name, struct node *victim);
+int union_rmdir(struct node *dir, const char *name, struct node *victim);
+int union_rename(struct node *from, const char *a, struct node *na, struct node *to, const char *b, struct node *nb,
+		 unsigned flags);
+/* 0 if nothing shows in the directory, -ENOTEMPTY. */
+int union_check_empty(struct unode *n);
+
+/* ---- union_file.c, union_list.c ---- */
+int union_open(struct node *n, struct file *f);
+int union_pin(struct node *n, struct file *f);
+ssize_t union_readlink(struct node *n, char *buf, size_t size);
+bool union_file_in_top(const struct file *f);
+int union_open_dir(struct unode *n, struct file *f);
+/* All names of n in all its layers. */
+int union_read_names(struct unode *n, struct union_list *list);
+
+/* ---- union_xattr.c ---- */
+ssize_t union_getxattr(struct node *n, const char *name, void *value, size_t size);
+int union_setxattr(struct node *n, const char *name, const void *value, size_t size, int flags);
+ssize_t union_listxattr(struct node *n, char *list, size_t size);
+int union_removexattr(struct node *n, const char *name);
+ssize_t union_list_fd(int fd, char *list, size_t size);
+
+/* ---- union.c ---- */
+/* Make u of these layers, lowest first; one layer: there is no base. */
+int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work);
+
+#endif

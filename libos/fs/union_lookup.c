@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * A name through the layers (the rules: union/merge.c).
+ *
+ * For each layer that the directory has, from the highest, one statx, and for directories that may have something below
+ * them, or are marked, a look at their attributes. A redirect leads to another name in the union of the layers below: it
+ * is resolved by looking that up, component by component, in a view of the root that has only those layers.
+ */
+#include "libos/fs/union_impl.h"
+
+#define REDIRECT_DEPTH 8 /* redirects that lead through redirects: more is somebody's joke */
+
+static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, int depth, struct unode **out);
+
+void union_drop_redirects(struct uredirect *r)
+{
+	while (r) {
+		struct uredirect *next = r->next;
+
+		base_free(r);
+		r = next;
+	}
+}
+
+static int add_redirect(struct unode *n, unsigned layer, const char *path)
+{
+	size_t len = strlen(path);
+	struct uredirect *r = base_alloc(sizeof(*r) + len + 1);
+
+	if (!r)
+		return -ENOMEM;
+	r->layer = layer;
+	memcpy(r->path, path, len + 1);
+	lock(&dcache_lock);
+	r->next = n->redirects;
+	n->redirects = r;
+	unlock(&dcache_lock);
+	return 0;
+}
+
+/* n takes in what `other` is made of. */
+static int absorb(struct unode *n, struct unode *other)
+{
+	u64 layers = other->layers;
+	int r = 0;
+
+	for (; layers && !r; layers &= layers - 1) {
+		unsigned l = (unsigned)__builtin_ctzl(layers);
+		struct hpath h;
+
+		r = unode_path(other, l, &h);
+		if (r < 0)
+			return r;
+		if (h.owned)
+			r = -ENAMETOOLONG;
+		else
+			r = add_redirect(n, l, h.path);
+		hpath_done(&h);
+		if (!r)
+			n->layers |= 1ull << l;
+	}
+	return r;
+}
+
+/* The root as the layers in mask know it. */
+static struct unode *view_below(struct unode *n, u64 mask)
+{
+	struct unode *root = n, *view;
+
+	while (root->parent)
+		root = root->parent;
+	view = unode_create(NULL, "", 0);
+	if (!view)
+		return NULL;
+	view->node.ops = root->node.ops;
+	view->node.fs = root->node.fs;
+	view->node.mode = S_IFDIR;
+	view->layers = root->layers & mask;
+	return view;
+}
+
+/* What n's redirect, read in `layer`, stands for. relative: the directory n was found in. */
+static int follow_redirect(struct unode *n, struct unode *relative, unsigned layer, const char *value, int depth)
+{
+	u64 mask = (1ull << layer) - 1;
+	struct unode *at, *next;
+	int r = 0;
+
+	if (depth >= REDIRECT_DEPTH)
+		return -ELOOP;
+	if (*value != '/') {
+		r = lookup_in(relative, mask, value, strlen(value), depth + 1, &at);
+	} else {
+		at = view_below(n, mask);
+		if (!at)
+			return -ENOMEM;
+		while (!r && *value) {
+			size_t len = 0;
+
+			value++;
+			while (value[len] && value[len] != '/')
+				len++;
+			r = lookup_in(at, mask, value, len, depth + 1, &next);
+			node_put(&at->node);
+			at = next;
+			value += len;
+		}
+	}
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0; /* what it led to is gone: the directory is what its own layer has */
+	if (r < 0)
+		return r;
+	if (S_ISDIR(at->node.mode))
+		r = absorb(n, at);
+	node_put(&at->node);
+	return r;
+}
+
+/* What a directory of a layer says about itself. value: UNION_REDIRECT_MAX bytes for the redirect. */
+static void read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e,
+			   char *value)
+{
+	int fd = hpath_open(h, O_RDONLY | O_DIRECTORY, 0);
+	ssize_t size;
+	char y;
+
+	if (fd < 0)
+		return;
+	if (pal_fgetxattr(fd, UNION_OPAQUE, &y, 1) == 1 && y == 'y')
+		e->opaque = true;
+	size = pal_fgetxattr(fd, UNION_REDIRECT, value, UNION_REDIRECT_MAX - 1);
+	if (!e->opaque && size > 0 && union_redirect_valid(value, size)) {
+		value[size] = '\0';
+		e->redirected = true;
+	}
+	if (n && union_is_marked(st->stx_mode))
+		union_read_over(n, fd, st);
+	pal_close(fd);
+}
+
+static void read_file_marks(struct unode *n, const struct hpath *h, const struct statx *st)
+{
+	int fd = hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
+
+	if (fd < 0)
+		return;
+	union_read_over(n, fd, st);
+	pal_close(fd);
+}
+
+static int stat_entry(struct unode *dir, const char *name, unsigned layer, struct hpath *h, struct statx *st)
+{
+	int r = unode_child_path(dir, name, layer, h);
+
+	if (r < 0)
+		return r;
+	r = hpath_stat(h, st);
+	if (r < 0)
+		hpath_done(h);
+	return r == -ENOTDIR || r == -ELOOP ? -ENOENT : r;
+}
+
+/* Feed one layer's entry. 1: go on below, 0: enough, or -errno. */
+static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsigned layer, struct union_merge *m,
+		      char *value)
+{
+	struct ufs *u = ufs_of(dir);
+	struct union_entry e = { 0 };
+	struct hpath h;
+	struct statx st;
+	int r = stat_entry(dir, n->name, layer, &h, &st);
+	bool ours = layer_ours(u, layer), more;
+
+	if (r == -ENOENT)
+		return 1;
+	if (r < 0)
+		return r;
+	e.mode = st.stx_mode;
+	e.rdev = dev_make(st.stx_rdev_major, st.stx_rdev_minor);
+	if (ours && S_ISDIR(e.mode) && (union_is_marked(e.mode) || candidates & ((1ull << layer) - 1)))
+		read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
+	else if (ours && union_is_marked(e.mode) && m->top < 0)
+		read_file_marks(n, &h, &st);
+	hpath_done(&h);
+	if (m->top < 0 && !(layer > 0 && union_is_whiteout(e.mode, e.rdev)))
+		union_adopt(n, layer, &st);
+	more = union_merge_feed(m, layer, &e);
+	return more;
+}
+
+/* Names in the base's root whose contents are the host's own business: other file systems are mounted there. */
+static bool is_hollow(const struct unode *dir, const char *name)
+{
+	static const char *const hollow[] = { "proc", "sys", "dev", "run" };
+
+	if (dir->parent || !ufs_of(dir)->has_base)
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(hollow); i++)
+		if (!strcmp(hollow[i], name))
+			return true;
+	return false;
+}
+
+static u64 visible_layers(struct unode *dir)
+{
+	u64 layers = unode_layers(dir);
+
+	return dir->hollow ? layers & ~1ull : layers;
+}
+
+static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, int depth, struct unode **out)
+{
+	u64 candidates = visible_layers(dir) & mask;
+	struct union_merge m;
+	struct unode *n;
+	char *value;
+	int r = 1;
+
+	n = unode_create(dir, name, len);
+	value = base_alloc(UNION_REDIRECT_MAX);
+	if (!n || !value) {
+		base_free(value);
+		if (n)
+			node_put(&n->node);
+		return -ENOMEM;
+	}
+	n->hollow = is_hollow(dir, n->name);
+	union_merge_init(&m);
+	for (u64 c = candidates; c && r > 0; c &= ~(1ull << highest(c)))
+		r = feed_layer(n, dir, candidates, (unsigned)highest(c), &m, value);
+	if (r >= 0 && m.top < 0)
+		r = -ENOENT;
+	if (r >= 0) {
+		n->layers = m.layers;
+		r = m.redirected ? follow_redirect(n, dir, (unsigned)m.top, value, depth) : 0;
+	}
+	base_free(value);
+	if (r < 0) {
+		node_put(&n->node);
+		return r;
+	}
+	*out = n;
+	return 0;
+}
+
+int union_lookup(struct node *dir, const char *name, size_t len, struct node **out)
+{
+	struct unode *n;
+	int r = lookup_in(to_unode(dir), ~0ull, name, len, 0, &n);
+
+	if (!r)
+		*out = &n->node;
+	return r;
+}
+
+void union_update(struct node *o, struct node *f)
+{
+	struct unode *old = to_unode(o), *fresh = to_unode(f);
+	struct uredirect *redirects = old->redirects;
+	char *link = o->link;
+
+	/* A symlink under the same number with another birth: its text is another. */
+	if (old->changed_s != fresh->changed_s || old->changed_ns != fresh->changed_ns) {
+		o->link = f->link;
+		f->link = link;
+	}
+	old->redirects = fresh->redirects;
+	fresh->redirects = redirects;
+	atomic_store(&old->layers, fresh->layers);
+	old->hollow = fresh->hollow;
+	old->host_ino = fresh->host_ino;
+	old->host_dev = fresh->host_dev;
+	old->over_valid = fresh->over_valid;
+	old->over = fresh->over;
+	old->changed_s = fresh->changed_s;
+	old->changed_ns = fresh->changed_ns;
+	old->origin = fresh->origin;
+	old->below = BELOW_UNKNOWN;
+	o->mode = f->mode;
+	o->uid = f->uid;
+	o->gid = f->gid;
+	o->flags = f->flags;
+}
+
+int union_below(struct unode *dir, const char *name)
+{
+	struct ufs *u = ufs_of(dir);
+	u64 candidates = visible_layers(dir) & ((1ull << u->top) - 1);
+
+	for (; candidates; candidates &= ~(1ull << highest(candidates))) {
+		unsigned layer = (unsigned)highest(candidates);
+		struct hpath h;
+		struct statx st;
+		int r = stat_entry(dir, name, layer, &h, &st);
+
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return r;
+		hpath_done(&h);
+		return !(layer > 0 &&
+			 union_is_whiteout(st.stx_mode, dev_make(st.stx_rdev_major, st.stx_rdev_minor)));
+	}
+	return 0;
+}
+
+struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st)
+{
+	struct ufs *u = ufs_of(dir);
+	struct unode *n = unode_create(dir, name, strlen(name));
+
+	if (!n)
+		return ERR_PTR(-ENOMEM);
+	n->layers = 1ull << u->top;
+	union_adopt(n, u->top, st);
+	return n;
+}

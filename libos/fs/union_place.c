@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Where an object lies on the host.
+ *
+ * A node knows its parent and its name; its path in a layer is put together when it is needed, from the node upwards
+ * until a redirect says where the rest lies. Host paths are relative to the layer's directory, hold no "." and "..",
+ * and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and none is for the host to follow.
+ */
+#include "libos/fs/union_impl.h"
+
+u64 unode_layers(struct unode *n)
+{
+	return atomic_load_relaxed(&n->layers);
+}
+
+bool unode_in_top(struct unode *n)
+{
+	return unode_layers(n) >> ufs_of(n)->top & 1;
+}
+
+struct unode *unode_create(struct unode *parent, const char *name, size_t len)
+{
+	struct unode *n = base_zalloc(sizeof(*n));
+	char *copy = base_strndup(name, len);
+
+	if (!n || !copy) {
+		base_free(n);
+		base_free(copy);
+		return NULL;
+	}
+	n->name = copy;
+	n->parent = parent;
+	n->tmp_fd = -1;
+	n->node.refs = 1;
+	if (parent) {
+		node_get(&parent->node);
+		n->node.ops = parent->node.ops;
+		n->node.fs = parent->node.fs;
+	}
+	return n;
+}
+
+/* ---- putting paths together ---- */
+
+struct front {
+	char *low, *at;
+	bool full;
+};
+
+static void put_front(struct front *f, const char *s, size_t n)
+{
+	if (f->full || (size_t)(f->at - f->low) < n) {
+		f->full = true;
+		return;
+	}
+	f->at -= n;
+	memcpy(f->at, s, n);
+}
+
+static const char *redirect_in(const struct unode *n, unsigned layer)
+{
+	for (const struct uredirect *r = n->redirects; r; r = r->next)
+		if (r->layer == layer)
+			return r->path;
+	return NULL;
+}
+
+/* Caller holds dcache_lock. The path of n in layer, before what is already there. */
+static void put_path(struct front *f, const struct unode *n, unsigned layer, bool more)
+{
+	for (; n->parent; n = n->parent) {
+		const char *r = redirect_in(n, layer);
+
+		if (more)
+			put_front(f, "/", 1);
+		more = true;
+		put_front(f, r ? r : n->name, strlen(r ? r : n->name));
+		if (r)
+			return;
+	}
+}
+
+/* Longer than the host takes in one call: open the first part, and go on relative to that. */
+static int open_prefix(struct hpath *h, char *path, size_t len)
+{
+	while (len >= sizeof(h->buf)) {
+		char *cut = path + sizeof(h->buf) - 1;
+		int fd;
+
+		while (cut > path && *cut != '/')
+			cut--;
+		if (cut == path)
+			return -ENAMETOOLONG;
+		*cut = '\0';
+		fd = pal_openat(h->dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+		hpath_done(h);
+		if (fd < 0)
+			return fd;
+		h->dir = fd;
+		h->owned = true;
+		len -= cut + 1 - path;
+		path = cut + 1;
+	}
+	memcpy(h->buf, path, len + 1);
+	h->path = h->buf;
+	return 0;
+}
+
+static int long_path(struct unode *n, const char *name, unsigned layer, struct hpath *h)
+{
+	size_t size = 4 * PATH_MAX_LEN;
+	struct front f = { .full = true };
+	char *heap = NULL;
+	int r;
+
+	while (f.full && size <= 4096 * PATH_MAX_LEN) {
+		base_free(heap);
+		size *= 4;
+		heap = base_alloc(size);
+		if (!heap)
+			return -ENOMEM;
+		f = (struct front){ .low = heap, .at = heap + size };
+		lock(&dcache_lock);
+		put_front(&f, "", 1);
+		put_front(&f, name, strlen(name));
+		put_path(&f, n, layer, *name);
+		unlock(&dcache_lock);
+	}
+	r = f.full ? -ENAMETOOLONG : open_prefix(h, f.at, strlen(f.at));
+	base_free(heap);
+	return r;
+}
+
+int unode_child_path(struct unode *n, const char *name, unsigned layer, struct hpath *h)
+{
+	struct front f = { .low = h->buf, .at = h->buf + sizeof(h->buf) };
+
+	h->dir = ufs_of(n)->layer[layer];
+	h->owned = false;
+	lock(&dcache_lock);
+	put_front(&f, "", 1);
+	put_front(&f, name, strlen(name));
+	put_path(&f, n, layer, *name);
+	unlock(&dcache_lock);
+	if (unlikely(f.full))
+		return long_path(n, name, layer, h);
+	h->path = f.at;
+	if (!*h->path)
+		h->path = ".";
+	return 0;
+}
+
+int unode_path(struct unode *n, unsigned layer, struct hpath *h)
+{
+	return unode_child_path(n, "", layer, h);
+}
+
+void hpath_done(struct hpath *h)
+{
+	if (h->owned)
+		pal_close(h->dir);
+	h->owned = false;
+}
+
+/* ---- using them ---- */
+
+int hpath_open(const struct hpath *h, int flags, u32 mode)
+{
+	static u32 no_openat2; /* atomic */
+	int fd;
+
+	if (!atomic_load_relaxed(&no_openat2) && strchr(h->path, '/')) {
+		fd = pal_openat2(h->dir, h->path, flags | O_NOFOLLOW, mode, RESOLVE_NO_SYMLINKS);
+		if (fd != -ENOSYS)
+			return host_fd_move(fd);
+		atomic_store(&no_openat2, 1);
+	}
+	return host_fd_move(pal_openat(h->dir, h->path, flags | O_NOFOLLOW, mode));
+}
+
+int hpath_stat(const struct hpath *h, struct statx *st)
+{
+	return pal_statx(h->dir, h->path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, st);
+}
+
+int unode_open(struct unode *n, unsigned layer, int flags)
+{
+	struct hpath h;
+	int fd = unode_path(n, layer, &h);
+
+	if (!fd) {
+		fd = hpath_open(&h, flags, 0);
+		hpath_done(&h);
+	}
+	return fd;
+}
+
+/* ---- names that change ---- */
+
+void names_bump(struct unode *dir, const char *name)
+{
+	atomic_add(names_slot(&dir->node, name), 1);
+}
+
+void unode_bump(struct unode *n)
+{
+	char name[NAME_MAX_LEN + 1];
+	struct unode *parent;
+
+	lock(&dcache_lock);
+	parent = n->parent;
+	base_strlcpy(name, n->name, sizeof(name));
+	unlock(&dcache_lock);
+	if (parent)
+		names_bump(parent, name);
+}
+
+int unode_move(struct unode *n, struct unode *dir, const char *name)
+{
+	char *copy = base_strdup(name), *old_name;
+	struct unode *old;
+
+	if (!copy)
+		return -ENOMEM;
+	node_get(&dir->node);
+	lock(&dcache_lock);
+	old = n->parent;
+	old_name = n->name;
+	n->parent = dir;
+	n->name = copy;
+	unlock(&dcache_lock);
+	base_free(old_name);
+	if (old)
+		node_put(&old->node);
+	return 0;
+}
+
+char *unode_lower_path(struct unode *n)
+{
+	char *heap = base_alloc(UNION_REDIRECT_MAX), *path;
+	struct front f = { .low = heap, .at = heap + UNION_REDIRECT_MAX };
+	unsigned below = ufs_of(n)->top - 1;
+	const struct unode *i;
+
+	if (!heap)
+		return NULL;
+	lock(&dcache_lock);
+	put_front(&f, "", 1);
+	for (i = n; i->parent; i = i->parent) {
+		const char *r = redirect_in(i, below);
+
+		put_front(&f, r ? r : i->name, strlen(r ? r : i->name));
+		put_front(&f, "/", 1);
+		if (r)
+			break;
+	}
+	unlock(&dcache_lock);
+	path = f.full ? NULL : base_strdup(f.at);
+	base_free(heap);
+	return path;
+}

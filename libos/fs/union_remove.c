@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Removing: what only the top has goes for good; what a lower layer has, too, is hidden by a whiteout. The host's
+ * RENAME_WHITEOUT takes an object away and leaves the whiteout in one step.
+ */
+#include "libos/fs/union_impl.h"
+
+static int below(struct unode *dir, const char *name, struct unode *victim)
+{
+	if (victim->below != BELOW_UNKNOWN)
+		return victim->below == BELOW_SOMETHING;
+	return union_below(dir, name);
+}
+
+static int make_whiteout(struct unode *dir, const char *name)
+{
+	struct hpath h;
+	int r = union_copy_up_dir(dir);
+
+	if (!r)
+		r = unode_child_path(dir, name, ufs_of(dir)->top, &h);
+	if (r < 0)
+		return r;
+	r = pal_mknodat(h.dir, h.path, S_IFCHR, 0);
+	hpath_done(&h);
+	return r == -EEXIST ? -ESTALE : r;
+}
+
+/* Move the top's object to work, leaving a whiteout or nothing. */
+static int take_away(struct unode *dir, const char *name, struct stage *s, bool whiteout)
+{
+	struct ufs *u = ufs_of(dir);
+	struct hpath h;
+	int r = unode_child_path(dir, name, u->top, &h);
+
+	if (r < 0)
+		return r;
+	stage_name(s);
+	r = pal_renameat2(h.dir, h.path, u->work, s->name, whiteout ? RENAME_WHITEOUT : 0);
+	hpath_done(&h);
+	return r;
+}
+
+static int remove_from_top(struct unode *dir, const char *name, int flags)
+{
+	struct hpath h;
+	int r = unode_child_path(dir, name, ufs_of(dir)->top, &h);
+
+	if (r < 0)
+		return r;
+	r = pal_unlinkat(h.dir, h.path, flags);
+	hpath_done(&h);
+	return r;
+}
+
+static int unlink_top(struct unode *dir, const char *name, struct unode *victim)
+{
+	struct ufs *u = ufs_of(dir);
+	struct stage s;
+	int r = below(dir, name, victim);
+
+	if (r < 0)
+		return r;
+	if (!r)
+		return remove_from_top(dir, name, 0);
+	r = take_away(dir, name, &s, true);
+	if (!r)
+		stage_drop(u, &s);
+	return r;
+}
+
+static int done(struct unode *victim, int r)
+{
+	if (r == -ENOENT || r == -ENOTDIR)
+		return -ESTALE;
+	if (!r)
+		victim->gone = true;
+	return r;
+}
+
+int union_unlink(struct node *d, const char *name, struct node *v)
+{
+	struct unode *dir = to_unode(d), *victim = to_unode(v);
+
+	return done(victim, unode_in_top(victim) ? unlink_top(dir, name, victim) : make_whiteout(dir, name));
+}
+
+int union_check_empty(struct unode *n)
+{
+	struct union_list list = { 0 };
+	int r = union_read_names(n, &list);
+
+	for (u32 i = 0; !r && i < list.count; i++)
+		if (!list.names[i].hidden)
+			r = -ENOTEMPTY;
+	union_list_free(&list);
+	return r;
+}
+
+/* Something was made in the directory while we moved it away: put it back. */
+static int put_back(struct unode *dir, const char *name, const struct stage *s, bool whiteout)
+{
+	struct ufs *u = ufs_of(dir);
+	struct hpath h;
+	int r = unode_child_path(dir, name, u->top, &h);
+
+	if (r < 0)
+		return r;
+	r = pal_renameat2(u->work, s->name, h.dir, h.path, whiteout ? RENAME_EXCHANGE : RENAME_NOREPLACE);
+	hpath_done(&h);
+	if (!r && whiteout)
+		stage_drop(u, s);
+	return r ? r : -ENOTEMPTY;
+}
+
+/* A merged directory, or one of the top with whiteouts in it or something below. Caller holds the work lock. */
+static int rmdir_merged(struct unode *dir, const char *name, struct unode *victim)
+{
+	struct stage s;
+	int r, whiteout = below(dir, name, victim);
+
+	if (whiteout < 0)
+		return whiteout;
+	r = union_check_empty(victim);
+	if (!r)
+		r = take_away(dir, name, &s, whiteout);
+	if (r < 0)
+		return r;
+	r = stage_clear_dir(ufs_of(dir), &s);
+	return r == -ENOTEMPTY ? put_back(dir, name, &s, whiteout) : r;
+}
+
+static int rmdir_lower(struct unode *dir, const char *name, struct unode *victim)
+{
+	int r = union_check_empty(victim);
+
+	return r < 0 ? r : make_whiteout(dir, name);
+}
+
+int union_rmdir(struct node *d, const char *name, struct node *v)
+{
+	struct unode *dir = to_unode(d), *victim = to_unode(v);
+	struct ufs *u = ufs_of(dir);
+	u64 top = 1ull << u->top;
+	int r;
+
+	/* Of the top alone: the host knows whether it is empty. */
+	if (unode_layers(victim) == top && !(r = below(dir, name, victim))) {
+		r = remove_from_top(dir, name, AT_REMOVEDIR);
+		if (r != -ENOTEMPTY || u->work < 0)
+			return done(victim, r);
+	}
+	r = work_lock(u);
+	if (r < 0)
+		return r;
+	r = unode_in_top(victim) ? rmdir_merged(dir, name, victim) : rmdir_lower(dir, name, victim);
+	work_unlock(u);
+	return done(victim, r);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Changing attributes: in the top, after copy-up; in the host's own attributes where these can hold them, else in
+ * user.gsh.attr with the mark.
+ */
+#include "libos/fs/union_impl.h"
+
+/* Does the host's own mode and owner say what a says? Else user.gsh.attr must. *host_mode is without the mark. */
+bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host_mode)
+{
+	bool differs;
+
+	*host_mode = union_host_mode(a->mode, u->one_owner, &differs);
+	return differs || a->uid != u->uid || a->gid != u->gid;
+}
+
+int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bool marked)
+{
+	char value[UNION_VALUE_MAX];
+	u32 host_mode;
+	bool over = union_needs_over(u, a, &host_mode);
+	int r = 0;
+
+	/* A mark once set stays: there may be an origin, too. */
+	if (over || marked)
+		r = pal_fsetxattr(fd, UNION_ATTR, value, union_attr_encode(value, a), 0);
+	if (r < 0)
+		return r;
+	return pal_fchmod(fd, host_mode | (over || marked ? UNION_MARK : 0));
+}
+
+void union_new_attr(struct unode *dir, u32 mode, struct union_attr *a)
+{
+	const struct process *p = this_process();
+	const struct node *d = &dir->node;
+
+	*a = (struct union_attr){ .mode = mode, .uid = p->cred.fsuid, .gid = p->cred.fsgid };
+	if (!(d->mode & S_ISGID))
+		return;
+	a->gid = d->gid;
+	if (S_ISDIR(mode))
+		a->mode |= S_ISGID;
+	else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && p->cred.fsgid != a->gid &&
+		 !in_group(&p->cred, a->gid) && !capable(p))
+		a->mode &= ~S_ISGID;
+}
+
+/* Open an object of the top so that its attributes can be changed: for reading, which our host modes always allow. */
+static int open_top(struct unode *n, int flags)
+{
+	int fd;
+
+	if (n->tmp_fd >= 0)
+		return pal_dup(n->tmp_fd, GRANT_FD_FIRST_FREE);
+	fd = unode_open(n, ufs_of(n)->top, flags | O_NONBLOCK);
+	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
+}
+
+static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
+{
+	struct ufs *u = ufs_of(n);
+	struct union_attr want;
+	struct attr old;
+	struct statx st;
+	int r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
+
+	if (r < 0)
+		return r;
+	if (union_is_marked(st.stx_mode))
+		union_read_over(n, fd, &st);
+	union_fill_attr(n, u->top, &st, &old);
+	want = (struct union_attr){ .mode = old.mode, .uid = old.uid, .gid = old.gid, .rdev = old.rdev };
+	if (a->valid & ATTR_MODE)
+		want.mode = (old.mode & S_IFMT) | (a->mode & S_IALLUGO);
+	if (a->valid & ATTR_UID)
+		want.uid = a->uid;
+	if (a->valid & ATTR_GID)
+		want.gid = a->gid;
+	r = union_write_attr(u, fd, &want, union_is_marked(st.stx_mode));
+	if (r < 0)
+		return r;
+	n->over_valid = false; /* read anew by its ctime */
+	lock(&dcache_lock);
+	n->node.mode = want.mode;
+	n->node.uid = want.uid;
+	n->node.gid = want.gid;
+	dcache_unlock();
+	return 0;
+}
+
+static int set_by_fd(struct unode *n, int fd, const struct attr *a)
+{
+	struct timespec times[2] = { a->atime, a->mtime };
+	int r = 0;
+
+	if (a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID))
+		r = set_owner_mode(n, fd, a);
+	if (!r && a->valid & ATTR_TIMES)
+		r = pal_futimens(fd, times);
+	return r;
+}
+
+/* Symlinks, fifos and sockets: the host gives them no user attributes and the libOS no descriptor. What can be set by
+ * name is; an owner that the host can't express is dropped, as the mode of a symlink is on Linux. */
+static int set_special(struct unode *n, const struct attr *a)
+{
+	struct timespec times[2] = { a->atime, a->mtime };
+	struct hpath h;
+	int r = unode_path(n, ufs_of(n)->top, &h);
+
+	if (r < 0)
+		return r;
+	if (a->valid & ATTR_TIMES)
+		r = pal_utimensat(h.dir, h.path, times);
+	if (!r && a->valid & ATTR_MODE && !S_ISLNK(n->node.mode))
+		r = pal_fchmodat(h.dir, h.path, a->mode & 0777);
+	hpath_done(&h);
+	/* Where attributes go through the monitor, it changes open files only. */
+	if (r == -EPERM)
+		r = 0;
+	return r == -ENOENT ? -ESTALE : r;
+}
+
+static int set_size(struct unode *n, u64 size)
+{
+	int fd = open_top(n, O_WRONLY);
+	int r = fd < 0 ? fd : pal_ftruncate(fd, size);
+
+	if (fd >= 0)
+		pal_close(fd);
+	return r;
+}
+
+int union_setattr(struct node *node, const struct attr *a)
+{
+	struct unode *n = to_unode(node);
+	int fd, r;
+
+	if (n->gone && n->tmp_fd < 0)
+		return -ENOENT;
+	if (n->tmp_fd < 0) {
+		r = union_copy_up(n, !(a->valid & ATTR_SIZE && a->size == 0));
+		if (r < 0)
+			return r;
+	}
+	if (a->valid & ATTR_SIZE)
+		return set_size(n, a->size);
+	if (!S_ISREG(node->mode) && !S_ISDIR(node->mode))
+		return set_special(n, a);
+	fd = open_top(n, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	r = set_by_fd(n, fd, a);
+	pal_close(fd);
+	return r;
+}
+
+int union_file_setattr(struct file *f, const struct attr *a)
+{
+	struct unode *n = to_unode(path_node(&f->path));
+
+	/* A descriptor of a lower layer: the change goes to the copy. */
+	if (!union_file_in_top(f))
+		return union_setattr(&n->node, a);
+	if (a->valid & ATTR_SIZE)
+		return pal_ftruncate(f->host_fd, a->size);
+	return set_by_fd(n, f->host_fd, a);
+}
