@@ -25,7 +25,7 @@
 #define WORKS (-1000000)
 #define FAILS (-1000001) /* with whatever errno */
 
-static char here[PATH_MAX], outside[64], host_socket[PATH_MAX];
+static char here[PATH_MAX], outside[64], host_socket[64];
 
 struct outcome {
 	int status;
