@@ -205,6 +205,10 @@ enum pal_disposition { PAL_SIG_DEFAULT, PAL_SIG_IGNORE, PAL_SIG_CATCH };
 int pal_signal(int sig, enum pal_disposition how);
 /* Block or unblock a host signal for this thread: so that the terminal sees the guest's mask for SIGTTOU, SIGTTIN. */
 int pal_sigmask(int how, u64 mask, u64 *old);
+/* All host signals but faults off for this thread, kicks too, and on again with the mask that off gave: for the moments
+ * in which the inbox is nobody's (between a fork and the child's reset of it). Inherited by the fork. */
+u64 pal_signals_off(void);
+void pal_signals_on(u64 mask);
 
 /* ---- start (pal/main.c) ---- */
 struct grant;

@@ -274,6 +274,19 @@ int pal_sigmask(int how, u64 mask, u64 *old)
 	return HOST(4, rt_sigprocmask, how, &mask, old, sizeof(mask));
 }
 
+u64 pal_signals_off(void)
+{
+	u64 mask = ~NEVER_MASKED, old;
+
+	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask)));
+	return old;
+}
+
+void pal_signals_on(u64 mask)
+{
+	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask)));
+}
+
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k)
 {
 	struct siginfo info;

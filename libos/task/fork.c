@@ -111,8 +111,7 @@ static long fork_with(const struct clone_request *a, s32 pid)
 	if (!c)
 		return -ENOMEM;
 	process_slot_init(pid, p, a->exit_signal);
-	host = pal_sigmask(SIG_SETMASK, ~0ull, &mask);
-	BUG_ON(host < 0);
+	mask = pal_signals_off();
 	fork_locks_take();
 	host = pal_fork(&s->host_pid);
 	fork_locks_release();
@@ -120,7 +119,7 @@ static long fork_with(const struct clone_request *a, s32 pid)
 		fork_child(pid, a);
 	else if (host > 0)
 		process_slot_run(s, host);
-	BUG_ON(pal_sigmask(SIG_SETMASK, mask, NULL) < 0);
+	pal_signals_on(mask);
 	if (host >= 0)
 		return host ? pid : 0;
 	child_remove(p, c);
