@@ -27,7 +27,8 @@ unsigned cpu_count(void)
 	if (pal_sched_getaffinity(sizeof(mask), mask) < 0)
 		return 1;
 	for (unsigned i = 0; i < ARRAY_SIZE(mask); i++)
-		n += (unsigned)__builtin_popcountll(mask[i]);
+		for (u64 m = mask[i]; m; m &= m - 1)
+			n++;
 	return MAX(n, 1u);
 }
 
