@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Clocks, sleeps, timers. Reading a clock goes through the host's vDSO when it has one: 20 ns instead of 200.
+ * Clocks, sleeps, timers. Reading a clock goes through the host's vDSO when it has one: 20 ns
+ * instead of 200.
  *
- * If the vDSO can't answer by itself (an odd clock source) it makes the system call from its own text, which the filter
- * turns into SIGSYS; pal/trap.c sees that the call is the PAL's own and makes it on the vDSO's behalf.
+ * If the vDSO can't answer by itself (an odd clock source) it makes the system call from its own
+ * text, which the filter turns into SIGSYS; pal/trap.c sees that the call is the PAL's own and
+ * makes it on the vDSO's behalf.
  */
 #include "pal/allowed.h"
 
 typedef long (*gettime_fn)(long clock, struct timespec *ts);
 
-static gettime_fn vdso_gettime;		      /* immutable after start */
-static uintptr_t vdso_start, vdso_end;	      /* immutable after start */
+static gettime_fn vdso_gettime;	       /* immutable after start */
+static uintptr_t vdso_start, vdso_end; /* immutable after start */
 
 struct vdso {
 	const char *base; /* address minus p_vaddr */
@@ -97,15 +99,16 @@ u64 pal_vdso(void)
 static bool clock_in_vdso(int clock)
 {
 	const u32 known = 1u << CLOCK_REALTIME | 1u << CLOCK_MONOTONIC | 1u << CLOCK_MONOTONIC_RAW |
-			  1u << CLOCK_REALTIME_COARSE | 1u << CLOCK_MONOTONIC_COARSE | 1u << CLOCK_BOOTTIME |
-			  1u << CLOCK_TAI;
+			  1u << CLOCK_REALTIME_COARSE | 1u << CLOCK_MONOTONIC_COARSE |
+			  1u << CLOCK_BOOTTIME | 1u << CLOCK_TAI;
 
 	return vdso_gettime && clock >= 0 && clock < 32 && known >> clock & 1;
 }
 
 int pal_clock_gettime(int clock, struct timespec *ts)
 {
-	return clock_in_vdso(clock) ? vdso_gettime(clock, ts) : HOST_OR(-EINVAL, 2, clock_gettime, clock, ts);
+	return clock_in_vdso(clock) ? vdso_gettime(clock, ts)
+				    : HOST_OR(-EINVAL, 2, clock_gettime, clock, ts);
 }
 
 int pal_clock_getres(int clock, struct timespec *ts)

@@ -2,9 +2,9 @@
 /*
  * Files by descriptor and by name below a directory descriptor.
  *
- * Where the rung does not confine attribute changes (rung B: Landlock does not know them, and a picoprocess could reach
- * files outside through any descriptor), the filter denies them and the monitor makes them, after a look at where the
- * file lies.
+ * Where the rung does not confine attribute changes (rung B: Landlock does not know them, and a
+ * picoprocess could reach files outside through any descriptor), the filter denies them and the
+ * monitor makes them, after a look at where the file lies.
  */
 #include "pal/allowed.h"
 #include "pal/grant.h"
@@ -191,7 +191,8 @@ int pal_fchmodat(int dir, const char *path, u32 mode)
 
 int pal_utimensat(int dir, const char *path, const struct timespec times[2])
 {
-	return brokered() ? -EPERM : HOST_OR(-EBADF, 4, utimensat, dir, path, times, AT_SYMLINK_NOFOLLOW);
+	return brokered() ? -EPERM
+			  : HOST_OR(-EBADF, 4, utimensat, dir, path, times, AT_SYMLINK_NOFOLLOW);
 }
 
 ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size)

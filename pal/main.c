@@ -2,9 +2,10 @@
 /*
  * Start of a picoprocess: look at the host, read the grant, seal the door, enter the libOS.
  *
- * The grant is copied and checked before a byte of it is believed: a picoprocess that executes the image again may have
- * put anything at its descriptor. Whatever does not fit ends the process with status 125 and a sentence. Until the libOS
- * adopts a control block, GS points at pal_boot_tcb, so that locks and handlers need no special case.
+ * The grant is copied and checked before a byte of it is believed: a picoprocess that executes the
+ * image again may have put anything at its descriptor. Whatever does not fit ends the process with
+ * status 125 and a sentence. Until the libOS adopts a control block, GS points at pal_boot_tcb, so
+ * that locks and handlers need no special case.
  */
 #include "pal/impl.h"
 #include "pal/grant.h"
@@ -13,8 +14,10 @@
 #define AUXV_MAX 48
 #define BPF_MAX 4096 /* BPF_MAXINSNS */
 
-static struct grant grant;			/* immutable after start */
-static struct { u64 type, value; } auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
+static struct grant grant; /* immutable after start */
+static struct {
+	u64 type, value;
+} auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
 static char platform[16], random_bytes[16];
 
 const struct grant *pal_grant(void)
@@ -70,9 +73,12 @@ static void host_check(void)
 	u64 need = pal_auxv(AT_MINSIGSTKSZ);
 
 	if (!(pal_auxv(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		pal_refuse("this machine or its kernel (Linux 5.9 or later is needed) does not let programs set the "
+		pal_refuse("this machine or its kernel (Linux 5.9 or later is needed) does not let "
+			   "programs set the "
 			   "GS base (FSGSBASE)\n");
-	/* A fault may arrive inside the handler of a kick: two frames, and the handlers' own needs. */
+	/*
+	 * A fault may arrive inside the handler of a kick: two frames, and the handlers' own needs.
+	 */
 	if (2 * need + 8192 > PAL_ALTSTACK_SIZE)
 		pal_refuse("signal frames of %lu bytes do not fit the alternate stack\n", need);
 }
@@ -91,9 +97,11 @@ static const char *grant_fault(u64 file_size)
 		return "version";
 	if (grant.size != sizeof(grant))
 		return "size";
-	if (grant.bpf_count > BPF_MAX || file_size != sizeof(grant) + grant.bpf_count * sizeof(struct sock_filter))
+	if (grant.bpf_count > BPF_MAX ||
+	    file_size != sizeof(grant) + grant.bpf_count * sizeof(struct sock_filter))
 		return "filter size";
-	if (grant.rung != GRANT_RUNG_A && grant.rung != GRANT_RUNG_B && grant.rung != GRANT_RUNG_NONE)
+	if (grant.rung != GRANT_RUNG_A && grant.rung != GRANT_RUNG_B &&
+	    grant.rung != GRANT_RUNG_NONE)
 		return "rung";
 	if (grant.bpf_count == 0 && grant.rung != GRANT_RUNG_NONE)
 		return "missing filter";
@@ -103,7 +111,8 @@ static const char *grant_fault(u64 file_size)
 		return "number of layers";
 	if (grant.ngroups > GRANT_GROUPS_MAX)
 		return "number of groups";
-	if (!terminated(grant.sandbox, sizeof(grant.sandbox)) || !terminated(grant.hostname, sizeof(grant.hostname)))
+	if (!terminated(grant.sandbox, sizeof(grant.sandbox)) ||
+	    !terminated(grant.hostname, sizeof(grant.hostname)))
 		return "name";
 	return NULL;
 }
@@ -115,7 +124,9 @@ static void grant_read(void)
 	long n = HOST(2, fstat, GRANT_FD_GRANT, &st);
 
 	if (n < 0)
-		pal_refuse("no grant on descriptor %d: this program is started by gshd, not by hand\n", GRANT_FD_GRANT);
+		pal_refuse(
+			"no grant on descriptor %d: this program is started by gshd, not by hand\n",
+			GRANT_FD_GRANT);
 	n = HOST(4, pread64, GRANT_FD_GRANT, &grant, sizeof(grant), 0);
 	if (n != sizeof(grant))
 		pal_refuse("the grant is too short\n");
@@ -124,7 +135,10 @@ static void grant_read(void)
 		pal_refuse("the grant does not fit this program: %s\n", fault);
 }
 
-/* From here on the kernel holds us to the list. Nothing is undone if it fails: there is nothing yet. */
+/*
+ * From here on the kernel holds us to the list. Nothing is undone if it fails: there is nothing
+ * yet.
+ */
 static void seal(void)
 {
 	struct sock_filter code[BPF_MAX];

@@ -2,9 +2,10 @@
 /*
  * Memory: the host's calls, and pages for the libOS itself.
  *
- * Own pages come from [PAL_PAGES_BASE, PAL_END) by a pointer that only rises: 15 TiB outlast any process. A freed block
- * of modest size stays mapped but empty (MADV_DONTNEED) in a small store, so that stacks and buffers of equal size
- * come back without a new mapping; others are unmapped and their addresses forgotten.
+ * Own pages come from [PAL_PAGES_BASE, PAL_END) by a pointer that only rises: 15 TiB outlast any
+ * process. A freed block of modest size stays mapped but empty (MADV_DONTNEED) in a small store, so
+ * that stacks and buffers of equal size come back without a new mapping; others are unmapped and
+ * their addresses forgotten.
  */
 #include "pal/allowed.h"
 

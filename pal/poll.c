@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Waiting: poll, epoll, futex. Signal masks stay out of it: what interrupts is the kick, and it is never blocked. */
+/*
+ * Waiting: poll, epoll, futex. Signal masks stay out of it: what interrupts is the kick, and it is
+ * never blocked.
+ */
 #include "pal/allowed.h"
 
 int pal_ppoll(struct pollfd *fds, unsigned n, const struct timespec *timeout)
@@ -32,7 +35,8 @@ int pal_futex(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *w
 	return CP_OR(-ENOSYS, 6, futex, word, op, val, timeout, word2, val3);
 }
 
-int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2, u32 val3)
+int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2,
+		    u32 val3)
 {
 	return HOST(6, futex, word, op, val, timeout, word2, val3);
 }

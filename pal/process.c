@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Host processes: fork, the image executed again, ends and waiting, sessions and groups, resources. */
+/*
+ * Host processes: fork, the image executed again, ends and waiting, sessions and groups, resources.
+ */
 #include "pal/allowed.h"
 #include "pal/grant.h"
 
 /*
- * The child keeps stack, GS base and alternate stack: all are registers or memory that clone copies. The PAL's own
- * locks are held over the clone; the libOS holds its own.
+ * The child keeps stack, GS base and alternate stack: all are registers or memory that clone
+ * copies. The PAL's own locks are held over the clone; the libOS holds its own.
  */
 int pal_fork(s32 *host_pid)
 {
@@ -14,8 +16,9 @@ int pal_fork(s32 *host_pid)
 
 	pal_thread_fork_begin();
 	pal_pages_fork_begin();
-	pid = HOST(5, clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0, host_pid,
-		   &tcb->host_tid, 0);
+	pid = HOST(5, clone,
+		   CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0,
+		   host_pid, &tcb->host_tid, 0);
 	pal_pages_fork_end();
 	pal_thread_fork_end(pid == 0);
 	return pid;
@@ -42,7 +45,10 @@ void pal_die_by_signal(int sig)
 	HOST(4, rt_sigaction, sig, &act, NULL, sizeof(act.sa_mask));
 	HOST(3, tgkill, HOST0(getpid), HOST0(gettid), sig);
 	HOST(4, rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
-	/* Not a deadly signal, or this is the first process of a pid namespace, which ignores its own. */
+	/*
+	 * Not a deadly signal, or this is the first process of a pid namespace, which ignores its
+	 * own.
+	 */
 	pal_exit(128 + sig);
 }
 

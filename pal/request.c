@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Requests to the monitor (pal/monitor.h). All picoprocesses share the port, so each request brings a socket of its own
- * for the answer: no lock, no dispatcher, and an answer can't reach the wrong thread.
+ * Requests to the monitor (pal/monitor.h). All picoprocesses share the port, so each request brings
+ * a socket of its own for the answer: no lock, no dispatcher, and an answer can't reach the wrong
+ * thread.
  */
 #include "pal/impl.h"
 #include "pal/grant.h"
@@ -39,7 +40,10 @@ static int request_send(u32 type, struct iovec *iov, int n, int reply_end, const
 	return sent < 0 ? sent : 0;
 }
 
-/* Hand at most max of the descriptors received to the caller and close the others. Returns how many. */
+/*
+ * Hand at most max of the descriptors received to the caller and close the others. Returns how
+ * many.
+ */
 static int fds_take(const struct msghdr *msg, int *fds, int max)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
@@ -58,12 +62,14 @@ static int fds_take(const struct msghdr *msg, int *fds, int max)
 	return n;
 }
 
-static long reply_check(const struct mon_msg *head, const struct mon_reply *status, unsigned flags, long n)
+static long reply_check(const struct mon_msg *head, const struct mon_reply *status, unsigned flags,
+			long n)
 {
 	if (n == 0)
 		return -EIO; /* the monitor is gone, or dropped the request */
 	n -= sizeof(*head);
-	if (n < (long)sizeof(*status) || flags & (MSG_TRUNC | MSG_CTRUNC) || head->type != MON_REPLY || head->len != n)
+	if (n < (long)sizeof(*status) || flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    head->type != MON_REPLY || head->len != n)
 		return -EPROTO;
 	if (status->error)
 		return status->error > 0 && status->error < 4096 ? -status->error : -EPROTO;
@@ -76,7 +82,9 @@ static long reply_receive(int end, void *reply, size_t size, int *fds, int *nfds
 	struct mon_reply status;
 	struct iovec iov[3] = { { &head, sizeof(head) }, { &status, sizeof(status) } };
 	union control control;
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = iov,
+			      .msg_iovlen = 2,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	int taken;
 	long n;
@@ -99,8 +107,8 @@ static long reply_receive(int end, void *reply, size_t size, int *fds, int *nfds
 	return n;
 }
 
-int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int nfds, void *reply, size_t reply_size,
-		int *reply_fds, int *nreply_fds)
+int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int nfds, void *reply,
+		size_t reply_size, int *reply_fds, int *nreply_fds)
 {
 	struct iovec iov[1 + PARTS_MAX];
 	size_t size = 0;
@@ -126,8 +134,8 @@ int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int 
 	return err;
 }
 
-int pal_monitor(u32 type, const void *req, size_t req_size, const int *fds, int nfds, void *reply, size_t reply_size,
-		int *reply_fds, int *nreply_fds)
+int pal_monitor(u32 type, const void *req, size_t req_size, const int *fds, int nfds, void *reply,
+		size_t reply_size, int *reply_fds, int *nreply_fds)
 {
 	struct iovec part = { (void *)req, req_size };
 

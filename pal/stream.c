@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Pipes, event counters, sockets. Everything is opened close-on-exec: an exec of the image keeps only what is meant. */
+/*
+ * Pipes, event counters, sockets. Everything is opened close-on-exec: an exec of the image keeps
+ * only what is meant.
+ */
 #include "pal/allowed.h"
 #include "pal/grant.h"
 #include "pal/base/str.h"
@@ -32,7 +35,9 @@ static bool sockets_denied(void)
 
 int pal_socket(int domain, int type, int protocol)
 {
-	return sockets_denied() ? -EPERM : HOST_OR(-EAFNOSUPPORT, 3, socket, domain, type | SOCK_CLOEXEC, protocol);
+	return sockets_denied()
+		       ? -EPERM
+		       : HOST_OR(-EAFNOSUPPORT, 3, socket, domain, type | SOCK_CLOEXEC, protocol);
 }
 
 int pal_bind(int fd, const void *addr, unsigned len)
@@ -52,7 +57,8 @@ int pal_listen(int fd, int backlog)
 
 int pal_accept(int fd, void *addr, unsigned *len, int flags)
 {
-	return sockets_denied() ? -EPERM : CP_OR(-EINVAL, 4, accept4, fd, addr, len, flags | SOCK_CLOEXEC);
+	return sockets_denied() ? -EPERM
+				: CP_OR(-EINVAL, 4, accept4, fd, addr, len, flags | SOCK_CLOEXEC);
 }
 
 int pal_getsockname(int fd, void *addr, unsigned *len)
@@ -101,14 +107,16 @@ ssize_t pal_recvmsg(int fd, struct msghdr *msg, int flags)
 }
 
 /*
- * The identity of a socket file as an abstract address. The time of birth is part of it, since an inode number comes back
- * soon after its file is gone. Abstract names are private to the sandbox: it has a network namespace of its own, or no
- * sockets at all.
+ * The identity of a socket file as an abstract address. The time of birth is part of it, since an
+ * inode number comes back soon after its file is gone. Abstract names are private to the sandbox:
+ * it has a network namespace of its own, or no sockets at all.
  */
 static int unix_address(struct sockaddr_un *addr, unsigned *len, int dir, const char *name)
 {
 	struct statx st;
-	int err = pal_statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME, &st), n;
+	int err = pal_statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME,
+			    &st),
+	    n;
 
 	if (err)
 		return err;
@@ -116,8 +124,9 @@ static int unix_address(struct sockaddr_un *addr, unsigned *len, int dir, const 
 		return -ECONNREFUSED;
 	addr->sun_family = AF_UNIX;
 	addr->sun_path[0] = '\0';
-	n = base_snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1, "gsh-%x:%x-%lx-%lx.%x", st.stx_dev_major,
-			  st.stx_dev_minor, (u64)st.stx_ino, (u64)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	n = base_snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1, "gsh-%x:%x-%lx-%lx.%x",
+			  st.stx_dev_major, st.stx_dev_minor, (u64)st.stx_ino,
+			  (u64)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
 	*len = offsetof(struct sockaddr_un, sun_path) + 1 + n;
 	return 0;
 }

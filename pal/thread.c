@@ -2,10 +2,11 @@
 /*
  * Host threads and their regions.
  *
- * A region is one block of own pages: guard page, libOS stack, control block (with the libOS's struct thread round it),
- * alternate signal stack. Its life:
+ * A region is one block of own pages: guard page, libOS stack, control block (with the libOS's
+ * struct thread round it), alternate signal stack. Its life:
  *
- *   pal_thread_alloc   taken from the freed ones whose thread is gone (host_tid is 0 again), or mapped afresh
+ *   pal_thread_alloc   taken from the freed ones whose thread is gone (host_tid is 0 again), or
+ *                      mapped afresh
  *   pal_thread_start   the host thread runs on it; the kernel writes host_tid
  *   pal_thread_free    marked; a thread may free its own region and go on using it until it leaves
  *   pal_thread_exit    the kernel clears host_tid when the stack is no longer used
@@ -16,7 +17,10 @@
 
 #define ALL_SIGNALS (~0ul)
 #define FREED_KEPT 16 /* regions of ended threads that stay mapped */
-/* What lies between the first C frame of a thread and the top of its stack: the frame of the guest's registers. */
+/*
+ * What lies between the first C frame of a thread and the top of its stack: the frame of the
+ * guest's registers.
+ */
 #define START_ROOM (REGS_SIZE + 32)
 
 struct pal_tcb pal_boot_tcb = { .self = &pal_boot_tcb };
@@ -200,14 +204,15 @@ void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg)
 	pal_bug(__FILE__, __LINE__, "a thread's function returned");
 }
 
-static int clone_onto(struct pal_tcb *tcb, unsigned long flags, s32 *parent_tid, uintptr_t fs, void (*fn)(void *),
-		      void *arg)
+static int clone_onto(struct pal_tcb *tcb, unsigned long flags, s32 *parent_tid, uintptr_t fs,
+		      void (*fn)(void *), void *arg)
 {
 	u64 old = mask_set(ALL_SIGNALS);
 	long tid;
 
 	tcb->start_mask = old;
-	tid = pal_clone_onto(flags, tcb->stack_top - START_ROOM, parent_tid, &tcb->host_tid, fs, tcb, fn, arg);
+	tid = pal_clone_onto(flags, tcb->stack_top - START_ROOM, parent_tid, &tcb->host_tid, fs,
+			     tcb, fn, arg);
 	mask_set(old);
 	return tid;
 }
@@ -215,15 +220,17 @@ static int clone_onto(struct pal_tcb *tcb, unsigned long flags, s32 *parent_tid,
 int pal_thread_start(struct pal_tcb *tcb, uintptr_t fs, void (*fn)(void *), void *arg)
 {
 	return clone_onto(tcb,
-			  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
-				  CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+			  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+				  CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+				  CLONE_CHILD_CLEARTID,
 			  &tcb->host_tid, fs, fn, arg);
 }
 
 int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid)
 {
 	return clone_onto(tcb,
-			  CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
+			  CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
+				  CLONE_CHILD_CLEARTID | SIGCHLD,
 			  host_pid, 0, fn, arg);
 }
 

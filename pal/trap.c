@@ -2,33 +2,42 @@
 /*
  * Host signals turned into upcalls.
  *
- * One handler for all. Where the thread was when the signal came, told by RIP alone, decides what is true:
+ * One handler for all. Where the thread was when the signal came, told by RIP alone, decides what
+ * is true:
  *
- *   guest text, host vDSO      the registers are the guest's: complete the frame from them, enter the libOS
- *   trampoline, libOS entry    the frame is half made: leave it, the libOS looks at `pending` before it goes back
- *   cancellable host call      not yet made: pal_cp_eintr. Made: the kernel has ended it with EINTR by itself
- *   exit window                `pending` was looked at and the registers are half restored, but the frame still holds the
- *                              guest's: start leaving anew from it
- *   elsewhere in the image     leave it, as for the entry; a fault there is on the exception table or a bug
+ *   guest text, host vDSO    the registers are the guest's: complete the frame from them, enter the
+ *                            libOS
+ *   trampoline, libOS entry  the frame is half made: leave it, the libOS looks at `pending` before
+ *                            it goes back
+ *   cancellable host call    not yet made: pal_cp_eintr. Made: the kernel has ended it with EINTR
+ *   exit window              `pending` was looked at and the registers are half restored, but the
+ *                            frame still holds the guest's: start leaving anew from it
+ *   elsewhere in the image   leave it, as for the entry; a fault there is on the exception table
+ *                            or a bug
  *
- * "Enter the libOS" means to edit the interrupted context and return through rt_sigreturn, which restores vector state.
- * Asynchronous signals are blocked inside the handler; faults and SIGSYS are not, and SIGSYS never is.
+ * "Enter the libOS" means to edit the interrupted context and return through rt_sigreturn, which
+ * restores vector state. Asynchronous signals are blocked inside the handler; faults and SIGSYS are
+ * not, and SIGSYS never is.
  */
 #include "pal/impl.h"
 #include "pal/base/str.h"
 
-#define FAULT_SIGNALS (sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGFPE) | sigmask(SIGILL) | sigmask(SIGTRAP))
+#define FAULT_SIGNALS \
+	(sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGFPE) | sigmask(SIGILL) | sigmask(SIGTRAP))
 #define NEVER_MASKED (FAULT_SIGNALS | sigmask(SIGSYS) | sigmask(SIGABRT))
-#define CAUGHT_MAY                                                                                  \
-	(sigmask(SIGHUP) | sigmask(SIGINT) | sigmask(SIGQUIT) | sigmask(SIGALRM) | sigmask(SIGTERM) |  \
-	 sigmask(SIGCHLD) | sigmask(SIGCONT) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU) | \
-	 sigmask(SIGURG) | sigmask(SIGWINCH) | sigmask(SIGVTALRM) | sigmask(SIGPROF) | sigmask(SIGPIPE) | \
-	 sigmask(SIGIO))
+#define CAUGHT_MAY                                                                   \
+	(sigmask(SIGHUP) | sigmask(SIGINT) | sigmask(SIGQUIT) | sigmask(SIGALRM) |   \
+	 sigmask(SIGTERM) | sigmask(SIGCHLD) | sigmask(SIGCONT) | sigmask(SIGTSTP) | \
+	 sigmask(SIGTTIN) | sigmask(SIGTTOU) | sigmask(SIGURG) | sigmask(SIGWINCH) | \
+	 sigmask(SIGVTALRM) | sigmask(SIGPROF) | sigmask(SIGPIPE) | sigmask(SIGIO))
 
 /* The kernel carries 32 bytes behind the header of a siginfo of SI_QUEUE, unread. */
 _Static_assert(sizeof(struct pal_kick) == 32, "a kick fits a siginfo");
 
-/* mov %rsp, %gs:TCB_GUEST_RSP: how a trampoline begins; and the length of its next instruction, lea s+2(%rip), %rcx. */
+/*
+ * mov %rsp, %gs:TCB_GUEST_RSP: how a trampoline begins; and the length of its next instruction, lea
+ * s+2(%rip), %rcx.
+ */
 static const u8 trampoline_head[] = { 0x65, 0x48, 0x89, 0x24, 0x25, TCB_GUEST_RSP, 0, 0, 0 };
 #define TRAMPOLINE_ALIGN 32
 #define TRAMPOLINE_LEA 7
@@ -54,8 +63,9 @@ static bool on_libos_stack(const struct pal_tcb *tcb, uintptr_t rsp)
 }
 
 /*
- * Is RIP behind a trampoline's first instruction? Then the guest's rsp stands in the control block and must survive. At
- * the first instruction itself nothing has happened, and with rsp on the libOS stack the answer is known already.
+ * Is RIP behind a trampoline's first instruction? Then the guest's rsp stands in the control block
+ * and must survive. At the first instruction itself nothing has happened, and with rsp on the libOS
+ * stack the answer is known already.
  */
 static bool in_trampoline(uintptr_t rip)
 {
@@ -63,12 +73,15 @@ static bool in_trampoline(uintptr_t rip)
 	u64 head;
 	bool ok;
 
-	if (rip - slot != sizeof(trampoline_head) && rip - slot != sizeof(trampoline_head) + TRAMPOLINE_LEA)
+	if (rip - slot != sizeof(trampoline_head) &&
+	    rip - slot != sizeof(trampoline_head) + TRAMPOLINE_LEA)
 		return false;
 	/* Text may be executable and unreadable (protection keys). */
 	head = pal_peek((const void *)slot, &ok);
 	return ok && !memcmp(&head, trampoline_head, sizeof(head)) &&
-	       (pal_peek((const void *)(slot + sizeof(head)), &ok) & 0xff) == trampoline_head[sizeof(head)] && ok;
+	       (pal_peek((const void *)(slot + sizeof(head)), &ok) & 0xff) ==
+		       trampoline_head[sizeof(head)] &&
+	       ok;
 }
 
 /* Are the registers the guest's, all of them? */
@@ -77,15 +90,31 @@ static bool in_guest(const struct pal_tcb *tcb, const struct sigcontext *mc)
 	return !in_image(mc->rip) && !on_libos_stack(tcb, mc->rsp);
 }
 
-static struct pal_regs *frame_fill(const struct pal_tcb *tcb, const struct sigcontext *mc, u64 orig_rax)
+static struct pal_regs *frame_fill(const struct pal_tcb *tcb, const struct sigcontext *mc,
+				   u64 orig_rax)
 {
 	struct pal_regs *r = pal_frame(tcb);
 
 	*r = (struct pal_regs){
-		.r15 = mc->r15, .r14 = mc->r14, .r13 = mc->r13, .r12 = mc->r12, .rbp = mc->rbp, .rbx = mc->rbx,
-		.r11 = mc->r11, .r10 = mc->r10, .r9 = mc->r9, .r8 = mc->r8, .rax = mc->rax, .rcx = mc->rcx,
-		.rdx = mc->rdx, .rsi = mc->rsi, .rdi = mc->rdi, .orig_rax = orig_rax, .rip = mc->rip,
-		.rflags = mc->eflags, .rsp = mc->rsp,
+		.r15 = mc->r15,
+		.r14 = mc->r14,
+		.r13 = mc->r13,
+		.r12 = mc->r12,
+		.rbp = mc->rbp,
+		.rbx = mc->rbx,
+		.r11 = mc->r11,
+		.r10 = mc->r10,
+		.r9 = mc->r9,
+		.r8 = mc->r8,
+		.rax = mc->rax,
+		.rcx = mc->rcx,
+		.rdx = mc->rdx,
+		.rsi = mc->rsi,
+		.rdi = mc->rdi,
+		.orig_rax = orig_rax,
+		.rip = mc->rip,
+		.rflags = mc->eflags,
+		.rsp = mc->rsp,
 	};
 	return r;
 }
@@ -95,8 +124,10 @@ static void frame_load(const struct pal_tcb *tcb, struct sigcontext *mc)
 {
 	const struct pal_regs *r = pal_frame(tcb);
 
-	mc->r15 = r->r15, mc->r14 = r->r14, mc->r13 = r->r13, mc->r12 = r->r12, mc->rbp = r->rbp, mc->rbx = r->rbx;
-	mc->r11 = r->r11, mc->r10 = r->r10, mc->r9 = r->r9, mc->r8 = r->r8, mc->rax = r->rax, mc->rcx = r->rcx;
+	mc->r15 = r->r15, mc->r14 = r->r14, mc->r13 = r->r13, mc->r12 = r->r12, mc->rbp = r->rbp,
+	mc->rbx = r->rbx;
+	mc->r11 = r->r11, mc->r10 = r->r10, mc->r9 = r->r9, mc->r8 = r->r8, mc->rax = r->rax,
+	mc->rcx = r->rcx;
 	mc->rdx = r->rdx, mc->rsi = r->rsi, mc->rdi = r->rdi, mc->rip = r->rip, mc->rsp = r->rsp;
 	mc->eflags = r->rflags;
 }
@@ -117,14 +148,18 @@ static void bug_at(const struct siginfo *info, const struct sigcontext *mc, cons
 		"rip %lx rsp %lx rflags %lx err %lx cr2 %lx\n"
 		"rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx\n"
 		"r8 %lx r9 %lx r10 %lx r11 %lx r12 %lx r13 %lx r14 %lx r15 %lx",
-		pal_gettid(), what, info->si_signo, info->si_code, (u64)info->si_addr, (u64)mc->rip, (u64)mc->rsp,
-		(u64)mc->eflags, (u64)mc->err, (u64)mc->cr2, (u64)mc->rax, (u64)mc->rbx, (u64)mc->rcx, (u64)mc->rdx,
-		(u64)mc->rsi, (u64)mc->rdi, (u64)mc->rbp, (u64)mc->r8, (u64)mc->r9, (u64)mc->r10, (u64)mc->r11,
-		(u64)mc->r12, (u64)mc->r13, (u64)mc->r14, (u64)mc->r15);
+		pal_gettid(), what, info->si_signo, info->si_code, (u64)info->si_addr, (u64)mc->rip,
+		(u64)mc->rsp, (u64)mc->eflags, (u64)mc->err, (u64)mc->cr2, (u64)mc->rax,
+		(u64)mc->rbx, (u64)mc->rcx, (u64)mc->rdx, (u64)mc->rsi, (u64)mc->rdi, (u64)mc->rbp,
+		(u64)mc->r8, (u64)mc->r9, (u64)mc->r10, (u64)mc->r11, (u64)mc->r12, (u64)mc->r13,
+		(u64)mc->r14, (u64)mc->r15);
 	pal_die_by_signal(SIGABRT);
 }
 
-/* A system call that did not come through a trampoline. The kernel has rolled it back; rip is behind it. */
+/*
+ * A system call that did not come through a trampoline. The kernel has rolled it back; rip is
+ * behind it.
+ */
 static void on_syscall(struct pal_tcb *tcb, const struct siginfo *info, struct sigcontext *mc)
 {
 	u64 nr = (u32)info->si_syscall;
@@ -140,8 +175,9 @@ static void on_syscall(struct pal_tcb *tcb, const struct siginfo *info, struct s
 	if (info->si_arch != AUDIT_ARCH_X86_64)
 		nr |= X32_SYSCALL_BIT;
 	/*
-	 * From the vsyscall page the kernel has already emulated the return, and rip is the caller's. Else rip is behind
-	 * the instruction. Either way the call's result goes to rax and the guest continues at rip.
+	 * From the vsyscall page the kernel has already emulated the return, and rip is the
+	 * caller's. Else rip is behind the instruction. Either way the call's result goes to rax
+	 * and the guest continues at rip.
 	 */
 	r = frame_fill(tcb, mc, nr);
 	r->rcx = mc->rip;
@@ -150,9 +186,10 @@ static void on_syscall(struct pal_tcb *tcb, const struct siginfo *info, struct s
 }
 
 /*
- * A guest that single-steps itself takes the trap flag along into the libOS. Trampoline and entry keep it until it is in
- * the frame; then it goes; on the way out the rest of the way is taken here, so that the next stop is behind one
- * instruction of the guest's. False: the stop is the guest's own.
+ * A guest that single-steps itself takes the trap flag along into the libOS. Trampoline and entry
+ * keep it until it is in the frame; then it goes; on the way out the rest of the way is taken here,
+ * so that the next stop is behind one instruction of the guest's. False: the stop is the guest's
+ * own.
  */
 static bool on_step(const struct pal_tcb *tcb, struct sigcontext *mc)
 {
@@ -175,7 +212,10 @@ static void on_fault(struct pal_tcb *tcb, const struct siginfo *info, struct sig
 	}
 	if (info->si_signo == SIGTRAP && info->si_code == TRAP_TRACE && on_step(tcb, mc))
 		return;
-	/* In the exit window only what the guest wants to return to can be at fault: an address that is none. */
+	/*
+	 * In the exit window only what the guest wants to return to can be at fault: an address
+	 * that is none.
+	 */
 	if (in_guest(tcb, mc) || in_exit_window(mc->rip)) {
 		if (!in_exit_window(mc->rip))
 			frame_fill(tcb, mc, -1ul);
@@ -211,7 +251,10 @@ static void on_signal(int sig, const struct siginfo *info, struct ucontext *uc)
 
 	/* The guest may have armed alignment checks, which the kernel leaves on in a handler. */
 	if (unlikely(uc->uc_mcontext.eflags & X86_FLAGS_AC))
-		__asm__ volatile("pushfq; andq %0, (%%rsp); popfq" : : "i"(~X86_FLAGS_AC) : "memory", "cc");
+		__asm__ volatile("pushfq; andq %0, (%%rsp); popfq"
+				 :
+				 : "i"(~X86_FLAGS_AC)
+				 : "memory", "cc");
 	tcb = pal_gs_checked();
 	if (!tcb)
 		bug_at(info, &uc->uc_mcontext, "the GS base is not ours");
@@ -295,8 +338,8 @@ int pal_kick(int host_pid, int host_tid, const struct pal_kick *k)
 	info.si_signo = PAL_SIG_KICK;
 	info.si_code = SI_QUEUE;
 	memcpy(&info._sifields, k, sizeof(*k));
-	return host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_KICK, &info) :
-			  HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_KICK, &info);
+	return host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_KICK, &info)
+			: HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_KICK, &info);
 }
 
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k)

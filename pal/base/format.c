@@ -41,7 +41,8 @@ static void put_text(struct out *o, const struct spec *s, const char *text, size
 }
 
 /* sign: '-', '+', ' ' or 0. */
-static void put_number(struct out *o, const struct spec *s, u64 v, unsigned base, bool upper, char sign)
+static void put_number(struct out *o, const struct spec *s, u64 v, unsigned base, bool upper,
+		       char sign)
 {
 	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
 	const char *prefix = s->alt && v && base == 16 ? (upper ? "0X" : "0x") : "";

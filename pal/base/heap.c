@@ -2,9 +2,10 @@
 /*
  * The heap: size classes over one arena that grows upwards.
  *
- * The arena is cut into pages; a run of pages serves one class for ever, and a byte per page tells which, so that objects
- * carry no header. Freed objects go to their class's list, last in first out. Classes are four to a doubling: at most
- * a quarter of an object is lost. Objects above BIG have pages of their own behind a small header.
+ * The arena is cut into pages; a run of pages serves one class for ever, and a byte per page tells
+ * which, so that objects carry no header. Freed objects go to their class's list, last in first
+ * out. Classes are four to a doubling: at most a quarter of an object is lost. Objects above BIG
+ * have pages of their own behind a small header.
  */
 #include "pal/base/heap.h"
 #include "pal/base/lock.h"
@@ -74,8 +75,9 @@ static bool arena_grow(size_t need)
 		return true;
 	if (grow > PAL_PAGES_BASE - arena_end)
 		return false;
-	if (pal_mmap(arena_end, grow, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
-		     -1, 0) != (intptr_t)arena_end)
+	if (pal_mmap(arena_end, grow, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+		     0) != (intptr_t)arena_end)
 		return false;
 	arena_end += grow;
 	return true;
@@ -139,7 +141,8 @@ static void *big_alloc(size_t size)
 
 static size_t usable(void *p)
 {
-	return is_big(p) ? big_header(p)->total - sizeof(struct big_header) : class_size(class_at(p));
+	return is_big(p) ? big_header(p)->total - sizeof(struct big_header)
+			 : class_size(class_at(p));
 }
 
 void *base_alloc(size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Memory and string functions that the compiler expects to find, without vector registers: long runs by rep movsb and
- * rep stosb, which current processors do at full width (FSRM, ERMS), short ones by overlapping words.
+ * Memory and string functions that the compiler expects to find, without vector registers: long
+ * runs by rep movsb and rep stosb, which current processors do at full width (FSRM, ERMS), short
+ * ones by overlapping words.
  *
  * -ffreestanding keeps the compiler from turning the loops below into calls to themselves.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Red-black tree (Cormen, Leiserson, Rivest, Stein: Introduction to Algorithms, chapter 13), with NULL for the black
- * leaves. A red node has no red child, and every way down from a node passes equally many black ones.
+ * Red-black tree (Cormen, Leiserson, Rivest, Stein: Introduction to Algorithms, chapter 13), with
+ * NULL for the black leaves. A red node has no red child, and every way down from a node passes
+ * equally many black ones.
  */
 #include "pal/base/rbtree.h"
 
@@ -11,7 +12,8 @@ static bool is_red(const struct rb_node *n)
 }
 
 /* Let `to` take the place of `from` below its parent. */
-static void replace_child(struct rb_root *root, struct rb_node *parent, struct rb_node *from, struct rb_node *to)
+static void replace_child(struct rb_root *root, struct rb_node *parent, struct rb_node *from,
+			  struct rb_node *to)
 {
 	if (!parent)
 		root->node = to;
@@ -41,7 +43,8 @@ static void rotate(struct rb_root *root, struct rb_node *x, bool left)
 	x->parent = y;
 }
 
-void base_rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+void base_rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent,
+		    struct rb_node **link)
 {
 	*n = (struct rb_node){ .parent = parent, .red = true };
 	*link = n;

@@ -43,7 +43,8 @@ bool base_parse_u64(const char *s, unsigned base, u64 *out)
 	for (; *s; s++) {
 		unsigned d = digit_value(*s);
 
-		if (d >= base || __builtin_mul_overflow(v, (u64)base, &v) || __builtin_add_overflow(v, (u64)d, &v))
+		if (d >= base || __builtin_mul_overflow(v, (u64)base, &v) ||
+		    __builtin_add_overflow(v, (u64)d, &v))
 			return false;
 	}
 	*out = v;

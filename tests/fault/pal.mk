@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# The PAL under kicks, faults and forks, with the real entry code and a libOS of a few calls. Included by the Makefile.
+# The PAL under kicks, faults and forks, with the real entry code and a libOS of a few calls. Included
+# by the Makefile.
 
 FAULT := $(B)/tests/fault
-PAL_TEST_OBJ := $(call free_obj,$(PAL_SRC) libos/entry/entry_x86_64.S libos/entry/user_x86_64.S tests/fault/pal_image.c \
-	tests/fault/pal_guest_x86_64.S)
+PAL_TEST_OBJ := $(call free_obj,$(PAL_SRC) libos/entry/entry_x86_64.S libos/entry/user_x86_64.S \
+	tests/fault/pal_image.c tests/fault/pal_guest_x86_64.S)
 
 $(FAULT)/pal_image: $(PAL_TEST_OBJ) pal/picoprocess.lds
 	@mkdir -p $(@D)

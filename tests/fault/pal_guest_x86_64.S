@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The guest of the PAL's fault tests: position-independent code that the test libOS copies outside the image.
+ * The guest of the PAL's fault tests: position-independent code that the test libOS copies outside
+ * the image.
  *
- * guest_loop(rdi = rounds, rsi = its own kind of call): each round loads every register with a value made of the round's
- * number, makes call CALL_ADD by a trampoline and once more by a trapping `syscall`, and looks at every register, the
- * flags, a vector register and the red zone afterwards. Ends with CALL_DONE; rdi = 0 or the number of the check.
+ * guest_loop(rdi = rounds): each round loads every register with a value made of the round's number,
+ * makes call CALL_ADD by trampolines and by a trapping `syscall`, and looks at every register, the
+ * flags, two vector registers and the red zone afterwards. Ends with CALL_DONE; rdi = 0 or the number
+ * of the check that failed. The others do the same in their own way.
  */
 #include "pal/tcb.h"
 #include "tests/fault/pal_calls.h"
@@ -97,7 +99,7 @@ done:	mov	$CALL_DONE, %eax
 bad:	mov	%ecx, %edi
 	jmp	done
 
-	/* The same with the trap flag set: every instruction, the trampoline's and the entry's too, stops. */
+	/* The same with the trap flag set: every instruction stops, trampoline and entry too. */
 guest_step:
 	mov	%rdi, %r15
 	pushfq

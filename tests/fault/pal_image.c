@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A libOS of a few calls, linked with the PAL and the real entry code, to try the signal handler's race rules, threads
- * and forks under kicks. The grant's sandbox name says which test to run; the exit status is the result.
+ * A libOS of a few calls, linked with the PAL and the real entry code, to try the signal handler's
+ * race rules, threads and forks under kicks. The grant's sandbox name says which test to run; the
+ * exit status is the result.
  */
 #include "pal/pal.h"
 #include "pal/grant.h"
@@ -26,7 +27,8 @@ struct extable {
 	uintptr_t from, to;
 };
 extern const struct extable libos_extable_start[], libos_extable_end[];
-extern const char guest_code[], guest_code_end[], guest_loop[], guest_step[], guest_block[], guest_faults[];
+extern const char guest_code[], guest_code_end[], guest_loop[], guest_step[], guest_block[],
+	guest_faults[];
 
 void libos_entry(void);
 void entry_leave(void) noreturn_fn;
@@ -38,9 +40,9 @@ size_t guest_copy(void *dst, const void *src, size_t n);
 
 static struct thread *main_thread;
 static int pipe_fds[2];
-static u32 stop_kicks;	/* atomic */
-static u64 blocks;	/* atomic: blocking calls interrupted */
-static u64 handled;	/* main thread only: kicks that a blocking call has reported */
+static u32 stop_kicks; /* atomic */
+static u64 blocks;     /* atomic: blocking calls interrupted */
+static u64 handled;    /* main thread only: kicks that a blocking call has reported */
 static bool stepping, expect_async = true;
 
 static struct thread *self(void)
@@ -62,7 +64,8 @@ bool libos_upcall_signal(struct pal_tcb *tcb, const struct siginfo *info)
 	return true;
 }
 
-void libos_upcall_fault(struct pal_tcb *tcb, const struct siginfo *info, u64 trapno, u64 err, u64 cr2)
+void libos_upcall_fault(struct pal_tcb *tcb, const struct siginfo *info, u64 trapno, u64 err,
+			u64 cr2)
 {
 	((struct thread *)tcb)->fault = *info;
 }
@@ -87,8 +90,8 @@ static void test_done(int status)
 	if (!status && self()->seen && !self()->async)
 		status = 62;
 	if (status)
-		pal_log("failed: %lu signals, %lu entries, %lu faults, %lu blocks", self()->seen, self()->async,
-			self()->faults, blocks);
+		pal_log("failed: %lu signals, %lu entries, %lu faults, %lu blocks", self()->seen,
+			self()->async, self()->faults, blocks);
 	pal_exit(status);
 }
 
@@ -106,7 +109,8 @@ void entry_dispatch(struct pal_regs *regs)
 	case CALL_BLOCK:
 		/* A kick after the look at `seen` is in `pending`: the read sees it. */
 		atomic_store(&self()->tcb.pending, 0);
-		regs->rax = atomic_load(&self()->seen) == handled ? pal_read(pipe_fds[0], &c, 1) : -EINTR;
+		regs->rax = atomic_load(&self()->seen) == handled ? pal_read(pipe_fds[0], &c, 1)
+								  : -EINTR;
 		handled = atomic_load(&self()->seen);
 		atomic_add(&blocks, 1);
 		break;
@@ -153,7 +157,8 @@ static struct thread *thread_new(void)
 
 static void map(uintptr_t at, size_t size, int prot)
 {
-	if (pal_mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != (intptr_t)at)
+	if (pal_mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+	    (intptr_t)at)
 		fail(81, "no memory");
 }
 
@@ -291,7 +296,8 @@ static void fork_child(s32 *seen_pid)
 {
 	struct pal_tcb *t = pal_tcb();
 
-	if (t != &main_thread->tcb || t->host_tid != pal_gettid() || t->host_tid != pal_getpid() || *seen_pid != t->host_tid)
+	if (t != &main_thread->tcb || t->host_tid != pal_gettid() || t->host_tid != pal_getpid() ||
+	    *seen_pid != t->host_tid)
 		pal_exit(110);
 	/* The alternate stack came along: a fault that the table knows must be survived. */
 	if (!guest_copy((void *)8, "x", 1))
@@ -310,7 +316,8 @@ static void vfork_child(void *arg)
 
 static void test_forks(void)
 {
-	s32 *shared = (s32 *)pal_mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s32 *shared = (s32 *)pal_mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	for (int i = 0; i < 300; i++) {
 		struct thread *t = thread_new();
@@ -367,7 +374,8 @@ static void churn(void *arg)
 
 static void test_fork_locks(void)
 {
-	s32 *shared = (s32 *)pal_mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s32 *shared = (s32 *)pal_mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	start(churn);
 	start(kicker);
@@ -393,7 +401,8 @@ static void test_clock(void)
 	struct timespec a, b;
 
 	for (int i = 0; i < 100000; i++) {
-		if (pal_clock_gettime(CLOCK_MONOTONIC, &a) || pal_clock_gettime(CLOCK_MONOTONIC, &b))
+		if (pal_clock_gettime(CLOCK_MONOTONIC, &a) ||
+		    pal_clock_gettime(CLOCK_MONOTONIC, &b))
 			fail(130, "no clock");
 		if (b.tv_sec < a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec < a.tv_nsec))
 			fail(131, "the clock runs backwards");
@@ -415,19 +424,20 @@ static u64 now(void)
 	return t.tv_sec * 1000000000ul + t.tv_nsec;
 }
 
-#define COST(what, n, expr)                                                                         \
-	do {                                                                                        \
-		u64 cost_best = ~0ul;                                                               \
-                                                                                                    \
-		for (int cost_round = 0; cost_round < 5; cost_round++) {                            \
-			u64 cost_start = now();                                                     \
-                                                                                                    \
-			for (int cost_i = 0; cost_i < (n); cost_i++)                                \
-				{ expr; }                                                           \
-			cost_start = now() - cost_start;                                            \
-			cost_best = MIN(cost_best, cost_start);                                     \
-		}                                                                                   \
-		pal_log("%-32s %lu.%lu ns", what, cost_best / (n), cost_best * 10 / (n) % 10);      \
+#define COST(what, n, expr)                                                                    \
+	do {                                                                                   \
+		u64 cost_best = ~0ul;                                                          \
+                                                                                               \
+		for (int cost_round = 0; cost_round < 5; cost_round++) {                       \
+			u64 cost_start = now();                                                \
+                                                                                               \
+			for (int cost_i = 0; cost_i < (n); cost_i++) {                         \
+				expr;                                                          \
+			}                                                                      \
+			cost_start = now() - cost_start;                                       \
+			cost_best = MIN(cost_best, cost_start);                                \
+		}                                                                              \
+		pal_log("%-32s %lu.%lu ns", what, cost_best / (n), cost_best * 10 / (n) % 10); \
 	} while (0)
 
 static void end_at_once(void *arg)
@@ -465,8 +475,10 @@ static void measure(void)
 	int status;
 
 	COST("getppid", 1000000, pal_getppid());
-	COST("futex wake (cancellable)", 1000000, pal_futex((u32 *)&counter, FUTEX_WAKE, 1, NULL, NULL, 0));
-	COST("write to pipe, read", 200000, pal_write(pipe_fds[1], "x", 1); pal_read(pipe_fds[0], block, 1));
+	COST("futex wake (cancellable)", 1000000,
+	     pal_futex((u32 *)&counter, FUTEX_WAKE, 1, NULL, NULL, 0));
+	COST("write to pipe, read", 200000, pal_write(pipe_fds[1], "x", 1);
+	     pal_read(pipe_fds[0], block, 1));
 	COST("clock_gettime", 1000000, pal_clock_gettime(CLOCK_MONOTONIC, &t));
 	COST("kick to self", 100000, pal_kick(pal_getpid(), main_thread->tcb.host_tid, &k));
 	COST("alloc, free 64", 1000000, base_free(base_alloc(64)));

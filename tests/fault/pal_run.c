@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pal_run IMAGE TEST [RUNG]: execute the PAL's test image as the first picoprocess with a grant and a filter, as the
- * monitor does, but without namespaces and Landlock. Its exit status is the test's, 128 + signal if it was killed. The
- * test "hostile" is made here: grants with wrong bytes.
+ * pal_run IMAGE TEST [RUNG]: execute the PAL's test image as the first picoprocess with a grant and
+ * a filter, as the monitor does, but without namespaces and Landlock. Its exit status is the
+ * test's, 128 + signal if it was killed. The test "hostile" is made here: grants with wrong bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,8 +45,12 @@ static int run(int image, int fd)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Grants with random bytes overwritten or the end cut off: the image starts or refuses, it does not crash. */
-static int hostile(int image, const struct grant *good, const struct sock_filter *prog, uint32_t count)
+/*
+ * Grants with random bytes overwritten or the end cut off: the image starts or refuses, it does not
+ * crash.
+ */
+static int hostile(int image, const struct grant *good, const struct sock_filter *prog,
+		   uint32_t count)
 {
 	size_t size = sizeof(*good) + count * sizeof(*prog);
 	char *bytes = malloc(size);
@@ -66,7 +70,8 @@ static int hostile(int image, const struct grant *good, const struct sock_filter
 		status = run(image, fd);
 		close(fd);
 		if (status != 125 && status != 0 && status != 84) {
-			fprintf(stderr, "pal_run: a bad grant (%d) ends with status %d\n", i, status);
+			fprintf(stderr, "pal_run: a bad grant (%d) ends with status %d\n", i,
+				status);
 			return 1;
 		}
 		refused += status == 125;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The heap against its contract: alignment, no overlap, contents kept; and the mutex under two threads. */
+/*
+ * The heap against its contract: alignment, no overlap, contents kept; and the mutex under two
+ * threads.
+ */
 #include <pthread.h>
 #include <stdlib.h>
 #include "tests/unit/base_test.h"

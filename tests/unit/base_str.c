@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Formatting against libc's, numbers, copies, the growing buffer, and the memory functions against libc's. */
+/*
+ * Formatting against libc's, numbers, copies, the growing buffer, and the memory functions against
+ * libc's.
+ */
 #include <stdlib.h>
 #include "tests/unit/base_test.h"
 #include "pal/base/str.h"
@@ -17,16 +20,17 @@ int base_strncmp(const char *a, const char *b, size_t n);
 char *base_strchr(const char *s, int c);
 char *base_strrchr(const char *s, int c);
 
-#define SAME(...)                                                                                   \
-	do {                                                                                        \
-		char want[200], got[200];                                                              \
-		int x = snprintf(want, sizeof(want), __VA_ARGS__);                                  \
-		int y = base_snprintf(got, sizeof(got), __VA_ARGS__);                                   \
-                                                                                                    \
-		if (x != y || strcmp(want, got)) {                                                     \
-			printf("FAIL line %d: '%s' (%d) against '%s' (%d)\n", __LINE__, got, y, want, x); \
-			test_failed++;                                                              \
-		}                                                                                   \
+#define SAME(...)                                                                               \
+	do {                                                                                    \
+		char want[200], got[200];                                                       \
+		int x = snprintf(want, sizeof(want), __VA_ARGS__);                              \
+		int y = base_snprintf(got, sizeof(got), __VA_ARGS__);                           \
+                                                                                                \
+		if (x != y || strcmp(want, got)) {                                              \
+			printf("FAIL line %d: '%s' (%d) against '%s' (%d)\n", __LINE__, got, y, \
+			       want, x);                                                        \
+			test_failed++;                                                          \
+		}                                                                               \
 	} while (0)
 
 #pragma GCC diagnostic ignored "-Wformat"
@@ -34,14 +38,27 @@ char *base_strrchr(const char *s, int c);
 #pragma GCC diagnostic ignored "-Wformat-truncation"
 
 static const char *const number_formats[] = {
-	"%l[", "%5l[", "%-5l[|", "%05l[", "%+l[", "% l[", "%#l[", "%.3l[", "%8.3l[", "%-8.3l[|", "%08.3l[", "%#10l[", "%#010l[",
-	"%.0l[", "%+.0l[", "%#.0l[", "%+08l[", "% 8l[", "%ll[", "%zl[",
+	"%l[",	  "%5l[",   "%-5l[|",	"%05l[",   "%+l[",   "% l[",	"%#l[",
+	"%.3l[",  "%8.3l[", "%-8.3l[|", "%08.3l[", "%#10l[", "%#010l[", "%.0l[",
+	"%+.0l[", "%#.0l[", "%+08l[",	"% 8l[",   "%ll[",   "%zl[",
 };
 
 static void test_numbers(void)
 {
-	static const long values[] = { 0, 1, -1, 7, 8, 42, 255, 4096, -4096, 2147483647, -2147483648l, 4294967295l,
-				       9223372036854775807l, -9223372036854775807l - 1 };
+	static const long values[] = { 0,
+				       1,
+				       -1,
+				       7,
+				       8,
+				       42,
+				       255,
+				       4096,
+				       -4096,
+				       2147483647,
+				       -2147483648l,
+				       4294967295l,
+				       9223372036854775807l,
+				       -9223372036854775807l - 1 };
 	static const char convs[] = "diuxXo";
 
 	for (unsigned f = 0; f < ARRAY_SIZE(number_formats); f++)
@@ -90,8 +107,10 @@ static void test_parse(void)
 	CHECK(base_parse_u64("017", 0, &v) && v == 15);
 	CHECK(base_parse_u64("0", 0, &v) && v == 0);
 	CHECK(base_parse_u64("ff", 16, &v) && v == 255);
-	CHECK(!base_parse_u64("", 10, &v) && !base_parse_u64("0x", 0, &v) && !base_parse_u64("08", 0, &v));
-	CHECK(!base_parse_u64("12a", 10, &v) && !base_parse_u64("-1", 10, &v) && !base_parse_u64(" 1", 10, &v));
+	CHECK(!base_parse_u64("", 10, &v) && !base_parse_u64("0x", 0, &v) &&
+	      !base_parse_u64("08", 0, &v));
+	CHECK(!base_parse_u64("12a", 10, &v) && !base_parse_u64("-1", 10, &v) &&
+	      !base_parse_u64(" 1", 10, &v));
 	test_case("str: numbers from text");
 }
 
@@ -125,7 +144,8 @@ static void test_memory(void)
 	char a[600], b[600], c[600];
 
 	for (int i = 0; i < 30000; i++) {
-		size_t n = test_random() % (i % 3 ? 40 : 260), d = test_random() % 300, s = test_random() % 300;
+		size_t n = test_random() % (i % 3 ? 40 : 260), d = test_random() % 300,
+		       s = test_random() % 300;
 
 		for (unsigned k = 0; k < sizeof(a); k++)
 			a[k] = b[k] = test_random() % 3;
@@ -159,7 +179,8 @@ static void test_strings(void)
 		CHECK(sign(base_strcmp(a, b)) == sign(strcmp(a, b)));
 		CHECK(sign(base_strncmp(a, b, n)) == sign(strncmp(a, b, n)));
 		CHECK(base_strchr(a, 'b') == strchr(a, 'b') && base_strchr(a, 0) == strchr(a, 0));
-		CHECK(base_strrchr(a, 'b') == strrchr(a, 'b') && base_strrchr(a, 0) == strrchr(a, 0));
+		CHECK(base_strrchr(a, 'b') == strrchr(a, 'b') &&
+		      base_strrchr(a, 0) == strrchr(a, 0));
 	}
 	test_case("mem: strings as libc does");
 }

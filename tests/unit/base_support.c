@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The PAL's part for the freestanding base in a hosted test: memory and futexes straight from the host. */
+/*
+ * The PAL's part for the freestanding base in a hosted test: memory and futexes straight from the
+ * host.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,7 +30,8 @@ intptr_t pal_mmap(uintptr_t addr, size_t size, int prot, int flags, int fd, u64 
 void *pal_pages_alloc(size_t size)
 {
 	static uintptr_t next = 0x780100000000;
-	void *p = mmap((void *)next, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *p = mmap((void *)next, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	next += PAGE_UP(size) + PAGE_SIZE;
 	return p == MAP_FAILED ? NULL : p;

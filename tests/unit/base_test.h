@@ -9,12 +9,12 @@
 
 extern unsigned test_failed;
 
-#define CHECK(cond)                                                                                 \
-	do {                                                                                        \
-		if (!(cond)) {                                                                      \
-			printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #cond);                      \
-			test_failed++;                                                              \
-		}                                                                                   \
+#define CHECK(cond)                                                            \
+	do {                                                                   \
+		if (!(cond)) {                                                 \
+			printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			test_failed++;                                         \
+		}                                                              \
 	} while (0)
 
 u64 test_random(void);

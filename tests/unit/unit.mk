@@ -6,18 +6,21 @@
 
 UNIT := $(B)/tests/unit
 UNIT_BASE := $(patsubst tests/unit/base_%.c,$(UNIT)/base_%,$(filter-out %/base_support.c,$(wildcard tests/unit/base_*.c)))
-UNIT_BASE_OBJ := $(call free_obj,$(filter-out pal/base/mem.c,$(wildcard pal/base/*.c)))
+UNIT_BASE_OBJ := $(call free_obj,$(wildcard pal/base/*.c))
 check-programs: $(UNIT_BASE)
 
-# mem.c defines memcpy and its kin, which libc has too: its test renames them.
-$(UNIT)/mem.o: pal/base/mem.c tests/unit/unit.mk
+# mem.c defines memcpy and its kin, which libc has too: the base keeps them to itself, and the test gets them renamed.
+$(UNIT)/base.o: $(UNIT_BASE_OBJ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(FREE) -c -o $@ $<
-	$(Q)objcopy --prefix-symbols=base_ $@
+	$(Q)$(LD) -r -o $@ $^
+	$(Q)objcopy -w -L 'mem*' -L 'str*' $@
+$(UNIT)/mem.o: $(call free_obj,pal/base/mem.c)
+	@mkdir -p $(@D)
+	$(Q)objcopy --prefix-symbols=base_ $< $@
 $(UNIT)/base_support.o: tests/unit/base_support.c tests/unit/base_test.h pal/base/types.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOST) -c -o $@ $<
-$(UNIT_BASE): $(UNIT)/base_%: tests/unit/base_%.c tests/unit/base_test.h $(UNIT)/base_support.o $(UNIT)/mem.o $(UNIT_BASE_OBJ)
+$(UNIT_BASE): $(UNIT)/base_%: tests/unit/base_%.c tests/unit/base_test.h $(UNIT)/base_support.o $(UNIT)/mem.o $(UNIT)/base.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOST) -no-pie -pthread -o $@ $(filter %.c %.o,$^)
 
