@@ -37,6 +37,9 @@ static int pts_find(struct pseudo_node *dir, const char *name, struct pseudo_ref
 
 	if (number < 0)
 		return -ENOENT;
+	*ref = (struct pseudo_ref){ .desc = &pts_slave, .key = number };
+	if (pty_is_ours((unsigned)number))
+		return 0;
 	l = base_alloc(sizeof(*l));
 	if (!l)
 		return -ENOMEM;
@@ -46,7 +49,6 @@ static int pts_find(struct pseudo_node *dir, const char *name, struct pseudo_ref
 			r = 0;
 	}
 	base_free(l);
-	*ref = (struct pseudo_ref){ .desc = &pts_slave, .key = number };
 	return r;
 }
 

@@ -315,7 +315,12 @@ static void hear_port(struct pico *p)
 {
 	static char buf[MON_MSG_MAX];
 	struct mon_msg *m = (void *)buf;
-	struct mon_reply r = { .error = ENOSYS };
+	struct {
+		struct mon_reply r;
+		uint32_t more[PTYS_MAX];
+	} answer = { .r.error = ENOSYS };
+	struct mon_reply r = answer.r;
+	unsigned nmore = 0;
 	int fds[MON_FDS_MAX], nfds, out[2], nout = 0;
 	ssize_t n = receive(p->port, buf, sizeof(buf), fds, &nfds);
 
@@ -333,12 +338,18 @@ static void hear_port(struct pico *p)
 		out[0] = master < 0 ? -1 : ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 		r.error = out[0] < 0 ? EIO : 0;
 		nout = out[0] >= 0;
+	} else if (m->type == MON_PTY && q->op == MON_PTY_LIST) {
+		for (unsigned i = 0; i < PTYS_MAX; i++)
+			if (p->ptys[i] >= 0)
+				answer.more[nmore++] = i;
+		r.error = 0;
 	}
 	if (m->type == MON_IMAGE && nfds == 2 && p->images.view >= 0)
 		r.error = -image(p, fds[1]);
 	if (p->verbose)
 		fprintf(stderr, "pico: request %u: %s\n", m->type, r.error ? strerror(r.error) : "done");
-	send_msg(fds[0], MON_REPLY, m->id, &r, sizeof(r), out, nout);
+	answer.r = r;
+	send_msg(fds[0], MON_REPLY, m->id, &answer, sizeof(r) + nmore * sizeof(uint32_t), out, nout);
 	for (int i = 0; i < nfds; i++)
 		close(fds[i]);
 	for (int i = 0; i < nout; i++)
