@@ -27,7 +27,7 @@ static struct list instances = { &instances, &instances };
 
 int coord_port_create(void)
 {
-	int ends[2], r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
+	int ends[2], r = wire_pair(ends);
 
 	if (r)
 		return r;

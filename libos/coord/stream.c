@@ -100,7 +100,7 @@ static int open_stream(void)
 	struct coord_msg hello = { .version = COORD_VERSION, .type = COORD_HELLO, .pid = this_process()->pid };
 	int ends[2], r;
 
-	r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
+	r = wire_pair(ends);
 	if (r)
 		return r;
 	r = pal_dup_to(ends[0], GRANT_FD_STREAM);
@@ -193,7 +193,7 @@ ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, 
 
 	if (!s || s->state != AREA_RUNNING || (s->flags & AREA_MUTE))
 		return -ESRCH;
-	r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
+	r = wire_pair(ends);
 	if (r)
 		return r;
 	m.seq = atomic_add(&seq, 1);

@@ -5,6 +5,7 @@
  * other instances, which may be hostile to this one's bugs even if they share its trust domain.
  */
 #include "pal/pal.h"
+#include "pal/grant.h"
 #include "libos/coord/wire.h"
 
 static const struct {
@@ -44,6 +45,29 @@ static ssize_t uncancelled(ssize_t (*send)(int, const struct msghdr *, int), ssi
 		kicked |= atomic_xchg(&t->pending, 0);
 	if (kicked)
 		atomic_store(&t->pending, 1);
+	return r;
+}
+
+int wire_pair(int ends[2])
+{
+	int r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
+
+	if (r)
+		return r;
+	for (int i = 0; !r && i < 2; i++) {
+		int high = ends[i] < GRANT_FD_FIRST_FREE ? pal_dup(ends[i], GRANT_FD_FIRST_FREE) : ends[i];
+
+		if (high < 0)
+			r = high;
+		else if (high != ends[i])
+			pal_close(ends[i]);
+		if (high >= 0)
+			ends[i] = high;
+	}
+	if (r) {
+		pal_close(ends[0]);
+		pal_close(ends[1]);
+	}
 	return r;
 }
 
