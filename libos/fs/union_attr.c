@@ -27,14 +27,27 @@ void union_read_over(struct unode *n, int fd, const struct statx *st)
 	n->changed_ns = st->stx_ctime.tv_nsec;
 }
 
+/*
+ * Rung A's user namespace maps the user's own ids only; the kernel shows every other owner as the overflow id. In a base
+ * that is the user's machine nearly all of those are root's, and programs look for root there (ssh, sudo, git, ls): say so.
+ */
+#define OVERFLOW_ID 65534
+
+static u32 guest_id(u32 host, u32 host_own, u32 own)
+{
+	if (host == host_own)
+		return own;
+	return host == OVERFLOW_ID && pal_grant()->rung == GRANT_RUNG_A ? 0 : host;
+}
+
 static u32 guest_uid(const struct ufs *u, u32 host)
 {
-	return host == u->host_uid ? u->uid : host;
+	return guest_id(host, u->host_uid, u->uid);
 }
 
 static u32 guest_gid(const struct ufs *u, u32 host)
 {
-	return host == u->host_gid ? u->gid : host;
+	return guest_id(host, u->host_gid, u->gid);
 }
 
 static void copy_time(struct timespec *to, const struct statx_timestamp *from)
@@ -101,16 +114,19 @@ void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 	n->changed_ns = n->over_valid ? n->changed_ns : st->stx_ctime.tv_nsec;
 }
 
-/* Attributes of the root come from the base unless the top has its own: gshd made the top, the user did not. */
-static unsigned attr_layer(struct unode *n, struct hpath *h, struct statx *st)
+/* Attributes of the root come from the base unless the top has its own: gshd made the top, the user did not. *links:
+ * what the top adds to the number of its subdirectories. */
+static unsigned attr_layer(struct unode *n, struct hpath *h, struct statx *st, u32 *links)
 {
 	const struct ufs *u = ufs_of(n);
 	unsigned top = (unsigned)highest(unode_layers(n));
 
-	if (n->parent || !u->has_base)
+	*links = 0;
+	if (n->parent || !u->has_base || unode_path(n, top, h) || hpath_stat(h, st))
 		return top;
-	if (!unode_path(n, top, h) && !hpath_stat(h, st) && union_is_marked(st->stx_mode))
+	if (union_is_marked(st->stx_mode))
 		return top;
+	*links = MAX(st->stx_nlink, 2u);
 	return 0;
 }
 
@@ -149,17 +165,21 @@ int union_getattr(struct node *node, struct attr *a)
 	struct hpath h;
 	struct statx st;
 	unsigned layer;
+	u32 links;
 	int r;
 
 	if (n->tmp_fd >= 0)
 		return union_fd_attr(n, n->tmp_fd, ufs_of(n)->top, a);
 	if (n->gone)
 		return -ENOENT;
-	layer = attr_layer(n, &h, &st);
+	layer = attr_layer(n, &h, &st, &links);
 	r = stat_node(n, layer, &h, &st);
-	if (!r)
-		union_fill_attr(n, layer, &st, a);
-	return r;
+	if (r < 0)
+		return r;
+	union_fill_attr(n, layer, &st, a);
+	if (links)
+		a->nlink = st.stx_nlink + links - 2;
+	return 0;
 }
 
 int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a)
