@@ -41,9 +41,12 @@ void signal_fork(struct process *child, struct thread *t, const struct process *
 	stack_t alt = self->sig.altstack;
 	u64 saved = self->sig.saved_mask;
 	bool restore = self->sig.restore_mask;
+	struct sig_action actions[SIG_COUNT];
 
+	/* After a fork child and parent are one struct: keep the actions over its reset. */
+	memcpy(actions, parent->sig.action, sizeof(actions));
 	signal_init(child);
-	memcpy(child->sig.action, parent->sig.action, sizeof(child->sig.action));
+	memcpy(child->sig.action, actions, sizeof(actions));
 	signal_thread_init(t);
 	t->sig.blocked = blocked;
 	t->sig.saved_mask = saved;
