@@ -76,7 +76,7 @@ static bool access_fits(int have, int want)
 /* Linux opens pipes, terminals and regular files anew; its other nameless objects answer ENXIO. */
 static bool opens_again(const struct file_ops *ops)
 {
-	return ops == &pipe_file_ops || ops == &memfd_file_ops || ops == &host_file_ops || ops == &anon_file_ops ||
+	return ops->regular || ops == &pipe_file_ops || ops == &memfd_file_ops || ops == &anon_file_ops ||
 	       ops == &tty_file_ops;
 }
 
@@ -135,7 +135,7 @@ static struct dentry *anon_dentry(struct file *f)
 
 int anon_path(struct file *f, struct path *out)
 {
-	if (f->path.dentry) {
+	if (f->path.dentry && (!f->path.dentry->unlinked || f->path.dentry->nameless)) {
 		*out = f->path;
 		path_get(out);
 		return 0;

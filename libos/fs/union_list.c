@@ -3,7 +3,8 @@
  * Open directories.
  *
  * A directory of one layer is read from the host as it comes, with inode numbers made the sandbox's own. A merged one is
- * read whole at the first read, and again after a rewind: a snapshot, in which offsets are ordinals.
+ * read whole at the first read, and again after a rewind: a snapshot, in which offsets are ordinals. They are kept as the
+ * offset of the host's descriptor, which is the highest layer's directory and otherwise unread: so it is shared over fork.
  *
  * Two threads that read through one descriptor are kept apart by file.lock, as Linux keeps them by f_pos_lock.
  */
@@ -154,6 +155,8 @@ int union_open_dir(struct unode *n, struct file *f)
 	d->layer = layer;
 	d->snapshot = (layers & (layers - 1)) || (n->hollow && layer == 0) || (!n->parent && u->has_base);
 	fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
+	if (fd == -EACCES && !n->parent)	/* see read_layer_root */
+		fd = unode_open(n, layer, O_PATH | O_DIRECTORY);
 	if (fd < 0) {
 		base_free(d);
 		return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
@@ -221,8 +224,8 @@ static int fill(struct file *f, struct udir *d, struct unode *n)
 	if (d->filled)
 		return 0;
 	union_list_free(&d->list);
-	r = n->gone ? 0 : union_read_names(n, &d->list);
-	if (!r && !n->gone)
+	r = union_read_names(n, &d->list);
+	if (!r)
 		r = add_mount_points(f, &d->list);
 	d->filled = !r;
 	return r;
@@ -231,27 +234,29 @@ static int fill(struct file *f, struct udir *d, struct unode *n)
 static ssize_t snapshot_getdents(struct file *f, struct udir *d, struct unode *n, struct filler *fl)
 {
 	u64 dev[GRANT_LAYERS_MAX] = { 0 };
-	u64 pos = f->pos;
-	int r = fill(f, d, n);
+	s64 pos = pal_lseek(f->host_fd, 0, SEEK_CUR);
+	int r = pos < 0 ? (int)pos : fill(f, d, n);
 	bool room = true;
 
 	if (r < 0)
 		return r;
-	if (pos == 0 && !n->gone)
+	if (pos == 0)
 		room = put_entry(fl, ".", 1, DT_DIR, n->node.ino, 1);
 	pos += pos == 0 && room;
-	if (room && pos == 1 && !n->gone)
+	if (room && pos == 1)
 		room = put_entry(fl, "..", 2, DT_DIR, parent_ino(n), OFF_FIRST);
 	pos += pos == 1 && room;
-	while (room && pos >= OFF_FIRST && pos - OFF_FIRST < d->list.count) {
+	while (room && pos >= OFF_FIRST && pos - OFF_FIRST < (s64)d->list.count) {
 		const struct union_name *e = &d->list.names[pos - OFF_FIRST];
 		const char *name = union_list_text(&d->list, e);
 
 		if (!e->hidden)
-			room = put_entry(fl, name, e->len, e->type, entry_ino(n, d, e, name, dev), (s64)pos + 1);
+			room = put_entry(fl, name, e->len, e->type, entry_ino(n, d, e, name, dev), pos + 1);
 		pos += room;
 	}
-	f->pos = pos;
+	pos = pal_lseek(f->host_fd, pos, SEEK_SET);
+	if (pos < 0)
+		return pos;
 	return fl->used || room ? (ssize_t)fl->used : -EINVAL;
 }
 
@@ -305,6 +310,8 @@ static ssize_t dir_getdents(struct file *f, void *buf, size_t size)
 
 	if (!n)
 		return pal_getdents(f->host_fd, buf, size);
+	if (n->gone || f->path.dentry->unlinked)
+		return -ENOENT;
 	lock(&f->lock);
 	r = d->snapshot ? snapshot_getdents(f, d, n, &fl) : stream_getdents(f, d, n, &fl);
 	unlock(&f->lock);
@@ -330,15 +337,7 @@ static s64 dir_lseek(struct file *f, s64 off, int whence)
 	lock(&f->lock);
 	if (n && whence == SEEK_SET && off == 0)
 		rewind_dir(d, n);
-	if (!n || !d->snapshot) {
-		r = pal_lseek(f->host_fd, off, whence);
-	} else {
-		if (whence == SEEK_CUR)
-			off += (s64)f->pos;
-		r = (whence != SEEK_SET && whence != SEEK_CUR) || off < 0 ? -EINVAL : off;
-		if (r >= 0)
-			f->pos = (u64)off;
-	}
+	r = n && d->snapshot && whence == SEEK_END ? -EINVAL : pal_lseek(f->host_fd, off, whence);
 	unlock(&f->lock);
 	return r;
 }

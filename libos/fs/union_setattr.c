@@ -21,9 +21,17 @@ int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bo
 	bool over = union_needs_over(u, a, &host_mode);
 	int r = 0;
 
-	/* A mark once set stays: there may be an origin, too. */
-	if (over || marked)
-		r = pal_fsetxattr(fd, UNION_ATTR, value, union_attr_encode(value, a), 0);
+	/* A mark once set stays: there may be an origin, too. The host asks for write permission by mode. */
+	if (over || marked) {
+		size_t size = union_attr_encode(value, a);
+
+		r = pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
+		if (r == -EACCES) {
+			r = pal_fchmod(fd, 0700 | UNION_MARK);
+			if (!r)
+				r = pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
+		}
+	}
 	if (r < 0)
 		return r;
 	return pal_fchmod(fd, host_mode | (over || marked ? UNION_MARK : 0));

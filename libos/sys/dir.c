@@ -23,6 +23,9 @@ long sys_getdents64(int fd, void *buf, unsigned n)
 	entries = base_alloc(n ? n : 1);
 	if (!entries)
 		return -ENOMEM;
+	/* A bad buffer is found before the position moves. */
+	if (n && user_zero(buf, 1))
+		return -EFAULT;
 	r = list(fd, entries, n);
 	return r > 0 && user_write(buf, entries, r) ? -EFAULT : r;
 }

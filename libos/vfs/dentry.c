@@ -519,7 +519,7 @@ struct dentry *dentry_nameless(struct dentry *dir, struct node *node)
 		node_put(node);
 		return ERR_PTR(-ENOMEM);
 	}
-	d->unlinked = true;
+	d->unlinked = d->nameless = true;
 	lock(&dcache_lock);
 	attach(d, dir);
 	dcache_unlock();
