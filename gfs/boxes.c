@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Which sandboxes there are, and of what layers: the daemon's answers, remembered.
+ *
+ * The daemon is asked at most twice a second, by one thread at a time, and never waited for longer than RPC_TIMEOUT.
+ * While it does not run, what it said last stands: its death takes nothing from the view.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+#include "gfs/gfs.h"
+#include "gshd/client/client.h"
+
+#define FRESH_NS 500000000ll
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct box *boxes;
+static struct timespec listed_at;
+static bool asking;	/* somebody is at it: others make do with what is known */
+
+static bool is_fresh(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - then->tv_sec) * 1000000000ll + (now.tv_nsec - then->tv_nsec) < FRESH_NS;
+}
+
+static int ask(const char *method, struct json_object *params, struct client_reply *reply)
+{
+	const struct timeval limit = { .tv_sec = RPC_TIMEOUT };
+	struct client *c;
+	char why[512];
+	int err = client_daemon(&c, 0, why, sizeof(why));
+
+	if (err) {
+		json_object_put(params);
+		return err;
+	}
+	setsockopt(client_fd(c), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(client_fd(c), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	err = client_call(c, method, params, NULL, 0, reply);
+	client_close(c);
+	if (!err && reply->error[0]) {
+		client_reply_free(reply);
+		err = -ENOENT;
+	}
+	return err;
+}
+
+static const char *string_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ?
+		       json_object_get_string(v) : "";
+}
+
+/* ---- counts; caller holds the lock for those with _locked ---- */
+
+static void stack_put_locked(struct stack *s)
+{
+	if (!s || --s->refs)
+		return;
+	for (unsigned i = 0; i < s->n; i++)
+		close(s->fd[i]);
+	free(s->text);
+	free(s);
+}
+
+void stack_put(struct stack *s)
+{
+	pthread_mutex_lock(&lock);
+	stack_put_locked(s);
+	pthread_mutex_unlock(&lock);
+}
+
+struct box *box_get(struct box *b)
+{
+	pthread_mutex_lock(&lock);
+	b->refs++;
+	pthread_mutex_unlock(&lock);
+	return b;
+}
+
+static void box_put_locked(struct box *b)
+{
+	if (--b->refs)
+		return;
+	for (struct box **p = &boxes; *p; p = &(*p)->next) {
+		if (*p == b) {
+			*p = b->next;
+			break;
+		}
+	}
+	stack_put_locked(b->stack);
+	proc_door_free(b->door);
+	json_object_put(b->info);
+	free(b);
+}
+
+void box_put(struct box *b)
+{
+	pthread_mutex_lock(&lock);
+	box_put_locked(b);
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- the list ---- */
+
+/* A box that is listed holds a count of itself. One that was removed and made anew is another box. */
+static struct box *find_locked(const char *name)
+{
+	struct box *b = boxes;
+
+	while (b && (!b->listed || strcmp(b->name, name)))
+		b = b->next;
+	return b;
+}
+
+static struct box *add_locked(const char *name)
+{
+	static uint64_t last_id;
+	struct box *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->door = proc_door_create();
+	if (!b->door) {
+		free(b);
+		return NULL;
+	}
+	snprintf(b->name, sizeof(b->name), "%s", name);
+	b->refs = 1;
+	b->id = ++last_id;
+	b->listed = true;
+	b->next = boxes;
+	boxes = b;
+	return b;
+}
+
+static void take_item(struct json_object *item)
+{
+	const char *name = string_of(item, "name");
+	struct box *b;
+
+	if (!paths_name_ok(name))
+		return;
+	b = find_locked(name);
+	/* Removed and made again between two looks: its layers are others. */
+	if (b && b->info && strcmp(string_of(b->info, "created"), string_of(item, "created"))) {
+		b->listed = false;
+		box_put_locked(b);
+		b = NULL;
+	}
+	if (!b)
+		b = add_locked(name);
+	if (!b)
+		return;
+	json_object_put(b->info);
+	b->info = json_object_get(item);
+	b->running = !strcmp(string_of(item, "state"), "running");
+}
+
+static void take_list(struct json_object *items)
+{
+	struct box *b, *next;
+
+	for (size_t i = 0; i < json_object_array_length(items); i++)
+		take_item(json_object_array_get_idx(items, i));
+	for (b = boxes; b; b = next) {
+		bool found = false;
+
+		next = b->next;
+		for (size_t i = 0; i < json_object_array_length(items) && !found; i++)
+			found = !strcmp(b->name, string_of(json_object_array_get_idx(items, i), "name"));
+		if (b->listed && !found) {
+			b->listed = false;
+			box_put_locked(b);
+		}
+	}
+}
+
+/* True: it is this thread's to ask, and asked_done must follow. */
+static bool asked_begin(const struct timespec *then)
+{
+	bool mine;
+
+	pthread_mutex_lock(&lock);
+	mine = !asking && !is_fresh(then);
+	asking |= mine;
+	pthread_mutex_unlock(&lock);
+	return mine;
+}
+
+static void refresh_list(void)
+{
+	struct client_reply r = { 0 };
+	struct json_object *items;
+	int err;
+
+	if (!asked_begin(&listed_at))
+		return;
+	err = ask("org.gsh.Daemon.List", NULL, &r);
+	pthread_mutex_lock(&lock);
+	if (!err && json_object_object_get_ex(r.params, "items", &items) &&
+	    json_object_is_type(items, json_type_array))
+		take_list(items);
+	clock_gettime(CLOCK_MONOTONIC, &listed_at);
+	asking = false;
+	pthread_mutex_unlock(&lock);
+	if (!err)
+		client_reply_free(&r);
+}
+
+int boxes_init(void)
+{
+	struct client *c;
+	char why[512];
+	int err = client_daemon(&c, CLIENT_START, why, sizeof(why));
+
+	/* Without a daemon there is nothing to show yet; it may come. */
+	if (!err)
+		client_close(c);
+	refresh_list();
+	return 0;
+}
+
+struct box *box_find(const char *name)
+{
+	struct box *b;
+
+	refresh_list();
+	pthread_mutex_lock(&lock);
+	b = find_locked(name);
+	if (b)
+		b->refs++;
+	pthread_mutex_unlock(&lock);
+	return b;
+}
+
+int boxes_each(int (*fn)(const char *name, void *arg), void *arg)
+{
+	int r = 0;
+
+	refresh_list();
+	pthread_mutex_lock(&lock);
+	for (struct box *b = boxes; b && !r; b = b->next)
+		if (b->listed)
+			r = fn(b->name, arg);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+bool box_running(struct box *b)
+{
+	bool r;
+
+	refresh_list();
+	pthread_mutex_lock(&lock);
+	r = b->listed && b->running;
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* ---- layers ---- */
+
+static struct stack *stack_open(struct json_object *params)
+{
+	struct stack *s = calloc(1, sizeof(*s));
+	struct json_object *layers;
+	struct stat st;
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->text = strdup(json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN));
+	if (!s->text || !json_object_object_get_ex(params, "layers", &layers) ||
+	    !json_object_is_type(layers, json_type_array) || json_object_array_length(layers) >= LAYERS_MAX)
+		goto fail;
+	for (size_t i = 0; i <= json_object_array_length(layers); i++) {
+		const char *path = i ? json_object_get_string(json_object_array_get_idx(layers, i - 1)) :
+				       string_of(params, "base");
+
+		s->fd[s->n] = open(path ? path : "", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (s->fd[s->n] < 0)
+			goto fail;
+		s->n++;
+	}
+	if (!fstat(s->fd[s->n - 1], &st))
+		s->main_dev = st.st_dev;
+	return s;
+fail:
+	stack_put_locked(s);
+	return NULL;
+}
+
+static void take_layers(struct box *b, struct json_object *params)
+{
+	struct stack *s;
+
+	if (b->stack && !strcmp(b->stack->text, json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN)))
+		return;
+	s = stack_open(params);
+	if (!s)
+		return;
+	stack_put_locked(b->stack);
+	b->stack = s;
+}
+
+static void refresh_layers(struct box *b)
+{
+	struct json_object *params;
+	struct client_reply r = { 0 };
+	int err;
+
+	if (!asked_begin(&b->asked))
+		return;
+	params = json_object_new_object();
+	json_object_object_add(params, "name", json_object_new_string(b->name));
+	err = ask("org.gsh.Daemon.Layers", params, &r);
+	pthread_mutex_lock(&lock);
+	if (!err)
+		take_layers(b, r.params);
+	clock_gettime(CLOCK_MONOTONIC, &b->asked);
+	asking = false;
+	pthread_mutex_unlock(&lock);
+	if (!err)
+		client_reply_free(&r);
+}
+
+struct stack *box_stack(struct box *b)
+{
+	struct stack *s;
+
+	refresh_layers(b);
+	pthread_mutex_lock(&lock);
+	s = b->listed ? b->stack : NULL;
+	if (s)
+		s->refs++;
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
+char *box_info(struct box *b)
+{
+	struct json_object *o = json_object_new_object();
+	char *text;
+
+	refresh_list();
+	json_object_object_add(o, "schema", json_object_new_string("gsh.info/1"));
+	pthread_mutex_lock(&lock);
+	if (b->info) {
+		json_object_object_foreach(b->info, key, value)
+			json_object_object_add(o, key, json_object_get(value));
+	}
+	text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	pthread_mutex_unlock(&lock);
+	json_object_put(o);
+	return text;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * FUSE's questions, handed on by the kind of node they are about. A kind that lacks an answer gets the default here.
+ *
+ * Attributes and entries have no timeout: the kernel asks each time, and what the sandbox did is seen at once. Data of
+ * files in root/ may stay in the kernel's page cache, which drops it when size or times change (AUTO_INVAL_DATA).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "gfs/gfs.h"
+
+static const struct kind *const kinds[] = {
+	[NODE_TOP] = &kind_top, [NODE_README] = &kind_readme, [NODE_BOX] = &kind_box,
+	[NODE_INFO] = &kind_info, [NODE_TREE] = &kind_tree, [NODE_PROC] = &kind_proc,
+};
+
+static const struct kind *kind_of(const struct node *n)
+{
+	return kinds[n->kind];
+}
+
+static void fill_common(struct stat *st, uint64_t ino)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_ino = ino;
+	st->st_uid = gfs.uid;
+	st->st_gid = gfs.gid;
+	st->st_nlink = 1;
+	st->st_atim = st->st_mtim = st->st_ctim = gfs.started;
+}
+
+void fill_dir(struct stat *st, uint64_t ino)
+{
+	fill_common(st, ino);
+	st->st_mode = S_IFDIR | 0555;
+}
+
+void fill_file(struct stat *st, uint64_t ino, size_t size)
+{
+	fill_common(st, ino);
+	st->st_mode = S_IFREG | 0444;
+	st->st_size = (off_t)size;
+}
+
+static void op_init(void *data, struct fuse_conn_info *conn)
+{
+	(void)data;
+	if (conn->capable & FUSE_CAP_AUTO_INVAL_DATA)
+		conn->want |= FUSE_CAP_AUTO_INVAL_DATA;
+	if (conn->capable & FUSE_CAP_PARALLEL_DIROPS)
+		conn->want |= FUSE_CAP_PARALLEL_DIROPS;
+	/* Names change under us: no readdir that also looks up. */
+	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct node *n = node_of(ino);
+	struct fuse_entry_param e = { 0 };
+	int err = kind_of(n)->lookup ? kind_of(n)->lookup(n, name, &e) : -ENOTDIR;
+
+	if (err)
+		fuse_reply_err(req, -err);
+	else if (fuse_reply_entry(req, &e))
+		node_drop(node_of(e.ino), 1); /* the question was interrupted: the kernel has not got the number */
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
+{
+	node_drop(node_of(ino), count);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		node_drop(node_of(forgets[i].ino), forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node *n = node_of(ino);
+	struct stat st;
+	int err = kind_of(n)->getattr(n, &st);
+
+	(void)fi;
+	if (err)
+		fuse_reply_err(req, -err);
+	else
+		fuse_reply_attr(req, &st, 0);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct node *n = node_of(ino);
+	char buf[PATH_MAX];
+	int err = kind_of(n)->readlink ? kind_of(n)->readlink(n, buf, sizeof(buf)) : -EINVAL;
+
+	if (err)
+		fuse_reply_err(req, -err);
+	else
+		fuse_reply_readlink(req, buf);
+}
+
+/* ---- directories ---- */
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node *n = node_of(ino);
+	struct listing *l;
+	int err = kind_of(n)->list ? kind_of(n)->list(n, &l) : -ENOTDIR;
+
+	if (err) {
+		fuse_reply_err(req, -err);
+		return;
+	}
+	fi->fh = (uint64_t)(uintptr_t)l;
+	if (fuse_reply_open(req, fi))
+		listing_free(l);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	char *buf = malloc(size);
+
+	(void)ino;
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	size = listing_fill(req, (const struct listing *)(uintptr_t)fi->fh, buf, size, off);
+	fuse_reply_buf(req, buf, size);
+	free(buf);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	listing_free((struct listing *)(uintptr_t)fi->fh);
+	fuse_reply_err(req, 0);
+}
+
+/* ---- files ---- */
+
+int open_text(struct fuse_file_info *fi, char *text, size_t size)
+{
+	struct open_file *f = text ? calloc(1, sizeof(*f)) : NULL;
+
+	if (!f) {
+		free(text);
+		return -ENOMEM;
+	}
+	*f = (struct open_file){ .fd = -1, .text = text, .size = size };
+	fi->fh = (uint64_t)(uintptr_t)f;
+	fi->direct_io = 1; /* its size is not what stat said */
+	return 0;
+}
+
+static void file_close(struct open_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->text);
+	free(f);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node *n = node_of(ino);
+	int err = kind_of(n)->open ? 0 : -EISDIR;
+
+	if (!err && (fi->flags & O_ACCMODE) != O_RDONLY)
+		err = -EROFS;
+	if (!err)
+		err = kind_of(n)->open(n, fi);
+	if (err)
+		fuse_reply_err(req, -err);
+	else if (fuse_reply_open(req, fi))
+		file_close((struct open_file *)(uintptr_t)fi->fh);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	const struct open_file *f = (const struct open_file *)(uintptr_t)fi->fh;
+	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+
+	(void)ino;
+	if (f->fd < 0) {
+		size_t from = (uint64_t)off < f->size ? (size_t)off : f->size;
+
+		fuse_reply_buf(req, f->text + from, size < f->size - from ? size : f->size - from);
+		return;
+	}
+	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY;
+	buf.buf[0].fd = f->fd;
+	buf.buf[0].pos = off;
+	fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	file_close((struct open_file *)(uintptr_t)fi->fh);
+	fuse_reply_err(req, 0);
+}
+
+/* ---- the rest ---- */
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st = { .f_namemax = 255, .f_bsize = 4096, .f_frsize = 4096 };
+	struct node *n = node_of(ino);
+	struct stack *s = n->box ? box_stack(n->box) : NULL;
+
+	if (s) {
+		if (fstatvfs(s->fd[s->n - 1], &st))
+			memset(&st, 0, sizeof(st));
+		stack_put(s);
+	}
+	fuse_reply_statfs(req, &st);
+}
+
+/* Two calls alike: a value or a list of names, or only how long it is. */
+static void reply_xattr(fuse_req_t req, ssize_t n, const char *buf, size_t size)
+{
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else if (!size)
+		fuse_reply_xattr(req, (size_t)n);
+	else
+		fuse_reply_buf(req, buf, (size_t)n);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct node *n = node_of(ino);
+	char *buf = malloc(size ? size : 1);
+
+	if (!buf)
+		fuse_reply_err(req, ENOMEM);
+	else
+		reply_xattr(req, kind_of(n)->getxattr ? kind_of(n)->getxattr(n, name, buf, size) : -ENODATA, buf, size);
+	free(buf);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct node *n = node_of(ino);
+	char *buf = malloc(size ? size : 1);
+
+	if (!buf)
+		fuse_reply_err(req, ENOMEM);
+	else
+		reply_xattr(req, kind_of(n)->listxattr ? kind_of(n)->listxattr(n, buf, size) : 0, buf, size);
+	free(buf);
+}
+
+const struct fuse_lowlevel_ops gfs_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.readlink = op_readlink,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.releasedir = op_releasedir,
+	.open = op_open,
+	.read = op_read,
+	.release = op_release,
+	.statfs = op_statfs,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+};

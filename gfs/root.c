@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * root/: the merged tree of a sandbox.
+ *
+ * Every question finds its object anew, from the root of the layers: what the sandbox did a moment ago is seen, and
+ * nothing that it does can make an old handle mean something else. Open files are descriptors and need no looking up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#include "gfs/gfs.h"
+#include "libos/union/union.h"
+
+/* The raw target of a link. Not "user.": the kernel keeps that space from links. */
+#define LINK_XATTR "gsh.link"
+
+static void stack_put_p(struct stack **s)
+{
+	if (*s)
+		stack_put(*s);
+}
+#define cleanup_stack __attribute__((cleanup(stack_put_p)))
+
+/* Find what n stands for. *stack is to be put after *s. */
+static int find(struct node *n, struct stack **stack, struct spot *s)
+{
+	char path[TREE_PATH_MAX];
+	int err = node_path(n, path, sizeof(path));
+
+	s->n = 0;
+	if (err)
+		return err;
+	*stack = box_stack(n->box);
+	return *stack ? spot_find(*stack, path, s) : -ENOENT;
+}
+
+static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot dir, found = { .n = 0 };
+	struct node *child;
+	int err = find(n, &stack, &dir);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(dir.st.st_mode))
+		return -ENOTDIR;
+	err = spot_step(&dir, name, &found);
+	if (err)
+		return err;
+	spot_attr(&found, n->box, &e->attr);
+	child = node_take(n, NODE_TREE, n->box, name, e->attr.st_ino);
+	if (!child)
+		return -ENOMEM;
+	e->ino = node_ino(child);
+	return 0;
+}
+
+static int tree_getattr(struct node *n, struct stat *st)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot s;
+	int err = find(n, &stack, &s);
+
+	if (!err)
+		spot_attr(&s, n->box, st);
+	return err;
+}
+
+static ssize_t raw_target(const struct spot *s, char *buf, size_t size)
+{
+	ssize_t len = S_ISLNK(s->st.st_mode) ? readlinkat(s->at[0].fd, "", buf, size - 1) : -1;
+
+	if (len < 0)
+		return -EINVAL;
+	buf[len] = '\0';
+	return len;
+}
+
+static int tree_readlink(struct node *n, char *buf, size_t size)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot s;
+	char target[PATH_MAX], dir[TREE_PATH_MAX];
+	int err = find(n, &stack, &s);
+	ssize_t len;
+
+	if (err)
+		return err;
+	len = raw_target(&s, target, sizeof(target));
+	if (len < 0)
+		return (int)len;
+	err = node_path(n->parent, dir, sizeof(dir));
+	return err ? err : link_inside(stack, dir, target, buf, size);
+}
+
+static int tree_list(struct node *n, struct listing **out)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot s;
+	int err = find(n, &stack, &s);
+
+	if (err)
+		return err;
+	return S_ISDIR(s.st.st_mode) ? listing_make(&s, out) : -ENOTDIR;
+}
+
+static int tree_open(struct node *n, struct fuse_file_info *fi)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot s;
+	struct open_file *f;
+	struct stat shown;
+	int err = find(n, &stack, &s), fd;
+
+	if (err)
+		return err;
+	spot_attr(&s, n->box, &shown);
+	/* A device is shown as an empty file, and must not be opened. */
+	if (S_ISREG(shown.st_mode) && (!S_ISREG(s.st.st_mode) || (!shown.st_size && s.st.st_size)))
+		return open_text(fi, strdup(""), 0);
+	if (!S_ISREG(s.st.st_mode))
+		return -EINVAL;
+	fd = spot_open(&s, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	f->fd = fd;
+	fi->fh = (uint64_t)(uintptr_t)f;
+	return 0;
+}
+
+/* Of a base the user's own attributes; of a layer those that the sandbox sees. */
+static bool xattr_shown(const char *name)
+{
+	return !strncmp(name, "user.", 5) && !union_is_hidden_xattr(name);
+}
+
+static ssize_t reply_value(const char *from, size_t len, char *value, size_t size)
+{
+	if (!size)
+		return (ssize_t)len;
+	if (len > size)
+		return -ERANGE;
+	memcpy(value, from, len);
+	return (ssize_t)len;
+}
+
+static ssize_t tree_getxattr(struct node *n, const char *name, char *value, size_t size)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot s;
+	char target[PATH_MAX], path[32];
+	int err = find(n, &stack, &s);
+	ssize_t len;
+
+	if (err)
+		return err;
+	if (!strcmp(name, LINK_XATTR)) {
+		len = raw_target(&s, target, sizeof(target));
+		return len < 0 ? -ENODATA : reply_value(target, (size_t)len, value, size);
+	}
+	if (!xattr_shown(name))
+		return -ENODATA;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s.at[0].fd);
+	len = getxattr(path, name, value, size);
+	return len < 0 ? -errno : len;
+}
+
+static ssize_t tree_listxattr(struct node *n, char *list, size_t size)
+{
+	cleanup_stack struct stack *stack = NULL;
+	cleanup_spot struct spot s;
+	char path[32], *all;
+	size_t kept = 0;
+	int err = find(n, &stack, &s);
+	ssize_t len;
+
+	if (err)
+		return err;
+	if (S_ISLNK(s.st.st_mode))
+		return reply_value(LINK_XATTR, sizeof(LINK_XATTR), list, size);
+	all = malloc(XATTR_LIST_MAX + 1);
+	if (!all)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s.at[0].fd);
+	len = listxattr(path, all, XATTR_LIST_MAX);
+	for (char *p = all; len > 0 && p < all + len;) {
+		size_t one = strnlen(p, (size_t)(all + len - p)) + 1;
+
+		if (xattr_shown(p) && p + one <= all + len) {
+			memmove(all + kept, p, one);
+			kept += one;
+		}
+		p += one;
+	}
+	len = len < 0 ? (errno == EOPNOTSUPP ? 0 : -errno) : reply_value(all, kept, list, size);
+	free(all);
+	return len;
+}
+
+const struct kind kind_tree = {
+	.lookup = tree_lookup,
+	.getattr = tree_getattr,
+	.readlink = tree_readlink,
+	.list = tree_list,
+	.open = tree_open,
+	.getxattr = tree_getxattr,
+	.listxattr = tree_listxattr,
+};
