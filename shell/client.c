@@ -2,8 +2,8 @@
 /*
  * Questions to gshd and to monitors, with failures said in gsh's own words.
  *
- * A sandbox that runs is reached by its monitor's socket directly, so a dead gshd is not even noticed; gshd is asked
- * only when there is no such socket, and started only then.
+ * A sandbox that runs is reached by its monitor's socket directly, so a dead gshd is not even
+ * noticed; gshd is asked only when there is no such socket, and started only then.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -32,7 +32,8 @@ int64_t reply_number(struct json_object *reply, const char *key, int64_t missing
 {
 	struct json_object *value = NULL;
 
-	if (!json_object_object_get_ex(reply, key, &value) || !json_object_is_type(value, json_type_int))
+	if (!json_object_object_get_ex(reply, key, &value) ||
+	    !json_object_is_type(value, json_type_int))
 		return missing;
 	return json_object_get_int64(value);
 }
@@ -43,7 +44,8 @@ void reply_date(struct json_object *item, const char *key)
 	char text[64];
 	struct tm tm;
 
-	if (when == -1 || !gmtime_r(&when, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+	if (when == -1 || !gmtime_r(&when, &tm) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
 		return;
 	json_object_object_add(item, key, json_object_new_string(text));
 }
@@ -52,7 +54,8 @@ struct json_object *reply_items(struct json_object *reply)
 {
 	struct json_object *items = NULL;
 
-	if (!json_object_object_get_ex(reply, "items", &items) || !json_object_is_type(items, json_type_array)) {
+	if (!json_object_object_get_ex(reply, "items", &items) ||
+	    !json_object_is_type(items, json_type_array)) {
 		items = json_object_new_array();
 		json_object_object_add(reply, "items", items);
 	}
@@ -73,8 +76,10 @@ static int fail_reply(const struct client_reply *reply)
 		const char *error;
 		enum fail code;
 	} table[] = {
-		{ "org.gsh.Conflict", FAIL_CONFLICT }, { "org.gsh.Refused", FAIL_REFUSED },
-		{ "org.gsh.HostLacks", FAIL_HOST },    { "org.gsh.BadRequest", FAIL_USAGE },
+		{"org.gsh.Conflict", FAIL_CONFLICT},
+		{"org.gsh.Refused", FAIL_REFUSED},
+		{"org.gsh.HostLacks", FAIL_HOST},
+		{"org.gsh.BadRequest", FAIL_USAGE},
 	};
 	char text[1024], advice[1024];
 	enum fail code = FAIL_NO;
@@ -102,7 +107,8 @@ static int fail_daemon(int err, const char *why)
 /* The connection broke in the middle of a call. */
 static int fail_broken(const char *who, int err)
 {
-	return fail(FAIL_NO, who, "%s", err == -EPIPE ? "it ended before it answered" : strerror(-err));
+	return fail(FAIL_NO, who, "%s",
+		    err == -EPIPE ? "it ended before it answered" : strerror(-err));
 }
 
 bool daemon_runs(void)
@@ -118,8 +124,8 @@ bool daemon_runs(void)
 
 int daemon_end(void)
 {
-	struct timeval patience = { .tv_sec = 2 };
-	struct client_reply reply = { 0 };
+	struct timeval patience = {.tv_sec = 2};
+	struct client_reply reply = {0};
 	struct client *c;
 	char why[1024];
 	int err;
@@ -129,17 +135,18 @@ int daemon_end(void)
 	err = client_call(c, "org.gsh.Daemon.Shutdown", NULL, NULL, 0, &reply);
 	client_reply_free(&reply);
 	/* It answers first and ends then; its socket is gone when the connection closes. */
-	if (!err && setsockopt(client_fd(c), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0)
+	if (!err &&
+	    setsockopt(client_fd(c), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0)
 		err = client_receive(c, &reply);
 	client_reply_free(&reply);
 	client_close(c);
 	return err && err != -EPIPE ? fail_broken("gshd", err) : 0;
 }
 
-int ask_daemon_each(const char *method, struct json_object *params, int (*each)(struct json_object *piece, void *arg),
-		    void *arg)
+int ask_daemon_each(const char *method, struct json_object *params,
+		    int (*each)(struct json_object *piece, void *arg), void *arg)
 {
-	struct client_reply reply = { .continues = true };
+	struct client_reply reply = {.continues = true};
 	struct client *c;
 	char text[1024] = "";
 	int err = client_daemon(&c, CLIENT_START, text, sizeof(text)), result = 0;
@@ -162,10 +169,10 @@ int ask_daemon_each(const char *method, struct json_object *params, int (*each)(
 }
 
 /* One question, one answer; closes the connection. */
-static int ask(struct client *c, const char *interface, const char *method, struct json_object *params,
-	       struct json_object **answer)
+static int ask(struct client *c, const char *interface, const char *method,
+	       struct json_object *params, struct json_object **answer)
 {
-	struct client_reply reply = { 0 };
+	struct client_reply reply = {0};
 	char name[128];
 	int err, result = 0;
 
@@ -177,7 +184,8 @@ static int ask(struct client *c, const char *interface, const char *method, stru
 		*answer = json_object_get(reply.params);
 	client_reply_free(&reply);
 	client_close(c);
-	return err ? fail_broken(strcmp(interface, "Box") == 0 ? "the sandbox" : "gshd", err) : result;
+	return err ? fail_broken(strcmp(interface, "Box") == 0 ? "the sandbox" : "gshd", err)
+		   : result;
 }
 
 int ask_daemon(const char *method, struct json_object *params, struct json_object **answer)
@@ -213,7 +221,8 @@ static int check_exists(const char *sandbox)
 		return result;
 	items = reply_items(answer);
 	for (i = 0; i < json_object_array_length(items) && !found; i++)
-		found = strcmp(reply_string(json_object_array_get_idx(items, i), "name"), sandbox) == 0;
+		found = strcmp(reply_string(json_object_array_get_idx(items, i), "name"),
+			       sandbox) == 0;
 	json_object_put(answer);
 	return found ? 0 : fail_no_sandbox(sandbox);
 }
@@ -234,10 +243,13 @@ static int open_monitor(const char *sandbox, struct client **c, char **path)
 		return 0;
 	free(*path);
 	*path = NULL;
-	return err == -ENOENT || err == -ECONNREFUSED ? 1 : fail(FAIL_HOST, sandbox, "%s", strerror(-err));
+	return err == -ENOENT || err == -ECONNREFUSED
+		       ? 1
+		       : fail(FAIL_HOST, sandbox, "%s", strerror(-err));
 }
 
-int ask_box(const char *sandbox, const char *method, struct json_object *params, struct json_object **answer)
+int ask_box(const char *sandbox, const char *method, struct json_object *params,
+	    struct json_object **answer)
 {
 	struct client *c;
 	char *path;
@@ -259,7 +271,7 @@ int box_open(struct box *box, const char *sandbox)
 	struct json_object *answer;
 	int result = 1, err;
 
-	*box = (struct box){ 0 };
+	*box = (struct box){0};
 	if (sandbox) {
 		snprintf(box->name, sizeof(box->name), "%s", sandbox);
 		result = open_monitor(sandbox, &box->conn, &box->path);
@@ -283,27 +295,30 @@ int box_open_running(struct box *box, const char *sandbox)
 {
 	int result;
 
-	*box = (struct box){ 0 };
+	*box = (struct box){0};
 	snprintf(box->name, sizeof(box->name), "%s", sandbox);
 	result = open_monitor(sandbox, &box->conn, &box->path);
 	if (result <= 0)
 		return result;
 	result = check_exists(sandbox);
-	return result ? result : fail(FAIL_NOSUCH, sandbox, "this sandbox does not run, so it has no sessions");
+	return result ? result
+		      : fail(FAIL_NOSUCH, sandbox,
+			     "this sandbox does not run, so it has no sessions");
 }
 
-int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds,
-	      unsigned int nfds)
+int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade,
+	      const int *fds, unsigned int nfds)
 {
-	struct client_reply reply = { 0 };
+	struct client_reply reply = {0};
 	char name[128];
 	int err, result = 0;
 
 	snprintf(name, sizeof(name), "org.gsh.Box.%s", method);
-	err = client_send(box->conn, name, params, upgrade ? CLIENT_UPGRADE : CLIENT_MORE, fds, nfds);
+	err = client_send(box->conn, name, params, upgrade ? CLIENT_UPGRADE : CLIENT_MORE, fds,
+			  nfds);
 	if (!err)
 		err = client_receive(box->conn, &reply);
-	if (err == -E2BIG) /* more words than a message holds: what a kernel says of too many words */
+	if (err == -E2BIG) /* more words than a message holds: as a kernel says of too many */
 		return E2BIG;
 	if (err)
 		return fail_broken(box->name, err);
@@ -337,7 +352,7 @@ int box_upgrade(struct box *box, struct frame_reader *reader)
 
 int box_ended(struct box *box, int *status)
 {
-	struct client_reply reply = { 0 };
+	struct client_reply reply = {0};
 	int err = client_receive(box->conn, &reply), result = 0;
 
 	if (err)
@@ -352,7 +367,7 @@ int box_ended(struct box *box, int *status)
 int box_signal(const struct box *box, int sig)
 {
 	struct json_object *p = json_object_new_object();
-	struct client_reply reply = { 0 };
+	struct client_reply reply = {0};
 	struct client *c;
 	int err = box->pid > 1 ? client_open(&c, box->path) : -ESRCH;
 
@@ -374,5 +389,5 @@ void box_close(struct box *box)
 {
 	client_close(box->conn);
 	free(box->path);
-	*box = (struct box){ 0 };
+	*box = (struct box){0};
 }

@@ -2,8 +2,9 @@
 /*
  * Questions to gshd and to the monitor of a sandbox, with failures said in gsh's own words.
  *
- * Thin: the wire is gshd/client's. What is added here is that an error of the protocol becomes a sentence and one of
- * enum fail, and that the daemon is started when it is needed. `params` are always taken, and may be NULL.
+ * Thin: the wire is gshd/client's. What is added here is that an error of the protocol becomes a
+ * sentence and one of enum fail, and that the daemon is started when it is needed. `params` are
+ * always taken, and may be NULL.
  */
 #ifndef SHELL_CLIENT_H
 #define SHELL_CLIENT_H
@@ -12,19 +13,23 @@
 
 struct json_object;
 
-/* Ask gshd, starting it if it does not run. On success *reply, if wanted, is a new reference. 0 or a failure. */
-int ask_daemon(const char *method, struct json_object *params, struct json_object **reply) MUST_CHECK;
-/* The same for a method that answers in pieces; each piece is borrowed. A failure of `each` ends it. */
-int ask_daemon_each(const char *method, struct json_object *params, int (*each)(struct json_object *piece, void *arg),
-		    void *arg) MUST_CHECK;
+/* Ask gshd, starting it if it does not run. On success *reply, if wanted, is a new reference. 0 or
+ * a failure. */
+int ask_daemon(const char *method, struct json_object *params,
+	       struct json_object **reply) MUST_CHECK;
+/* The same for a method that answers in pieces; each piece is borrowed. A failure of `each` ends
+ * it. */
+int ask_daemon_each(const char *method, struct json_object *params,
+		    int (*each)(struct json_object *piece, void *arg), void *arg) MUST_CHECK;
 /* Does gshd run? Never starts it. */
 bool daemon_runs(void) MUST_CHECK;
 /* End gshd if it runs. 0 or a failure. */
 int daemon_end(void) MUST_CHECK;
 
-/* Ask the monitor of a sandbox. 0, a failure (FAIL_NOSUCH if there is no such sandbox), or 1 and no reply if there is
- * one but it does not run. */
-int ask_box(const char *sandbox, const char *method, struct json_object *params, struct json_object **reply) MUST_CHECK;
+/* Ask the monitor of a sandbox. 0, a failure (FAIL_NOSUCH if there is no such sandbox), or 1 and no
+ * reply if there is one but it does not run. */
+int ask_box(const char *sandbox, const char *method, struct json_object *params,
+	    struct json_object **reply) MUST_CHECK;
 int fail_no_sandbox(const char *sandbox);
 
 /* Start a sandbox; NULL = a throwaway one. *reply, if wanted: {name, socket, started, rung}. */
@@ -43,8 +48,9 @@ void reply_date(struct json_object *item, const char *key);
 /*
  * A command on its way: a connection to the monitor that belongs to it.
  *
- * Life: box_open, then box_begin (again, if the exec failed and another program shall be tried); with a tty
- * box_upgrade gives the connection to relay.c, without one box_ended() waits for its answer; box_close.
+ * Life: box_open, then box_begin (again, if the exec failed and another program shall be tried);
+ * with a tty box_upgrade gives the connection to relay.c, without one box_ended() waits for its
+ * answer; box_close.
  */
 struct box {
 	char name[80]; /* of the sandbox */
@@ -54,13 +60,15 @@ struct box {
 	struct client *conn;
 };
 
-/* Connect to the monitor of a sandbox, starting it if need be; NULL = a throwaway one. 0 or a failure. */
+/* Connect to the monitor of a sandbox, starting it if need be; NULL = a throwaway one. 0 or a
+ * failure. */
 int box_open(struct box *box, const char *sandbox) MUST_CHECK;
 /* Connect only if it runs. */
 int box_open_running(struct box *box, const char *sandbox) MUST_CHECK;
-/* Run or Attach, as `method` says. 0, a failure (said), or the positive errno with which the exec failed (not said). */
-int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade, const int *fds,
-	      unsigned int nfds) MUST_CHECK;
+/* Run or Attach, as `method` says. 0, a failure (said), or the positive errno with which the exec
+ * failed (not said). */
+int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade,
+	      const int *fds, unsigned int nfds) MUST_CHECK;
 /* The connection's descriptor, to poll, unless the answer has come already. */
 int box_fd(const struct box *box) MUST_CHECK;
 bool box_ready(const struct box *box) MUST_CHECK;
@@ -68,8 +76,8 @@ bool box_ready(const struct box *box) MUST_CHECK;
 int box_upgrade(struct box *box, struct frame_reader *reader) MUST_CHECK;
 /* It was readable, or ready: 0 and the status as wait4() gives it, or a failure. */
 int box_ended(struct box *box, int *status) MUST_CHECK;
-/* A signal for the command's process group, on a connection of its own. 0 or -errno, unsaid: the command may have ended
- * just now, and then that is what there is to say. */
+/* A signal for the command's process group, on a connection of its own. 0 or -errno, unsaid: the
+ * command may have ended just now, and then that is what there is to say. */
 int box_signal(const struct box *box, int sig) MUST_CHECK;
 void box_close(struct box *box);
 

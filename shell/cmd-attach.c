@@ -27,11 +27,13 @@ static int find_newest(const char *sandbox, long *session)
 		struct json_object *item = json_object_array_get_idx(items, i);
 		long id = (long)reply_number(item, "id", 0);
 
-		if (*reply_string(item, "tty") && strcmp(reply_string(item, "exited"), "true") != 0 && id > *session)
+		if (*reply_string(item, "tty") &&
+		    strcmp(reply_string(item, "exited"), "true") != 0 && id > *session)
 			*session = id;
 	}
 	json_object_put(reply);
-	return *session ? 0 : fail(FAIL_NOSUCH, sandbox, "this sandbox has no session with a terminal");
+	return *session ? 0
+			: fail(FAIL_NOSUCH, sandbox, "this sandbox has no session with a terminal");
 }
 
 static int exec(const struct call *call)
@@ -60,8 +62,8 @@ const struct cmd cmd_attach = {
 	.name = "attach",
 	.args = "[SESSION]",
 	.summary = "return to a session (without a number: the newest)",
-	.help = "Sessions are listed by \"gsh info\". ^] three times within a second leaves one running behind.\n"
-		"Exit status: the command's; 125 gsh failed or there is no such session; 0 detached.",
+	.help = "\"gsh info\" lists sessions. ^] three times within a second leaves one running.\n"
+		"Exit status: the command's; 125 gsh failed, or no such session; 0 detached.",
 	.opts = opts,
 	.flags = CMD_RUNS,
 	.max = 1,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* gsh __complete: what shells ask while a line is typed. Never starts gshd: a key press must have no effect. */
+/* gsh __complete: what shells ask while a line is typed. Never starts gshd: a key press must have
+ * no effect. */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>

@@ -7,14 +7,14 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ OPT_NAME_STATUS, "name-status", NULL, "a letter and a path for each change", WORDS_NONE },
+	{OPT_NAME_STATUS, "name-status", NULL, "a letter and a path for each change", WORDS_NONE},
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
 
 static const struct column columns[] = {
-	{ "CHANGE", "change", false },
-	{ "PATH", "path", false },
+	{"CHANGE", "change", false},
+	{"PATH", "path", false},
 };
 
 static int exec(const struct call *call)
@@ -33,7 +33,8 @@ static int exec(const struct call *call)
 	result = ask_changes(sandbox, &items);
 	if (result)
 		return result;
-	result = show_list(opt_given(call, OPT_JSON), "diff", items, columns, sizeof(columns) / sizeof(columns[0]));
+	result = show_list(opt_given(call, OPT_JSON), "diff", items, columns,
+			   sizeof(columns) / sizeof(columns[0]));
 	json_object_put(items);
 	return result;
 }

@@ -2,8 +2,8 @@
 /*
  * gsh doctor: what of this host gsh can use, and what to do where it lacks something.
  *
- * Most of it is gshd's, which knows the ladder of confinement. What the client can see it tells even if gshd does not
- * start: that is when a doctor is needed.
+ * Most of it is gshd's, which knows the ladder of confinement. What the client can see it tells
+ * even if gshd does not start: that is when a doctor is needed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +22,14 @@ static const struct opt opts[] = {
 };
 
 static const struct column columns[] = {
-	{ "LEVEL", "level", false },
-	{ "CHECK", "check", false },
-	{ "FINDING", "text", false },
-	{ "WHAT TO DO", "hint", false },
+	{"LEVEL", "level", false},
+	{"CHECK", "check", false},
+	{"FINDING", "text", false},
+	{"WHAT TO DO", "hint", false},
 };
 
-static void add(struct json_object *items, const char *check, const char *level, const char *text, const char *advice)
+static void add(struct json_object *items, const char *check, const char *level, const char *text,
+		const char *advice)
 {
 	struct json_object *item = json_object_new_object();
 
@@ -64,8 +65,8 @@ static void check_program(struct json_object *items, const char *name)
 		add(items, name, "fail", strerror(-err), "build or install it beside gsh: make");
 }
 
-static void check_device(struct json_object *items, const char *path, const char *use, const char *level,
-			 const char *advice)
+static void check_device(struct json_object *items, const char *path, const char *use,
+			 const char *level, const char *advice)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	char text[200];
@@ -89,7 +90,9 @@ static void check_mount(struct json_object *items)
 		return;
 	mounted = place_mounted(path);
 	snprintf(text, sizeof(text), "%s %s", path,
-		 mounted > 0 ? "is mounted" : mounted < 0 ? "is a mount whose gfs is gone" : "is not mounted");
+		 mounted > 0   ? "is mounted"
+		 : mounted < 0 ? "is a mount whose gfs is gone"
+			       : "is not mounted");
 	add(items, "mount", mounted < 0 ? "warn" : "ok", text, mounted < 0 ? "gsh umount" : "");
 }
 
@@ -113,8 +116,10 @@ static void add_daemons(struct json_object *items)
 	if (ask_daemon("Doctor", NULL, &reply)) {
 		add(items, "daemon", "fail", "gshd cannot be reached", "see the message above");
 		check_kernel(items);
-		check_device(items, "/dev/ptmx", "terminals", "warn", "as root: chmod 0666 /dev/ptmx");
-		check_device(items, "/dev/fuse", "fuse", "warn", "as root: modprobe fuse; chmod 0666 /dev/fuse");
+		check_device(items, "/dev/ptmx", "terminals", "warn",
+			     "as root: chmod 0666 /dev/ptmx");
+		check_device(items, "/dev/fuse", "fuse", "warn",
+			     "as root: modprobe fuse; chmod 0666 /dev/fuse");
 		return;
 	}
 	theirs = reply_items(reply);
@@ -136,7 +141,8 @@ static void print_for_people(struct json_object *items)
 		printf("%-12s ", reply_string(item, "check"));
 		printf("%s\n", show_field(item, "text", buf, sizeof(buf)));
 		if (*reply_string(item, "hint"))
-			printf("      %-12s to do: %s\n", "", show_field(item, "hint", buf, sizeof(buf)));
+			printf("      %-12s to do: %s\n", "",
+			       show_field(item, "hint", buf, sizeof(buf)));
 	}
 }
 

@@ -61,7 +61,8 @@ static void join_words(struct json_object *sessions)
 		struct json_object *item = json_object_array_get_idx(sessions, i), *words;
 		char line[1024] = "";
 
-		if (!json_object_object_get_ex(item, "argv", &words) || !json_object_is_type(words, json_type_array))
+		if (!json_object_object_get_ex(item, "argv", &words) ||
+		    !json_object_is_type(words, json_type_array))
 			continue;
 		for (j = 0; j < json_object_array_length(words); j++) {
 			size_t len = strlen(line);
@@ -76,8 +77,9 @@ static void join_words(struct json_object *sessions)
 static int print_text(struct json_object *row)
 {
 	static const struct column columns[] = {
-		{ "SESSION", "id", true },     { "TTY", "tty", false },	    { "PID", "pid", true },
-		{ "ATTACHED", "attached", false }, { "EXITED", "exited", false }, { "COMMAND", "argv", false },
+		{"SESSION", "id", true},     {"TTY", "tty", false},
+		{"PID", "pid", true},	     {"ATTACHED", "attached", false},
+		{"EXITED", "exited", false}, {"COMMAND", "argv", false},
 	};
 	struct json_object *sessions = NULL;
 	char buf[4096];
@@ -91,7 +93,8 @@ static int print_text(struct json_object *row)
 	if (!sessions || !json_object_array_length(sessions))
 		return show_done();
 	join_words(sessions);
-	return show_list(false, "sessions", sessions, columns, sizeof(columns) / sizeof(columns[0]));
+	return show_list(false, "sessions", sessions, columns,
+			 sizeof(columns) / sizeof(columns[0]));
 }
 
 static int exec(const struct call *call)

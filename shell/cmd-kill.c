@@ -10,8 +10,9 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ 'n', "signal", "SIGNAL", "which signal, by name or number; also -KILL, -9 (default: TERM)", WORDS_SIGNAL },
-	{ OPT_ALL, "all", NULL, "all processes of the sandbox", WORDS_NONE },
+	{'n', "signal", "SIGNAL", "which signal, by name or number; also -KILL, -9 (default: TERM)",
+	 WORDS_SIGNAL},
+	{OPT_ALL, "all", NULL, "all processes of the sandbox", WORDS_NONE},
 	OPT_ROW_END,
 };
 
@@ -23,7 +24,9 @@ static int send_to(const char *sandbox, long pid, int sig)
 	json_object_object_add(params, "pid", json_object_new_int64(pid));
 	json_object_object_add(params, "signal", json_object_new_int(sig));
 	result = ask_box(sandbox, "Signal", params, NULL);
-	return result > 0 ? fail(FAIL_NOSUCH, sandbox, "this sandbox does not run, so there is nothing to kill") : result;
+	return result > 0 ? fail(FAIL_NOSUCH, sandbox,
+				 "this sandbox does not run, so there is nothing to kill")
+			  : result;
 }
 
 static int exec(const struct call *call)

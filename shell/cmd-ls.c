@@ -10,6 +10,7 @@ static const struct opt opts[] = {
 	OPT_ROW_END,
 };
 
+/* clang-format off */
 static const struct column columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
@@ -18,6 +19,7 @@ static const struct column columns[] = {
 	{ "LAYERS", "layers", true },
 	{ "CREATED", "created", false },
 };
+/* clang-format on */
 
 static int exec(const struct call *call)
 {
@@ -30,7 +32,8 @@ static int exec(const struct call *call)
 	items = reply_items(reply);
 	for (i = 0; i < json_object_array_length(items); i++)
 		reply_date(json_object_array_get_idx(items, i), "created");
-	result = show_list(opt_given(call, OPT_JSON), "ls", items, columns, sizeof(columns) / sizeof(columns[0]));
+	result = show_list(opt_given(call, OPT_JSON), "ls", items, columns,
+			   sizeof(columns) / sizeof(columns[0]));
 	json_object_put(reply);
 	return result;
 }

@@ -2,8 +2,9 @@
 /*
  * gsh mount: show the sandboxes as files.
  *
- * gfs is a program of its own, so that its death disturbs no sandbox. It is started here and left running; "gsh umount"
- * ends it. What a killed gfs leaves, a mount that answers ENOTCONN, is cleared first.
+ * gfs is a program of its own, so that its death disturbs no sandbox. It is started here and left
+ * running; "gsh umount" ends it. What a killed gfs leaves, a mount that answers ENOTCONN, is
+ * cleared first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,8 @@ static int make_folder(const char *path)
 	return 0;
 }
 
-/* FUSE is open to every user on real machines; on a bare virtual machine without udev it may not be. */
+/* FUSE is open to every user on real machines; on a bare virtual machine without udev it may not
+ * be. */
 static int check_device(void)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -57,7 +59,7 @@ static int check_device(void)
 
 static int wait_mounted(const char *path)
 {
-	struct timespec pause = { .tv_nsec = 5000000 };
+	struct timespec pause = {.tv_nsec = 5000000};
 	int waited;
 
 	for (waited = 0; waited < MOUNT_WAIT_MS; waited += 5) {
@@ -71,7 +73,7 @@ static int wait_mounted(const char *path)
 static int start_gfs(const char *path)
 {
 	char program[PATH_MAX];
-	char *argv[] = { program, (char *)path, NULL };
+	char *argv[] = {program, (char *)path, NULL};
 	int err = place_beside("gfs", program, sizeof(program));
 
 	if (err)

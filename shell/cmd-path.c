@@ -8,9 +8,9 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ OPT_BASE, "base", NULL, "the read-only tree below it", WORDS_NONE },
-	{ OPT_WORK, "work", NULL, "the work folder of its top layer", WORDS_NONE },
-	{ OPT_MOUNT, "mount", NULL, "its merged tree, once \"gsh mount\" has been said", WORDS_NONE },
+	{OPT_BASE, "base", NULL, "the read-only tree below it", WORDS_NONE},
+	{OPT_WORK, "work", NULL, "the work folder of its top layer", WORDS_NONE},
+	{OPT_MOUNT, "mount", NULL, "its merged tree, once \"gsh mount\" has been said", WORDS_NONE},
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
@@ -54,7 +54,9 @@ static int exec(const struct call *call)
 	} else if (!result && opt_given(call, OPT_MOUNT)) {
 		result = print_line(mount);
 	} else if (!result) {
-		key = opt_given(call, OPT_BASE) ? "base" : opt_given(call, OPT_WORK) ? "work" : "top";
+		key = opt_given(call, OPT_BASE)	  ? "base"
+		      : opt_given(call, OPT_WORK) ? "work"
+						  : "top";
 		result = print_line(reply_string(reply, key));
 	}
 	json_object_put(reply);
@@ -65,7 +67,7 @@ const struct cmd cmd_path = {
 	.name = "path",
 	.args = "[NAME]",
 	.summary = "print where the files of a sandbox lie",
-	.help = "Without an option: the writable layer on top, with what was changed and nothing else.",
+	.help = "Without an option: the writable layer on top, which has what was changed.",
 	.opts = opts,
 	.max = 1,
 	.words = WORDS_SANDBOX,

@@ -11,10 +11,17 @@ static const struct opt opts[] = {
 	OPT_ROW_END,
 };
 
+/* clang-format off */
 static const struct column columns[] = {
-	{ "PID", "pid", true },	    { "PPID", "ppid", true }, { "PGID", "pgid", true },	     { "SID", "sid", true },
-	{ "TTY", "tty", false },    { "S", "state", false },  { "COMMAND", "cmdline", false },
+	{ "PID", "pid", true },
+	{ "PPID", "ppid", true },
+	{ "PGID", "pgid", true },
+	{ "SID", "sid", true },
+	{ "TTY", "tty", false },
+	{ "S", "state", false },
+	{ "COMMAND", "cmdline", false },
 };
+/* clang-format on */
 
 static int exec(const struct call *call)
 {
@@ -29,7 +36,8 @@ static int exec(const struct call *call)
 		return result;
 	/* A sandbox that does not run has no processes; that is an answer. */
 	items = result ? json_object_new_array() : json_object_get(reply_items(reply));
-	result = show_list(opt_given(call, OPT_JSON), "ps", items, columns, sizeof(columns) / sizeof(columns[0]));
+	result = show_list(opt_given(call, OPT_JSON), "ps", items, columns,
+			   sizeof(columns) / sizeof(columns[0]));
 	json_object_put(items);
 	json_object_put(reply);
 	return result;

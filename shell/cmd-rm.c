@@ -7,7 +7,7 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ 'f', "force", NULL, "even if it runs", WORDS_NONE },
+	{'f', "force", NULL, "even if it runs", WORDS_NONE},
 	OPT_ROW_END,
 };
 

@@ -4,15 +4,15 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ 'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE },
-	{ 'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR },
-	{ 'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE },
+	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
+	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
+	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
 	OPT_ROW_END,
 };
 
 static int exec(const struct call *call)
 {
-	struct run run = { .argv = call->argv };
+	struct run run = {.argv = call->argv};
 
 	return cmd_run_in(call, &run);
 }
@@ -21,9 +21,10 @@ const struct cmd cmd_run = {
 	.name = "run",
 	.args = "[--] CMD [ARG...]",
 	.summary = "run a command in a sandbox",
-	.help = "The first word that is no option begins the command, whose words are passed on as they are.\n"
-		"Its input and output are those of gsh; where they are a terminal, it gets one of its own inside.\n"
-		"Exit status: the command's; 125 gsh failed, 126 not executable, 127 not found, 128+N signal N.",
+	.help = "The first word that is no option begins the command; its words are untouched.\n"
+		"Its input and output are those of gsh; for a terminal it gets one inside.\n"
+		"Exit status: the command's; 125 gsh failed, 126 cannot be executed,\n"
+		"127 not found, 128+N ended by signal N.",
 	.opts = opts,
 	.flags = CMD_RUNS | CMD_ARGV,
 	.min = 1,

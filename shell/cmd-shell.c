@@ -7,11 +7,11 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ 'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE },
-	{ 'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR },
-	{ 'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE },
-	{ 'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE },
-	{ OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE },
+	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
+	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
+	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
+	{'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE},
+	{OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE},
 	OPT_ROW_END,
 };
 
@@ -52,7 +52,7 @@ int cmd_run_in(const struct call *call, struct run *run)
 
 static int exec(const struct call *call)
 {
-	struct run run = { .shell = true };
+	struct run run = {.shell = true};
 	const char *string = opt_value(call, 'c');
 	char **argv;
 	int result;

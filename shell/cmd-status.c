@@ -12,10 +12,10 @@ static const struct opt opts[] = {
 };
 
 static const struct column columns[] = {
-	{ "CHANGE", "change", false },
-	{ "KIND", "kind", false },
-	{ "SIZE", "size", true },
-	{ "PATH", "path", false },
+	{"CHANGE", "change", false},
+	{"KIND", "kind", false},
+	{"SIZE", "size", true},
+	{"PATH", "path", false},
 };
 
 static int exec(const struct call *call)
@@ -29,7 +29,8 @@ static int exec(const struct call *call)
 	result = ask_changes(sandbox, &items);
 	if (result)
 		return result;
-	result = show_list(opt_given(call, OPT_JSON), "status", items, columns, sizeof(columns) / sizeof(columns[0]));
+	result = show_list(opt_given(call, OPT_JSON), "status", items, columns,
+			   sizeof(columns) / sizeof(columns[0]));
 	json_object_put(items);
 	return result;
 }

@@ -2,8 +2,9 @@
 /*
  * gsh stop: end the processes of a sandbox; its files stay.
  *
- * What was started only to serve running sandboxes goes with the last of them: the mount and gshd. Both come back when
- * they are needed, and so nothing of gsh is left in memory by one who has finished.
+ * What was started only to serve running sandboxes goes with the last of them: the mount and gshd.
+ * Both come back when they are needed, and so nothing of gsh is left in memory by one who has
+ * finished.
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{ OPT_ALL, "all", NULL, "all sandboxes", WORDS_NONE },
+	{OPT_ALL, "all", NULL, "all sandboxes", WORDS_NONE},
 	OPT_ROW_END,
 };
 
@@ -87,7 +88,7 @@ const struct cmd cmd_stop = {
 	.name = "stop",
 	.args = "[NAME]",
 	.summary = "end the processes of a sandbox; its files stay",
-	.help = "With the last sandbox that runs, the mount and gshd end too; they come back when needed.",
+	.help = "With the last sandbox that runs, the mount and gshd end too.",
 	.opts = opts,
 	.max = 1,
 	.words = WORDS_SANDBOX,

@@ -4,6 +4,7 @@
 
 #include "shell/cmd.h"
 
+/* clang-format off */
 const struct cmd *const cmd_list[] = {
 	&cmd_shell,
 	&cmd_run,
@@ -26,6 +27,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_complete,
 	NULL,
 };
+/* clang-format on */
 
 const struct cmd *cmd_find(const char *name)
 {

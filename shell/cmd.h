@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A command describes itself: name, arguments, options, help and what it does are one entry in one file, and the
- * parser, `gsh help`, the usage line, "did you mean" and shell completion are all made from it. cmd.c holds the list.
+ * A command describes itself: name, arguments, options, help and what it does are one entry in one
+ * file, and the parser, `gsh help`, the usage line, "did you mean" and shell completion are all
+ * made from it. cmd.c holds the list.
  */
 #ifndef SHELL_CMD_H
 #define SHELL_CMD_H
@@ -31,9 +32,12 @@ struct opt {
 	enum words words;
 };
 
-#define OPT_ROW_SANDBOX { 's', "sandbox", "NAME", "the sandbox (default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX }
+/* clang-format off */
+#define OPT_ROW_SANDBOX \
+	{ 's', "sandbox", "NAME", "the sandbox (default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_END { 0, NULL, NULL, NULL, WORDS_NONE }
+/* clang-format on */
 
 struct given {
 	const struct opt *opt;
@@ -51,9 +55,9 @@ struct call {
 };
 
 enum cmd_flags {
-	CMD_RUNS = 1,	/* runs a command: failures of gsh are 125 */
-	CMD_ARGV = 2,	/* the first word that is no option ends gsh's own words */
-	CMD_HIDDEN = 4, /* not in lists */
+	CMD_RUNS = 1,	 /* runs a command: failures of gsh are 125 */
+	CMD_ARGV = 2,	 /* the first word that is no option ends gsh's own words */
+	CMD_HIDDEN = 4,	 /* not in lists */
 	CMD_SIGNALS = 8, /* takes -TERM and -15 as kill does: given as option 'n' */
 };
 
@@ -75,16 +79,17 @@ const struct cmd *cmd_find(const char *name) MUST_CHECK;
 
 /* ---- parse.c ---- */
 
-/* Parse the words after the verb. 0, or a failure. Options of `before` (given ahead of the verb) are taken over if the
- * command has them, refused if not; before may be NULL. */
-int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv, const struct call *before) MUST_CHECK;
+/* Parse the words after the verb. 0, or a failure. Options of `before` (given ahead of the verb)
+ * are taken over if the command has them, refused if not; before may be NULL. */
+int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv,
+	       const struct call *before) MUST_CHECK;
 bool opt_given(const struct call *call, int id) MUST_CHECK;
 /* The last value given, or NULL. */
 const char *opt_value(const struct call *call, int id) MUST_CHECK;
 
 /* ---- names.c ---- */
-/* The sandbox the call is about: -s, else the only word, else the default; NULL after a failure was said (two names, or
- * an impossible one). */
+/* The sandbox the call is about: -s, else the only word, else the default; NULL after a failure was
+ * said (two names, or an impossible one). */
 const char *call_sandbox(const struct call *call) MUST_CHECK;
 /* Could a sandbox have this name? Says why not. 0 or a failure. */
 int sandbox_name_check(const char *name) MUST_CHECK;
@@ -104,7 +109,8 @@ const char *nearest(const char *word, const char *const *candidates) MUST_CHECK;
 int usage_unknown_verb(const char *word) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
-extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_attach, cmd_kill,
-	cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor, cmd_help, cmd_complete;
+extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff,
+	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
+	cmd_help, cmd_complete;
 
 #endif

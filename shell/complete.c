@@ -2,16 +2,17 @@
 /*
  * The completion script for bash, written from the entries.
  *
- * The script is one loop over tables: for each verb its options, which of them take what, and what its words are. It
- * needs bash alone, not the package bash-completion, but for completing the command of "gsh run" it uses that if there.
+ * The script is one loop over tables: for each verb its options, which of them take what, and what
+ * its words are. It needs bash alone, not the package bash-completion, but for completing the
+ * command of "gsh run" it uses that if there.
  */
 #include <stdio.h>
 
 #include "shell/cmd.h"
 
 static const char *const kinds[] = {
-	[WORDS_NONE] = "none",	     [WORDS_SANDBOX] = "sandbox", [WORDS_DIR] = "dir",	 [WORDS_COMMAND] = "command",
-	[WORDS_VERB] = "verb",	     [WORDS_SIGNAL] = "signal",
+	[WORDS_NONE] = "none",	     [WORDS_SANDBOX] = "sandbox", [WORDS_DIR] = "dir",
+	[WORDS_COMMAND] = "command", [WORDS_VERB] = "verb",	  [WORDS_SIGNAL] = "signal",
 };
 
 /* In bash an associative array cannot have the empty subscript. */
@@ -77,7 +78,9 @@ static const char script[] =
 	"\t\treturn\n"
 	"\tfi\n"
 	"\tcase ${kind:-${words[$verb]}} in\n"
-	"\tsandbox) mapfile -t names < <(\"${COMP_WORDS[0]}\" __complete sandboxes 2>/dev/null) ;;\n"
+	"\tsandbox)\n"
+	"\t\tmapfile -t names < <(\"${COMP_WORDS[0]}\" __complete sandboxes 2>/dev/null)\n"
+	"\t\t;;\n"
 	"\tverb) names=(\"${!options[@]}\") ;;\n"
 	"\tsignal) names=(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP TSTP WINCH) ;;\n"
 	"\tdir) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return ;;\n"
@@ -93,7 +96,7 @@ int complete_bash(void)
 	size_t i;
 
 	printf("# SPDX-License-Identifier: GPL-3.0-or-later\n"
-	       "# Completion of gsh for bash. Written by \"gsh __complete bash\" from the commands' own entries.\n"
+	       "# Completion of gsh for bash, written by \"gsh __complete bash\".\n"
 	       "# shellcheck shell=bash\n"
 	       "_gsh()\n{\n");
 	printf("\tlocal -A options=(\n");

@@ -2,9 +2,10 @@
 /*
  * Which variables enter a sandbox.
  *
- * A build must find CC, MAKEFLAGS, PYTHONPATH and whatever else a project has invented, so everything enters but what
- * is held back: names that carry secrets, names that lead to sockets and displays of the host, and names that would
- * change the loader under a program. The list is documented in gsh(1); -e K=V passes a single variable in spite of it.
+ * A build must find CC, MAKEFLAGS, PYTHONPATH and whatever else a project has invented, so
+ * everything enters but what is held back: names that carry secrets, names that lead to sockets and
+ * displays of the host, and names that would change the loader under a program. The list is
+ * documented in gsh(1); -e K=V passes a single variable in spite of it.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -13,27 +14,33 @@
 
 #include "shell/shell.h"
 
+/* clang-format off */
 static const char *const held_back[] = {
 	/* secrets */
-	"*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*PASSPHRASE*", "*CREDENTIAL*", "*_KEY", "*APIKEY*", "*_PAT",
-	"AWS_*", "AZURE_*", "GOOGLE_*", "GCLOUD_*", "DOCKER_AUTH_CONFIG", "NETRC", "PGPASSFILE", "KUBECONFIG",
+	"*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*PASSPHRASE*", "*CREDENTIAL*",
+	"*_KEY", "*APIKEY*", "*_PAT", "AWS_*", "AZURE_*", "GOOGLE_*", "GCLOUD_*",
+	"DOCKER_AUTH_CONFIG", "NETRC", "PGPASSFILE", "KUBECONFIG",
 	/* agents, buses and displays of the host */
-	"SSH_*", "GPG_*", "GNUPGHOME", "DBUS_*", "DISPLAY", "WAYLAND_*", "XAUTHORITY", "XDG_RUNTIME_DIR",
-	"XDG_SESSION_*", "XDG_SEAT*", "XDG_VTNR", "SESSION_MANAGER", "ICEAUTHORITY", "PULSE_*", "PIPEWIRE_*",
-	"AT_SPI_BUS_ADDRESS", "KRB5CCNAME", "DOCKER_HOST", "DOCKER_CERT_PATH", "CONTAINER_HOST", "TMUX", "TMUX_PANE",
-	"STY", "WINDOWID", "VTE_VERSION", "KITTY_LISTEN_ON",
+	"SSH_*", "GPG_*", "GNUPGHOME", "DBUS_*", "DISPLAY", "WAYLAND_*", "XAUTHORITY",
+	"XDG_RUNTIME_DIR", "XDG_SESSION_*", "XDG_SEAT*", "XDG_VTNR", "SESSION_MANAGER",
+	"ICEAUTHORITY", "PULSE_*", "PIPEWIRE_*", "AT_SPI_BUS_ADDRESS", "KRB5CCNAME",
+	"DOCKER_HOST", "DOCKER_CERT_PATH", "CONTAINER_HOST", "TMUX", "TMUX_PANE", "STY",
+	"WINDOWID", "VTE_VERSION", "KITTY_LISTEN_ON",
 	/* systemd's hand-overs: descriptors and sockets that do not exist inside */
-	"NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_*", "CREDENTIALS_DIRECTORY",
+	"NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*", "INVOCATION_ID", "JOURNAL_STREAM",
+	"SYSTEMD_*", "CREDENTIALS_DIRECTORY",
 	/* the loader of programs; ours */
 	"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GSH_*", "_",
 };
+/* clang-format on */
 
 bool env_held_back(const char *name, size_t len)
 {
 	char copy[256];
 	size_t i;
 
-	if (len >= sizeof(copy)) /* no pattern is that long but those that begin with "*": keep what cannot be judged out */
+	/* What is too long to be judged is kept out. */
+	if (len >= sizeof(copy))
 		return true;
 	memcpy(copy, name, len);
 	copy[len] = '\0';
@@ -118,5 +125,5 @@ void env_free(struct env *env)
 	for (i = 0; i < env->count; i++)
 		free(env->vars[i]);
 	free(env->vars);
-	*env = (struct env){ 0 };
+	*env = (struct env){0};
 }

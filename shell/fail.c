@@ -2,16 +2,17 @@
 /*
  * What went wrong, in a sentence.
  *
- * stderr gets "gsh: what: why", lower case and without a full stop, and at most one line "hint:". The exit status says
- * the same to a script. Two families are never mixed: a verb that runs a command keeps 0..124 and 128.. for the
- * command and puts all its own failures on 125; the other verbs use the numbers of enum fail.
+ * stderr gets "gsh: what: why", lower case and without a full stop, and at most one line "hint:".
+ * The exit status says the same to a script. Two families are never mixed: a verb that runs a
+ * command keeps 0..124 and 128.. for the command and puts all its own failures on 125; the other
+ * verbs use the numbers of enum fail.
  */
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "shell/shell.h"
 
-/* Text that comes from outside must not drive the user's terminal: control bytes are shown as "?". */
+/* Text from outside must not drive the user's terminal: control bytes are shown as "?". */
 static void say(const char *text)
 {
 	for (; *text; text++)

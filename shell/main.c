@@ -2,8 +2,9 @@
 /*
  * gsh: a shell in a copy-on-write twin of this machine, and the command line of the sandboxes.
  *
- * "gsh" by itself, with options or with -c is the entry cmd_shell; a word that is no option makes it a verb, and the
- * options before it go to the verb. This file also fixes what a result means to the caller, since only main() exits.
+ * "gsh" by itself, with options or with -c is the entry cmd_shell; a word that is no option makes
+ * it a verb, and the options before it go to the verb. This file also fixes what a result means to
+ * the caller, since only main() exits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,8 @@
 
 #include "shell/cmd.h"
 
-/* Descriptors 0, 1 and 2 exist from here on: otherwise a socket of ours would become somebody's stdout. */
+/* Descriptors 0, 1 and 2 exist from here on: otherwise a socket of ours would become somebody's
+ * stdout. */
 static int fill_stdio(void)
 {
 	int fd;
@@ -34,7 +36,8 @@ static int exec_call(const struct call *call)
 	bool runs = call->cmd->flags & CMD_RUNS;
 
 	if (opt_given(call, 'h'))
-		return exit_status(*call->cmd->name ? usage_help(call->cmd) : usage_overview(), false);
+		return exit_status(*call->cmd->name ? usage_help(call->cmd) : usage_overview(),
+				   false);
 	return exit_status(call->cmd->exec(call), runs);
 }
 

@@ -2,18 +2,21 @@
 /*
  * What the program inside has switched on in the user's terminal.
  *
- * Bytes pass from the sandbox to the terminal untouched; this file only looks on. It recognises "ESC [ ? n ; n h" and
- * "l" (DEC private modes), so that after a detach, or when the client dies under a full-screen program, exactly the
- * modes that were changed are put back: no alternate screen, mouse reports or hidden cursor stay behind. When a
- * command ends by itself its terminal is left as it leaves it, as outside.
+ * Bytes pass from the sandbox to the terminal untouched; this file only looks on. It recognises
+ * "ESC [ ? n ; n h" and "l" (DEC private modes), so that after a detach, or when the client dies
+ * under a full-screen program, exactly the modes that were changed are put back: no alternate
+ * screen, mouse reports or hidden cursor stay behind. When a command ends by itself its terminal is
+ * left as it leaves it, as outside.
  *
- * The state lies in memory shared with the watchdog (tty.c), which may read it at any moment: a plain word of bits.
+ * The state lies in memory shared with the watchdog (tty.c), which may read it at any moment: a
+ * plain word of bits.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "shell/shell.h"
 
+/* clang-format off */
 static const struct {
 	uint16_t mode;
 	bool rest; /* set when nothing has touched it */
@@ -35,6 +38,7 @@ static const struct {
 	{ 2004, false }, /* bracketed paste */
 	{ 2026, false }, /* synchronised output */
 };
+/* clang-format on */
 _Static_assert(sizeof(table) / sizeof(table[0]) <= 32, "one bit each");
 
 enum { GROUND, ESCAPE, BRACKET, PRIVATE };
@@ -108,7 +112,8 @@ size_t modes_reset(const struct modes *m, char *out, size_t size)
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (!(m->on & 1u << i))
 			continue;
-		n = snprintf(out + len, size - len, "\033[?%u%c", table[i].mode, table[i].rest ? 'h' : 'l');
+		n = snprintf(out + len, size - len, "\033[?%u%c", table[i].mode,
+			     table[i].rest ? 'h' : 'l');
 		if (n < 0 || (size_t)n >= size - len)
 			break;
 		len += (size_t)n;

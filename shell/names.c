@@ -2,8 +2,9 @@
 /*
  * Which sandbox a call is about.
  *
- * A name is also a file name in the store, in the runtime folder and in the mount, so it is plain: letters, digits,
- * dot, dash, underscore. gshd has the last word; this check gives a sentence before anything is started.
+ * A name is also a file name in the store, in the runtime folder and in the mount, so it is plain:
+ * letters, digits, dot, dash, underscore. gshd has the last word; this check gives a sentence
+ * before anything is started.
  */
 #include <string.h>
 
@@ -13,17 +14,19 @@
 
 int sandbox_name_check(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t len = strlen(name);
 
 	if (!len)
 		return fail(FAIL_USAGE, "the name of a sandbox cannot be empty", NULL);
 	if (len > NAME_MAX_LEN)
-		return fail(FAIL_USAGE, name, "the name of a sandbox has at most %d letters", NAME_MAX_LEN);
+		return fail(FAIL_USAGE, name, "the name of a sandbox has at most %d letters",
+			    NAME_MAX_LEN);
 	if (strspn(name, allowed) != len || name[0] == '.' || name[0] == '-')
 		return fail(FAIL_USAGE, name,
-			    "the name of a sandbox is made of letters, digits, \".\", \"-\" and \"_\", and begins with "
-			    "none of the first two");
+			    "the name of a sandbox is letters, digits, \"_\", \".\" and \"-\", the "
+			    "last two not at its beginning");
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Frames that wait for the monitor. A client that waited for its socket could not paint, nor could a detach be typed, so
- * frames are queued here, and relay.c reads no keys while the queue is long.
+ * Frames that wait for the monitor. A client that waited for its socket could not paint, nor could
+ * a detach be typed, so frames are queued here, and relay.c reads no keys while the queue is long.
  */
 #include <errno.h>
 #include <stdlib.h>

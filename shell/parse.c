@@ -2,16 +2,16 @@
 /*
  * The words of a command line against the entry of a command.
  *
- * Short options may be clustered (-xs NAME, -sNAME), long ones take "=VALUE" or the next word, "--" ends them, and there
- * are no abbreviations: a script that works today must not break when an option is added. Options may follow words,
- * except where the words are somebody else's argv.
+ * Short options may be clustered (-xs NAME, -sNAME), long ones take "=VALUE" or the next word, "--"
+ * ends them, and there are no abbreviations: a script that works today must not break when an
+ * option is added. Options may follow words, except where the words are somebody else's argv.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "shell/cmd.h"
 
-static const struct opt help_opt = { 'h', "help", NULL, "this help", WORDS_NONE };
+static const struct opt help_opt = {'h', "help", NULL, "this help", WORDS_NONE};
 
 static const struct opt *find_letter(const struct cmd *cmd, char letter)
 {
@@ -37,13 +37,13 @@ static int give(struct call *call, const struct opt *opt, const char *value)
 {
 	if (call->ngiven == CALL_OPTS_MAX)
 		return usage_fail(call->cmd, "more than %d options", CALL_OPTS_MAX);
-	call->given[call->ngiven++] = (struct given){ opt, value };
+	call->given[call->ngiven++] = (struct given){opt, value};
 	return 0;
 }
 
 static int unknown_long(const struct cmd *cmd, const char *word, size_t len)
 {
-	const char *names[32] = { "help" };
+	const char *names[32] = {"help"};
 	const struct opt *o;
 	char name[64], like[96] = "";
 	const char *near;
@@ -68,7 +68,8 @@ static int parse_long(struct call *call, int argc, char **argv, int *at)
 	if (!o)
 		return unknown_long(call->cmd, word, (size_t)(eq - word));
 	if (!o->arg)
-		return *eq ? usage_fail(call->cmd, "option --%s takes no value", o->name) : give(call, o, NULL);
+		return *eq ? usage_fail(call->cmd, "option --%s takes no value", o->name)
+			   : give(call, o, NULL);
 	if (*eq)
 		return give(call, o, eq + 1);
 	if (*at + 1 >= argc)
@@ -118,7 +119,8 @@ static int take_over(struct call *call, const struct call *before)
 	return 0;
 }
 
-int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv, const struct call *before)
+int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv,
+	       const struct call *before)
 {
 	int at, left = 0, err;
 
@@ -140,7 +142,7 @@ int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv, 
 		else if (cmd->flags & CMD_ARGV)
 			break;
 		else
-			argv[left++] = argv[at]; /* words are gathered at the front; never ahead of `at` */
+			argv[left++] = argv[at]; /* gathered at the front, never ahead of `at` */
 	}
 	if (err)
 		return err;

@@ -44,14 +44,16 @@ int place_mount(char *buf, size_t size)
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-/* The kernel writes space, tab, newline and backslash of a path as three octal digits (proc_pid_mountinfo(5)). */
+/* The kernel writes space, tab, newline and backslash of a path as three octal digits
+ * (proc_pid_mountinfo(5)). */
 static void unescape(char *text)
 {
 	char *to = text;
 
 	for (; *text; text++) {
 		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				       (text[3] - '0'));
 			text += 3;
 		} else {
 			*to++ = *text;
@@ -60,7 +62,8 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* The path as the kernel would name it. Its last part is not looked at: on a dead mount even lstat() fails. */
+/* The path as the kernel would name it. Its last part is not looked at: on a dead mount even
+ * lstat() fails. */
 static int canonical(const char *path, char *buf, size_t size)
 {
 	char copy[PATH_MAX], *slash, *real;
@@ -100,11 +103,12 @@ int place_mounted(const char *path)
 	while (getline(&line, &room, f) > 0) {
 		const char *rest = strstr(line, " - ");
 
-		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1 || sscanf(rest, " - %63s", type) != 1)
+		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1 ||
+		    sscanf(rest, " - %63s", type) != 1)
 			continue;
 		unescape(at);
 		if (strcmp(at, want) == 0)
-			found = strncmp(type, "fuse", 4) == 0; /* the last line of several is the topmost mount */
+			found = !strncmp(type, "fuse", 4); /* the last of several is on top */
 	}
 	free(line);
 	fclose(f);
@@ -123,7 +127,8 @@ int place_run(char *const *argv)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addclosefrom_np(&actions, 3); /* gfs lives on: it must not hold our caller's pipes */
+	/* gfs lives on: it must not hold our caller's pipes. */
+	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	err = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (err)
@@ -136,14 +141,14 @@ int place_run(char *const *argv)
 
 int place_unmount(const char *path)
 {
-	char *gently[] = { "fusermount3", "-u", (char *)path, NULL };
-	char *lazily[] = { "fusermount3", "-u", "-z", (char *)path, NULL };
+	char *gently[] = {"fusermount3", "-u", (char *)path, NULL};
+	char *lazily[] = {"fusermount3", "-u", "-z", (char *)path, NULL};
 	int mounted = place_mounted(path), result;
 
 	if (mounted == 0)
 		return 0;
-	/* A dead mount ("Transport endpoint is not connected") has no data to lose. A live one is read-only, and its
-	 * daemon ends when the last file is closed. */
+	/* A dead mount ("Transport endpoint is not connected") has no data to lose. A live one is
+	 * read-only, and its daemon ends when the last file is closed. */
 	result = mounted > 0 ? place_run(gently) : 1;
 	if (result)
 		result = place_run(lazily);

@@ -4,14 +4,18 @@
  *
  * Three ways to read keys, decided anew at each turn:
  *
- *   raw      stdin and stdout are the terminal and we are in its foreground. Every key goes inside; the line discipline
- *            of the inner terminal makes signals of them. ^] three times within a second detaches.
- *   lines    stdin is the terminal but stdout is a pipe: "gsh -c make | less". Another program of the pipeline may own
- *            the keyboard. The terminal stays as it is; whole lines are passed on while it is in canonical mode, and
- *            nothing while somebody else has taken it out of that.
- *   none     stdin is no terminal, or we are in the background: nothing is read.
+ * - raw: stdin and stdout are the terminal and we are in its foreground. Every key goes inside; the
+ *   line discipline of the inner terminal makes signals of them. ^] three times within a second
+ *   detaches.
  *
- * Bytes from inside are painted as they come. The window's size travels in stream order with the keys.
+ * - lines: stdin is the terminal but stdout is a pipe, as in "gsh -c make | less". Another program
+ *   of the pipeline may own the keyboard. The terminal stays as it is; whole lines are passed on
+ *   while it is in canonical mode, and nothing while somebody else has taken it out of that.
+ *
+ * - none: stdin is no terminal, or we are in the background. Nothing is read.
+ *
+ * Bytes from inside are painted as they come. The window's size travels in stream order with the
+ * keys.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +77,7 @@ static int send_size(struct session *s)
 	tty_size(s->tty, size);
 	if (!size[0] || !size[1])
 		return 0;
-	w = (struct frame_winsize){ size[0], size[1], size[2], size[3] };
+	w = (struct frame_winsize){size[0], size[1], size[2], size[3]};
 	frame_put_winsize(b, &w);
 	return outbox_put(&s->out, FRAME_WINSIZE, b, sizeof(b));
 }
@@ -90,7 +94,7 @@ static enum keys choose_keys(struct session *s)
 		return KEYS_NONE;
 	}
 	if (s->piped)
-		return tcgetattr(s->tty->in, &attr) == 0 && (attr.c_lflag & ICANON) ? KEYS_LINES : KEYS_NONE;
+		return !tcgetattr(s->tty->in, &attr) && attr.c_lflag & ICANON ? KEYS_LINES : KEYS_NONE;
 	if (!s->tty->raw && (tty_raw(s->tty) < 0 || send_size(s) < 0))
 		return KEYS_NONE;
 	return KEYS_RAW;
@@ -129,7 +133,7 @@ static int take_keys(struct session *s, enum keys mode, short revents)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n == 0 && mode == KEYS_LINES && !(revents & POLLHUP))
-		return outbox_put(&s->out, FRAME_DATA, "\004", 1); /* ^D: the inner terminal makes an end of file of it */
+		return outbox_put(&s->out, FRAME_DATA, "\004", 1); /* ^D, an end of file inside */
 	if (n <= 0)
 		return hung_up(s);
 	for (i = 0; i < n && mode == KEYS_RAW; i++) {
@@ -148,7 +152,8 @@ static int take_frame(struct session *s, const struct frame *f)
 
 	switch (f->type) {
 	case FRAME_DATA:
-		/* A terminal that takes no more bytes has hung up; only a detached session still has a use. */
+		/* A terminal that takes no more bytes has hung up; only a detached session still
+		 * has a use. */
 		return tty_paint(s->tty, f->data, f->size) < 0 ? hung_up(s) : 0;
 	case FRAME_EXIT:
 		if (frame_get_u32(f, &status) < 0)
@@ -183,8 +188,9 @@ static int take_signal(struct session *s, int sig)
 		tty_again(s->tty);
 		return send_size(s);
 	case SIGTSTP:
-		/* Not by a key, unless keys are read as lines; a client that stops stops its command too in that case.
-		 * With SIGSTOP: SIGTSTP would not stop a process group that is orphaned, as this one is inside. */
+		/* Not by a key, unless keys are read as lines; a client that stops stops its
+		 * command too in that case. With SIGSTOP: SIGTSTP would not stop a process group
+		 * that is orphaned, as this one is inside. */
 		err = s->piped ? send_signal(s, SIGSTOP) : 0;
 		if (!err)
 			err = outbox_flush(&s->out, s->sock);
@@ -203,9 +209,10 @@ static int turn(struct session *s)
 	enum keys keys = choose_keys(s);
 	bool look_again = keys == KEYS_NONE && s->tty->in >= 0 && !s->input_over;
 	struct pollfd p[3] = {
-		{ .fd = s->sock, .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0)) },
-		{ .fd = s->sigfd, .events = POLLIN },
-		{ .fd = keys != KEYS_NONE && s->out.len < WAITING_MAX ? s->tty->in : -1, .events = POLLIN },
+		{.fd = s->sock, .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0))},
+		{.fd = s->sigfd, .events = POLLIN},
+		{.fd = keys != KEYS_NONE && s->out.len < WAITING_MAX ? s->tty->in : -1,
+		 .events = POLLIN},
 	};
 	bool ready = frame_ready(s->in);
 	int err = 0, sig;
@@ -224,10 +231,11 @@ static int turn(struct session *s)
 	return err;
 }
 
-/* The last words ("detach", "hang up") must reach the monitor even if its socket is full just now. */
+/* The last words ("detach", "hang up") must reach the monitor even if its socket is full just now.
+ */
 static void flush_last(struct session *s)
 {
-	struct pollfd p = { .fd = s->sock, .events = POLLOUT };
+	struct pollfd p = {.fd = s->sock, .events = POLLOUT};
 	long long until = now_ns() + 1000000000ll;
 
 	while (s->out.len && now_ns() < until && outbox_flush(&s->out, s->sock) == 0 && s->out.len)
@@ -237,11 +245,11 @@ static void flush_last(struct session *s)
 
 int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, struct relay_end *end)
 {
-	struct session s = { .sock = sock, .tty = t, .hang_up = hang_up, .in = in, .end = end };
+	struct session s = {.sock = sock, .tty = t, .hang_up = hang_up, .in = in, .end = end};
 	struct stat st;
 	int err = 0;
 
-	*end = (struct relay_end){ 0 };
+	*end = (struct relay_end){0};
 	s.piped = fstat(1, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 	s.sigfd = signals_open();
 	if (s.sigfd < 0)

@@ -2,8 +2,9 @@
 /*
  * One command in a sandbox, from the words to the exit status.
  *
- * The three standard descriptors are handed over as they are. If one of them is a terminal the monitor puts a terminal
- * of its own in its place, and relay.c joins the two; otherwise gsh has nothing to do but to pass signals on and wait.
+ * The three standard descriptors are handed over as they are. If one of them is a terminal the
+ * monitor puts a terminal of its own in its place, and relay.c joins the two; otherwise gsh has
+ * nothing to do but to pass signals on and wait.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -88,12 +89,12 @@ static struct json_object *string_array(char *const *list)
 	return array;
 }
 
-static struct json_object *run_params(char *const *argv, const struct env *env, const char *cwd, const struct tty *t,
-				      bool tty)
+static struct json_object *run_params(char *const *argv, const struct env *env, const char *cwd,
+				      const struct tty *t, bool tty)
 {
 	struct json_object *p = json_object_new_object();
 	mode_t mask = umask(022);
-	uint16_t size[4] = { 0 };
+	uint16_t size[4] = {0};
 
 	umask(mask);
 	if (tty)
@@ -123,8 +124,8 @@ static void pass_on(const struct box *box, int sig)
 {
 	if (sig == SIGWINCH)
 		return;
-	/* SIGTSTP would not stop a process group that is orphaned, as this one is inside. If the command has just ended
-	 * the signal cannot be sent; then its end is what is learnt next. */
+	/* SIGTSTP would not stop a process group that is orphaned, as this one is inside. If the
+	 * command has just ended the signal cannot be sent; then its end is what is learnt next. */
 	if (box_signal(box, sig == SIGTSTP ? SIGSTOP : sig) == 0 && sig == SIGTSTP)
 		signals_stop_self();
 }
@@ -132,7 +133,8 @@ static void pass_on(const struct box *box, int sig)
 /* Without a terminal: pass signals on and wait. */
 static int wait_for(struct box *box)
 {
-	struct pollfd p[2] = { { .fd = box_fd(box), .events = POLLIN }, { .fd = signals_open(), .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = box_fd(box), .events = POLLIN},
+			      {.fd = signals_open(), .events = POLLIN}};
 	int sig, status, result = 0;
 
 	if (p[1].fd < 0)
@@ -153,17 +155,18 @@ static void say_detached(const struct box *box)
 {
 	fputs("\r\n", stderr);
 	if (strcmp(box->name, DEFAULT_SANDBOX) == 0)
-		note("detached from session %d; return with: gsh attach %d", box->session, box->session);
-	else
-		note("detached from session %d; return with: gsh attach -s %s %d", box->session, box->name,
+		note("detached from session %d; return with: gsh attach %d", box->session,
 		     box->session);
+	else
+		note("detached from session %d; return with: gsh attach -s %s %d", box->session,
+		     box->name, box->session);
 }
 
 /* With a terminal. */
 static int join_terminal(struct box *box, struct tty *t, bool throwaway)
 {
 	static struct frame_reader reader;
-	struct relay_end end = { 0 };
+	struct relay_end end = {0};
 	int fd = box_upgrade(box, &reader);
 	int err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &end);
 
@@ -183,7 +186,8 @@ static int join_terminal(struct box *box, struct tty *t, bool throwaway)
 }
 
 #define SHELLS_MAX 4
-/* The programs to try as interactive shell, best first; a failure if the settings cannot be read. */
+/* The programs to try as interactive shell, best first; a failure if the settings cannot be read.
+ */
 static int shell_candidates(const struct conf *conf, const char *list[SHELLS_MAX])
 {
 	const char *shell = getenv("SHELL");
@@ -205,18 +209,19 @@ static int read_settings(struct conf *conf)
 	return conf_load(conf, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why) : 0;
 }
 
-static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd, const struct tty *t, bool tty)
+static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd,
+		 const struct tty *t, bool tty)
 {
-	static const int fds[3] = { 0, 1, 2 };
+	static const int fds[3] = {0, 1, 2};
 
 	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty), tty, fds, 3);
 }
 
 /* The first shell that there is; as begin(). */
-static int begin_shell(struct box *box, const struct conf *conf, struct env *env, const char *cwd, const struct tty *t,
-		       bool tty)
+static int begin_shell(struct box *box, const struct conf *conf, struct env *env, const char *cwd,
+		       const struct tty *t, bool tty)
 {
-	char text[PATH_MAX + 8], *words[2] = { NULL, NULL };
+	char text[PATH_MAX + 8], *words[2] = {NULL, NULL};
 	const char *shells[SHELLS_MAX];
 	int n = shell_candidates(conf, shells), i, result = ENOENT;
 
@@ -232,7 +237,7 @@ static int begin_shell(struct box *box, const struct conf *conf, struct env *env
 
 int run_command(const struct run *run)
 {
-	struct env env = { 0 };
+	struct env env = {0};
 	struct box box;
 	struct conf conf;
 	struct tty t;

@@ -2,13 +2,16 @@
 /*
  * The map of shell/: every function that one file of gsh offers to another, grouped by file.
  *
- * gsh is a client and nothing else: it keeps no state, it trusts nothing that comes out of a sandbox but the bytes it
- * paints on the user's own terminal, and it may be killed at any moment without harm to what runs inside.
+ * gsh is a client and nothing else: it keeps no state, it trusts nothing that comes out of a
+ * sandbox but the bytes it paints on the user's own terminal, and it may be killed at any moment
+ * without harm to what runs inside.
  *
- * Reading order: cmd.h (what a command is), main.c, run.c (one command in a sandbox), relay.c (its terminal).
+ * Reading order: cmd.h (what a command is), main.c, run.c (one command in a sandbox), relay.c (its
+ * terminal).
  *
- * Return values: an exit status (0..255), or the negative of one of enum fail after the failure has been said on
- * stderr. Only main() turns a failure into an exit status, because its meaning depends on the family of the verb.
+ * Return values: an exit status (0..255), or the negative of one of enum fail after the failure has
+ * been said on stderr. Only main() turns a failure into an exit status, because its meaning depends
+ * on the family of the verb.
  */
 #ifndef SHELL_SHELL_H
 #define SHELL_SHELL_H
@@ -41,7 +44,8 @@ enum fail {
 enum { EXIT_SELF = 125, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127, EXIT_SIGNAL = 128 };
 
 /* Say "gsh: what: why" on stderr (why may be NULL) and return -code. */
-int fail(enum fail code, const char *what, const char *why, ...) __attribute__((format(printf, 3, 4)));
+int fail(enum fail code, const char *what, const char *why, ...)
+	__attribute__((format(printf, 3, 4)));
 /* The one line of advice that may follow. */
 void hint(const char *text, ...) __attribute__((format(printf, 1, 2)));
 /* A remark that is neither answer nor failure. */
@@ -81,9 +85,9 @@ int outbox_flush(struct outbox *o, int fd) MUST_CHECK;
 
 #define MODES_MAX 16
 struct modes {
-	uint32_t on;	/* bit i: row i of the table in modes.c differs from its rest state */
-	uint8_t state;	/* of the small recogniser */
-	uint8_t count;	/* parameters seen */
+	uint32_t on;   /* bit i: row i of the table in modes.c differs from its rest state */
+	uint8_t state; /* of the small recogniser */
+	uint8_t count; /* parameters seen */
 	uint16_t param[MODES_MAX];
 };
 
@@ -95,13 +99,13 @@ size_t modes_reset(const struct modes *m, char *out, size_t size) MUST_CHECK;
 
 struct tty_shared;
 struct tty {
-	int in;		       /* where keys are read, or -1 */
-	int out;	       /* where bytes are painted, or -1 */
-	bool own_out;	       /* out was opened here */
+	int in;	      /* where keys are read, or -1 */
+	int out;      /* where bytes are painted, or -1 */
+	bool own_out; /* out was opened here */
 	bool raw;
 	struct termios saved, worked; /* before us; as we set it */
 	struct tty_shared *shared;    /* seen by the watchdog */
-	int alive;		      /* write end of the pipe that tells the watchdog of our death; or -1 */
+	int alive; /* write end of the pipe that tells the watchdog of our death; or -1 */
 };
 
 /* Look at descriptors 0, 1, 2. */
@@ -114,7 +118,8 @@ void tty_restore(struct tty *t);
 void tty_again(struct tty *t);
 /* The terminal is in other hands: do not touch it until tty_raw(). */
 void tty_forget(struct tty *t);
-void tty_size(const struct tty *t, uint16_t size[4]); /* rows, columns, x and y pixels; zeroes if unknown */
+void tty_size(const struct tty *t,
+	      uint16_t size[4]); /* rows, columns, x and y pixels; zeroes if unknown */
 /* Paint bytes from inside. -errno. */
 int tty_paint(struct tty *t, const unsigned char *bytes, size_t len) MUST_CHECK;
 /* Restore, bring modes to rest if asked, send the watchdog home. */
@@ -122,8 +127,8 @@ void tty_close(struct tty *t, bool rest);
 
 /* ---- signals.c: signals as something to poll ---- */
 
-/* Block and collect the signals that gsh passes on; those that were ignored at the start stay ignored. The descriptor
- * is a signalfd; -errno. */
+/* Block and collect the signals that gsh passes on; those that were ignored at the start stay
+ * ignored. The descriptor is a signalfd; -errno. */
 int signals_open(void) MUST_CHECK;
 /* The next signal, or 0. */
 int signals_next(int fd) MUST_CHECK;
@@ -139,19 +144,22 @@ struct relay_end {
 	int status; /* as wait4() gives it, if neither */
 };
 
-/* Carry bytes between the user's terminal and the upgraded connection, whose reader may hold frames already. `hang_up`:
- * the command shall not outlive the terminal. 0 or -errno (-EPIPE: the monitor is gone). */
-int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, struct relay_end *end) MUST_CHECK;
+/* Carry bytes between the user's terminal and the upgraded connection, whose reader may hold frames
+ * already. `hang_up`: the command shall not outlive the terminal. 0 or -errno (-EPIPE: the monitor
+ * is gone). */
+int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
+	  struct relay_end *end) MUST_CHECK;
 
 /* ---- run.c: one command in a sandbox ---- */
 
 struct run {
 	const char *sandbox; /* NULL with throwaway */
 	bool throwaway;
-	const char *cwd;     /* as the user gave it, or NULL for here */
+	const char *cwd; /* as the user gave it, or NULL for here */
 	char **argv;
-	char *const *set;    /* K=V from -e, NULL-terminated */
-	bool shell;	     /* an interactive shell: the prompt may tell where one is; argv is chosen here */
+	char *const *set; /* K=V from -e, NULL-terminated */
+	bool shell; /* an interactive shell: the prompt may tell where one is; argv is chosen here
+		     */
 };
 
 /* An exit status, or a failure. */
@@ -168,12 +176,13 @@ struct column {
 };
 
 /* One object of this schema with items, or a table of them. */
-int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols, size_t ncols)
-	MUST_CHECK;
+int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols,
+	      size_t ncols) MUST_CHECK;
 /* One object of this schema: takes `object` and adds the schema to it. */
 int show_json(const char *schema, struct json_object *object) MUST_CHECK;
 /* A field of an item as text, with control characters escaped as in C. Into buf. */
-const char *show_field(struct json_object *item, const char *key, char *buf, size_t size) MUST_CHECK;
+const char *show_field(struct json_object *item, const char *key, char *buf,
+		       size_t size) MUST_CHECK;
 /* Flush stdout; a failure (full disk, closed pipe) is a failure of the verb. */
 int show_done(void) MUST_CHECK;
 

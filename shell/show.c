@@ -2,9 +2,10 @@
 /*
  * Answers on stdout.
  *
- * A list is a table for people when stdout is a terminal (aligned, with a head), lines of tab-separated fields for
- * scripts when it is not (no head, nothing cut), and one JSON object with --json. Names that come out of a sandbox are
- * escaped, so that a file called "a\tb\n" neither breaks a table nor drives the terminal; JSON carries them whole.
+ * A list is a table for people when stdout is a terminal (aligned, with a head), lines of
+ * tab-separated fields for scripts when it is not (no head, nothing cut), and one JSON object with
+ * --json. Names that come out of a sandbox are escaped, so that a file called "a\tb\n" neither
+ * breaks a table nor drives the terminal; JSON carries them whole.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -74,7 +75,8 @@ static void print_cell(const char *text, const struct column *col, int room, boo
 	fputs(last ? "\n" : "  ", stdout);
 }
 
-static void table_for_people(struct json_object *items, const struct column *cols, size_t ncols, char *buf)
+static void table_for_people(struct json_object *items, const struct column *cols, size_t ncols,
+			     char *buf)
 {
 	size_t rows = json_object_array_length(items), i, j;
 	int room[COLUMNS_MAX];
@@ -82,7 +84,8 @@ static void table_for_people(struct json_object *items, const struct column *col
 	for (j = 0; j < ncols; j++) {
 		room[j] = width(cols[j].head);
 		for (i = 0; i < rows; i++) {
-			int w = width(show_field(json_object_array_get_idx(items, i), cols[j].key, buf, FIELD_MAX));
+			int w = width(show_field(json_object_array_get_idx(items, i), cols[j].key,
+						 buf, FIELD_MAX));
 
 			room[j] = w > room[j] ? w : room[j];
 		}
@@ -91,21 +94,26 @@ static void table_for_people(struct json_object *items, const struct column *col
 		print_cell(cols[j].head, &cols[j], room[j], j + 1 == ncols);
 	for (i = 0; i < rows; i++)
 		for (j = 0; j < ncols; j++)
-			print_cell(show_field(json_object_array_get_idx(items, i), cols[j].key, buf, FIELD_MAX),
+			print_cell(show_field(json_object_array_get_idx(items, i), cols[j].key, buf,
+					      FIELD_MAX),
 				   &cols[j], room[j], j + 1 == ncols);
 }
 
-static void table_for_scripts(struct json_object *items, const struct column *cols, size_t ncols, char *buf)
+static void table_for_scripts(struct json_object *items, const struct column *cols, size_t ncols,
+			      char *buf)
 {
 	size_t rows = json_object_array_length(items), i, j;
 
 	for (i = 0; i < rows; i++)
 		for (j = 0; j < ncols; j++)
-			printf("%s%c", show_field(json_object_array_get_idx(items, i), cols[j].key, buf, FIELD_MAX),
+			printf("%s%c",
+			       show_field(json_object_array_get_idx(items, i), cols[j].key, buf,
+					  FIELD_MAX),
 			       j + 1 == ncols ? '\n' : '\t');
 }
 
-int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols, size_t ncols)
+int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols,
+	      size_t ncols)
 {
 	struct json_object *object;
 	char *buf;
@@ -141,7 +149,8 @@ int show_json(const char *schema, struct json_object *object)
 	json_object_object_add(whole, "schema", json_object_new_string(name));
 	json_object_object_foreach(object, key, value)
 		json_object_object_add(whole, key, json_object_get(value));
-	puts(json_object_to_json_string_ext(whole, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(whole, JSON_C_TO_STRING_PLAIN |
+							   JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(whole);
 	return show_done();
 }

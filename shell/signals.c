@@ -2,9 +2,10 @@
 /*
  * Signals as something to poll.
  *
- * A client that waits for a command stands in its place: what a shell, timeout(1) or a user sends to the client is
- * meant for the command. A signal that was ignored when gsh started (nohup, a background job of a plain sh) stays
- * ignored; it is not collected, since a blocked signal would be queued in spite of being ignored.
+ * A client that waits for a command stands in its place: what a shell, timeout(1) or a user sends
+ * to the client is meant for the command. A signal that was ignored when gsh started (nohup, a
+ * background job of a plain sh) stays ignored; it is not collected, since a blocked signal would be
+ * queued in spite of being ignored.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +19,8 @@
 
 int signals_open(void)
 {
-	static const int wanted[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH, SIGUSR1, SIGUSR2 };
+	static const int wanted[] = {SIGINT,  SIGTERM,	SIGHUP,	 SIGQUIT, SIGTSTP,
+				     SIGCONT, SIGWINCH, SIGUSR1, SIGUSR2};
 	struct sigaction act;
 	sigset_t set;
 	size_t i;
@@ -47,7 +49,8 @@ void signals_stop_self(void)
 {
 	sigset_t stop, old;
 
-	/* The default action, not SIGSTOP: the kernel leaves an orphaned process group running, as it must. */
+	/* The default action, not SIGSTOP: the kernel leaves an orphaned process group running, as
+	 * it must. */
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTSTP);
 	raise(SIGTSTP);

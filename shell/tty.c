@@ -2,12 +2,13 @@
 /*
  * The user's own terminal.
  *
- * While a session runs, the terminal inside does the work of a terminal, and this one is raw: every key passes. It is
- * given back as it was found when the session ends, is detached or is stopped. Should the client be killed in a way
- * that it cannot see, a small child, the watchdog, notices the end of a pipe and gives the terminal back in its place.
+ * While a session runs, the terminal inside does the work of a terminal, and this one is raw: every
+ * key passes. It is given back as it was found when the session ends, is detached or is stopped.
+ * Should the client be killed in a way that it cannot see, a small child, the watchdog, notices the
+ * end of a pipe and gives the terminal back in its place.
  *
- * The watchdog must not fight with a shell that has reaped the client and set the terminal for its own line editor: it
- * restores only if it finds the very settings that the client made.
+ * The watchdog must not fight with a shell that has reaped the client and set the terminal for its
+ * own line editor: it restores only if it finds the very settings that the client made.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ struct tty_shared {
 
 void tty_find(struct tty *t)
 {
-	*t = (struct tty){ .in = -1, .out = -1, .alive = -1 };
+	*t = (struct tty){.in = -1, .out = -1, .alive = -1};
 	if (isatty(0))
 		t->in = 0;
 	t->out = isatty(1) ? 1 : isatty(2) ? 2 : t->in;
@@ -48,10 +49,10 @@ bool tty_foreground(int fd)
 
 void tty_size(const struct tty *t, uint16_t size[4])
 {
-	struct winsize ws = { 0 };
+	struct winsize ws = {0};
 
 	if (t->out >= 0 && ioctl(t->out, TIOCGWINSZ, &ws) < 0)
-		ws = (struct winsize){ 0 };
+		ws = (struct winsize){0};
 	size[0] = ws.ws_row;
 	size[1] = ws.ws_col;
 	size[2] = ws.ws_xpixel;
@@ -96,7 +97,8 @@ static void rest_modes(int fd, struct modes *m)
 static void watchdog(const struct tty *t, int death) __attribute__((noreturn));
 static void watchdog(const struct tty *t, int death)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE };
+	static const int ignored[] = {SIGINT,  SIGQUIT, SIGHUP,	 SIGTERM,
+				      SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE};
 	struct termios now;
 	size_t i;
 	char byte;
@@ -104,7 +106,8 @@ static void watchdog(const struct tty *t, int death)
 
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
-	/* Out of the group that a shell signals, and of the name that killall(1) is told; only the terminal and the pipe stay open, so nobody waits for us. */
+	/* Out of the group that a shell signals, and of the name that killall(1) is told; only the
+	 * terminal and the pipe stay open, so nobody waits for us. */
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "tty-keeper");
 	if (dup2(t->in, 0) < 0 || dup2(t->out, 1) < 0 || dup2(death, 2) < 0)
@@ -150,7 +153,8 @@ int tty_raw(struct tty *t)
 	if (t->in < 0 || t->raw)
 		return 0;
 	if (first) {
-		shared = mmap(NULL, sizeof(*t->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		shared = mmap(NULL, sizeof(*t->shared), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (shared == MAP_FAILED)
 			return -errno;
 		t->shared = shared;
@@ -200,7 +204,7 @@ void tty_forget(struct tty *t)
 
 static int write_all(int fd, const unsigned char *bytes, size_t len)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
 	ssize_t n;
 
 	while (len) {
@@ -220,7 +224,8 @@ static int write_all(int fd, const unsigned char *bytes, size_t len)
 	return 0;
 }
 
-/* The inner terminal has made "\r\n" of a newline; an outer one that is not raw would do so once more. */
+/* The inner terminal has made "\r\n" of a newline; an outer one that is not raw would do so once
+ * more. */
 static int write_lines(int fd, const unsigned char *bytes, size_t len)
 {
 	const unsigned char *cr;
@@ -244,7 +249,8 @@ int tty_paint(struct tty *t, const unsigned char *bytes, size_t len)
 		modes_feed(&t->shared->modes, bytes, len);
 	if (t->out < 0)
 		return 0;
-	if (!t->raw && tcgetattr(t->out, &now) == 0 && (now.c_oflag & OPOST) && (now.c_oflag & ONLCR))
+	if (!t->raw && tcgetattr(t->out, &now) == 0 && (now.c_oflag & OPOST) &&
+	    (now.c_oflag & ONLCR))
 		return write_lines(t->out, bytes, len);
 	return write_all(t->out, bytes, len);
 }

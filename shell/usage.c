@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * What gsh says about itself: usage lines, help, "did you mean". All of it is read off the entries (cmd.h).
+ * What gsh says about itself: usage lines, help, "did you mean". All of it is read off the entries
+ * (cmd.h).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 
 #include "shell/cmd.h"
 
-static void append(char *buf, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *buf, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 static void append(char *buf, size_t size, const char *format, ...)
 {
 	size_t len = strlen(buf);
@@ -26,9 +28,11 @@ void usage_line(const struct cmd *cmd, char *buf, size_t size)
 	snprintf(buf, size, "gsh%s%s", *cmd->name ? " " : "", cmd->name);
 	for (o = cmd->opts; o && o->id; o++) {
 		if (o->id < 256)
-			append(buf, size, " [-%c%s%s]", o->id, o->arg ? " " : "", o->arg ? o->arg : "");
+			append(buf, size, " [-%c%s%s]", o->id, o->arg ? " " : "",
+			       o->arg ? o->arg : "");
 		else
-			append(buf, size, " [--%s%s%s]", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+			append(buf, size, " [--%s%s%s]", o->name, o->arg ? "=" : "",
+			       o->arg ? o->arg : "");
 	}
 	if (*cmd->args)
 		append(buf, size, " %s", cmd->args);
@@ -62,7 +66,7 @@ static void help_option(const struct opt *o)
 
 int usage_help(const struct cmd *cmd)
 {
-	static const struct opt help = { 'h', "help", NULL, "this help", WORDS_NONE };
+	static const struct opt help = {'h', "help", NULL, "this help", WORDS_NONE};
 	const struct opt *o;
 	char line[512];
 

@@ -17,7 +17,7 @@ setup() {
 	cp "$ROOT/tests/tools/fake-gshd" "$DIR/bin/gshd"
 	export GSH_RUNTIME=$DIR/run GSH_STORE=$DIR/store GSH_MOUNT=$DIR/mnt GSH_CONFIG=$DIR/gsh.conf
 	PATH=$DIR/bin:$PATH
-	cd "$DIR"
+	cd "$DIR" || return
 }
 
 teardown() {
@@ -75,7 +75,8 @@ at_terminal() {
 	at_terminal much_input_arrives_whole
 }
 @test "frames in pieces are put together" {
-	FAKE_FRAMES=split at_terminal reads_and_writes
+	export FAKE_FRAMES=split
+	at_terminal reads_and_writes
 }
 @test "frames that are too large, unknown or cut off end gsh with 125, the terminal restored" {
 	for how in huge unknown die; do

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Completion of gsh for bash. Written by "gsh __complete bash" from the commands' own entries.
+# Completion of gsh for bash, written by "gsh __complete bash".
 # shellcheck shell=bash
 _gsh()
 {
@@ -93,7 +93,9 @@ _gsh()
 		return
 	fi
 	case ${kind:-${words[$verb]}} in
-	sandbox) mapfile -t names < <("${COMP_WORDS[0]}" __complete sandboxes 2>/dev/null) ;;
+	sandbox)
+		mapfile -t names < <("${COMP_WORDS[0]}" __complete sandboxes 2>/dev/null)
+		;;
 	verb) names=("${!options[@]}") ;;
 	signal) names=(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP TSTP WINCH) ;;
 	dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
