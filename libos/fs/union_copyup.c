@@ -193,15 +193,16 @@ static int finish(struct unode *n, struct stage *s, bool is_dir)
 }
 
 /* What is at n's place in the top is n from now on. */
-static void adopt_top(struct unode *n, const struct statx *st, bool keep_ino)
+static void adopt_top(struct unode *n, const struct statx *st, const struct attr *a, bool keep_ino)
 {
+	struct union_attr over = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
 	struct ufs *u = ufs_of(n);
 
 	lock(&dcache_lock);
 	atomic_store(&n->layers, S_ISDIR(n->node.mode) ? n->layers | 1ull << u->top : 1ull << u->top);
 	n->host_ino = st->stx_ino;
 	n->host_dev = statx_dev(st);
-	n->over_valid = false;
+	union_set_over(n, &over, union_is_marked(st->stx_mode));
 	n->below = BELOW_SOMETHING;
 	if (!keep_ino)
 		n->node.ino = union_ino(u, st);
@@ -248,7 +249,7 @@ static int copy_file(struct unode *n, bool with_data)
 	}
 	r = finish(n, &s, false);
 	if (!r)
-		adopt_top(n, &st, keep);
+		adopt_top(n, &st, &a, keep);
 	return r;
 }
 
@@ -291,7 +292,7 @@ static int copy_dir(struct unode *n)
 	r = hpath_stat(&h, &st);
 	hpath_done(&h);
 	if (!r)
-		adopt_top(n, &st, true);
+		adopt_top(n, &st, &a, true);
 	return r;
 }
 
@@ -325,7 +326,7 @@ static int copy_symlink(struct unode *n)
 	if (!r)
 		r = finish(n, &s, false);
 	if (!r)
-		adopt_top(n, &st, false);
+		adopt_top(n, &st, &a, false);
 	return r;
 }
 
@@ -349,7 +350,7 @@ static int copy_special(struct unode *n)
 	if (!r)
 		r = finish(n, &s, false);
 	if (!r)
-		adopt_top(n, &st, false);
+		adopt_top(n, &st, &a, false);
 	return r;
 }
 

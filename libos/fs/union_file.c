@@ -25,6 +25,12 @@ static int lost(int fd)
 	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
 }
 
+/* Does writing take set-id bits away? Unless root writes. */
+static bool loses_setid(const struct unode *n)
+{
+	return n->over_valid && n->over.mode & (S_ISUID | S_ISGID) && !capable(this_process());
+}
+
 static int open_regular(struct unode *n, struct file *f)
 {
 	struct ufs *u = ufs_of(n);
@@ -41,7 +47,7 @@ static int open_regular(struct unode *n, struct file *f)
 	fd = unode_open(n, layer, host_flags(f));
 	if (fd < 0)
 		return lost(fd);
-	f->ops = &union_file_ops;
+	f->ops = write && loses_setid(n) ? &union_setid_ops : &union_file_ops;
 	f->host_fd = fd;
 	f->priv = (void *)(uintptr_t)(layer == u->top);
 	return 0;
@@ -258,6 +264,56 @@ static long file_ioctl(struct file *f, unsigned cmd, u64 arg)
 const struct file_ops union_file_ops = {
 	.name = "union",
 	.regular = true,
+	.ioctl = file_ioctl,
+	.getattr = file_attr,
+	.setattr = file_setattr,
+	.getxattr = file_getxattr,
+	.setxattr = file_setxattr,
+	.listxattr = file_listxattr,
+	.removexattr = file_removexattr,
+	.save = file_save_top,
+	.load = file_load_top,
+};
+
+/* The first write to a set-id file makes it an ordinary one; then it is read and written like any. */
+static void strip_setid(struct file *f)
+{
+	struct unode *n = node_of(f);
+	struct attr a = { .valid = ATTR_MODE };
+
+	f->ops = &union_file_ops;
+	if (!n || !n->over_valid)
+		return;
+	a.mode = n->over.mode & ~S_ISUID;
+	if (a.mode & S_IXGRP)
+		a.mode &= ~S_ISGID;
+	(void)union_file_setattr(f, &a);
+}
+
+static ssize_t setid_write(struct file *f, const void *buf, size_t n)
+{
+	strip_setid(f);
+	return file_write(f, buf, n);
+}
+
+static ssize_t setid_pwrite(struct file *f, const void *buf, size_t n, u64 off)
+{
+	strip_setid(f);
+	return file_pwrite(f, buf, n, off);
+}
+
+static int setid_truncate(struct file *f, u64 size)
+{
+	strip_setid(f);
+	return pal_ftruncate(f->host_fd, size);
+}
+
+const struct file_ops union_setid_ops = {
+	.name = "setid",
+	.regular = true,
+	.write = setid_write,
+	.pwrite = setid_pwrite,
+	.truncate = setid_truncate,
 	.ioctl = file_ioctl,
 	.getattr = file_attr,
 	.setattr = file_setattr,

@@ -38,25 +38,30 @@ static int open_flags(const struct file *f)
 	return f->flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_NOATIME);
 }
 
-static int create_staged(struct unode *dir, const char *name, const struct union_attr *a)
+/* Opened as asked before it has its mode, which may forbid just that. */
+static int create_staged(struct unode *dir, const char *name, const struct union_attr *a, int flags)
 {
 	struct ufs *u = ufs_of(dir);
 	struct stage s;
-	u32 host_mode;
-	int fd, r;
+	int attr_fd, r, fd;
 
-	union_needs_over(u, a, &host_mode);
 	stage_name(&s);
-	fd = pal_openat(u->work, s.name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, host_mode);
+	fd = host_fd_move(pal_openat(u->work, s.name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
 	if (fd < 0)
 		return fd;
-	r = union_write_attr(u, fd, a, false);
-	pal_close(fd);
-	if (r < 0) {
+	attr_fd = pal_openat(u->work, s.name, O_RDONLY | O_NOFOLLOW, 0);
+	r = attr_fd < 0 ? attr_fd : union_write_attr(u, attr_fd, a, false);
+	if (attr_fd >= 0)
+		pal_close(attr_fd);
+	if (r < 0)
 		stage_drop(u, &s);
+	else
+		r = stage_place(u, &s, dir, name, false);
+	if (r < 0) {
+		pal_close(fd);
 		return r;
 	}
-	return stage_place(u, &s, dir, name, false);
+	return fd;
 }
 
 /* tmpfs has nowhere to stage, and needs it not: nobody but us gives its files other attributes. */
@@ -95,8 +100,7 @@ static int create_fd(struct unode *dir, const char *name, const struct union_att
 		fd = over ? -EEXIST : hpath_open(&h, flags | O_CREAT | O_EXCL, host_mode);
 	if (fd == -EEXIST && (over || whiteout_at(dir, name))) {
 		*staged = true;
-		r = create_staged(dir, name, a);
-		fd = r < 0 ? r : hpath_open(&h, flags, 0);
+		fd = create_staged(dir, name, a, flags);
 	}
 	hpath_done(&h);
 	return lost(fd);
@@ -283,7 +287,8 @@ int union_mknod(struct node *d, const char *name, u32 mode, u64 rdev)
 	struct unode *dir = to_unode(d);
 	struct kind k = { .mode = mode };
 	struct union_attr a;
-	int r;
+	bool staged;
+	int r, fd;
 
 	if (S_ISFIFO(mode) || S_ISSOCK(mode))
 		return make_special(dir, name, &k);
@@ -293,15 +298,10 @@ int union_mknod(struct node *d, const char *name, u32 mode, u64 rdev)
 		return r;
 	union_new_attr(dir, mode, &a);
 	a.rdev = rdev;
-	if (ufs_of(dir)->work < 0) {
-		bool staged;
-		int fd = create_fd(dir, name, &a, O_RDONLY, &staged);
-
-		if (fd >= 0)
-			pal_close(fd);
-		return MIN(fd, 0);
-	}
-	return lost(create_staged(dir, name, &a));
+	fd = create_fd(dir, name, &a, O_RDONLY, &staged);
+	if (fd >= 0)
+		pal_close(fd);
+	return MIN(fd, 0);
 }
 
 int union_symlink(struct node *d, const char *name, const char *target)

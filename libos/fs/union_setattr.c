@@ -37,6 +37,14 @@ int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bo
 	return pal_fchmod(fd, host_mode | (over || marked ? UNION_MARK : 0));
 }
 
+/* n is known to have these attributes of its own; their ctime is not known yet, so the next stat reads them again. */
+void union_set_over(struct unode *n, const struct union_attr *a, bool has)
+{
+	n->over_valid = has;
+	n->over = *a;
+	n->changed_s = n->changed_ns = 0;
+}
+
 void union_new_attr(struct unode *dir, u32 mode, struct union_attr *a)
 {
 	const struct process *p = this_process();
@@ -70,6 +78,7 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 	struct union_attr want;
 	struct attr old;
 	struct statx st;
+	u32 host_mode;
 	int r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
 
 	if (r < 0)
@@ -87,7 +96,7 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 	r = union_write_attr(u, fd, &want, union_is_marked(st.stx_mode));
 	if (r < 0)
 		return r;
-	n->over_valid = false; /* read anew by its ctime */
+	union_set_over(n, &want, union_is_marked(st.stx_mode) || union_needs_over(u, &want, &host_mode));
 	lock(&dcache_lock);
 	n->node.mode = want.mode;
 	n->node.uid = want.uid;

@@ -346,7 +346,8 @@ const struct file_ops path_file_ops = { .name = "path" };
 const struct file_ops *file_ops_by_name(const char *name)
 {
 	static const struct file_ops *const own[] = {
-		&path_file_ops, &host_file_ops, &union_file_ops, &union_dir_ops, &union_pin_ops,
+		&path_file_ops, &host_file_ops, &union_file_ops, &union_setid_ops,
+		&union_dir_ops, &union_pin_ops,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(own); i++)
