@@ -22,7 +22,7 @@
  *   fallocate                                    mode as the libOS passes it: KEEP_SIZE PUNCH_HOLE ZERO_RANGE COLLAPSE INSERT
  *   fcntl                                        DUPFD_CLOEXEC GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* ADD_SEALS
  *                                                GET_SEALS GETPIPE_SZ SETPIPE_SZ
- *   dup3                                         O_CLOEXEC
+ *   dup3                                         O_CLOEXEC, or 0 for GRANT_FD_GRANT
  *   ioctl                                        terminal and FIONREAD, FIONBIO: the filter's list
  *   copy_file_range sendfile splice tee
  *   mmap munmap mprotect mremap madvise msync mincore mlock2 munlock memfd_create

@@ -156,6 +156,21 @@ static void seal(void)
 		pal_refuse("the host refuses the seccomp filter (error %ld)\n", -err);
 }
 
+/*
+ * Occupy every descriptor number below GRANT_FD_FIRST_FREE that is not in use, so that the host gives
+ * out none of them: what is opened need not be moved out of the way, and a dup3 onto one of the
+ * numbers with a meaning cannot hit a descriptor that another thread has just been given. The
+ * placeholders survive an exec of the image; only what was close-on-exec leaves holes then.
+ */
+static void descriptors_fill(bool first)
+{
+	int end = first ? GRANT_FD_FIRST_FREE : GRANT_FD_LAYER;
+
+	for (int fd = 0; fd < end; fd++)
+		if (HOST(3, fcntl, fd, F_GETFD, 0) < 0 && HOST(3, dup3, GRANT_FD_GRANT, fd, 0) < 0)
+			pal_refuse("no descriptors left\n");
+}
+
 void pal_main(u64 *stack)
 {
 	char **argv = (char **)(stack + 1);
@@ -166,6 +181,7 @@ void pal_main(u64 *stack)
 	if (stack[0] != 2)
 		pal_refuse("this program is started by gshd, not by hand\n");
 	grant_read();
+	descriptors_fill(!strcmp(argv[1], "grant"));
 	pal_clock_init();
 	pal_trap_init();
 	if (!strcmp(argv[1], "grant")) {
