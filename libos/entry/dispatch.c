@@ -53,6 +53,9 @@ void entry_dispatch(struct pal_regs *regs)
 			r = -row->err;
 	}
 	regs->rax = r;
+	/* What the instruction leaves behind, and a handler's frame shows. */
+	regs->rcx = regs->rip;
+	regs->r11 = regs->rflags;
 	if (unlikely(is_restart(r) || pal_tcb()->pending))
 		signal_deliver(current());
 	regs->orig_rax = -1;

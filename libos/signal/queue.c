@@ -34,19 +34,18 @@ void signal_thread_init(struct thread *t)
 	t->sig.altstack.ss_flags = SS_DISABLE;
 }
 
+/* After a fork parent is child itself, in the child's copy of the memory, and t is the caller; after a vfork neither. */
 void signal_fork(struct process *child, struct thread *t, const struct process *parent)
 {
-	struct thread *self = current();
-	u64 blocked = self->sig.blocked;
-	stack_t alt = self->sig.altstack;
-	u64 saved = self->sig.saved_mask;
-	bool restore = self->sig.restore_mask;
-	struct sig_action actions[SIG_COUNT];
+	struct sig_action action[SIG_COUNT];
+	const struct sigthread *self = &current()->sig;
+	u64 blocked = self->blocked, saved = self->saved_mask;
+	bool restore = self->restore_mask;
+	stack_t alt = self->altstack;
 
-	/* After a fork child and parent are one struct: keep the actions over its reset. */
-	memcpy(actions, parent->sig.action, sizeof(actions));
+	memcpy(action, parent->sig.action, sizeof(action));
 	signal_init(child);
-	memcpy(child->sig.action, actions, sizeof(actions));
+	memcpy(child->sig.action, action, sizeof(action));
 	signal_thread_init(t);
 	t->sig.blocked = blocked;
 	t->sig.saved_mask = saved;
