@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 #include "gshd/json.h"
 #include "gshd/store.h"
@@ -137,12 +138,17 @@ void store_sweep(int store)
 	int fd = open_boxes(store);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	struct stat st;
 
 	if (!d)
 		return;
-	while ((e = readdir(d)))
-		if (e->d_name[0] == '.' && strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+	while ((e = readdir(d))) {
+		if (e->d_name[0] != '.' || !strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		/* A young one is no leftover: somebody is just making or deleting it. */
+		if (!fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) && st.st_ctime + 60 < time(NULL))
 			store_delete_tree(fd, e->d_name);
+	}
 	closedir(d);
 }
 
