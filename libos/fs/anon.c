@@ -3,9 +3,8 @@
  * Files without a name: how they get descriptors, what is waited for, and how a magic link reaches them.
  *
  * /proc/self/fd/N of a pipe or a terminal must open (process substitution lives on it), yet the host shows no /proc in
- * which it could be opened anew. So the link leads to a node made on the spot that holds the open file, and opening
- * that node hands out the same host description once more where the access mode allows. Linux would make a new
- * description: the difference shows only in O_NONBLOCK, which is shared here.
+ * which it could be opened anew. So the link leads to a node made on the spot that holds the open file; reopen.c says
+ * what opening it gives.
  */
 #include "libos/fs/kinds.h"
 #include "libos/task/task.h"
@@ -73,20 +72,14 @@ static bool access_fits(int have, int want)
 	return h == O_RDWR || h == w;
 }
 
-/* Linux opens pipes, terminals and regular files anew; its other nameless objects answer ENXIO. */
-static bool opens_again(const struct file_ops *ops)
-{
-	return ops->regular || ops == &pipe_file_ops || ops == &memfd_file_ops || ops == &anon_file_ops ||
-	       ops == &tty_file_ops;
-}
-
 static int anon_open(struct node *n, struct file *f)
 {
 	struct file *inner = to_anon(n)->file;
+	const struct file_ops *ops = reopen_ops(inner);
 	int fd;
 
-	if (inner->host_fd < 0 || !opens_again(inner->ops))
-		return -ENXIO;
+	if (inner->host_fd < 0 || !ops)
+		return -ENXIO; /* as Linux says of sockets and its nameless objects */
 	if (!access_fits(inner->flags, f->flags))
 		return -EACCES;
 	fd = pal_dup(inner->host_fd, GRANT_FD_FIRST_FREE);
@@ -94,7 +87,7 @@ static int anon_open(struct node *n, struct file *f)
 		return fd;
 	path_put(&f->path); /* a file without a name, like the other */
 	f->host_fd = fd;
-	f->ops = inner->ops;
+	f->ops = ops;
 	if (inner->ops == &tty_file_ops)
 		f->priv = inner->priv;
 	return 0;
@@ -166,11 +159,11 @@ ssize_t file_text(struct file *f, char *buf, size_t size)
 		memmove(buf, s, (size_t)n + 1);
 		return n;
 	}
-	if (f->ops == &pipe_file_ops)
+	if (file_is_pipe(f))
 		n = text_with_ino(f, "pipe", buf, size);
 	else if (f->ops == &sock_file_ops)
 		n = text_with_ino(f, "socket", buf, size);
-	else if (f->ops == &host_file_ops)
+	else if (f->ops == &host_file_ops || f->ops == &regular_again_ops)
 		n = text_with_ino(f, "file", buf, size);
 	else if (f->ops == &memfd_file_ops)
 		n = base_snprintf(buf, size, "/memfd:%s (deleted)", f->priv ? (char *)f->priv : "");

@@ -12,6 +12,7 @@
 #include "libos/vfs/vfs.h"
 
 extern const struct file_ops pipe_file_ops;	/* pipe.c: both ends, and fifos once open */
+extern const struct file_ops pipe_again_ops, regular_again_ops; /* reopen.c */
 extern const struct file_ops anon_file_ops;	/* anon.c: a host object of no known kind */
 extern const struct file_ops eventfd_file_ops;	/* eventfd.c */
 extern const struct file_ops timerfd_file_ops;	/* timerfd.c */
@@ -39,6 +40,14 @@ int file_poll(struct file *f, short events, short *now);
 int anon_path(struct file *f, struct path *out);
 /* The text /proc/PID/fd/N shows: a path or "pipe:[N]". Length, or -errno. */
 ssize_t file_text(struct file *f, char *buf, size_t size);
+
+/* ---- reopen.c ---- */
+/* The kind of a file that is f opened once more through its descriptor; NULL: it cannot be. */
+const struct file_ops *reopen_ops(const struct file *f);
+static inline bool file_is_pipe(const struct file *f)
+{
+	return f->ops == &pipe_file_ops || f->ops == &pipe_again_ops;
+}
 
 /* ---- passed.c: descriptors that come from outside or from another process ---- */
 /* A struct file of the right kind for any host descriptor; takes fd. ERR_PTR; then fd is closed. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Of the process itself only. */
+/*
+ * /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Another process's links can be read but not
+ * followed: what they lead to is open there, not here.
+ */
 #include "libos/fs/proc.h"
 #include "libos/fs/kinds.h"
 
@@ -17,15 +20,15 @@ static int find(struct pseudo_node *dir, const char *name, const struct pseudo_d
 	s64 fd = pseudo_number(name);
 	struct file *f;
 
-	if (!is_self(dir))
-		return -EACCES;
 	if (fd < 0)
 		return -ENOENT;
+	*ref = (struct pseudo_ref){ .desc = d, .pid = dir->pid, .key = fd };
+	if (!is_self(dir))
+		return proc_ask_next(dir, dir->desc->name, fd) == fd ? 0 : -ENOENT;
 	f = fdtab_get_path((int)fd);
 	if (IS_ERR(f))
 		return -ENOENT;
 	file_put(f);
-	*ref = (struct pseudo_ref){ .desc = d, .pid = dir->pid, .key = fd };
 	return 0;
 }
 
@@ -33,9 +36,12 @@ static bool next(struct pseudo_node *dir, s64 *cursor, char name[24], const stru
 {
 	int fd;
 
-	if (!is_self(dir) || *cursor > INT_MAX)
+	if (*cursor > INT_MAX)
 		return false;
-	fd = fdtab_next(this_process()->files, (int)*cursor);
+	if (is_self(dir))
+		fd = fdtab_next(this_process()->files, (int)*cursor);
+	else
+		fd = (int)proc_ask_next(dir, dir->desc->name, *cursor);
 	if (fd < 0)
 		return false;
 	*cursor = fd;
@@ -75,10 +81,15 @@ static struct file *file_of(struct pseudo_node *n)
 
 static ssize_t fd_readlink(struct pseudo_node *n, char *buf, size_t size)
 {
-	cleanup_file struct file *f = file_of(n);
-	char *text;
+	cleanup_file struct file *f = NULL;
+	char *text, name[24];
 	ssize_t r;
 
+	if (!is_self(n)) {
+		base_snprintf(name, sizeof(name), "fd/%ld", (long)n->key);
+		return proc_ask_link(n, name, buf, size);
+	}
+	f = file_of(n);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	text = base_alloc(PATH_MAX_LEN);
@@ -95,7 +106,7 @@ static ssize_t fd_readlink(struct pseudo_node *n, char *buf, size_t size)
 
 static int fd_follow(struct pseudo_node *n, struct path *out)
 {
-	cleanup_file struct file *f = file_of(n);
+	cleanup_file struct file *f = is_self(n) ? file_of(n) : ERR_PTR(-EACCES);
 
 	return IS_ERR(f) ? PTR_ERR(f) : anon_path(f, out);
 }
@@ -103,9 +114,13 @@ static int fd_follow(struct pseudo_node *n, struct path *out)
 /* The link's permissions say how the file is open. */
 static int fd_attr(struct pseudo_node *n, struct attr *a)
 {
-	cleanup_file struct file *f = file_of(n);
+	cleanup_file struct file *f = NULL;
 	int r = proc_owner(n, a), access;
 
+	a->size = 64;
+	if (!is_self(n))
+		return r;
+	f = file_of(n);
 	if (IS_ERR(f) || r < 0)
 		return IS_ERR(f) ? PTR_ERR(f) : r;
 	access = f->flags & O_ACCMODE;
@@ -116,7 +131,6 @@ static int fd_attr(struct pseudo_node *n, struct attr *a)
 		a->mode |= 0200;
 	if (f->flags & O_PATH)
 		a->mode = S_IFLNK;
-	a->size = 64;
 	return 0;
 }
 
@@ -132,11 +146,17 @@ static const struct pseudo_desc fd_desc = {
 
 static int fdinfo_show(struct pseudo_node *n, struct buf *b)
 {
-	cleanup_file struct file *f = file_of(n);
+	cleanup_file struct file *f = NULL;
 	int flags, cloexec;
+	char name[24];
 	struct attr a;
 	s64 pos;
 
+	if (!is_self(n)) {
+		base_snprintf(name, sizeof(name), "fdinfo/%ld", (long)n->key);
+		return proc_ask_named(n, name, b);
+	}
+	f = file_of(n);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	cloexec = fdtab_flags((int)n->key, -1);
@@ -174,9 +194,12 @@ static char *exe_of(struct pseudo_node *n)
 
 ssize_t proc_exe_text(struct pseudo_node *n, char *buf, size_t size)
 {
-	char *exe = exe_of(n);
+	char *exe;
 	ssize_t r;
 
+	if (!is_self(n))
+		return proc_ask_link(n, "exe", buf, size);
+	exe = exe_of(n);
 	if (IS_ERR(exe))
 		return PTR_ERR(exe);
 	r = pseudo_text(buf, size, exe);
@@ -216,8 +239,11 @@ static ssize_t place_text(struct pseudo_node *n, bool root, char *buf, size_t si
 {
 	struct path p;
 	char *text, *s;
-	ssize_t r = place_of(n, root, &p);
+	ssize_t r;
 
+	if (!is_self(n))
+		return proc_ask_link(n, root ? "root" : "cwd", buf, size);
+	r = place_of(n, root, &p);
 	if (r < 0)
 		return r;
 	text = base_alloc(PATH_MAX_LEN);

@@ -131,7 +131,7 @@ static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
 	int r = proc_who(n, &w);
 
 	if (r < 0 || !w.self)
-		return r < 0 ? r : -EACCES;
+		return r < 0 ? r : proc_ask_text(n, true, b);
 	text = base_alloc(PATH_MAX_LEN);
 	if (!text)
 		return -ENOMEM;

@@ -26,14 +26,6 @@ int proc_who(const struct pseudo_node *n, struct proc_who *w)
 	return w->thread ? 0 : -ESRCH;
 }
 
-/* The process itself, or -EACCES for what only it can tell. */
-static int who_self(const struct pseudo_node *n, struct proc_who *w)
-{
-	int r = proc_who(n, w);
-
-	return r < 0 ? r : w->self ? 0 : -EACCES;
-}
-
 int proc_owner(struct pseudo_node *n, struct attr *a)
 {
 	struct area_slot *s = area_process((s32)n->pid);
@@ -83,6 +75,9 @@ static int show_cmdline(struct pseudo_node *n, struct buf *b)
 		return 0;
 	if (w.self && w.self->mm->arg_end)
 		return show_memory(b, w.self->mm->arg_start, w.self->mm->arg_end);
+	/* The card holds the beginning of a long command line. */
+	if (!w.self && w.slot->card_size >= AREA_CARD && proc_ask_text(n, false, b) == 0)
+		return 0;
 	base_buf_put(b, w.slot->card, MIN(w.slot->card_size, (u16)AREA_CARD));
 	return 0;
 }
@@ -90,18 +85,20 @@ static int show_cmdline(struct pseudo_node *n, struct buf *b)
 static int show_environ(struct pseudo_node *n, struct buf *b)
 {
 	struct proc_who w;
-	int r = who_self(n, &w);
+	int r = proc_who(n, &w);
 
-	return r < 0 ? r : show_memory(b, w.self->mm->env_start, w.self->mm->env_end);
+	if (r < 0 || !w.self)
+		return r < 0 ? r : proc_ask_text(n, true, b);
+	return show_memory(b, w.self->mm->env_start, w.self->mm->env_end);
 }
 
 static int show_auxv(struct pseudo_node *n, struct buf *b)
 {
 	struct proc_who w;
-	int r = who_self(n, &w);
+	int r = proc_who(n, &w);
 
-	if (r < 0)
-		return r;
+	if (r < 0 || !w.self)
+		return r < 0 ? r : proc_ask_text(n, true, b);
 	base_buf_put(b, w.self->mm->auxv, MIN(w.self->mm->auxv_count, 64u) * sizeof(u64));
 	return 0;
 }
@@ -120,10 +117,10 @@ static ssize_t store_comm(struct pseudo_node *n, const char *text, size_t size)
 {
 	char comm[TASK_COMM];
 	struct proc_who w;
-	int r = who_self(n, &w);
+	int r = proc_who(n, &w);
 
-	if (r < 0)
-		return r == -EACCES ? -EINVAL : r; /* as Linux: not of the same thread group */
+	if (r < 0 || !w.self)
+		return r < 0 ? r : -EINVAL; /* as Linux: not of the same thread group */
 	base_strlcpy(comm, text, sizeof(comm));
 	for (char *c = comm; *c; c++) {
 		if (*c == '\n')
@@ -136,11 +133,12 @@ static ssize_t store_comm(struct pseudo_node *n, const char *text, size_t size)
 static int show_personality(struct pseudo_node *n, struct buf *b)
 {
 	struct proc_who w;
-	int r = who_self(n, &w);
+	int r = proc_who(n, &w);
 
-	if (r == 0)
-		base_buf_printf(b, "%08x\n", w.self->personality);
-	return r;
+	if (r < 0 || !w.self)
+		return r < 0 ? r : proc_ask_text(n, true, b);
+	base_buf_printf(b, "%08x\n", w.self->personality);
+	return 0;
 }
 
 static int show_sched(struct pseudo_node *n, struct buf *b)

@@ -2,7 +2,7 @@
 /*
  * /proc/PID/stat, statm, status, io, limits: fields as proc(5) and fs/proc/array.c order them.
  *
- * Times, memory and signals of another process are not in its slot: they are shown as 0.
+ * Times, memory and signals of a process that does not answer are not in its slot: they are shown as 0.
  */
 #include "libos/fs/proc.h"
 #include "libos/mm/mm.h"
@@ -15,6 +15,23 @@ struct insight {
 	unsigned queued;
 };
 
+/* The process runs if it reads about itself, or was interrupted in the guest to answer another; in any other call it
+ * was found waiting. */
+static bool found_running(const struct thread *t)
+{
+	switch ((s64)pal_frame(&t->tcb)->orig_rax) {
+	case -1:
+	case __NR_open:
+	case __NR_openat:
+	case __NR_openat2:
+	case __NR_lseek:
+	case __NR_pread64:
+	case __NR_preadv:
+		return true;
+	}
+	return false;
+}
+
 static char state_letter(const struct proc_who *w)
 {
 	switch (w->slot->state) {
@@ -23,7 +40,13 @@ static char state_letter(const struct proc_who *w)
 	case AREA_ZOMBIE:
 		return 'Z';
 	}
-	return w->self ? 'R' : 'S';
+	return w->thread && found_running(w->thread) ? 'R' : 'S';
+}
+
+/* Another process knows best. */
+static bool told_by_owner(const struct proc_who *w, const struct pseudo_node *n, struct buf *b)
+{
+	return !w->self && w->slot->state == AREA_RUNNING && proc_ask_text(n, false, b) == 0;
 }
 
 static const char *state_word(char c)
@@ -107,7 +130,7 @@ int proc_show_stat(struct pseudo_node *n, struct buf *b)
 	struct mm *mm;
 	int r = proc_who(n, &w);
 
-	if (r < 0)
+	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	s = w.slot;
 	look(&w, &in);
@@ -137,7 +160,7 @@ int proc_show_statm(struct pseudo_node *n, struct buf *b)
 	struct proc_who w;
 	int r = proc_who(n, &w);
 
-	if (r < 0)
+	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	look(&w, &in);
 	base_buf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", in.vsize / PAGE_SIZE, in.rss / PAGE_SIZE, in.code / PAGE_SIZE,
@@ -212,7 +235,7 @@ int proc_show_status(struct pseudo_node *n, struct buf *b)
 	struct proc_who w;
 	int r = proc_who(n, &w);
 
-	if (r < 0)
+	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	look(&w, &in);
 	base_buf_printf(b, "Name:\t%.*s\n", AREA_COMM - 1, w.thread ? w.thread->comm : w.slot->comm);
@@ -235,7 +258,7 @@ int proc_show_io(struct pseudo_node *n, struct buf *b)
 	int r = proc_who(n, &w);
 
 	if (r < 0 || !w.self)
-		return r < 0 ? r : -EACCES;
+		return r < 0 ? r : proc_ask_text(n, true, b);
 	look(&w, &in);
 	base_buf_printf(b, "rchar: %lu\nwchar: %lu\nsyscr: 0\nsyscw: 0\n", in.own.ru_inblock * 512, in.own.ru_oublock * 512);
 	base_buf_printf(b, "read_bytes: %lu\nwrite_bytes: %lu\ncancelled_write_bytes: 0\n", in.own.ru_inblock * 512,
@@ -277,7 +300,7 @@ int proc_show_limits(struct pseudo_node *n, struct buf *b)
 	int r = proc_who(n, &w);
 
 	if (r < 0 || !w.self)
-		return r < 0 ? r : -EACCES;
+		return r < 0 ? r : proc_ask_text(n, false, b);
 	base_buf_printf(b, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct rlimit64 *l = &w.self->rlimits[i];

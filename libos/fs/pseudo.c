@@ -393,9 +393,36 @@ const struct file_ops pseudo_dir_ops = {
 	.getdents = dir_getdents,
 };
 
+/* A name that is not in the tree does not exist, whatever was to be made of it (as proc's and sysfs's lookup has it). */
+static int no_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out)
+{
+	return -ENOENT;
+}
+
+static int no_mkdir(struct node *dir, const char *name, u32 mode)
+{
+	return -ENOENT;
+}
+
+static int no_mknod(struct node *dir, const char *name, u32 mode, u64 rdev)
+{
+	return -ENOENT;
+}
+
+static int no_symlink(struct node *dir, const char *name, const char *target)
+{
+	return -ENOENT;
+}
+
+static int no_unlink(struct node *dir, const char *name, struct node *victim)
+{
+	return -EPERM;
+}
+
 #define PSEUDO_OPS                                                                                  \
 	.lookup = pseudo_lookup, .getattr = pseudo_getattr, .setattr = pseudo_setattr,               \
-	.readlink = pseudo_readlink, .open = pseudo_open, .statfs = pseudo_statfs, .release = pseudo_release
+	.create = no_create, .mkdir = no_mkdir, .mknod = no_mknod, .symlink = no_symlink,            \
+	.unlink = no_unlink, .rmdir = no_unlink, .readlink = pseudo_readlink, .open = pseudo_open, .statfs = pseudo_statfs, .release = pseudo_release
 
 static const struct node_ops pseudo_node_ops = { PSEUDO_OPS };
 static const struct node_ops pseudo_magic_ops = { PSEUDO_OPS, .follow = pseudo_follow };

@@ -7,6 +7,7 @@
  */
 #include "libos/mm/mm.h"
 #include "libos/entry/entry.h"
+#include "libos/fs/kinds.h"
 #include "libos/task/task.h"
 #include "libos/vfs/file.h"
 
@@ -207,6 +208,10 @@ intptr_t mm_map(struct mm *mm, uintptr_t addr, size_t size, int prot, int flags,
 		err = check_file(file, prot, flags, &new.flags);
 		if (err)
 			return err;
+		if (file->ops == &zero_file_ops) /* fresh memory: as without a file */
+			file = new.file = NULL;
+	}
+	if (file) {
 		fd = file->ops->mmap ? file->ops->mmap(file, prot, flags, &offset) : file->host_fd;
 		if (fd < 0)
 			return file->ops->mmap ? fd : -ENODEV;

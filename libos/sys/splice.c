@@ -11,22 +11,17 @@
 
 #define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
 
-static bool is_pipe(const struct file *f)
-{
-	return f->ops == &pipe_file_ops;
-}
-
 /* Bytes that go to the host must lie on the host: kinds whose read and write are the libOS's own do not. */
 static bool on_host(const struct file *f)
 {
-	return f->host_fd >= 0 && !f->ops->read && !f->ops->write;
+	return f->host_fd >= 0 && ((!f->ops->read && !f->ops->write) || file_is_pipe(f));
 }
 
 static int offset_read(const struct file *f, const s64 *guest, s64 *off)
 {
 	if (!guest)
 		return 0;
-	if (is_pipe(f))
+	if (file_is_pipe(f))
 		return -ESPIPE;
 	return user_read(off, guest, sizeof(*off));
 }
@@ -54,7 +49,7 @@ long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned f
 	to = fdtab_get(out);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
-	if (!on_host(from) || !on_host(to) || (!is_pipe(from) && !is_pipe(to)))
+	if (!on_host(from) || !on_host(to) || (!file_is_pipe(from) && !file_is_pipe(to)))
 		return -EINVAL;
 	r = offset_read(from, in_off, &a);
 	if (r == 0)
@@ -83,7 +78,7 @@ long sys_tee(int in, int out, size_t n, unsigned flags)
 	to = fdtab_get(out);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
-	if (!is_pipe(from) || !is_pipe(to))
+	if (!file_is_pipe(from) || !file_is_pipe(to))
 		return -EINVAL;
 	return broken_pipe(pal_tee(from->host_fd, to->host_fd, n, flags));
 }
@@ -99,7 +94,7 @@ long sys_vmsplice(int fd, const struct iovec *iov, size_t n, unsigned flags)
 	f = fdtab_get(fd);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	if (!is_pipe(f))
+	if (!file_is_pipe(f))
 		return -EBADF;
 	/* A prefix is a valid answer. */
 	n = MIN(n, ARRAY_SIZE(copy));

@@ -161,7 +161,8 @@ static int open_create(int dirfd, const char *path, int flags, u32 mode, unsigne
 	r = path_walk_create(dirfd, path, wf, &w, &target);
 	if (r < 0)
 		return r;
-	if (w.last_dots)
+	/* A magic link has no last name either, but leads to anything. */
+	if (w.last_dots && (!target.dentry->node || S_ISDIR(target.dentry->node->mode)))
 		r = -EISDIR;
 	else if (w.trailing_slash)
 		r = -EISDIR;

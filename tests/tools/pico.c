@@ -280,7 +280,9 @@ static int pty_new(struct pico *p, int *slave)
 		return -errno;
 	if (p->ptys[number] >= 0)
 		close(p->ptys[number]);
-	p->ptys[number] = fcntl(master, F_DUPFD_CLOEXEC, 0);
+	/* Holds neither end open, so that both sides see the other hang up. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *slave);
+	p->ptys[number] = open(path, O_PATH | O_CLOEXEC);
 	return master;
 }
 
@@ -334,8 +336,9 @@ static void hear_port(struct pico *p)
 		if (nout)
 			ioctl(out[0], TIOCGPTN, &r.value);
 	} else if (m->type == MON_PTY && q->op == MON_PTY_OPEN) {
-		int master = q->number < PTYS_MAX ? p->ptys[q->number] : -1;
-		out[0] = master < 0 ? -1 : ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		char path[64];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", q->number < PTYS_MAX ? p->ptys[q->number] : -1);
+		out[0] = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 		r.error = out[0] < 0 ? EIO : 0;
 		nout = out[0] >= 0;
 	} else if (m->type == MON_PTY && q->op == MON_PTY_LIST) {
