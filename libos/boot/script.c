@@ -22,7 +22,7 @@ int script_parse(char *head, size_t n, char **interp, char **arg)
 	head[n] = 0;
 	end = memchr(p, '\n', n - 2);
 	if (!end) {
-		end = head + strlen(head);
+		end = head + MIN(strlen(head), SCRIPT_HEAD - 1);
 		while (blank(*p))
 			p++;
 		name_end = p;

@@ -53,6 +53,13 @@ static void from_host(struct process *p, const struct siginfo *host)
 		if (timers_expired && timers_expired(p))
 			return;
 		break;
+	case PAL_SIG_KICK:
+		/* Bare, from the host itself: the parent has ended (PR_SET_PDEATHSIG, sys/prctl.c). */
+		if (!p->pdeathsig)
+			return;
+		info.si_signo = p->pdeathsig;
+		info.si_code = SI_USER;
+		break;
 	case SIGCONT:
 		p->slot->state = AREA_RUNNING;
 		/* A guest's SIGCONT brings its own kick with the sender's ids; this one covers the host's job control. */

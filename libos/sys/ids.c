@@ -241,7 +241,7 @@ long sys_setgroups(int n, const u32 *list)
 
 long sys_setpgid(s32 pid, s32 pgid)
 {
-	return pid < 0 ? -ESRCH : task_setpgid(pid, pgid);
+	return task_setpgid(pid, pgid);
 }
 
 long sys_getpgrp(void)

@@ -5,6 +5,8 @@
 #include "libos/mm/mm.h"
 #include "pal/grant.h"
 
+#define NSEC 1000000000ull
+
 long sys_uname(void *guest)
 {
 	struct new_utsname u = { 0 };
@@ -46,7 +48,8 @@ long sys_sysinfo(void *guest)
 		err = pal_clock_gettime(CLOCK_BOOTTIME, &now);
 	if (err)
 		return err;
-	info.uptime = (long)(((u64)now.tv_sec * 1000000000ull + (u64)now.tv_nsec - the_area->boot_ns) / 1000000000ull);
+	/* Rounded up: kernel/sys.c, do_sysinfo. */
+	info.uptime = (long)(((u64)now.tv_sec * NSEC + (u64)now.tv_nsec - the_area->boot_ns + NSEC - 1) / NSEC);
 	info.procs = (u16)MIN(atomic_load_relaxed(&the_area->nthreads), 65535u);
 	return user_write(guest, &info, sizeof(info));
 }

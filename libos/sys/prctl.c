@@ -24,10 +24,9 @@ static long set_pdeathsig(struct process *p, u64 sig)
 
 	if (sig > SIG_COUNT)
 		return -EINVAL;
-	/* The host knows the parent's end; signals that it may not send to a picoprocess arrive as SIGHUP would. */
-	r = pal_prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0);
-	if (!r)
-		p->pdeathsig = (int)sig;
+	/* The host tells of the parent's end by a bare kick, which signal/inbox.c takes for the signal wanted. */
+	p->pdeathsig = (int)sig;
+	r = pal_prctl(PR_SET_PDEATHSIG, sig && sig != SIGKILL ? PAL_SIG_KICK : sig, 0, 0, 0);
 	return r;
 }
 
