@@ -60,6 +60,8 @@ struct coord_answer {
 ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof);
 /* Answer what has arrived; from signal_drain, after a kick that carries no signal. */
 void coord_serve(void);
+/* Is the calling thread answering another process just now? */
+bool coord_answering(void);
 /* A forked child must not answer for its parent. */
 void coord_forked(void);
 

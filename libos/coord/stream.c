@@ -13,6 +13,7 @@
 
 static u32 stream_open;		/* atomic: GRANT_FD_STREAM is this process's */
 static struct mutex serve_lock; /* one thread answers at a time */
+static s32 serving_tid;		/* which one; written under serve_lock */
 
 void coord_forked(void)
 {
@@ -124,6 +125,7 @@ void coord_serve(void)
 
 	if (this_process()->vfork_child || !trylock(&serve_lock))
 		return;
+	serving_tid = current()->tid;
 	if (!stream_open)
 		open_stream();
 	while (stream_open && (n = wire_receive(GRANT_FD_STREAM, &in, sizeof(in), &reply)) != -EAGAIN) {
@@ -136,7 +138,13 @@ void coord_serve(void)
 		if (reply >= 0)
 			pal_close(reply);
 	}
+	serving_tid = 0;
 	unlock(&serve_lock);
+}
+
+bool coord_answering(void)
+{
+	return serving_tid && serving_tid == current()->tid;
 }
 
 /* ---- asking ---- */

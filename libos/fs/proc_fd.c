@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Another process's links can be read but not
- * followed: what they lead to is open there, not here.
+ * /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Another process's links are followed by their text:
+ * what has no path is open there, not here.
  */
 #include "libos/fs/proc.h"
 #include "libos/fs/kinds.h"
@@ -104,9 +104,36 @@ static ssize_t fd_readlink(struct pseudo_node *n, char *buf, size_t size)
 	return r;
 }
 
+/* Another process's link leads where its text says, if that is a path. */
+static int follow_text(struct pseudo_node *n, const char *name, struct path *out)
+{
+	char *text = base_alloc(PATH_MAX_LEN);
+	struct walk w = { 0 };
+	ssize_t r;
+
+	if (!text)
+		return -ENOMEM;
+	r = proc_ask_link(n, name, text, PATH_MAX_LEN - 1);
+	if (r >= 0) {
+		text[r] = '\0';
+		r = text[0] == '/' ? path_walk(AT_FDCWD, text, WALK_FOLLOW, &w) : -EACCES;
+	}
+	if (r == 0)
+		*out = w.path;
+	base_free(text);
+	return (int)r;
+}
+
 static int fd_follow(struct pseudo_node *n, struct path *out)
 {
-	cleanup_file struct file *f = is_self(n) ? file_of(n) : ERR_PTR(-EACCES);
+	cleanup_file struct file *f = NULL;
+	char name[24];
+
+	if (!is_self(n)) {
+		base_snprintf(name, sizeof(name), "fd/%ld", (long)n->key);
+		return follow_text(n, name, out);
+	}
+	f = file_of(n);
 
 	return IS_ERR(f) ? PTR_ERR(f) : anon_path(f, out);
 }
@@ -184,8 +211,6 @@ static char *exe_of(struct pseudo_node *n)
 	struct process *p = this_process();
 	char *exe;
 
-	if (!is_self(n))
-		return ERR_PTR(area_process((s32)n->pid) ? -EACCES : -ENOENT);
 	lock(&p->lock);
 	exe = p->exe ? base_strdup(p->exe) : NULL;
 	unlock(&p->lock);
@@ -209,10 +234,13 @@ ssize_t proc_exe_text(struct pseudo_node *n, char *buf, size_t size)
 
 int proc_exe_follow(struct pseudo_node *n, struct path *out)
 {
-	char *exe = exe_of(n);
 	struct walk w = { 0 };
+	char *exe;
 	int r;
 
+	if (!is_self(n))
+		return follow_text(n, "exe", out);
+	exe = exe_of(n);
 	if (IS_ERR(exe))
 		return PTR_ERR(exe);
 	r = path_walk(AT_FDCWD, exe, WALK_FOLLOW, &w);
@@ -227,7 +255,7 @@ static int place_of(struct pseudo_node *n, bool root, struct path *out)
 	struct fs_context *fs = this_process()->fs;
 
 	if (!is_self(n))
-		return area_process((s32)n->pid) ? -EACCES : -ENOENT;
+		return follow_text(n, root ? "root" : "cwd", out);
 	lock(&dcache_lock);
 	*out = root ? fs->root : fs->cwd;
 	path_get(out);

@@ -5,6 +5,7 @@
  * Times, memory and signals of a process that does not answer are not in its slot: they are shown as 0.
  */
 #include "libos/fs/proc.h"
+#include "libos/coord/coord.h"
 #include "libos/mm/mm.h"
 
 /* What only the process itself knows; zero for others. */
@@ -15,21 +16,11 @@ struct insight {
 	unsigned queued;
 };
 
-/* The process runs if it reads about itself, or was interrupted in the guest to answer another; in any other call it
+/* A thread that reads about itself runs. One that answers another runs if it was interrupted in the guest; in a call it
  * was found waiting. */
 static bool found_running(const struct thread *t)
 {
-	switch ((s64)pal_frame(&t->tcb)->orig_rax) {
-	case -1:
-	case __NR_open:
-	case __NR_openat:
-	case __NR_openat2:
-	case __NR_lseek:
-	case __NR_pread64:
-	case __NR_preadv:
-		return true;
-	}
-	return false;
+	return !coord_answering() || (s64)pal_frame(&t->tcb)->orig_rax == -1;
 }
 
 static char state_letter(const struct proc_who *w)

@@ -188,7 +188,7 @@ static int render(struct pseudo_node *p, int fd)
 static int pseudo_open(struct node *n, struct file *f)
 {
 	struct pseudo_node *p = to_pseudo(n);
-	int r, fd;
+	int fd;
 
 	if (p->desc->open)
 		return p->desc->open(p, f);
@@ -203,14 +203,22 @@ static int pseudo_open(struct node *n, struct file *f)
 	fd = pal_memfd("text", 0);
 	if (fd < 0)
 		return fd;
-	r = (f->flags & O_ACCMODE) == O_WRONLY ? 0 : render(p, fd);
-	if (r < 0) {
-		pal_close(fd);
-		return r;
-	}
 	f->host_fd = fd;
 	f->ops = &pseudo_file_ops;
 	return 0;
+}
+
+/* The text is made at the first read, as Linux does; f->priv says that it was. */
+static ssize_t text_read(struct file *f, void *buf, size_t n)
+{
+	if (!f->priv) {
+		int r = pal_lseek(f->host_fd, 0, SEEK_CUR) ? 0 : render(file_node(f), f->host_fd);
+
+		if (r < 0)
+			return r;
+		f->priv = f;
+	}
+	return pal_read(f->host_fd, buf, n);
 }
 
 static s64 text_lseek(struct file *f, s64 off, int whence)
@@ -220,19 +228,17 @@ static s64 text_lseek(struct file *f, s64 off, int whence)
 	if (whence != SEEK_SET && whence != SEEK_CUR)
 		return -EINVAL;
 	at = pal_lseek(f->host_fd, off, whence);
-	if (at == 0 && whence == SEEK_SET) {
-		int r = render(file_node(f), f->host_fd);
-
-		if (r < 0)
-			return r;
-	}
+	if (at == 0)
+		f->priv = NULL; /* from the start again: anew */
 	return at;
 }
 
 static ssize_t text_pread(struct file *f, void *buf, size_t n, u64 off)
 {
-	if (off == 0) {
+	if (off == 0 || !f->priv) {
 		int r = render(file_node(f), f->host_fd);
+
+		f->priv = f;
 
 		if (r < 0)
 			return r;
@@ -283,6 +289,7 @@ static int text_fallocate(struct file *f, int mode, u64 off, u64 len)
 
 const struct file_ops pseudo_file_ops = {
 	.name = "pseudo",
+	.read = text_read,
 	.write = text_write,
 	.pread = text_pread,
 	.pwrite = text_pwrite,

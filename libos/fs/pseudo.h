@@ -6,8 +6,8 @@
  * add names that come and go (pids, descriptors). A node is a row and up to two keys that say of whom: the pid (0 where
  * there is none) and a number below it (descriptor, thread, cpu).
  *
- * Text is generated when a file is opened, and again when it is read from the start, into a host memory file: offset,
- * sharing over fork, pread and poll are then the host's, as for any file.
+ * Text is generated at the first read from the start, into a host memory file: the offset and its sharing over fork are
+ * then the host's, as for any file.
  */
 #ifndef LIBOS_FS_PSEUDO_H
 #define LIBOS_FS_PSEUDO_H

@@ -171,19 +171,43 @@ static bool is_dir_in_top(struct unode *n)
 	return is;
 }
 
+/* For the guest, nothing changed in the directory: it keeps its times. */
+static void keep_times(int dir, const struct statx *st)
+{
+	struct timespec times[2] = {
+		{ st->stx_atime.tv_sec, st->stx_atime.tv_nsec }, { st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec },
+	};
+
+	(void)pal_futimens(dir, times); /* best effort, as in overlayfs */
+}
+
+static int put_in_place(struct unode *n, const struct stage *s)
+{
+	struct ufs *u = ufs_of(n);
+	struct statx st;
+	struct hpath h;
+	int dir, r = unode_path(n, u->top, &h);
+
+	if (r < 0)
+		return r;
+	dir = unode_open(n->parent, u->top, O_RDONLY | O_DIRECTORY);
+	r = dir < 0 ? dir : pal_statx(dir, "", AT_EMPTY_PATH, UNION_STATX, &st);
+	if (!r)
+		r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
+	if (!r)
+		keep_times(dir, &st);
+	if (dir >= 0)
+		pal_close(dir);
+	hpath_done(&h);
+	return r;
+}
+
 /* The staged object is complete: give it its place. Somebody else's copy is as good as ours. */
 static int finish(struct unode *n, struct stage *s, bool is_dir)
 {
 	struct ufs *u = ufs_of(n);
-	struct hpath h;
-	int r = unode_path(n, u->top, &h);
+	int r = put_in_place(n, s);
 
-	if (r < 0) {
-		stage_drop(u, s);
-		return r;
-	}
-	r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
-	hpath_done(&h);
 	if (r < 0)
 		stage_drop(u, s);
 	/* A directory's children may go on: its copy, whoever made it, lies where ours would. */

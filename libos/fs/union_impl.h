@@ -178,6 +178,7 @@ int union_unlink(struct node *dir, const char *name, struct node *victim);
 int union_rmdir(struct node *dir, const char *name, struct node *victim);
 int union_rename(struct node *from, const char *a, struct node *na, struct node *to, const char *b, struct node *nb,
 		 unsigned flags);
+void union_mark_impure(struct unode *dir, const struct unode *n); /* n, which may have an origin, has a name in dir */
 /* 0 if nothing shows in the directory, -ENOTEMPTY. */
 int union_check_empty(struct unode *n);
 

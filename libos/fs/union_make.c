@@ -360,6 +360,8 @@ int union_link(struct node *o, struct node *d, const char *name)
 	hpath_done(&h);
 	if (r == -EEXIST && u->work >= 0 && whiteout_at(dir, name))
 		r = link_staged(old, dir, name);
+	if (!r)
+		union_mark_impure(dir, old);
 	return lost(r);
 }
 

@@ -238,7 +238,7 @@ static int rename_found(struct move *from, struct move *to, unsigned flags)
 }
 
 /* A listing of the directory must look at this entry for its number. */
-static void mark_impure(struct unode *dir, const struct unode *n)
+void union_mark_impure(struct unode *dir, const struct unode *n)
 {
 	if (n->origin && !set_dir_xattr(dir, UNION_IMPURE, "y"))
 		(void)set_mark(dir);
@@ -248,7 +248,7 @@ static int settle(struct move *from, struct move *to, unsigned flags)
 {
 	int r;
 
-	mark_impure(to->dir, from->n);
+	union_mark_impure(to->dir, from->n);
 	if (!(flags & RENAME_EXCHANGE)) {
 		if (to->n)
 			to->n->gone = true;
@@ -256,7 +256,7 @@ static int settle(struct move *from, struct move *to, unsigned flags)
 		from->n->below = to->below ? BELOW_SOMETHING : BELOW_NOTHING;
 		return r;
 	}
-	mark_impure(from->dir, to->n);
+	union_mark_impure(from->dir, to->n);
 	r = unode_move(from->n, to->dir, to->name);
 	if (!r)
 		r = unode_move(to->n, from->dir, from->name);
