@@ -13,7 +13,7 @@
 /* A host object of no known kind: everything goes to the host. */
 static long anon_ioctl(struct file *f, unsigned cmd, u64 arg)
 {
-	return cmd == FIONREAD ? pal_ioctl(f->host_fd, cmd, arg) : -ENOTTY;
+	return cmd == FIONREAD ? at_once(pal_ioctl(f->host_fd, cmd, arg)) : -ENOTTY;
 }
 
 const struct file_ops anon_file_ops = {

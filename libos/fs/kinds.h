@@ -9,6 +9,7 @@
 #ifndef LIBOS_FS_KINDS_H
 #define LIBOS_FS_KINDS_H
 
+#include "libos/fs/at_once.h"
 #include "libos/vfs/vfs.h"
 
 extern const struct file_ops pipe_file_ops;	/* pipe.c: both ends, and fifos once open */

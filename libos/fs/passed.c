@@ -112,7 +112,7 @@ static struct file *device_from_host(int fd, const struct stat *st, int flags)
 
 static struct file *classify(int fd)
 {
-	int flags = pal_fcntl(fd, F_GETFL, 0);
+	int flags = (int)at_once(pal_fcntl(fd, F_GETFL, 0));
 	struct file *f = NULL;
 	struct stat st;
 	int r = pal_fstat(fd, &st);

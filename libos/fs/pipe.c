@@ -7,7 +7,7 @@
 
 static long pipe_ioctl(struct file *f, unsigned cmd, u64 arg)
 {
-	return cmd == FIONREAD ? pal_ioctl(f->host_fd, cmd, arg) : -ENOTTY;
+	return cmd == FIONREAD ? at_once(pal_ioctl(f->host_fd, cmd, arg)) : -ENOTTY;
 }
 
 const struct file_ops pipe_file_ops = {

@@ -6,6 +6,7 @@
  */
 #include "libos/fs/proc.h"
 #include "libos/coord/coord.h"
+#include "libos/fs/at_once.h"
 #include "libos/mm/mm.h"
 
 /* What only the process itself knows; zero for others. */
@@ -100,7 +101,7 @@ static s32 foreground(const struct proc_who *w)
 	if (!w->slot->tty || w->slot->tty != me->slot->tty)
 		return -1;
 	lock(&me->lock);
-	r = me->ctty_fd < 0 ? -ENOTTY : pal_ioctl(me->ctty_fd, TIOCGPGRP, (u64)&host);
+	r = me->ctty_fd < 0 ? -ENOTTY : (int)at_once(pal_ioctl(me->ctty_fd, TIOCGPGRP, (u64)&host));
 	unlock(&me->lock);
 	return r < 0 ? -1 : task_guest_pgid(host);
 }

@@ -218,7 +218,7 @@ static ssize_t text_read(struct file *f, void *buf, size_t n)
 			return r;
 		f->priv = f;
 	}
-	return pal_read(f->host_fd, buf, n);
+	return at_once(pal_read(f->host_fd, buf, n));
 }
 
 static s64 text_lseek(struct file *f, s64 off, int whence)

@@ -98,7 +98,7 @@ int ptm_open(struct pseudo_node *node, struct file *f)
 	}
 	f->host_fd = fds[0];
 	f->ops = &ptm_file_ops;
-	if (f->flags & O_NONBLOCK && pal_fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+	if (f->flags & O_NONBLOCK && at_once(pal_fcntl(fds[0], F_SETFL, O_NONBLOCK)) < 0)
 		pal_log("pty: cannot be made non-blocking");
 	return 0;
 }
@@ -114,7 +114,8 @@ static long ptm_peer(struct file *f, int flags)
 	int fd = kept_slave(ptm_of(f)->number);
 
 	if (fd < 0)
-		fd = pal_ioctl(f->host_fd, TIOCGPTPEER, (u64)((flags & O_ACCMODE) | O_NOCTTY | (flags & O_NONBLOCK)));
+		fd = (int)at_once(pal_ioctl(f->host_fd, TIOCGPTPEER,
+					    (u64)((flags & O_ACCMODE) | O_NOCTTY | (flags & O_NONBLOCK))));
 	if (fd < 0)
 		return fd;
 	return fd_install(&tty_file_ops, fd, flags & (O_ACCMODE | O_NONBLOCK | O_CLOEXEC),
@@ -130,7 +131,7 @@ static long ptm_signal(struct file *f, int sig)
 
 	if (sig < 1 || sig >= _NSIG || (sig != SIGINT && sig != SIGQUIT && sig != SIGTSTP))
 		return -EINVAL;
-	r = pal_ioctl(f->host_fd, TIOCGPGRP, (u64)&host);
+	r = at_once(pal_ioctl(f->host_fd, TIOCGPGRP, (u64)&host));
 	if (r < 0)
 		return r;
 	return signal_send_pgid(task_guest_pgid(host), &info, sig);
@@ -147,7 +148,7 @@ static long ptm_ioctl(struct file *f, unsigned cmd, u64 arg)
 	case TIOCSPTLCK:
 	case TIOCPKT:
 	case TIOCGPKT:
-		return pal_ioctl(f->host_fd, cmd, arg);
+		return at_once(pal_ioctl(f->host_fd, cmd, arg));
 	case TIOCGPTLCK:
 		return user_write((void *)arg, &zero, sizeof(zero));
 	case TIOCGPTPEER:

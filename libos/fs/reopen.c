@@ -87,7 +87,7 @@ static ssize_t regular_write(struct file *f, const void *buf, size_t n)
 	ssize_t r;
 
 	lock(&f->lock);
-	r = pal_pwritev2(f->host_fd, &iov, 1, append ? 0 : (s64)f->pos, append ? RWF_APPEND : 0);
+	r = at_once(pal_pwritev2(f->host_fd, &iov, 1, append ? 0 : (s64)f->pos, append ? RWF_APPEND : 0));
 	if (r > 0 && append)
 		f->pos = pal_fstat(f->host_fd, &st) == 0 ? (u64)st.st_size : f->pos + (u64)r;
 	else if (r > 0)

@@ -36,7 +36,7 @@ static u64 pending_signals(struct process *p)
 static void counter_set(int fd, bool on)
 {
 	u64 n = 1;
-	ssize_t r = on ? pal_pwritev2(fd, &(struct iovec){ &n, sizeof(n) }, 1, -1, 0) : pal_read(fd, &n, sizeof(n));
+	ssize_t r = on ? at_once(pal_write(fd, &n, sizeof(n))) : at_once(pal_read(fd, &n, sizeof(n)));
 
 	(void)r; /* full or empty already: as wanted */
 }

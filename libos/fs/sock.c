@@ -10,7 +10,7 @@ static long sock_ioctl(struct file *f, unsigned cmd, u64 arg)
 	case FIONREAD:
 	case TIOCOUTQ:
 	case SIOCATMARK:
-		return pal_ioctl(f->host_fd, cmd, arg);
+		return at_once(pal_ioctl(f->host_fd, cmd, arg));
 	}
 	return -ENOTTY;
 }

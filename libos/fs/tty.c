@@ -61,7 +61,7 @@ int tty_set_controlling(struct process *p, int fd)
 	int r = pal_fstat(fd, &st);
 
 	if (r == 0)
-		r = pal_ioctl(fd, TIOCSCTTY, 0);
+		r = (int)at_once(pal_ioctl(fd, TIOCSCTTY, 0));
 	if (r == 0)
 		controlling_keep(p, fd, tty_device(dev_minor(st.st_rdev)));
 	return r;
@@ -79,11 +79,11 @@ void tty_attach(struct file *f, int host_fd, unsigned number)
 	f->host_fd = host_fd;
 	f->ops = &tty_file_ops;
 	f->priv = (void *)(uintptr_t)number;
-	if (f->flags & O_NONBLOCK && pal_fcntl(host_fd, F_SETFL, O_NONBLOCK) < 0)
+	if (f->flags & O_NONBLOCK && at_once(pal_fcntl(host_fd, F_SETFL, O_NONBLOCK)) < 0)
 		pal_log("tty: cannot be made non-blocking");
 	/* drivers/tty/tty_jobctrl.c, tty_open_proc_set_tty; not if it is another session's: the host says */
 	if (!(f->flags & O_NOCTTY) && session_leader(p) && !p->slot->tty && (f->flags & O_ACCMODE) != O_WRONLY &&
-	    pal_ioctl(host_fd, TIOCSCTTY, 0) == 0)
+	    at_once(pal_ioctl(host_fd, TIOCSCTTY, 0)) == 0)
 		controlling_keep(p, host_fd, tty_device(number));
 }
 
@@ -116,7 +116,7 @@ static long tty_give_up(struct file *f)
 
 	if (p->slot->tty != tty_device(tty_number(f)))
 		return -ENOTTY;
-	r = pal_ioctl(f->host_fd, TIOCNOTTY, 0);
+	r = at_once(pal_ioctl(f->host_fd, TIOCNOTTY, 0));
 	if (r < 0)
 		return r;
 	if (session_leader(p)) {
@@ -139,7 +139,7 @@ static long tty_take(struct file *f, u64 arg)
 		return 0;
 	if (!session_leader(p) || p->slot->tty || arg)
 		return -EPERM;
-	r = pal_ioctl(f->host_fd, TIOCSCTTY, 0);
+	r = at_once(pal_ioctl(f->host_fd, TIOCSCTTY, 0));
 	if (r == 0)
 		controlling_keep(p, f->host_fd, device);
 	return r;
@@ -150,7 +150,7 @@ static long tty_take(struct file *f, u64 arg)
 static long tty_get_group(struct file *f, u64 arg, unsigned cmd)
 {
 	s32 host, guest;
-	long r = pal_ioctl(f->host_fd, cmd, (u64)&host);
+	long r = at_once(pal_ioctl(f->host_fd, cmd, (u64)&host));
 
 	if (r < 0)
 		return r;
@@ -177,6 +177,14 @@ long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
 	switch (cmd) {
 	case TCGETS:
 	case TCGETS2:
+	case TIOCGWINSZ:
+	case TIOCOUTQ:
+	case FIONREAD:
+	case TIOCEXCL:
+	case TIOCNXCL:
+	case TIOCGEXCL:
+		return at_once(pal_ioctl(f->host_fd, cmd, arg));
+	/* These may wait: for output to drain, or for the foreground. */
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
@@ -187,13 +195,7 @@ long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
 	case TCSBRKP:
 	case TCXONC:
 	case TCFLSH:
-	case TIOCGWINSZ:
 	case TIOCSWINSZ:
-	case TIOCOUTQ:
-	case FIONREAD:
-	case TIOCEXCL:
-	case TIOCNXCL:
-	case TIOCGEXCL:
 		return restartable(pal_ioctl(f->host_fd, cmd, arg));
 	case TIOCGPGRP:
 	case TIOCGSID:
@@ -264,7 +266,7 @@ struct file *tty_file_from_host(int fd)
 	char name[32];
 	struct stat st;
 	struct file *f;
-	int r, flags = pal_fcntl(fd, F_GETFL, 0);
+	int r, flags = (int)at_once(pal_fcntl(fd, F_GETFL, 0));
 
 	r = pal_fstat(fd, &st);
 	if (r < 0 || flags < 0)

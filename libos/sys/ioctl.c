@@ -13,7 +13,8 @@ static long set_flag(struct file *f, int flag, bool on)
 	if (f->ops->setflags)
 		r = f->ops->setflags(f, flags);
 	else
-		r = f->host_fd < 0 ? 0 : pal_fcntl(f->host_fd, F_SETFL, (u64)(flags & (O_APPEND | O_NONBLOCK)));
+		r = f->host_fd < 0 ? 0 :
+		    (int)at_once(pal_fcntl(f->host_fd, F_SETFL, (u64)(flags & (O_APPEND | O_NONBLOCK))));
 	if (r >= 0)
 		atomic_store(&f->flags, flags);
 	return MIN(r, 0);
