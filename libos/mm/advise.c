@@ -68,10 +68,12 @@ int mm_advise(struct mm *mm, uintptr_t addr, size_t size, int advice)
 		err = -EINVAL;
 	if (!err)
 		err = pal_madvise(addr, end - addr, advice);
-	if (!err && advice == MADV_DONTFORK)
+	if (!err && advice == MADV_DONTFORK) {
+		mm->fork_differs = true;
 		vma_change(mm, addr, end, -1, VMA_DONTFORK, 0);
-	else if (!err && advice == MADV_DOFORK)
+	} else if (!err && advice == MADV_DOFORK) {
 		vma_change(mm, addr, end, -1, 0, VMA_DONTFORK);
+	}
 	mm_unlock(mm);
 	return err;
 }

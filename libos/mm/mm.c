@@ -190,6 +190,8 @@ void mm_fork_child(struct mm *mm)
 {
 	struct vma *v;
 
+	if (!mm->fork_differs && !mm->locked && !mm->lock_future)
+		return;
 	mm_lock(mm);
 	v = vma_next_from(mm, 0);
 	while (v) {

@@ -55,6 +55,7 @@ struct mm {
 	u64 total, locked, data; /* bytes mapped; mlock'ed; private and writable */
 	u64 peak;		/* highest total, for VmPeak */
 	bool lock_future;	/* mlockall(MCL_FUTURE) */
+	bool fork_differs;	/* some range was ever MADV_DONTFORK */
 	uintptr_t gap_from;	/* no gap of gap_size or more in [gap_from, mmap_top) */
 	size_t gap_size;
 	uintptr_t brk_start, brk, brk_limit;

@@ -29,7 +29,8 @@ void signal_init(struct process *p)
 
 void signal_thread_init(struct thread *t)
 {
-	memset(&t->sig, 0, sizeof(t->sig));
+	/* What the ring holds beyond head and tail means nothing. */
+	memset(&t->sig, 0, offsetof(struct sigthread, inbox.slot));
 	pending_init(&t->sig.pending);
 	t->sig.altstack.ss_flags = SS_DISABLE;
 }
@@ -37,15 +38,21 @@ void signal_thread_init(struct thread *t)
 /* After a fork parent is child itself, in the child's copy of the memory, and t is the caller; after a vfork neither. */
 void signal_fork(struct process *child, struct thread *t, const struct process *parent)
 {
-	struct sig_action action[SIG_COUNT];
 	const struct sigthread *self = &current()->sig;
 	u64 blocked = self->blocked, saved = self->saved_mask;
 	bool restore = self->restore_mask;
 	stack_t alt = self->altstack;
 
-	memcpy(action, parent->sig.action, sizeof(action));
-	signal_init(child);
-	memcpy(child->sig.action, action, sizeof(action));
+	/* After a fork child and parent are one struct, and the actions stand where they should. */
+	if (child == parent) {
+		mutex_init(&child->sig.lock);
+		pending_init(&child->sig.shared);
+		list_init(&child->sig.watchers);
+		child->sig.queued = 0;
+	} else {
+		signal_init(child);
+		memcpy(child->sig.action, parent->sig.action, sizeof(child->sig.action));
+	}
 	signal_thread_init(t);
 	t->sig.blocked = blocked;
 	t->sig.saved_mask = saved;

@@ -71,9 +71,9 @@ struct sigthread {
 	u64 waiting;		/* set of sigtimedwait in progress: such signals wake though blocked */
 	struct sigpending pending;
 	stack_t altstack;
-	struct inbox inbox;
 	struct siginfo fault;	/* of libos_upcall_fault, and what the frame shows */
 	u64 fault_trapno, fault_err, fault_cr2;
+	struct inbox inbox;	/* last: its ring is large and rarely written, so a fork need not copy it */
 };
 
 /* ---- signal/queue.c ---- */

@@ -59,7 +59,8 @@ static void reset_process(struct process *p, s32 pid)
 	memset(&p->children_usage, 0, sizeof(p->children_usage));
 	/* This memory is nobody else's now, whatever the parent shared. */
 	p->vfork_child = false;
-	p->mm->refs = 1;
+	if (p->mm->refs != 1)
+		p->mm->refs = 1;
 	p->did_exec = p->child_subreaper = false;
 	p->pdeathsig = 0;
 	p->exiting = p->exec_by = 0;
@@ -105,6 +106,7 @@ static long fork_with(const struct clone_request *a, s32 pid)
 	struct process *p = this_process();
 	struct child *c = child_add(p, pid, a->exit_signal);
 	struct area_slot *s = area_slot(pid);
+	bool locked;
 	u64 mask;
 	int host;
 
@@ -112,9 +114,10 @@ static long fork_with(const struct clone_request *a, s32 pid)
 		return -ENOMEM;
 	process_slot_init(pid, p, a->exit_signal);
 	mask = pal_signals_off();
-	fork_locks_take();
+	locked = fork_locks_take();
 	host = pal_fork(&s->host_pid);
-	fork_locks_release();
+	if (locked)
+		fork_locks_release();
 	if (host == 0)
 		fork_child(pid, a);
 	else if (host > 0)

@@ -22,14 +22,23 @@ static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 	memcpy(out, order, sizeof(order));
 }
 
-void fork_locks_take(void)
+/* The only thread of its memory finds every lock free, and so does its copy: no page need be copied for them. */
+static bool alone(const struct process *p)
+{
+	return p->nthreads == 1 && atomic_load(&p->mm->refs) == 1;
+}
+
+bool fork_locks_take(void)
 {
 	struct mutex *locks[LOCKS];
 
+	if (alone(this_process()))
+		return false;
 	locks_in_order(this_process(), locks);
 	for (unsigned i = 0; i < LOCKS; i++)
 		lock(locks[i]);
 	base_heap_lock();
+	return true;
 }
 
 void fork_locks_release(void)

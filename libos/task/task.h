@@ -92,7 +92,6 @@ struct thread {
 	struct process *proc;		/* immutable */
 	s32 tid;			/* immutable; guest tid (leased like pids) */
 	struct list sibling;		/* guarded by proc->lock */
-	struct sigthread sig;		/* see signal/signal.h */
 	u32 *clear_child_tid;		/* guest address; owner thread only */
 	void *robust_list;		/* guest address; owner thread only */
 	size_t robust_size;
@@ -108,6 +107,7 @@ struct thread {
 	} rseq;				/* as registered with the host; owner thread only */
 	int nice;
 	bool exiting;
+	struct sigthread sig;		/* see signal/signal.h; last, for its size */
 };
 
 static inline struct thread *current(void)
@@ -178,7 +178,7 @@ s32 task_fork_plain(void);
 long task_vfork(const struct clone_request *a);
 
 /* ---- task/fork_locks.c ---- */
-void fork_locks_take(void);
+bool fork_locks_take(void);	/* false: none was needed, and none is to be released */
 void fork_locks_release(void); /* in parent and child alike */
 
 /* ---- task/exec.c ---- */
