@@ -4,13 +4,15 @@
  *
  * One descriptor a level would let a deep tree exhaust them, so the walk is flat: the tree is moved into a scratch
  * directory, and each directory found inside another is moved up to the scratch directory too, under a number. A crash
- * leaves a scratch directory, whose name begins with a dot: store_sweep() deletes it in the same way.
+ * leaves a scratch directory, whose name begins with a dot: store_sweep() deletes it in the same way, unless it finds it
+ * locked (flock), as it is while somebody works on it.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,6 +115,8 @@ int store_delete_tree(int at, const char *name)
 	if (mkdirat(at, scratch, 0700))
 		return -errno;
 	fd = open_dir(at, scratch);
+	if (fd >= 0)
+		(void)!flock(fd, LOCK_EX | LOCK_NB);
 	err = fd < 0 ? fd : set_aside(at, name, fd, &count);
 	if (!err)
 		err = delete_numbers(fd, &count);

@@ -22,7 +22,7 @@
 struct finding {
 	const char *level; /* ok, warn, fail */
 	char text[512];
-	char hint[256];
+	char hint[320];
 };
 
 static void find(struct finding *f, const char *level, const char *text, const char *hint)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -39,7 +40,8 @@ static int mkdir_p(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-/* Write a file so that after a crash it is whole or absent: a temporary one, fsync, rename, fsync of the directory. */
+/* Write a file so that after a crash it is whole or absent: a temporary one, fsync, rename. That it is there at all after
+ * a crash takes an fsync of a directory, which is the caller's to choose. */
 static int write_file(int dir, const char *name, const char *text)
 {
 	char temporary[80];
@@ -61,8 +63,6 @@ static int write_file(int dir, const char *name, const char *text)
 		err = -errno;
 	if (err)
 		unlinkat(dir, temporary, 0);
-	else if (fsync(dir))
-		err = -errno;
 	return err;
 }
 
@@ -133,21 +133,38 @@ static int open_boxes(int store)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Who makes or removes a directory with a dot holds its flock, so that one in use differs from one left over. */
+static int hold(int at, const char *name)
+{
+	struct stat st;
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	/* Swept between its making and now? */
+	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) || !st.st_nlink) {
+		close(fd);
+		return -EBUSY;
+	}
+	return fd;
+}
+
 void store_sweep(int store)
 {
 	int fd = open_boxes(store);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
-	struct stat st;
 
 	if (!d)
 		return;
 	while ((e = readdir(d))) {
 		if (e->d_name[0] != '.' || !strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		/* A young one is no leftover: somebody is just making or deleting it. */
-		if (!fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) && st.st_ctime + 60 < time(NULL))
-			store_delete_tree(fd, e->d_name);
+		int held = hold(fd, e->d_name);
+		if (held < 0)
+			continue;
+		store_delete_tree(fd, e->d_name);
+		close(held);
 	}
 	closedir(d);
 }
@@ -189,16 +206,6 @@ static int check_format(int tree, char *why)
 	return err ? say(why, err, "the store's file system cannot hold user.* attributes%s", "") : 0;
 }
 
-static int sync_dir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fsync(fd);
-
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 static int fill(int dir, const struct box_spec *spec, char *why)
 {
 	static const char *const dirs[] = { "tree", "tree/layers", "tree/work" };
@@ -221,9 +228,6 @@ static int fill(int dir, const struct box_spec *spec, char *why)
 	if (tree < 0)
 		return -errno;
 	err = check_format(tree, why);
-	/* Directories first, then that which holds them; not syncfs(2), which waits for the whole host's writing. */
-	if (!err && (sync_dir(tree, "layers") || sync_dir(tree, "work") || fsync(tree) || fsync(dir)))
-		err = say(why, -errno, "cannot make sandbox %s in the store", spec->name);
 	close(tree);
 	return err;
 }
@@ -231,14 +235,17 @@ static int fill(int dir, const struct box_spec *spec, char *why)
 static int make_temporary(int boxes, char *name, size_t size)
 {
 	unsigned id;
+	int fd = -EBUSY;
 
-	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
-		return -EIO;
-	snprintf(name, size, ".making-%08x", id);
-	if (mkdirat(boxes, name, 0700))
-		return -errno;
-	int fd = openat(boxes, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	for (int i = 0; i < 10 && (fd == -EBUSY || fd == -ENOENT); i++) {
+		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+			return -EIO;
+		snprintf(name, size, ".making-%08x", id);
+		if (mkdirat(boxes, name, 0700))
+			return -errno;
+		fd = hold(boxes, name);
+	}
+	return fd;
 }
 
 int store_create(int store, const struct box_spec *spec, char *why)
@@ -336,7 +343,7 @@ int store_remove(int store, const char *name, char *why)
 {
 	char aside[80];
 	unsigned id;
-	int boxes, err = 0;
+	int boxes, held, err = 0;
 
 	if (!paths_name_ok(name))
 		return say(why, -EINVAL, "sandbox %s", name);
@@ -346,12 +353,15 @@ int store_remove(int store, const char *name, char *why)
 	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
 		err = -EIO;
 	snprintf(aside, sizeof(aside), ".removing-%08x", id);
+	held = hold(boxes, name);
 	if (!err && renameat(boxes, name, boxes, aside))
 		err = -errno;
 	if (!err && fsync(boxes))
 		err = -errno;
 	if (!err)
 		err = store_delete_tree(boxes, aside);
+	if (held >= 0)
+		close(held);
 	close(boxes);
 	return err ? say(why, err, "cannot remove sandbox %s", name) : 0;
 }

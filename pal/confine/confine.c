@@ -25,6 +25,11 @@
 #include <unistd.h>
 #include "pal/confine/impl.h"
 
+/* What to do where user namespaces, or mounts in them, are refused. */
+#define USERNS_HINT                                                                                                  \
+	"allow unprivileged user namespaces: user.max_user_namespaces above 0, kernel.unprivileged_userns_clone=1 "   \
+	"(older Debian), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); in a container, its seccomp profile"
+
 #define ON_A 1u
 #define ON_B 2u
 #define ON_NONE 4u
@@ -186,6 +191,8 @@ static void child_fail(struct confine_state *st, const char *what, int err)
 
 	r.note = *n;
 	r.note.err = -err;
+	if (n->host_lacks && !n->hint[0])
+		snprintf(r.note.hint, sizeof(r.note.hint), "%s", USERNS_HINT);
 	snprintf(r.note.text, sizeof(r.note.text), "cannot %s: %.200s%s%s", what, n->text,
 		 n->text[0] ? ": " : "", strerror(-err));
 	if (report_send(st->report, &r, -1))
@@ -342,6 +349,8 @@ int confine_spawn(const struct confine_spec *spec, struct confine_child *child, 
 	err = child->pid < 0 ? -errno : 0;
 	if (err) {
 		note->host_lacks = spec->rung == GRANT_RUNG_A;
+		if (note->host_lacks)
+			snprintf(note->hint, sizeof(note->hint), "%s", USERNS_HINT);
 		note->err = -err;
 		snprintf(note->text, sizeof(note->text), "cannot create a process%s: %s",
 			 spec->rung == GRANT_RUNG_A ? " in new namespaces" : "", strerror(-err));

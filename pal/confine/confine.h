@@ -26,7 +26,7 @@ struct sock_filter;
 /* A failure told to a person: what was tried and why it failed; what to do about it. Empty strings: nothing to say. */
 struct confine_note {
 	char text[320];
-	char hint[256];
+	char hint[320];
 	int err;	/* the errno behind it */
 	bool host_lacks; /* the host does not offer this rung; a weaker one may work */
 };

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,6 +108,19 @@ static void case_sweep(int store)
 	close(tree);
 	shell("test -z \"$(ls -A store/boxes/kept/tree/work)\"");
 	test_case("store what crashes left is swept, what is whole stays");
+
+	/* Made and removed while somebody sweeps without a pause. */
+	pid_t sweeper = fork();
+	if (sweeper == 0)
+		for (;;)
+			store_sweep(store);
+	for (int i = 0; i < 100; i++) {
+		struct box_spec t = spec_of("brief");
+		CHECK(!store_create(store, &t, why) && !store_remove(store, "brief", why));
+	}
+	kill(sweeper, SIGKILL);
+	waitpid(sweeper, NULL, 0);
+	test_case("store a sweep leaves alone what is being made or removed");
 }
 
 static void case_damage(int store)
