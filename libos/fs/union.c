@@ -95,7 +95,7 @@ static int find_identity(struct ufs *u, int dir)
 	u->host_gid = st.st_gid;
 	u->uid = g->uid;
 	u->gid = g->gid;
-	u->one_owner = g->uid == 0 && st.st_uid != 0;
+	u->guest_root = g->uid == 0;
 	return 0;
 }
 

@@ -200,7 +200,7 @@ static bool native_identity(const struct ufs *u, const struct cred *c)
 {
 	const struct grant *g = pal_grant();
 
-	return !u->one_owner && c->fsuid == u->uid && c->fsgid == u->gid && c->ngroups == g->ngroups &&
+	return !u->guest_root && c->fsuid == u->uid && c->fsgid == u->gid && c->ngroups == g->ngroups &&
 	       !memcmp(c->groups, g->groups, c->ngroups * sizeof(c->groups[0]));
 }
 

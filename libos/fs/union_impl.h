@@ -30,7 +30,7 @@ struct ufs {
 	int layer[GRANT_LAYERS_MAX];	/* immutable: host directories */
 	int work;			/* immutable: where to stage, -1: no staging */
 	bool has_base;			/* immutable: layer 0 is not ours: read-only, its sticky bits are real */
-	bool one_owner;			/* immutable: the guest is root, the host user is not */
+	bool guest_root;		/* immutable: may all inside; to the host it has no power over modes */
 	u64 main_dev;			/* immutable: the device whose inode numbers stay as they are */
 	u32 host_uid, host_gid;		/* immutable: who we are to the host */
 	u32 uid, gid;			/* immutable: who that is to the guest */

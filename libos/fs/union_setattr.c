@@ -10,7 +10,7 @@ bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host
 {
 	bool differs;
 
-	*host_mode = union_host_mode(a->mode, u->one_owner, &differs);
+	*host_mode = union_host_mode(a->mode, u->guest_root, &differs);
 	return differs || a->uid != u->uid || a->gid != u->gid;
 }
 
