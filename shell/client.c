@@ -385,6 +385,23 @@ int box_signal(const struct box *box, int sig)
 	return err;
 }
 
+void box_discard(const struct box *box)
+{
+	struct json_object *p = json_object_new_object();
+	struct client_reply reply = {0};
+	struct client *c;
+
+	json_object_object_add(p, "timeout", json_object_new_int(0));
+	if (client_open(&c, box->path)) {
+		json_object_put(p);
+		return;
+	}
+	/* If this fails, the monitor ends by itself when nothing has run for a while. */
+	if (client_call(c, "org.gsh.Box.Shutdown", p, NULL, 0, &reply) == 0)
+		client_reply_free(&reply);
+	client_close(c);
+}
+
 void box_close(struct box *box)
 {
 	client_close(box->conn);

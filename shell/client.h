@@ -79,6 +79,8 @@ int box_ended(struct box *box, int *status) MUST_CHECK;
 /* A signal for the command's process group, on a connection of its own. 0 or -errno, unsaid: the
  * command may have ended just now, and then that is what there is to say. */
 int box_signal(const struct box *box, int sig) MUST_CHECK;
+/* End a throwaway sandbox in which nothing was started. */
+void box_discard(const struct box *box);
 void box_close(struct box *box);
 
 #endif

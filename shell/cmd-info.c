@@ -52,28 +52,6 @@ static int add_live(const char *sandbox, struct json_object *row)
 	return 0;
 }
 
-/* The words of each session's command as one line. */
-static void join_words(struct json_object *sessions)
-{
-	size_t i, j;
-
-	for (i = 0; i < json_object_array_length(sessions); i++) {
-		struct json_object *item = json_object_array_get_idx(sessions, i), *words;
-		char line[1024] = "";
-
-		if (!json_object_object_get_ex(item, "argv", &words) ||
-		    !json_object_is_type(words, json_type_array))
-			continue;
-		for (j = 0; j < json_object_array_length(words); j++) {
-			size_t len = strlen(line);
-
-			snprintf(line + len, sizeof(line) - len, "%s%s", j ? " " : "",
-				 json_object_get_string(json_object_array_get_idx(words, j)));
-		}
-		json_object_object_add(item, "argv", json_object_new_string(line));
-	}
-}
-
 static int print_text(struct json_object *row)
 {
 	static const struct column columns[] = {
@@ -92,7 +70,7 @@ static int print_text(struct json_object *row)
 	json_object_object_get_ex(row, "sessions", &sessions);
 	if (!sessions || !json_object_array_length(sessions))
 		return show_done();
-	join_words(sessions);
+	show_words(sessions, "argv", NULL);
 	return show_list(false, "sessions", sessions, columns,
 			 sizeof(columns) / sizeof(columns[0]));
 }

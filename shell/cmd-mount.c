@@ -78,7 +78,7 @@ static int start_gfs(const char *path)
 
 	if (err)
 		return fail(FAIL_HOST, program, "%s", strerror(-err));
-	err = place_run(argv);
+	err = place_run(argv, false);
 	if (err < 0)
 		return fail(FAIL_NO, program, "%s", strerror(-err));
 	if (err)
@@ -91,8 +91,9 @@ static int exec(const struct call *call)
 	char path[PATH_MAX];
 	int mounted, result;
 
-	if (place_mount(path, sizeof(path)) < 0)
-		return fail(FAIL_USAGE, "GSH_MOUNT", "the path is too long");
+	result = place_mount(path, sizeof(path));
+	if (result)
+		return result;
 	mounted = place_mounted(path);
 	if (mounted <= 0) {
 		result = mounted < 0 ? place_unmount(path) : 0;

@@ -24,10 +24,10 @@ static int print_line(const char *text)
 static int mount_path(const char *sandbox, char *buf, size_t size)
 {
 	char mount[4096];
-	int n;
+	int result = place_mount(mount, sizeof(mount)), n;
 
-	if (place_mount(mount, sizeof(mount)) < 0)
-		return fail(FAIL_NO, "GSH_MOUNT", "the path is too long");
+	if (result)
+		return result;
 	n = snprintf(buf, size, "%s/%s/root", mount, sandbox);
 	return n < 0 || (size_t)n >= size ? fail(FAIL_NO, "GSH_MOUNT", "the path is too long") : 0;
 }

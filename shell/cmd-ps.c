@@ -36,6 +36,9 @@ static int exec(const struct call *call)
 		return result;
 	/* A sandbox that does not run has no processes; that is an answer. */
 	items = result ? json_object_new_array() : json_object_get(reply_items(reply));
+	/* The kernel's way to show one that has no words: its pid 1, or a zombie. */
+	if (!opt_given(call, OPT_JSON))
+		show_words(items, "cmdline", "comm");
 	result = show_list(opt_given(call, OPT_JSON), "ps", items, columns,
 			   sizeof(columns) / sizeof(columns[0]));
 	json_object_put(items);

@@ -56,9 +56,9 @@ static int sweep(bool all, size_t *running)
 static int leave_nothing(void)
 {
 	char mount[4096];
-	int result = 0;
+	int result = place_mount(mount, sizeof(mount));
 
-	if (place_mount(mount, sizeof(mount)) == 0)
+	if (!result)
 		result = place_unmount(mount);
 	return daemon_end() ? -FAIL_NO : result;
 }

@@ -11,10 +11,9 @@ static const struct opt opts[] = {
 static int exec(const struct call *call)
 {
 	char path[PATH_MAX];
+	int result = place_mount(path, sizeof(path));
 
-	if (place_mount(path, sizeof(path)) < 0)
-		return fail(FAIL_USAGE, "GSH_MOUNT", "the path is too long");
-	return place_unmount(path);
+	return result ? result : place_unmount(path);
 }
 
 const struct cmd cmd_umount = {

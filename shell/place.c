@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gshd/client/paths.h"
 #include "shell/shell.h"
 
 int place_beside(const char *name, char *buf, size_t size)
@@ -32,16 +33,14 @@ int place_beside(const char *name, char *buf, size_t size)
 
 int place_mount(char *buf, size_t size)
 {
-	const char *set = getenv("GSH_MOUNT"), *runtime = getenv("XDG_RUNTIME_DIR");
+	struct paths paths;
+	char why[1024];
 	int n;
 
-	if (set && *set)
-		n = snprintf(buf, size, "%s", set);
-	else if (runtime && *runtime == '/')
-		n = snprintf(buf, size, "%s/gfs", runtime);
-	else
-		n = snprintf(buf, size, "/tmp/gsh-%u/gfs", (unsigned int)getuid());
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+	if (paths_find(&paths, why, sizeof(why)))
+		return fail(FAIL_USAGE, "settings", "%s", why);
+	n = snprintf(buf, size, "%s", paths.mount);
+	return n >= (int)size ? fail(FAIL_USAGE, "GSH_MOUNT", "%s", strerror(ENAMETOOLONG)) : 0;
 }
 
 /* The kernel writes space, tab, newline and backslash of a path as three octal digits
@@ -117,7 +116,7 @@ int place_mounted(const char *path)
 	return found;
 }
 
-int place_run(char *const *argv)
+int place_run(char *const *argv, bool quiet)
 {
 	extern char **environ;
 	posix_spawn_file_actions_t actions;
@@ -127,6 +126,8 @@ int place_run(char *const *argv)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (quiet)
+		posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	/* gfs lives on: it must not hold our caller's pipes. */
 	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	err = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
@@ -149,9 +150,9 @@ int place_unmount(const char *path)
 		return 0;
 	/* A dead mount ("Transport endpoint is not connected") has no data to lose. A live one is
 	 * read-only, and its daemon ends when the last file is closed. */
-	result = mounted > 0 ? place_run(gently) : 1;
+	result = mounted > 0 ? place_run(gently, true) : 1;
 	if (result)
-		result = place_run(lazily);
+		result = place_run(lazily, false);
 	if (result == -ENOENT) {
 		fail(FAIL_HOST, path, "cannot unmount: fusermount3 is not installed");
 		hint("install the package fuse3");

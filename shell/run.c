@@ -263,6 +263,8 @@ int run_command(const struct run *run)
 		result = begin_shell(&box, &conf, &env, cwd, &t, tty);
 	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty)) > 0)
 		result = exec_failed(result, run->argv[0]);
+	if (result && run->throwaway)
+		box_discard(&box);
 	if (!result)
 		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box);
 	env_free(&env);

@@ -183,6 +183,9 @@ int show_json(const char *schema, struct json_object *object) MUST_CHECK;
 /* A field of an item as text, with control characters escaped as in C. Into buf. */
 const char *show_field(struct json_object *item, const char *key, char *buf,
 		       size_t size) MUST_CHECK;
+/* For text: make one line of the list of words under `key` of each item; of an empty one the field
+ * `otherwise` in brackets, if that is not NULL. */
+void show_words(struct json_object *items, const char *key, const char *otherwise);
 /* Flush stdout; a failure (full disk, closed pipe) is a failure of the verb. */
 int show_done(void) MUST_CHECK;
 
@@ -190,12 +193,13 @@ int show_done(void) MUST_CHECK;
 
 /* The path of a program that was built or installed beside gsh. -errno. */
 int place_beside(const char *name, char *buf, size_t size) MUST_CHECK;
-/* The mount point of gfs (GSH_MOUNT, or the default). -errno. */
+/* The mount point of gfs. 0 or a failure. */
 int place_mount(char *buf, size_t size) MUST_CHECK;
 /* 1 mounted and answering, 0 not mounted, -ENOTCONN mounted but dead, -errno. */
 int place_mounted(const char *path) MUST_CHECK;
-/* Run a program with stdio on /dev/null (but stderr) and wait: its exit status or -errno. */
-int place_run(char *const *argv) MUST_CHECK;
+/* Run a program with stdin and stdout, and stderr too if `quiet`, on /dev/null, and wait: its exit
+ * status or -errno. */
+int place_run(char *const *argv, bool quiet) MUST_CHECK;
 /* Unmount gfs if it is mounted; 0, or a failure that has been said. */
 int place_unmount(const char *path) MUST_CHECK;
 

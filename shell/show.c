@@ -112,6 +112,29 @@ static void table_for_scripts(struct json_object *items, const struct column *co
 			       j + 1 == ncols ? '\n' : '\t');
 }
 
+void show_words(struct json_object *items, const char *key, const char *otherwise)
+{
+	char line[4096], name[64];
+	size_t i, j;
+
+	for (i = 0; i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i), *words = NULL;
+		size_t len = 0;
+
+		if (!json_object_object_get_ex(item, key, &words) ||
+		    !json_object_is_type(words, json_type_array))
+			continue;
+		line[0] = '\0';
+		for (j = 0; j < json_object_array_length(words) && len < sizeof(line); j++)
+			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s", j ? " " : "",
+						json_object_get_string(json_object_array_get_idx(words, j)));
+		if (!len && otherwise)
+			snprintf(line, sizeof(line), "[%s]",
+				 show_field(item, otherwise, name, sizeof(name)));
+		json_object_object_add(item, key, json_object_new_string(line));
+	}
+}
+
 int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols,
 	      size_t ncols)
 {
