@@ -189,6 +189,10 @@ static void words(void)
 	ok(!strcmp(b, here));
 	snprintf(text, sizeof(text), "%s", t_read_file(proc(pid, "status")));
 	ok(atoi(field(text, "PPid:")) == getpid());
+	for (int i = 0; i < 2000 && field(text, "State:")[0] != 'S'; i++) {
+		t_sleep_ms(1);
+		snprintf(text, sizeof(text), "%s", t_read_file(proc(pid, "status")));
+	}
 	ok(field(text, "State:")[0] == 'S');
 	kill(pid, SIGSTOP);
 	waitpid(pid, NULL, WUNTRACED);

@@ -40,6 +40,18 @@ static const char *from_master(int fd, const char *until)
 	return b;
 }
 
+/* What is written to the master reaches the line discipline a moment later. */
+static void wait_input(int fd, int want)
+{
+	int n = 0;
+
+	for (int i = 0; i < 2000 && n < want; i++) {
+		must(ioctl(fd, FIONREAD, &n));
+		if (n < want)
+			t_sleep_ms(1);
+	}
+}
+
 static void pair(void)
 {
 	int m = must(posix_openpt(O_RDWR | O_NOCTTY));
@@ -77,6 +89,7 @@ static void pair(void)
 	eq(read(s, b, 63), 2);
 	int n;
 	must(write(m, "abc", 3));
+	wait_input(s, 3);
 	eq(ioctl(s, FIONREAD, &n), 0);
 	eq(n, 3);
 	eq(tcflush(s, TCIFLUSH), 0);

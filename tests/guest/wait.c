@@ -115,8 +115,10 @@ static void stopping(void)
 {
 	int st;
 	siginfo_t si;
-	pid_t pid = t_fork(sleeper, NULL);
+	struct gate g;
 
+	gate_init(&g);
+	pid_t pid = t_fork(sleeper, NULL);
 	eq(kill(pid, SIGSTOP), 0);
 	eq(waitpid(pid, &st, WUNTRACED) == pid, 1);
 	eqs(t_status(st), "stopped by SIGSTOP");
@@ -146,6 +148,7 @@ static void stopping(void)
 	pid = must(fork());
 	if (pid == 0) {
 		raise(SIGSTOP);
+		gate_wait(&g);
 		_exit(12);
 	}
 	eq(waitpid(pid, &st, WUNTRACED) == pid, 1);
@@ -154,6 +157,7 @@ static void stopping(void)
 	eq(waitid(P_PID, pid, &si, WCONTINUED), 0);
 	eq(si.si_code, CLD_CONTINUED);
 	eq(si.si_status, SIGCONT);
+	gate_open(&g);
 	eqs(t_wait(pid), "exit 12");
 	/* SIGCONT goes on even when blocked or ignored. */
 	pid = must(fork());
