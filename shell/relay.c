@@ -94,7 +94,8 @@ static enum keys choose_keys(struct session *s)
 		return KEYS_NONE;
 	}
 	if (s->piped)
-		return !tcgetattr(s->tty->in, &attr) && attr.c_lflag & ICANON ? KEYS_LINES : KEYS_NONE;
+		return tcgetattr(s->tty->in, &attr) || !(attr.c_lflag & ICANON) ? KEYS_NONE
+										: KEYS_LINES;
 	if (!s->tty->raw && (tty_raw(s->tty) < 0 || send_size(s) < 0))
 		return KEYS_NONE;
 	return KEYS_RAW;

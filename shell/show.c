@@ -125,9 +125,12 @@ void show_words(struct json_object *items, const char *key, const char *otherwis
 		    !json_object_is_type(words, json_type_array))
 			continue;
 		line[0] = '\0';
-		for (j = 0; j < json_object_array_length(words) && len < sizeof(line); j++)
-			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s", j ? " " : "",
-						json_object_get_string(json_object_array_get_idx(words, j)));
+		for (j = 0; j < json_object_array_length(words) && len < sizeof(line); j++) {
+			struct json_object *word = json_object_array_get_idx(words, j);
+
+			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s",
+						j ? " " : "", json_object_get_string(word));
+		}
 		if (!len && otherwise)
 			snprintf(line, sizeof(line), "[%s]",
 				 show_field(item, otherwise, name, sizeof(name)));
