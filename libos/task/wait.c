@@ -41,21 +41,28 @@ static struct child *child_by_pid(struct process *p, s32 pid)
 	return NULL;
 }
 
+/* pid ended without a word (SIGKILL, a fault of the host's): do now what it would have done itself. */
+static void ended_unsaid(s32 pid, struct area_slot *s)
+{
+	unsigned n = s->nthreads;
+
+	atomic_store(&s->state, AREA_ZOMBIE);
+	task_orphan_children(pid);
+	atomic_sub(&the_area->nprocs, 1);
+	atomic_sub(&the_area->nthreads, n);
+	for (s32 id = n > 1 ? area_next(1, true) : 0; id; id = area_next(id + 1, true))
+		if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid)
+			area_free_id(id);
+}
+
 void task_reaped(s32 pid)
 {
 	struct area_slot *s = area_process(pid);
 
 	if (!s)
 		return;
-	/* Ended without a word (SIGKILL, a fault of the host's): do now what it would have done itself. */
-	if (s->state != AREA_ZOMBIE) {
-		task_orphan_children(pid);
-		atomic_sub(&the_area->nprocs, 1);
-		atomic_sub(&the_area->nthreads, s->nthreads);
-		for (s32 id = area_next(1, true); id && s->nthreads > 1; id = area_next(id + 1, true))
-			if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid)
-				area_free_id(id);
-	}
+	if (s->state != AREA_ZOMBIE)
+		ended_unsaid(pid, s);
 	area_free_id(pid);
 }
 
@@ -238,6 +245,8 @@ void task_child_event(const struct siginfo *host)
 	unlock(&p->lock);
 	if (job && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
 		return;
+	if (!job && s && s->state != AREA_ZOMBIE)
+		ended_unsaid(info.si_pid, s);
 	if (!job && reaps_silently(p))
 		reap_silently(p);
 	if (info.si_signo)
