@@ -2,147 +2,142 @@
 /*
  * Deleting a tree that a sandbox wrote: any names, any modes, any depth, perhaps changing as we look.
  *
- * One descriptor a level would let a deep tree exhaust them, so the walk is flat: the tree is moved into a scratch
- * directory, and each directory found inside another is moved up to the scratch directory too, under a number. A crash
- * leaves a scratch directory, whose name begins with a dot: store_sweep() deletes it in the same way, unless it finds it
- * locked (flock), as it is while somebody works on it.
+ * One descriptor a level would let a deep tree exhaust them, so the tree is made flat as it goes: what is found two
+ * levels down and cannot be removed at once is moved to the first level under a name of its own, and the first level is
+ * looked through again until it is empty. Nothing is ever outside the directory that is deleted.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "gshd/store.h"
+
+/* The top of a deletion, and names in it that are not taken. */
+struct flat {
+	int top;
+	unsigned salt, count;
+};
 
 /* Open a directory of ours, whatever its mode, and make it one that can be emptied. */
 static int open_dir(int at, const char *name)
 {
 	char path[32];
 	int fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int dir;
 
 	if (fd < 0)
 		return -errno;
 	/* fchmod takes no O_PATH descriptor, and chmod by name would follow a link that came meanwhile. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (chmod(path, 0700)) {
-		int err = -errno;
-		close(fd);
-		return err;
-	}
-	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = dir < 0 ? -errno : dir;
+	dir = chmod(path, 0700) ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		dir = -errno;
 	close(fd);
-	return err;
+	return dir;
 }
 
-/* Move directory `name` of `from` to the scratch directory as the next number. */
-static int set_aside(int from, const char *name, int scratch, unsigned *count)
+static DIR *open_stream(int at, const char *name)
 {
-	char number[16];
+	int fd = open_dir(at, name);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd < 0)
+		errno = -fd;
+	else if (!d)
+		close(fd);
+	return d;
+}
+
+/* The next entry that is neither "." nor "..". */
+static const char *next_name(DIR *d)
+{
+	struct dirent *e;
+
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			return e->d_name;
+	return NULL;
+}
+
+static int move_up(struct flat *f, int from, const char *name)
+{
+	char number[32];
 	int fd = open_dir(from, name);	/* moving changes its "..": it must be writable */
 
 	if (fd < 0)
 		return fd;
 	close(fd);
-	snprintf(number, sizeof(number), "%u", *count);
-	if (renameat(from, name, scratch, number))
-		return -errno;
-	++*count;
-	return 0;
+	snprintf(number, sizeof(number), ".gsh-%08x-%u", f->salt, f->count++);
+	return renameat2(from, name, f->top, number, RENAME_NOREPLACE) && errno != ENOENT ? -errno : 0;
 }
 
-static int delete_entry(int dir, const char *name, int scratch, unsigned *count)
+/* 0: gone. -ENOTEMPTY: a directory with something in it. */
+static int remove_one(int at, const char *name)
 {
-	if (!unlinkat(dir, name, 0) || errno == ENOENT)
+	if (!unlinkat(at, name, 0) || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR)
 		return -errno;
-	if (!unlinkat(dir, name, AT_REMOVEDIR))
-		return 0;
-	return set_aside(dir, name, scratch, count);
+	return unlinkat(at, name, AT_REMOVEDIR) && errno != ENOENT ? -errno : 0;
 }
 
-static int empty_into(int fd, int scratch, unsigned *count)
+/* Remove `name` of the top, a directory: its files go, its directories come up. */
+static int flatten(struct flat *f, const char *name)
 {
-	struct dirent *e;
+	DIR *d = open_stream(f->top, name);
+	const char *inner;
 	int err = 0;
-	DIR *d = fdopendir(fd);
 
-	if (!d) {
-		err = -errno;
-		close(fd);
-		return err;
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (inner = next_name(d))) {
+		err = remove_one(dirfd(d), inner);
+		if (err == -ENOTEMPTY)
+			err = move_up(f, dirfd(d), inner);
 	}
-	while (!err && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			err = delete_entry(fd, e->d_name, scratch, count);
 	closedir(d);
-	return err;
+	return err ? err : remove_one(f->top, name);
 }
 
-static int delete_numbers(int scratch, unsigned *count)
+int store_empty(int at, const char *name)
 {
-	char number[16];
+	struct flat f = { 0 };
+	DIR *d = open_stream(at, name);
+	const char *inner;
+	bool again = true;
 	int err = 0;
 
-	for (unsigned i = 0; i < *count && !err; i++) {
-		snprintf(number, sizeof(number), "%u", i);
-		int fd = open_dir(scratch, number);
-		err = fd < 0 ? fd : empty_into(fd, scratch, count);
-		if (!err && unlinkat(scratch, number, AT_REMOVEDIR))
-			err = -errno;
+	if (!d)
+		return -errno;
+	f.top = dirfd(d);
+	if (getrandom(&f.salt, sizeof(f.salt), 0) != (ssize_t)sizeof(f.salt))
+		err = -EIO;
+	while (again && !err) {
+		again = false;
+		rewinddir(d);
+		while (!err && (inner = next_name(d))) {
+			err = remove_one(f.top, inner);
+			if (err == -ENOTEMPTY)
+				err = flatten(&f, inner);
+			if (err == -ENOTEMPTY)
+				err = 0;	/* something came in meanwhile: next time */
+			again = true;
+		}
 	}
+	closedir(d);
 	return err;
 }
 
 int store_delete_tree(int at, const char *name)
 {
-	char scratch[32];
-	unsigned count = 0, id;
-	int err, fd;
+	int err = remove_one(at, name);
 
-	if (!unlinkat(at, name, 0) || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR)
-		return -errno;
-	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
-		return -EIO;
-	snprintf(scratch, sizeof(scratch), ".deleting-%08x", id);
-	if (mkdirat(at, scratch, 0700))
-		return -errno;
-	fd = open_dir(at, scratch);
-	if (fd >= 0)
-		(void)!flock(fd, LOCK_EX | LOCK_NB);
-	err = fd < 0 ? fd : set_aside(at, name, fd, &count);
-	if (!err)
-		err = delete_numbers(fd, &count);
-	if (fd >= 0)
-		close(fd);
-	if (unlinkat(at, scratch, AT_REMOVEDIR) && !err)
-		err = -errno;
-	return err;
-}
-
-int store_empty(int at, const char *name)
-{
-	struct dirent *e;
-	int err = 0;
-	int fd = open_dir(at, name);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d) {
-		err = fd < 0 ? fd : -errno;
-		if (fd >= 0)
-			close(fd);
+	if (err != -ENOTEMPTY)
 		return err;
-	}
-	while (!err && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			err = store_delete_tree(fd, e->d_name);
-	closedir(d);
-	return err;
+	err = store_empty(at, name);
+	return err ? err : remove_one(at, name);
 }
