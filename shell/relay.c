@@ -178,6 +178,17 @@ static int take_bytes(struct session *s)
 	return got > 0 ? take_frame(s, &f) : got ? got : -EPIPE;
 }
 
+/* A monitor that takes no more has closed its side: its last words may wait to be read. */
+static int flush(struct session *s)
+{
+	int err = outbox_flush(&s->out, s->sock);
+
+	if (err != -EPIPE && err != -ECONNRESET)
+		return err;
+	s->out.len = 0;
+	return 0;
+}
+
 static int take_signal(struct session *s, int sig)
 {
 	int err;
@@ -194,7 +205,7 @@ static int take_signal(struct session *s, int sig)
 		 * that is orphaned, as this one is inside. */
 		err = s->piped ? send_signal(s, SIGSTOP) : 0;
 		if (!err)
-			err = outbox_flush(&s->out, s->sock);
+			err = flush(s);
 		tty_restore(s->tty);
 		signals_stop_self();
 		return err ? err : s->piped ? send_signal(s, SIGCONT) : 0;
@@ -227,9 +238,7 @@ static int turn(struct session *s)
 		err = take_keys(s, keys, p[2].revents);
 	if (!err && !s->over && (ready || (p[0].revents & (POLLIN | POLLHUP | POLLERR))))
 		err = take_bytes(s);
-	if (!err)
-		err = outbox_flush(&s->out, s->sock);
-	return err;
+	return err ? err : flush(s);
 }
 
 /* The last words ("detach", "hang up") must reach the monitor even if its socket is full just now.

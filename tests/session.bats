@@ -59,6 +59,9 @@ at_terminal() {
 	at_terminal much_output_arrives_whole
 	at_terminal much_input_arrives_whole
 }
+@test "a command that ends at once has its status" {
+	at_terminal quick_ends_are_not_lost
+}
 @test "gsh ends with its terminal" {
 	at_terminal hang_up_ends_gsh
 }

@@ -85,6 +85,9 @@ at_terminal() {
 		rm -rf "$GSH_RUNTIME"
 	done
 }
+@test "a command that ends at once has its status" {
+	at_terminal quick_ends_are_not_lost
+}
 @test "gsh ends with its terminal" {
 	at_terminal hang_up_ends_gsh
 }

@@ -5,6 +5,9 @@
  * Every operation is printed with its result, then the tree: so that a run on the host and a run in a sandbox, on equal
  * trees, can be compared byte by byte. Names are few, so that operations meet. Worker processes share the operations in
  * turns, one after another, so that each works with what it knew before the others changed it.
+ *
+ * With PLAIN in the environment the tree is shown without what the kernel's own overlayfs cannot know of it: modes and
+ * numbers.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,6 +24,7 @@
 #define WORKERS_MAX 8
 
 static unsigned long long state;
+static int plain;
 
 static unsigned rnd(unsigned n)
 {
@@ -197,8 +201,8 @@ static void show(const char *p)
 			printf("%s: lstat %s\n", child, strerrorname_np(errno));
 			continue;
 		}
-		printf("%s %o", child, st.st_mode);
-		if (st.st_ino != e[i]->d_ino)
+		printf("%s %o", child, plain ? st.st_mode & S_IFMT : st.st_mode);
+		if (!plain && st.st_ino != e[i]->d_ino)
 			printf(" (listed under another number)");
 		if (st.st_mtim.tv_nsec == 7)
 			printf(" mtime %ld", (long)st.st_mtim.tv_sec);
@@ -241,6 +245,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	umask(022);
+	plain = getenv("PLAIN") != NULL;
 	state = strtoull(argv[2], NULL, 0);
 	count = atoi(argv[3]);
 	for (int i = 0; i < workers; i++) {
