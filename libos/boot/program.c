@@ -9,7 +9,7 @@
 #include "libos/mm/mm.h"
 #include "libos/entry/entry.h"
 #include "libos/sys/user.h"
-#include "libos/fs/kinds.h"
+#include "libos/task/busy.h"
 
 #define STRING_MAX (128ul << 10)	/* MAX_ARG_STRLEN */
 #define TOTAL_MIN (128ul << 10)		/* ARG_MAX */
@@ -216,7 +216,7 @@ int program_open(struct program *p, int dirfd, const char *path, int at_flags)
 		r = depth ? vfs_open_exec(AT_FDCWD, at, 0, &f) : vfs_open_exec(dirfd, path, at_flags, &f);
 		if (r)
 			return r;
-		r = open_one(p, f, at, &next);
+		r = busy_written(f) ?: open_one(p, f, at, &next);
 		file_put(f);
 		if (r <= 0)
 			break;

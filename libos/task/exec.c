@@ -12,6 +12,7 @@
 #include "libos/coord/area.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
+#include "libos/task/busy.h"
 #include "libos/vfs/file.h"
 
 /* The caller goes on as the process's only thread, under the process's id. */
@@ -58,6 +59,7 @@ static void take_identity(struct program *prog)
 	prog->exe = NULL;
 	prog->argv = (struct buf){ 0 };
 	p->did_exec = true;
+	busy_note(p, prog->image.file);
 	atomic_or(&p->slot->flags, AREA_DID_EXEC);
 	if (p->start_fd >= 0) {
 		pal_close(p->start_fd);

@@ -82,8 +82,10 @@ static void fork_child(s32 pid, const struct clone_request *a)
 	signal_fork(p, t, p);
 	timers_fork_child(p);
 	mm_fork_child(p->mm);
-	if (threads)
+	if (threads) {
 		remake_file_locks(p->files);
+		moves_forked();
+	}
 	coord_forked();
 	atomic_store(&t->tcb.pending, 0);
 	process_slot_run(p->slot, p->slot->host_pid);

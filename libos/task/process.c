@@ -100,6 +100,8 @@ void process_slot_init(s32 pid, const struct process *parent, int exit_signal)
 	s->exit_signal = exit_signal;
 	s->nice = from->nice;
 	s->start_ns = now_ns();
+	s->exe_dev = from->exe_dev;
+	s->exe_ino = from->exe_ino;
 	s->exit_status = 0;
 	s->flags = 0;
 	s->nthreads = 1;

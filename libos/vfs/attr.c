@@ -3,6 +3,7 @@
  * Attributes: reading them, changing them, asking for access. The rules are Linux's fs/attr.c and fs/open.c.
  */
 #include "libos/vfs/impl.h"
+#include "libos/task/busy.h"
 #include "libos/task/task.h"
 
 /* ---- what is meant ---- */
@@ -311,6 +312,8 @@ static int truncate_once(int dirfd, const char *path, u64 size)
 		r = -EROFS;
 	else
 		r = vfs_permission(n, MAY_WRITE);
+	if (!r && n->mode & 0111 && busy_running(n))
+		r = -ETXTBSY;
 	if (!r)
 		r = set(&t, &a);
 	if (r == -ESTALE)

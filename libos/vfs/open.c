@@ -3,6 +3,7 @@
  * open(2) in all its forms: find or make the object, check what Linux checks, let the file system fill the open file.
  */
 #include "libos/vfs/vfs.h"
+#include "libos/task/busy.h"
 #include "libos/task/task.h"
 
 #define PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH)
@@ -48,6 +49,8 @@ static int open_checks(const struct path *p, int flags)
 	r = vfs_permission(n, mask);
 	if (r < 0)
 		return r;
+	if (mask & MAY_WRITE && S_ISREG(n->mode) && n->mode & 0111 && busy_running(n))
+		return -ETXTBSY;
 	if (flags & O_NOATIME) {
 		r = n->ops->getattr(n, &a);
 		if (r < 0)
