@@ -400,7 +400,19 @@ const struct file_ops pseudo_dir_ops = {
 	.getdents = dir_getdents,
 };
 
-/* A name that is not in the tree does not exist, whatever was to be made of it (as proc's and sysfs's lookup has it). */
+/* A name that is not in the tree does not exist, whatever was to be made of it: proc's and sysfs's lookup comes before
+ * the question who may write to the directory. The vfs asks for both permissions before it has anything made. */
+static int pseudo_permission(struct node *n, int mask)
+{
+	const struct cred *c = &this_process()->cred;
+	struct attr a;
+	int r = pseudo_getattr(n, &a);
+
+	if (S_ISDIR(n->mode) && mask == (MAY_WRITE | MAY_EXEC))
+		mask = MAY_EXEC;
+	return r < 0 ? r : attr_permission(c, a.mode, a.uid, a.gid, c->fsuid, c->fsgid, mask);
+}
+
 static int no_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out)
 {
 	return -ENOENT;
@@ -427,7 +439,7 @@ static int no_unlink(struct node *dir, const char *name, struct node *victim)
 }
 
 #define PSEUDO_OPS                                                                                  \
-	.lookup = pseudo_lookup, .getattr = pseudo_getattr, .setattr = pseudo_setattr,               \
+	.lookup = pseudo_lookup, .permission = pseudo_permission, .getattr = pseudo_getattr, .setattr = pseudo_setattr,               \
 	.create = no_create, .mkdir = no_mkdir, .mknod = no_mknod, .symlink = no_symlink,            \
 	.unlink = no_unlink, .rmdir = no_unlink, .readlink = pseudo_readlink, .open = pseudo_open, .statfs = pseudo_statfs, .release = pseudo_release
 

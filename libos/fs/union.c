@@ -52,6 +52,7 @@ static const struct node_ops union_node_ops = {
 	.removexattr = union_removexattr,
 	.statfs = union_statfs,
 	.sock_at = union_sock_at,
+	.moved = union_moved,
 	.release = union_release,
 };
 

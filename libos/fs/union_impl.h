@@ -35,8 +35,6 @@ struct ufs {
 	u32 host_uid, host_gid;		/* immutable: who we are to the host */
 	u32 uid, gid;			/* immutable: who that is to the guest */
 	u32 root_mode;			/* immutable: mode of the root, 0: the host's */
-	struct mutex lock;		/* threads of this picoprocess before the work lock */
-	int lock_fd;			/* held work lock; guarded by lock */
 };
 
 /* The path of an object in one lower layer where it is not its parent's path and its name. */
@@ -109,6 +107,7 @@ void names_bump(struct unode *dir, const char *name);
 void unode_bump(struct unode *n); /* n's own name */
 /* n lies at another name now. */
 int unode_move(struct unode *n, struct unode *dir, const char *name);
+void union_moved(struct node *n, struct node *dir, const char *name); /* the same, done by another picoprocess */
 
 /* ---- union_lookup.c ---- */
 int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);
@@ -159,8 +158,9 @@ void stage_name(struct stage *s);
 /* Put what was staged at name in dir: over nothing or a whiteout. -EEXIST; the staged object is removed on failure. */
 int stage_place(const struct ufs *u, struct stage *s, struct unode *dir, const char *name, bool is_dir);
 void stage_drop(const struct ufs *u, const struct stage *s);
-int work_lock(struct ufs *u); /* 0, or -ERESTARTNOINTR when a signal came first */
-void work_unlock(struct ufs *u);
+/* What holds the lock, for work_unlock; -ERESTARTNOINTR when a signal came first. */
+int work_lock(const struct ufs *u);
+void work_unlock(int lock);
 /* Remove a directory in work that holds nothing but whiteouts. -ENOTEMPTY. */
 int stage_clear_dir(const struct ufs *u, const struct stage *s);
 

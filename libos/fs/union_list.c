@@ -50,14 +50,14 @@ static int add_entries(struct union_list *list, const struct ufs *u, unsigned la
  * lists it; its offset is shared by the whole sandbox. */
 static int read_layer_root(struct ufs *u, struct union_list *list, unsigned layer, char *buf)
 {
-	int r = work_lock(u);
+	int r, held = work_lock(u);
 
-	if (r < 0)
-		return r;
+	if (held < 0)
+		return held;
 	r = (int)pal_lseek(u->layer[layer], 0, SEEK_SET);
 	if (!r)
 		r = add_entries(list, u, layer, u->layer[layer], buf);
-	work_unlock(u);
+	work_unlock(held);
 	return r;
 }
 

@@ -235,6 +235,12 @@ int unode_move(struct unode *n, struct unode *dir, const char *name)
 	return 0;
 }
 
+void union_moved(struct node *n, struct node *dir, const char *name)
+{
+	if (to_unode(n)->parent)
+		(void)unode_move(to_unode(n), to_unode(dir), name); /* no memory: it is lost, not wrong */
+}
+
 char *unode_lower_path(struct unode *n)
 {
 	char *heap = base_alloc(UNION_REDIRECT_MAX), *path;

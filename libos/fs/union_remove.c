@@ -142,7 +142,7 @@ int union_rmdir(struct node *d, const char *name, struct node *v)
 	struct unode *dir = to_unode(d), *victim = to_unode(v);
 	struct ufs *u = ufs_of(dir);
 	u64 top = 1ull << u->top;
-	int r;
+	int r, held;
 
 	/* Of the top alone: the host knows whether it is empty. */
 	if (unode_layers(victim) == top && !(r = below(dir, name, victim))) {
@@ -150,10 +150,10 @@ int union_rmdir(struct node *d, const char *name, struct node *v)
 		if (r != -ENOTEMPTY || u->work < 0)
 			return done(victim, r);
 	}
-	r = work_lock(u);
-	if (r < 0)
-		return r;
+	held = work_lock(u);
+	if (held < 0)
+		return held;
 	r = unode_in_top(victim) ? rmdir_merged(dir, name, victim) : rmdir_lower(dir, name, victim);
-	work_unlock(u);
+	work_unlock(held);
 	return done(victim, r);
 }

@@ -222,18 +222,18 @@ static bool is_plain(const struct move *from, const struct move *to, unsigned fl
 static int rename_found(struct move *from, struct move *to, unsigned flags)
 {
 	struct ufs *u = ufs_of(from->dir);
-	int r;
+	int r, held;
 
 	if (is_plain(from, to, flags)) {
 		r = host_rename(from, to, flags);
 		if (r != -ENOTEMPTY || u->work < 0)
 			return r;
 	}
-	r = work_lock(u);
-	if (r < 0)
-		return r;
+	held = work_lock(u);
+	if (held < 0)
+		return held;
 	r = rename_by_steps(from, to, flags);
-	work_unlock(u);
+	work_unlock(held);
 	return r;
 }
 

@@ -3,9 +3,9 @@
  * Objects are made in the work directory, with all that belongs to them, and put in place by one rename: nobody ever
  * sees half of one, and a process killed in between leaves only a file in work, which the monitor sweeps at start.
  *
- * The work lock serialises what needs several host calls, between threads by a mutex and between picoprocesses by
- * flock(2) on a descriptor opened for the purpose (one inherited over fork would be the same lock): the host releases it
- * whatever becomes of the holder.
+ * The work lock serialises what needs several host calls, between threads and picoprocesses alike, by flock(2) on a
+ * descriptor opened for the purpose (one inherited over fork would be the same lock): the host releases it whatever
+ * becomes of the holder.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/coord/area.h"
@@ -25,28 +25,23 @@ void stage_drop(const struct ufs *u, const struct stage *s)
 		(void)pal_unlinkat(u->work, s->name, AT_REMOVEDIR);
 }
 
-int work_lock(struct ufs *u)
+int work_lock(const struct ufs *u)
 {
-	int r;
+	int r, fd = host_fd_move(pal_openat(u->work, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
 
-	lock(&u->lock);
-	if (u->work < 0)
-		return 0;
-	u->lock_fd = host_fd_move(pal_openat(u->work, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-	r = u->lock_fd < 0 ? u->lock_fd : pal_flock(u->lock_fd, LOCK_EX);
+	if (fd < 0)
+		return fd;
+	r = pal_flock(fd, LOCK_EX);
 	if (r < 0) {
-		if (u->lock_fd >= 0)
-			pal_close(u->lock_fd);
-		unlock(&u->lock);
+		pal_close(fd);
+		return r == -EINTR ? -ERESTARTNOINTR : r;
 	}
-	return r == -EINTR ? -ERESTARTNOINTR : r;
+	return fd;
 }
 
-void work_unlock(struct ufs *u)
+void work_unlock(int lock)
 {
-	if (u->work >= 0)
-		pal_close(u->lock_fd);
-	unlock(&u->lock);
+	pal_close(lock);
 }
 
 static bool is_whiteout_at(const struct hpath *h)
@@ -81,11 +76,11 @@ int stage_place(const struct ufs *cu, struct stage *s, struct unode *dir, const 
 	if (!r) {
 		r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
 		if (r == -EEXIST && is_whiteout_at(&h)) {
-			r = work_lock(u);
-			if (!r) {
-				r = replace_whiteout(u, s, &h, is_dir);
-				work_unlock(u);
-			}
+			int held = work_lock(u);
+
+			r = held < 0 ? held : replace_whiteout(u, s, &h, is_dir);
+			if (held >= 0)
+				work_unlock(held);
 		}
 		hpath_done(&h);
 	}

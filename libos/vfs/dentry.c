@@ -14,7 +14,7 @@
  * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Renamed, it
  * moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.
  */
-#include "libos/vfs/vfs.h"
+#include "libos/vfs/impl.h"
 #include "libos/coord/area.h"
 #include "pal/base/heap.h"
 
@@ -330,6 +330,7 @@ struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
 	u32 hash = name_hash(name, len), generation;
 	struct node *node = NULL;
 	struct dentry *d;
+	bool was_dir;
 	int r;
 
 	if (len > NAME_MAX_LEN)
@@ -344,7 +345,10 @@ struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
 		dcache_unlock();
 		return d;
 	}
+	was_dir = d && d->node && S_ISDIR(d->node->mode);
 	dcache_unlock();
+	if (was_dir)
+		moves_apply();
 	generation = atomic_load(slot_of(dir->node, hash));
 	r = dir->unlinked ? -ENOENT : dir->node->ops->lookup(dir->node, name, len, &node);
 	if (r < 0 && r != -ENOENT)
@@ -375,6 +379,7 @@ bool dentry_refresh(struct dentry *d)
 		dcache_unlock();
 		if (!stale)
 			return true;
+		moves_apply();
 		fresh = dentry_lookup(parent, name, strlen(name));
 		if (!IS_ERR(fresh))
 			dentry_put(fresh);
@@ -453,32 +458,55 @@ static int set_name(struct dentry *d, const char *name, size_t len)
 	return 0;
 }
 
+struct dentry *dentry_peek(struct dentry *dir, const char *name, size_t len)
+{
+	return find(dir, name, len, name_hash(name, len));
+}
+
+/* Caller holds dcache_lock. False: no memory, d is off the tree. */
+static bool reattach(struct dentry *d, struct dentry *to, const char *name, u32 generation)
+{
+	struct dentry *old = d->parent, *there;
+	size_t len = strlen(name);
+
+	there = find(to, name, len, name_hash(name, len));
+	if (there && there != d)
+		drop(there, true);
+	if (d->hashed)
+		hash_out(d);
+	if (set_name(d, name, len) < 0) {
+		d->unlinked = true;
+		return false;
+	}
+	list_del(&d->sibling);
+	attach(d, to);
+	d->hash = name_hash(name, len);
+	d->slot = slot_of(to->node, d->hash);
+	d->generation = generation;
+	hash_in(d);
+	dentry_put_locked(old);
+	return true;
+}
+
+void dentry_follow(struct dentry *d, struct dentry *to, const char *name)
+{
+	lock(&dcache_lock);
+	if (reattach(d, to, name, 0))
+		d->generation = atomic_load(d->slot) - 1;
+	dcache_unlock();
+	if (d->node->ops->moved)
+		d->node->ops->moved(d->node, to->node, name);
+}
+
 void dentry_moved(struct dentry_change *c, struct dentry_change *into, struct dentry *d, struct dentry *victim)
 {
 	bool known = bump(c), known_into = bump(into);
-	size_t len = strlen(into->name);
-	struct dentry *left, *old_parent = d->parent;
+	struct dentry *left;
 
 	lock(&dcache_lock);
 	if (victim)
 		drop(victim, true);
-	left = find(into->dir, into->name, len, name_hash(into->name, len));
-	if (left && left != d)
-		drop(left, true);
-	if (d->hashed)
-		hash_out(d);
-	if (!set_name(d, into->name, len)) {
-		list_del(&d->sibling);
-		d->parent = NULL;
-		attach(d, into->dir);
-		d->hash = name_hash(into->name, len);
-		d->slot = into->slot;
-		d->generation = known_into ? into->before : atomic_load(into->slot) - 1;
-		hash_in(d);
-		dentry_put_locked(old_parent);
-	} else {
-		d->unlinked = true;
-	}
+	reattach(d, into->dir, into->name, known_into ? into->before : into->before - 1);
 	dcache_unlock();
 	if (known) {
 		left = install(c->dir, c->name, strlen(c->name), NULL, c->before);

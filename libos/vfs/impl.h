@@ -17,4 +17,16 @@ int place_stale(struct place *p, int r); /* r; if it is -ESTALE the cached names
 int may_create(const struct place *p);
 int may_delete(const struct place *p, bool is_dir);
 
+/* ---- dentry.c ---- */
+/* The cached child, out of date or not; NULL: none. Caller holds dcache_lock. */
+struct dentry *dentry_peek(struct dentry *dir, const char *name, size_t len);
+/* Another picoprocess moved d to name in `to`. */
+void dentry_follow(struct dentry *d, struct dentry *to, const char *name);
+
+/* ---- moves.c ---- */
+/* Tell the others that a directory was renamed; absolute paths from the sandbox's root. */
+void moves_record(u64 ino, const char *from, const char *to);
+/* Take in what others told. */
+void moves_apply(void);
+
 #endif

@@ -131,5 +131,6 @@ int mount_init(void)
 		if (r < 0)
 			return r;
 	}
+	moves_init();
 	return 0;
 }

@@ -81,9 +81,43 @@ static void renamed(struct place *from, struct place *to, struct dentry_change *
 	dentry_moved(c, into, from->d, to->node ? to->d : NULL);
 }
 
+/* Directories of the root: tell the others. Names as they were before. */
+struct told {
+	char *from, *to;
+};
+
+static char *name_text(const struct place *p)
+{
+	size_t size = 2 * PATH_MAX_LEN, len = strlen(p->w.last) + 2;
+	char *buf, *at, *text = NULL;
+
+	if (p->w.path.mnt != mount_root)
+		return NULL;
+	buf = base_alloc(size);
+	at = buf ? path_text_from(&p->w.path, NULL, buf, size - len) : ERR_PTR(-ENOMEM);
+	if (!IS_ERR(at)) {
+		text = base_alloc(strlen(at) + len);
+		if (text)
+			base_snprintf(text, strlen(at) + len, "%s/%s", at[1] ? at : "", p->w.last);
+	}
+	base_free(buf);
+	return text;
+}
+
+static void tell(const struct told *t, const struct place *from, const struct place *to, unsigned flags)
+{
+	if (!t->from || !t->to)
+		return;
+	if (S_ISDIR(from->node->mode))
+		moves_record(from->node->ino, t->from, t->to);
+	if (flags & RENAME_EXCHANGE && S_ISDIR(to->node->mode))
+		moves_record(to->node->ino, t->to, t->from);
+}
+
 static int rename_placed(struct place *from, struct place *to, unsigned flags)
 {
 	struct dentry_change c, into;
+	struct told t = { 0 };
 	int r = find_checks(from, to, flags);
 
 	if (r < 0)
@@ -95,11 +129,17 @@ static int rename_placed(struct place *from, struct place *to, unsigned flags)
 		return r;
 	if (!from->dir->ops->rename)
 		return -EPERM;
+	if (S_ISDIR(from->node->mode) || (flags & RENAME_EXCHANGE && S_ISDIR(to->node->mode)))
+		t = (struct told){ name_text(from), name_text(to) };
 	dentry_begin(&c, from->w.path.dentry, from->w.last);
 	dentry_begin(&into, to->w.path.dentry, to->w.last);
 	r = from->dir->ops->rename(from->dir, from->w.last, from->node, to->dir, to->w.last, to->node, flags);
-	if (!r)
+	if (!r) {
+		tell(&t, from, to, flags);
 		renamed(from, to, &c, &into, flags);
+	}
+	base_free(t.from);
+	base_free(t.to);
 	return r;
 }
 

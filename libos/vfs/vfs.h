@@ -92,6 +92,8 @@ struct node_ops {
 	ssize_t (*listxattr)(struct node *n, char *list, size_t size);
 	int (*removexattr)(struct node *n, const char *name);
 	int (*statfs)(struct node *n, struct statfs *st);			  /* default -ENOSYS */
+	/* Another picoprocess renamed this directory: it is called name in dir now. */
+	void (*moved)(struct node *n, struct node *dir, const char *name);
 	/* MAY_* by the caller's fsuid. NULL: by getattr's mode and owner. */
 	int (*permission)(struct node *n, int mask);
 	/* A name for a socket file: the host directory and name a unix socket is bound at (fs/sock_unix.c). */
@@ -269,6 +271,10 @@ struct dentry *dentry_nameless(struct dentry *dir, struct node *node);
 struct dentry *dentry_stub(struct dentry *dir, const char *name);
 void node_get(struct node *n);
 void node_put(struct node *n);
+
+/* ---- moves.c ---- */
+void moves_init(void);	 /* at the start of an image, mounts made */
+void moves_forked(void); /* in a forked child of several threads */
 
 /* ---- mount.c ---- */
 int mount_init(void);	   /* the sandbox's mounts */
