@@ -182,7 +182,7 @@ long signal_return(struct thread *t)
 		.r12 = uc.mc.r12, .r13 = uc.mc.r13, .r14 = uc.mc.r14, .r15 = uc.mc.r15,
 		.rdi = uc.mc.di, .rsi = uc.mc.si, .rbp = uc.mc.bp, .rbx = uc.mc.bx,
 		.rdx = uc.mc.dx, .rax = uc.mc.ax, .rcx = uc.mc.cx, .rsp = uc.mc.sp,
-		.rip = uc.mc.ip, .rflags = (r->rflags & ~FLAGS_USER) | (uc.mc.flags & FLAGS_USER & ~FLAG_TF),
+		.rip = uc.mc.ip, .rflags = (r->rflags & ~FLAGS_USER) | (uc.mc.flags & FLAGS_USER),
 		.orig_rax = -1,
 	};
 	t->sig.altstack = uc.stack;
