@@ -18,7 +18,7 @@
 #include "gfs/gfs.h"
 #include "gshd/client/client.h"
 
-#define FRESH_NS 500000000ll
+#define FRESH_NS ((long long)(NAMES_FRESH * 1e9))
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct box *boxes;

@@ -19,7 +19,8 @@
  * Layers are written by sandboxes and are hostile: every step goes one name down from an open directory and never follows
  * a link (tree.c). The sandbox itself never goes through here, and killing gfs disturbs nobody.
  *
- * Nothing is cached but names of sandboxes and their layers, for half a second; attributes and entries have no timeout.
+ * Nothing is cached but names of sandboxes and their layers, for half a second; what is below root/ and proc/ is looked at
+ * anew for every question, and the kernel is told to remember neither attributes nor entries of it.
  * Threads: several answer at once. A question to a sandbox that hangs ends after two seconds, and while it hangs others
  * about the same sandbox's proc/ fail at once, so that the rest of the tree is always answered.
  *
@@ -39,6 +40,7 @@
 #define LAYERS_MAX 64
 #define TREE_PATH_MAX 16384 /* a path below root/; the host's PATH_MAX bounds what one call can name, not depth */
 #define RPC_TIMEOUT 2	    /* seconds */
+#define NAMES_FRESH 0.5	    /* seconds for which names of sandboxes and their layers are remembered */
 
 #define must_check __attribute__((warn_unused_result))
 

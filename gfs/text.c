@@ -20,9 +20,16 @@ static uint64_t ino_of(const struct box *b, enum node_kind kind)
 	return INO_OWN | b->id << 8 | (uint64_t)kind;
 }
 
-static void fill_entry(struct fuse_entry_param *e, struct node *child)
+/* These names are no fresher than what boxes.c remembers, so the kernel may remember them too: it saves two questions for
+ * every path. Attributes of root/ are live. */
+static int fill_entry(struct fuse_entry_param *e, struct node *child)
 {
-	e->ino = child ? node_ino(child) : 0;
+	if (!child)
+		return -ENOMEM;
+	e->ino = node_ino(child);
+	e->entry_timeout = NAMES_FRESH;
+	e->attr_timeout = child->kind == NODE_TREE || child->kind == NODE_INFO ? 0 : NAMES_FRESH;
+	return 0;
 }
 
 /* ---- the top ---- */
@@ -30,19 +37,19 @@ static void fill_entry(struct fuse_entry_param *e, struct node *child)
 static int top_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
 {
 	struct box *b;
+	int err;
 
 	if (!strcmp(name, "README")) {
 		fill_file(&e->attr, INO_README, sizeof(readme) - 1);
-		fill_entry(e, node_take(n, NODE_README, NULL, name, INO_README));
-		return e->ino ? 0 : -ENOMEM;
+		return fill_entry(e, node_take(n, NODE_README, NULL, name, INO_README));
 	}
 	b = box_find(name);
 	if (!b)
 		return -ENOENT;
 	fill_dir(&e->attr, ino_of(b, NODE_BOX));
-	fill_entry(e, node_take(n, NODE_BOX, b, name, b->id));
+	err = fill_entry(e, node_take(n, NODE_BOX, b, name, b->id));
 	box_put(b);
-	return e->ino ? 0 : -ENOMEM;
+	return err;
 }
 
 static int top_getattr(struct node *n, struct stat *st)
@@ -147,8 +154,7 @@ static int box_lookup(struct node *n, const char *name, struct fuse_entry_param 
 		err = part_attr(n, name, e);
 		if (err)
 			return err;
-		fill_entry(e, node_take(n, parts[i].kind, n->box, name, 0));
-		return e->ino ? 0 : -ENOMEM;
+		return fill_entry(e, node_take(n, parts[i].kind, n->box, name, 0));
 	}
 	return err ? err : -ENOENT;
 }

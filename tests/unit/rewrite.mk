@@ -2,7 +2,7 @@
 # Unit tests of the image rewriter. Included by the Makefile.
 
 UNIT_REWRITE := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/rewrite_*.c))
-UNIT_PROGS += $(UNIT_REWRITE)
+check-programs: $(UNIT_REWRITE)
 
 $(UNIT_REWRITE): $(B)/tests/unit/%: $(call host_obj,tests/unit/%.c) $(call host_obj,$(wildcard gshd/rewrite*.c))
 	@mkdir -p $(@D)
