@@ -38,10 +38,10 @@ int cmd_run_in(const struct call *call, struct run *run)
 	run->sandbox = opt_value(call, 's');
 	run->cwd = opt_value(call, 'C');
 	run->set = set;
+	if (!run->throwaway && !run->sandbox)
+		run->sandbox = DEFAULT_SANDBOX;
 	if (run->throwaway && run->sandbox)
 		result = usage_fail(call->cmd, "a throwaway sandbox (-x) has no name (-s)");
-	else if (!run->throwaway && !run->sandbox)
-		result = 0, run->sandbox = DEFAULT_SANDBOX;
 	else
 		result = run->sandbox ? sandbox_name_check(run->sandbox) : 0;
 	if (!result)

@@ -46,7 +46,10 @@ int usage_fail(const struct cmd *cmd, const char *why, ...)
 	va_start(ap, why);
 	vsnprintf(text, sizeof(text), why, ap);
 	va_end(ap);
-	fail(FAIL_USAGE, *cmd->name ? cmd->name : "usage", "%s", text);
+	if (*cmd->name)
+		fail(FAIL_USAGE, cmd->name, "%s", text);
+	else
+		fail(FAIL_USAGE, text, NULL);
 	usage_line(cmd, line, sizeof(line));
 	hint("%s", line);
 	return -FAIL_USAGE;
