@@ -213,7 +213,7 @@ same() {
 	here $((6 * 7))
 	EOT
 	cat <<<"string"
-	coproc cat; echo co >&"${COPROC[1]}"; read -r l <&"${COPROC[0]}"; echo "$l"
+	coproc cat; echo co >&"${COPROC[1]}"; read -r l <&"${COPROC[0]}"; echo "$l"; eval "exec ${COPROC[1]}>&-"
 	(exit 3) || echo "status $?"
 	sleep 0.1 & wait $!; echo "waited $?"
 	false | true; echo "${PIPESTATUS[@]}"
@@ -223,7 +223,7 @@ same() {
 	mkfifo p; (echo fifo >p) & cat p; wait
 	( trap "" TERM; kill -TERM $BASHPID; echo alive )
 	timeout 0.1 sleep 9; echo $?
-	kill -9 $BASHPID & wait $!; echo $?
+	{ kill -9 $BASHPID & wait $!; echo $?; } 2>/dev/null
 	END
 	same bash s.sh
 }
