@@ -2,8 +2,9 @@
 /*
  * No capability, now or ever again.
  *
- * In a user namespace of our own we hold all of them. A user id 0 would get them back at the next exec; securebits and
- * an empty bounding set see that it does not, no_new_privs that no set-id file or file capability brings any.
+ * In a user namespace of our own we hold all of them. A user id 0 would get them back at the next
+ * exec; securebits and an empty bounding set see that it does not, no_new_privs that no set-id file
+ * or file capability brings any.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -30,7 +31,8 @@ int caps_drop(struct confine_state *st)
 	unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 			     SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 			     SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-	/* On rung B we usually hold nothing, and then need nothing dropped; root on rung B drops like rung A. */
+	/* On rung B we usually hold nothing, and then need nothing dropped; root on rung B drops
+	 * like rung A. */
 	bool privileged = st->spec->rung == GRANT_RUNG_A ||
 			  (st->spec->rung == GRANT_RUNG_B && geteuid() == 0);
 

@@ -2,12 +2,14 @@
 /*
  * The steps of confinement, in order.
  *
- * confine_spawn() makes a child (in new namespaces on rung A) that walks down the table below and then executes the
- * image. The order is the point: what needs privilege comes before privilege goes, what needs paths before the paths
- * go, and what cannot be taken back comes last. seccomp is not here: the image installs the program from its grant as
- * the first thing it does, since the program forbids the calls made here.
+ * confine_spawn() makes a child (in new namespaces on rung A) that walks down the table below and
+ * then executes the image. The order is the point: what needs privilege comes before privilege
+ * goes, what needs paths before the paths go, and what cannot be taken back comes last. seccomp is
+ * not here: the image installs the program from its grant as the first thing it does, since the
+ * program forbids the calls made here.
  *
- * The child tells its parent on a SOCK_SEQPACKET pair that exec closes: nothing but end-of-file means success.
+ * The child tells its parent on a SOCK_SEQPACKET pair that exec closes: nothing but end-of-file
+ * means success.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +28,10 @@
 #include "pal/confine/impl.h"
 
 /* What to do where user namespaces, or mounts in them, are refused. */
-#define USERNS_HINT                                                                                                  \
-	"allow unprivileged user namespaces: user.max_user_namespaces above 0, kernel.unprivileged_userns_clone=1 "   \
-	"(older Debian), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu); in a container, its seccomp profile"
+#define USERNS_HINT                                                                             \
+	"allow unprivileged user namespaces: user.max_user_namespaces above 0, "                \
+	"kernel.unprivileged_userns_clone=1 (older Debian), "                                   \
+	"kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or a container's seccomp profile"
 
 #define ON_A 1u
 #define ON_B 2u
@@ -49,7 +52,8 @@ static const struct confine_step {
 	{ "open /dev/null", ON_ALL, open_null },
 	/* Away from the caller's terminal and process group: its ^C is not for us. */
 	{ "start a session", ON_ALL, own_session },
-	/* Without a map no file can be made and no mount attached: first. Reads the host's /proc, so before the root. */
+	/* Without a map no file can be made and no mount attached: first. Reads the host's /proc,
+	 * so before the root. */
 	{ "map the user into a user namespace", ON_A, userns_map },
 	{ "name the host and raise the loopback interface", ON_A, userns_names },
 	/* The new root. From here no host path leads anywhere. */
@@ -57,7 +61,8 @@ static const struct confine_step {
 	{ "open the sandbox's trees", ON_B | ON_NONE, paths_open },
 	/* The monitor opens the sandbox's terminals from it. It is not handed on to the image. */
 	{ "hand over the terminal multiplexer", ON_A, send_ptmx },
-	/* The mounts needed capabilities; nothing below does. Landlock below needs no_new_privs, set here too. */
+	/* The mounts needed capabilities; nothing below does. Landlock below needs no_new_privs,
+	 * set here too. */
 	{ "drop all capabilities", ON_ALL, caps_drop },
 	{ "set resource limits", ON_ALL, limits_set },
 	/* After caps_drop: a change of credentials clears the parent-death signal. */
@@ -137,7 +142,8 @@ static int send_ptmx(struct confine_state *st)
 	return st->ptmx < 0 ? 0 : report_send(st->report, &r, st->ptmx);
 }
 
-/* Copies of everything above the fixed numbers first, so that no dup2 overwrites what a later one needs. */
+/* Copies of everything above the fixed numbers first, so that no dup2 overwrites what a later one
+ * needs. */
 static int lay_out(struct confine_state *st)
 {
 	const struct confine_spec *spec = st->spec;
@@ -155,7 +161,7 @@ static int lay_out(struct confine_state *st)
 	PUT(spec->control, GRANT_FD_CONTROL);
 	PUT(spec->area, GRANT_FD_AREA);
 	PUT(-1, GRANT_FD_STATE);
-	PUT(spec->cache, GRANT_FD_CACHE);
+	PUT(st->cache >= 0 ? st->cache : spec->cache, GRANT_FD_CACHE);
 	PUT(st->shm, GRANT_FD_SHM);
 	PUT(st->work, GRANT_FD_WORK);
 	for (i = GRANT_FD_WORK + 1; i < GRANT_FD_LAYER; i++)
@@ -178,7 +184,8 @@ static int lay_out(struct confine_state *st)
 		else if (dup2(move[i].from, move[i].to) < 0)
 			return -errno;
 	}
-	/* All copies, and what the caller never meant for us. The report goes when exec closes it. */
+	/* All copies, and what the caller never meant for us. The report goes when exec closes
+	 * it. */
 	if (close_range(GRANT_FD_FIRST_FREE, ~0u, CLOSE_RANGE_CLOEXEC))
 		return -errno;
 	return 0;
@@ -227,7 +234,7 @@ static void child_run(const struct confine_spec *spec, int report, const struct 
 		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	umask(0);	/* modes are the libOS's to decide */
+	umask(0); /* modes are the libOS's to decide */
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (!(steps[i].rungs & rung_bit(spec->rung)))
 			continue;
@@ -239,23 +246,27 @@ static void child_run(const struct confine_spec *spec, int report, const struct 
 	child_fail(&st, "execute the picoprocess image", -errno);
 }
 
-/* A fork into the rung's namespaces. CLONE_NEWPID makes the child pid 1; the caller stays outside and is its parent. */
+/* A fork into the rung's namespaces. CLONE_NEWPID makes the child pid 1; the caller stays outside
+ * and is its parent. */
 static pid_t fork_rung(enum grant_rung rung)
 {
 	unsigned long flags = SIGCHLD;
 
 	if (rung == GRANT_RUNG_A)
-		flags |= CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+		flags |= CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+			 CLONE_NEWUTS;
 	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 }
 
-/* Between the monitor and the leader where no pid namespace ends everything with the leader: see keeper.c. */
+/* Between the monitor and the leader where no pid namespace ends everything with the leader: see
+ * keeper.c. */
 static void keeper(const struct confine_spec *spec, int report, int lifeline)
 {
 	struct report r = { .kind = REPORT_LEADER };
 	struct origin self = { getpid(), geteuid(), getegid() };
 
-	/* Whatever happens to this process, nothing of the sandbox may be left to the host's init. */
+	/* Whatever happens to this process, nothing of the sandbox may be left to the host's
+	 * init. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
 		_exit(126);
 	r.leader = fork();
@@ -275,7 +286,9 @@ static int hear_one(int sock, struct report *r, int *fd)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { r, sizeof(*r) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
 			      .msg_controllen = sizeof(control.buf) };
 	ssize_t n;
 
@@ -330,7 +343,8 @@ static pid_t start(const struct confine_spec *spec, int report[2], int life[2])
 	_exit(126);
 }
 
-int confine_spawn(const struct confine_spec *spec, struct confine_child *child, struct confine_note *note)
+int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
+		  struct confine_note *note)
 {
 	int report[2], life[2] = { -1, -1 };
 	int err;

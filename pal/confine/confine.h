@@ -2,12 +2,14 @@
 /*
  * Confinement: start a picoprocess image in a world that holds nothing but its sandbox.
  *
- * Hosted code, used by the monitor (and by the developer's tool) and by nobody inside a sandbox. It knows the host and
- * the grant (pal/grant.h), and nothing of daemons, stores or guests.
+ * Hosted code, used by the monitor (and by the developer's tool) and by nobody inside a sandbox. It
+ * knows the host and the grant (pal/grant.h), and nothing of daemons, stores or guests.
  *
- *   rung A   user, mount, pid, net, ipc, uts namespaces; a new root on a tmpfs that holds the base (read-only), the
+ *   rung A   user, mount, pid, net, ipc, uts namespaces; a new root on a tmpfs that holds the base
+ *            (read-only), the
  *            sandbox's tree and a tmpfs for shared memory; Landlock; seccomp.
- *   rung B   no namespaces. Landlock on the real paths, with its TCP rules and scopes; seccomp without sockets and
+ *   rung B   no namespaces. Landlock on the real paths, with its TCP rules and scopes; seccomp
+ *            without sockets and
  *            without the attribute calls that Landlock does not cover.
  *   none     no confinement: the trap filter only. For gdb and strace; never offered to users.
  *
@@ -23,64 +25,74 @@
 
 struct sock_filter;
 
-/* A failure told to a person: what was tried and why it failed; what to do about it. Empty strings: nothing to say. */
+/* A failure told to a person: what was tried and why it failed; what to do about it. Empty strings:
+ * nothing to say. */
 struct confine_note {
 	char text[320];
 	char hint[320];
-	int err;	/* the errno behind it */
+	int err;	 /* the errno behind it */
 	bool host_lacks; /* the host does not offer this rung; a weaker one may work */
 };
 
-/* All paths are absolute and free of symbolic links (realpath); strings are borrowed for the duration of a call. */
+/* All paths are absolute and free of symbolic links (realpath); strings are borrowed for the
+ * duration of a call. */
 struct confine_spec {
 	enum grant_rung rung;
-	const char *base;	    /* the tree below the sandbox: layer 0, never written */
-	const char *tree;	    /* the one host directory that the sandbox may write: holds layers and work */
-	const char *const *layers;  /* names below tree, lowest first; the last is the writable top */
-	unsigned nlayers;	    /* 1..GRANT_LAYERS_MAX - 1 */
-	const char *work;	    /* name below tree */
-	const char *shm;	    /* rung B and none: a directory on a host tmpfs. Rung A makes its own */
-	const char *const *hidden;  /* absolute host paths that must not be seen through the base */
+	const char *base; /* the tree below the sandbox: layer 0, never written */
+	const char *
+		tree; /* the one host directory that the sandbox may write: holds layers and work */
+	const char *const
+		*layers;  /* names below tree, lowest first; the last is the writable top */
+	unsigned nlayers; /* 1..GRANT_LAYERS_MAX - 1 */
+	const char *work; /* name below tree */
+	const char *shm;  /* rung B and none: a directory on a host tmpfs. Rung A makes its own */
+	const char *const *hidden; /* absolute host paths that must not be seen through the base */
 	unsigned nhidden;
-	const char *hostname;	    /* rung A */
+	const char *hostname;		       /* rung A */
 	int image, grant, port, control, area; /* descriptors that become GRANT_FD_* */
-	int cache;		    /* or -1 */
-	int log;		    /* becomes descriptor 2; 0 and 1 are /dev/null */
+	int cache;			       /* or -1 */
+	int log;			       /* becomes descriptor 2; 0 and 1 are /dev/null */
 };
 
 /* What a started leader leaves in the caller's hands. */
 struct confine_child {
-	pid_t pid;    /* the leader; on rung B its keeper (keeper.c). A child of the caller, to be waited for */
+	pid_t pid;    /* the leader, on rung B its keeper (keeper.c): the caller's child */
 	pid_t leader; /* the leader itself */
 	int ptmx;     /* rung A: O_PATH descriptor of the sandbox's own /dev/ptmx; else -1 */
 	int lifeline; /* rung B: closing it ends the sandbox; else -1 */
 };
 
-/* Start the image as a leader. 0 when it runs, else -errno with *note filled. The image is executed already. */
-int confine_spawn(const struct confine_spec *spec, struct confine_child *child, struct confine_note *note)
-	__attribute__((warn_unused_result));
+/* Start the image as a leader. 0 when it runs, else -errno with *note filled. The image is executed
+ * already. */
+int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
+		  struct confine_note *note) __attribute__((warn_unused_result));
 
-/* Is the rung to be had here? Tries it for real, in a child that goes away. 0, else -errno with *note filled. */
-int confine_probe(enum grant_rung rung, struct confine_note *note) __attribute__((warn_unused_result));
+/* Is the rung to be had here? Tries it for real, in a child that goes away. 0, else -errno with
+ * *note filled. */
+int confine_probe(enum grant_rung rung, struct confine_note *note)
+	__attribute__((warn_unused_result));
 
 /* The Landlock ABI of this kernel; 0: none. */
 int confine_landlock_abi(void);
 
-/* The address range of the host-call page in a picoprocess image: the one place where host calls are made. */
+/* The address range of the host-call page in a picoprocess image: the one place where host calls
+ * are made. */
 struct confine_range {
 	uint64_t start, end;
 };
 int confine_image_range(int image, struct confine_range *range) __attribute__((warn_unused_result));
 
 /* The seccomp program of a rung: malloc'ed, *count instructions. */
-int confine_filter(enum grant_rung rung, const struct confine_range *range, struct sock_filter **prog,
-		   uint32_t *count) __attribute__((warn_unused_result));
+int confine_filter(enum grant_rung rung, const struct confine_range *range,
+		   struct sock_filter **prog, uint32_t *count) __attribute__((warn_unused_result));
 
-/* A sealed, read-only memfd that holds the grant and the program behind it; fills in magic, version, size and count. */
+/* A sealed, read-only memfd that holds the grant and the program behind it; fills in magic,
+ * version, size and count. */
 int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
 	__attribute__((warn_unused_result));
 
-/* SIGKILL every descendant of the calling process until none is left and reap them; for subreapers. */
+/* SIGKILL every descendant of the calling process until none is left and reap them; for
+ * subreapers. */
 void confine_kill_descendants(void);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The two files that start a picoprocess: its image (where in it are host calls made?) and its grant.
+ * The two files that start a picoprocess: its image (where in it are host calls made?) and its
+ * grant.
  *
- * The image is ours, but it is read with the same care as anybody's: offsets and counts are checked against the file.
+ * The image is ours, but it is read with the same care as anybody's: offsets and counts are checked
+ * against the file.
  */
 #include <elf.h>
 #include <errno.h>
@@ -27,7 +29,8 @@ static int find_section(int fd, const Elf64_Ehdr *eh, const char *want, Elf64_Sh
 {
 	Elf64_Shdr names;
 	char name[16];
-	int err = read_at(fd, &names, sizeof(names), eh->e_shoff + (uint64_t)eh->e_shstrndx * sizeof(names));
+	int err = read_at(fd, &names, sizeof(names),
+			  eh->e_shoff + (uint64_t)eh->e_shstrndx * sizeof(names));
 
 	for (unsigned i = 1; i < eh->e_shnum && !err; i++) {
 		err = read_at(fd, sh, sizeof(*sh), eh->e_shoff + i * sizeof(*sh));
@@ -50,9 +53,9 @@ int confine_image_range(int image, struct confine_range *range)
 
 	if (err)
 		return err;
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) || eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64 ||
-	    eh.e_type != ET_EXEC || eh.e_shentsize != sizeof(sh) || eh.e_shnum > SECTIONS_MAX ||
-	    eh.e_shstrndx >= eh.e_shnum)
+	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    eh.e_machine != EM_X86_64 || eh.e_type != ET_EXEC || eh.e_shentsize != sizeof(sh) ||
+	    eh.e_shnum > SECTIONS_MAX || eh.e_shstrndx >= eh.e_shnum)
 		return -ENOEXEC;
 	err = find_section(image, &eh, ".hostcall", &sh);
 	if (err)
@@ -84,7 +87,8 @@ int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32
 	err = write_all(fd, grant, sizeof(*grant));
 	if (!err)
 		err = write_all(fd, prog, count * sizeof(*prog));
-	if (!err && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+	if (!err &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
 		err = -errno;
 	if (err) {
 		close(fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Private to pal/confine: the state that the steps hand on to each other, and the steps' names by file. */
+/* Private to pal/confine: the state that the steps hand on to each other, and the steps' names by
+ * file. */
 #ifndef PAL_CONFINE_IMPL_H
 #define PAL_CONFINE_IMPL_H
 
@@ -8,21 +9,27 @@
 /* What the child has opened so far. -1: not open. */
 struct confine_state {
 	const struct confine_spec *spec;
-	struct confine_note *note; /* a step may leave a detail or a hint here before it returns -errno */
+	struct confine_note
+		*note; /* a step may leave a detail or a hint here before it returns -errno */
 	int null, base, tree, work, shm, ptmx;
-	int sys;		   /* base/sys/devices/system: the processors, read-only; -1: not there */
+	int sys;   /* base/sys/devices/system: the processors, read-only; -1: not there */
+	int cache; /* rung A: of its own mount; else -1, and the caller's stands */
 	int layer[GRANT_LAYERS_MAX]; /* 0 is base's */
-	int report;		   /* to the parent, close-on-exec */
+	int report;		     /* to the parent, close-on-exec */
 	pid_t parent;
-	uid_t uid;		   /* as seen from outside */
+	uid_t uid; /* as seen from outside */
 	gid_t gid;
 };
 
-#define CONFINE_CLOSED_STATE \
-	{ .null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, .report = -1 }
+#define CONFINE_CLOSED_STATE                                                                      \
+	{                                                                                         \
+		.null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, \
+		.cache = -1, .report = -1                                                         \
+	}
 
 /* Say what happened, for a person. Returns err, so that a step can `return confine_say(...)`. */
-int confine_say(struct confine_state *st, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int confine_say(struct confine_state *st, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void confine_hint(struct confine_state *st, const char *hint);
 
 /* userns.c */

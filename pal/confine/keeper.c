@@ -2,11 +2,12 @@
 /*
  * The keeper: what ends a sandbox as a whole where there is no pid namespace to do it (rung B).
  *
- * A small process between the monitor and the leader. It is a subreaper, so every orphan of the sandbox becomes its
- * child and none can leave; it ends when the leader ends or when the lifeline, a pipe whose other end only the monitor
- * holds, reports end-of-file: a monitor killed with SIGKILL included. Before it ends it kills all its descendants. It
- * reads nothing from the sandbox and shares no memory with it. Should the keeper itself be killed, the leader's
- * parent-death signal fires, and the monitor, a subreaper too, inherits the rest and kills it.
+ * A small process between the monitor and the leader. It is a subreaper, so every orphan of the
+ * sandbox becomes its child and none can leave; it ends when the leader ends or when the lifeline,
+ * a pipe whose other end only the monitor holds, reports end-of-file: a monitor killed with SIGKILL
+ * included. Before it ends it kills all its descendants. It reads nothing from the sandbox and
+ * shares no memory with it. Should the keeper itself be killed, the leader's parent-death signal
+ * fires, and the monitor, a subreaper too, inherits the rest and kills it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +24,8 @@
 #include <unistd.h>
 #include "pal/confine/impl.h"
 
-/* The parent of a process by its stat file, or -1. The name in parentheses may hold anything: look from behind. */
+/* The parent of a process by its stat file, or -1. The name in parentheses may hold anything: look
+ * from behind. */
 static pid_t parent_of(pid_t pid)
 {
 	char path[64], text[512], *p;
@@ -83,10 +85,11 @@ void confine_kill_descendants(void)
 	struct timespec pause = { .tv_nsec = 2000000 };
 
 	if (waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
-		return;	/* the usual case: the leader has seen to it */
+		return; /* the usual case: the leader has seen to it */
 	int before = -1, count = signal_all(SIGSTOP);
 
-	/* Stop before killing, until the number stands still: a fork bomb would outrun the killing alone. */
+	/* Stop before killing, until the number stands still: a fork bomb would outrun the killing
+	 * alone. */
 	for (int i = 0; i < 50 && count != before; i++) {
 		before = count;
 		count = signal_all(SIGSTOP);
@@ -122,7 +125,8 @@ int keeper_run(int lifeline, pid_t leader)
 	int status = 0, children;
 	sigset_t chld;
 
-	/* None of the monitor's descriptors: an open end here would keep a socket or a terminal alive. */
+	/* None of the monitor's descriptors: an open end here would keep a socket or a terminal
+	 * alive. */
 	if (dup2(lifeline, 0) < 0 || close_range(1, ~0u, 0))
 		return 126;
 	sigemptyset(&chld);

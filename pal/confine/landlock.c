@@ -3,15 +3,18 @@
  * Landlock: what may be done with files, and, from ABI 6, to whom signals may be sent.
  *
  *   base        read files, list directories
- *   tree, shm   everything but making block devices (a whiteout is a character device 0/0) and executing
+ *   tree, shm   everything but making block devices (a whiteout is a character device 0/0) and
+ *               executing
  *   image       read and execute: the one file that the host may execute
  *
- * A rule holds for a directory and all below it, so on rung B nothing can be carved out of a larger rule. Rules go to
- * the entries of a directory instead, but for those that lead to a hidden path, into which the same is done again. The
- * directories on such a path may be listed (`ls` of a home directory works); that right reaches into the hidden
- * directory: on rung B the names there can be learnt, the contents not.
+ * A rule holds for a directory and all below it, so on rung B nothing can be carved out of a larger
+ * rule. Rules go to the entries of a directory instead, but for those that lead to a hidden path,
+ * into which the same is done again. The directories on such a path may be listed (`ls` of a home
+ * directory works); that right reaches into the hidden directory: on rung B the names there can be
+ * learnt, the contents not.
  *
- * Constants are the kernel's (include/uapi/linux/landlock.h of 6.15): the build host's headers are older.
+ * Constants are the kernel's (include/uapi/linux/landlock.h of 6.15): the build host's headers are
+ * older.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -59,14 +62,18 @@ struct path_beneath {
 } __attribute__((packed));
 
 #define READ (FS_READ_FILE | FS_READ_DIR)
-#define OWN                                                                                                          \
-	(READ | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR | FS_MAKE_DIR | FS_MAKE_REG |          \
-	 FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE)
+#define OWN                                                                                   \
+	(READ | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR | FS_MAKE_DIR | \
+	 FS_MAKE_REG | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE)
 
 /* Without REFER (ABI 1) no file could be moved between directories: useless to us. */
 #define ABI_NEEDED_A 2
-/* Without scopes nothing on rung B keeps a picoprocess from signalling the user's other processes. */
+/* Without scopes nothing on rung B keeps a picoprocess from signalling the user's other
+ * processes. */
 #define ABI_NEEDED_B 6
+
+#define HINT_A "boot a kernel of 5.19 or later with Landlock enabled (lsm=landlock,...)"
+#define HINT_B "allow unprivileged user namespaces, or boot Linux 6.12 or later with Landlock enabled"
 
 int confine_landlock_abi(void)
 {
@@ -83,7 +90,7 @@ static struct ruleset_attr handled(enum grant_rung rung, int abi)
 		a.fs |= FS_TRUNCATE;
 	if (abi >= 5)
 		a.fs |= FS_IOCTL_DEV;
-	if (abi >= 4 && rung == GRANT_RUNG_B)	/* rung A has a network namespace */
+	if (abi >= 4 && rung == GRANT_RUNG_B) /* rung A has a network namespace */
 		a.net = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (abi >= 6)
 		a.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
@@ -97,7 +104,7 @@ static size_t attr_size(int abi)
 
 struct rules {
 	int fd;
-	uint64_t fs;	/* handled */
+	uint64_t fs; /* handled */
 };
 
 static int allow(const struct rules *r, int fd, uint64_t access)
@@ -109,8 +116,9 @@ static int allow(const struct rules *r, int fd, uint64_t access)
 		return 0;
 	if (fstat(fd, &stat))
 		return -errno;
-	if (!S_ISDIR(stat.st_mode))	/* the kernel refuses directory rights for a file */
-		rule.allowed &= FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
+	if (!S_ISDIR(stat.st_mode)) /* the kernel refuses directory rights for a file */
+		rule.allowed &=
+			FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
 	return syscall(SYS_landlock_add_rule, r->fd, RULE_PATH_BENEATH, &rule, 0) ? -errno : 0;
 }
 
@@ -137,7 +145,8 @@ static int hides(const struct confine_spec *spec, const char *path)
 	return 0;
 }
 
-static int allow_entries(struct confine_state *st, const struct rules *r, const char *dir, int depth);
+static int allow_entries(struct confine_state *st, const struct rules *r, const char *dir,
+			 int depth);
 
 static int allow_entry(struct confine_state *st, const struct rules *r, const char *path, int depth)
 {
@@ -150,16 +159,18 @@ static int allow_entry(struct confine_state *st, const struct rules *r, const ch
 		return allow_entries(st, r, path, depth + 1);
 	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return 0;	/* gone meanwhile, or closed to us anyway */
+		return 0; /* gone meanwhile, or closed to us anyway */
 	err = allow(r, fd, READ);
 	close(fd);
-	/* Not every object takes a rule (a mount point that hangs): it is then simply not allowed. */
+	/* Not every object takes a rule (a mount point that hangs): it is then simply not
+	 * allowed. */
 	if (err == -EBADFD || err == -EINVAL || err == -EACCES)
 		err = 0;
 	return err;
 }
 
-static int allow_entries(struct confine_state *st, const struct rules *r, const char *dir, int depth)
+static int allow_entries(struct confine_state *st, const struct rules *r, const char *dir,
+			 int depth)
 {
 	char path[PATH_MAX];
 	struct dirent *e;
@@ -175,7 +186,8 @@ static int allow_entries(struct confine_state *st, const struct rules *r, const 
 			continue;
 		if (depth == 0 && is_host_dir(e->d_name))
 			continue;
-		if (snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", e->d_name) < (int)sizeof(path))
+		if (snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", e->d_name) <
+		    (int)sizeof(path))
 			err = allow_entry(st, r, path, depth);
 	}
 	closedir(d);
@@ -187,7 +199,7 @@ static int allow_all(struct confine_state *st, const struct rules *r)
 	int err;
 
 	if (st->spec->rung == GRANT_RUNG_A) {
-		err = allow(r, st->base, READ);	/* what must not be seen is covered */
+		err = allow(r, st->base, READ); /* what must not be seen is covered */
 	} else {
 		err = allow_entries(st, r, st->spec->base, 0);
 		if (!err)
@@ -212,9 +224,7 @@ static int abi_check(struct confine_state *st, int abi)
 	if (abi >= need)
 		return 0;
 	st->note->host_lacks = true;
-	confine_hint(st, need == ABI_NEEDED_A ?
-		"boot a kernel of 5.19 or later with Landlock enabled (lsm=landlock,...)" :
-		"allow unprivileged user namespaces, or boot Linux 6.12 or later with Landlock enabled");
+	confine_hint(st, need == ABI_NEEDED_A ? HINT_A : HINT_B);
 	return confine_say(st, -EOPNOTSUPP, "Landlock ABI %d, %d is needed", abi, need);
 }
 

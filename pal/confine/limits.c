@@ -2,8 +2,9 @@
 /*
  * Resource limits, and a life that ends with the parent's.
  *
- * The libOS keeps descriptors of its own beside the guest's, so the soft limit is raised to the hard one; the guest's
- * own limit is the libOS's affair. No core dumps: they would go where the host's core_pattern says, outside.
+ * The libOS keeps descriptors of its own beside the guest's, so the soft limit is raised to the
+ * hard one; the guest's own limit is the libOS's affair. No core dumps: they would go where the
+ * host's core_pattern says, outside.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,8 +29,9 @@ int limits_set(struct confine_state *st)
 }
 
 /*
- * The kernel kills us when our parent dies; if it died before we asked, nobody would. In a pid namespace getppid() is
- * 0 either way, so look whether the other end of the report is still held as well.
+ * The kernel kills us when our parent dies; if it died before we asked, nobody would. In a pid
+ * namespace getppid() is 0 either way, so look whether the other end of the report is still held as
+ * well.
  */
 int limits_die_with_parent(struct confine_state *st)
 {
@@ -43,5 +45,6 @@ int limits_die_with_parent(struct confine_state *st)
 		return confine_say(st, -ECHILD, "the parent is gone");
 	if (poll(&p, 1, 0) < 0)
 		return -errno;
-	return p.revents & (POLLHUP | POLLERR) ? confine_say(st, -ECHILD, "the monitor is gone") : 0;
+	return p.revents & (POLLHUP | POLLERR) ? confine_say(st, -ECHILD, "the monitor is gone")
+					       : 0;
 }

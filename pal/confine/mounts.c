@@ -2,19 +2,24 @@
 /*
  * Rung A's root: a tmpfs that holds only the sandbox's trees.
  *
- *   /base   the base, recursively, read-only, nosuid, nodev; its proc, sys, dev, run and every hidden path are covered
+ *   /base   the base, recursively, read-only, nosuid, nodev; its proc, sys, dev, run and every
+ *           hidden path are covered
  *           by an empty read-only tmpfs (sys keeps the description of processors and memory nodes)
- *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between them
+ *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between
+ *           them
+ *   /cache  the patched-image cache, read-only
  *   /shm    a tmpfs of its own; and the root directory of every picoprocess
- *   /pts    a devpts of its own; gone for the picoprocesses but for the terminals that the monitor hands in
+ *   /pts    a devpts of its own; gone for the picoprocesses but for the terminals that the monitor
+ *           hands in
  *
- * The trees are copied as detached mounts before the new root covers anything and are attached once it stands: no
- * directory of the host is ever written to. Picoprocesses hold descriptors of these mounts; their root directory is
- * /shm, whence no path reaches the base. That matters for connect(2): it takes a path and no directory, and neither a
- * read-only mount nor Landlock (before ABI 9) keeps it from a host service's socket below the base.
+ * The trees are copied as detached mounts before the new root covers anything and are attached once
+ * it stands: no directory of the host is ever written to. Picoprocesses hold descriptors of these
+ * mounts; their root directory is /shm, whence no path reaches the base. That matters for
+ * connect(2): it takes a path and no directory, and neither a read-only mount nor Landlock (before
+ * ABI 9) keeps it from a host service's socket below the base.
  *
- * open_tree and mount_setattr are as old as Linux 5.12, older than the Landlock that this rung needs in any case, so
- * there is no second way with mount(2).
+ * open_tree and mount_setattr are as old as Linux 5.12, older than the Landlock that this rung
+ * needs in any case, so there is no second way with mount(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +52,7 @@ static int sys_open_tree(int dir, const char *path, unsigned flags)
 
 static int sys_setattr(int mnt, bool recursive, uint64_t set)
 {
-	struct mount_attr attr = { .attr_set = set, .propagation = MS_PRIVATE };
+	struct mount_attr attr = {.attr_set = set, .propagation = MS_PRIVATE};
 	unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
 
 	return syscall(SYS_mount_setattr, mnt, "", flags, &attr, sizeof(attr)) ? -errno : 0;
@@ -84,15 +89,36 @@ static int fresh(const char *type, const char *const *opts, unsigned attr)
 
 static int fresh_tmpfs(const char *mode)
 {
-	const char *const opts[] = { "mode", mode, NULL };
+	const char *const opts[] = {"mode", mode, NULL};
 
 	return fresh("tmpfs", opts, SAFE);
 }
 
 /* The copies that will be attached, taken while the host's root is still whole. */
 struct trees {
-	int base, tree, sys;
+	int base, tree, sys, cache;
 };
+
+/* The caller gave a descriptor, but one of the host's mount, whence ".." leads to all of the host.
+ */
+static int copy_cache(struct confine_state *st, struct trees *t)
+{
+	char link[32], path[PATH_MAX];
+	ssize_t n;
+	int err;
+
+	t->cache = -1;
+	if (st->spec->cache < 0)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", st->spec->cache);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return confine_say(st, -errno, "finding the image cache");
+	path[n] = '\0';
+	t->cache = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE);
+	err = t->cache < 0 ? t->cache : sys_setattr(t->cache, false, MOUNT_ATTR_RDONLY | SAFE);
+	return err ? confine_say(st, err, "the image cache %.200s", path) : 0;
+}
 
 static int copy_trees(struct confine_state *st, struct trees *t)
 {
@@ -115,14 +141,15 @@ static int copy_trees(struct confine_state *st, struct trees *t)
 	err = sys_setattr(t->tree, true, SAFE);
 	if (err)
 		return confine_say(st, err, "%.240s", spec->tree);
-	/* Only what the host shows of its processors. Not there: an imported base, or no sysfs; fine. */
+	/* Only what the host shows of its processors. Not there: an imported base, or no sysfs;
+	 * fine. */
 	t->sys = -1;
 	if (snprintf(path, sizeof(path), "%s/sys/devices/system", spec->base) < (int)sizeof(path)) {
 		t->sys = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE);
 		if (t->sys >= 0)
 			err = sys_setattr(t->sys, false, MOUNT_ATTR_RDONLY | SAFE);
 	}
-	return err;
+	return err ? err : copy_cache(st, t);
 }
 
 /* Stand on a fresh tmpfs as the root of the namespace; the old root is gone. */
@@ -138,7 +165,8 @@ static int switch_root(struct confine_state *st)
 	if (fchdir(mnt))
 		return -errno;
 	close(mnt);
-	/* With both on ".", the old root ends up stacked on the new and is taken off; pivot_root(2). */
+	/* With both on ".", the old root ends up stacked on the new and is taken off;
+	 * pivot_root(2). */
 	if (syscall(SYS_pivot_root, ".", "."))
 		return confine_say(st, -errno, "pivot_root");
 	if (syscall(SYS_umount2, ".", MNT_DETACH))
@@ -157,15 +185,17 @@ static int attach_at(struct confine_state *st, int mnt, const char *dir)
 	return err ? confine_say(st, err, "attaching %s", dir) : 0;
 }
 
-/* Put a copy of the empty mount on a directory of the base. A name that is not there, or no directory, needs none. */
+/* Put a copy of the empty mount on a directory of the base. A name that is not there, or no
+ * directory, needs none. */
 static int cover(struct confine_state *st, int empty, const char *path)
 {
 	int copy, err;
 	int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 :
-		       confine_say(st, -errno, "covering %.200s", path);
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+			       ? 0
+			       : confine_say(st, -errno, "covering %.200s", path);
 	copy = sys_open_tree(empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
 	err = copy < 0 ? copy : sys_attach(copy, dir, "");
 	if (copy >= 0)
@@ -195,7 +225,8 @@ static int cover_sys(struct confine_state *st, int sys)
 	return err ? confine_say(st, err, "covering sys") : 0;
 }
 
-/* Where a host path is seen below /base, or NULL if the base does not contain it (or lies inside it). */
+/* Where a host path is seen below /base, or NULL if the base does not contain it (or lies inside
+ * it). */
 static const char *below_base(const char *base, const char *path)
 {
 	size_t n = strlen(base);
@@ -232,10 +263,11 @@ static int cover_all(struct confine_state *st, int sys)
 	return err ? err : cover_sys(st, sys);
 }
 
-/* The mounts that are made, not copied. devpts may be missing from a kernel; the monitor then uses the host's. */
+/* The mounts that are made, not copied. devpts may be missing from a kernel; the monitor then uses
+ * the host's. */
 static int make_own(struct confine_state *st)
 {
-	const char *const pts[] = { "ptmxmode", "0666", "mode", "0600", NULL };
+	const char *const pts[] = {"ptmxmode", "0666", "mode", "0600", NULL};
 	int shm = fresh_tmpfs("0700");
 	int err = shm < 0 ? shm : attach_at(st, shm, "shm");
 	int mnt;
@@ -260,7 +292,8 @@ static int open_dir(int at, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opened here, after the new root stands, so that the descriptors are of its mounts: the base's a read-only one. */
+/* Opened here, after the new root stands, so that the descriptors are of its mounts: the base's a
+ * read-only one. */
 static int open_all(struct confine_state *st, const char *base, const char *tree, const char *shm)
 {
 	const struct confine_spec *spec = st->spec;
@@ -269,14 +302,15 @@ static int open_all(struct confine_state *st, const char *base, const char *tree
 	if (st->base < 0)
 		return confine_say(st, st->base, "opening the base %.200s", spec->base);
 	st->layer[0] = st->base;
-	st->sys = open_dir(st->base, "sys/devices/system");	/* or none */
+	st->sys = open_dir(st->base, "sys/devices/system"); /* or none */
 	st->tree = open_dir(AT_FDCWD, tree);
 	if (st->tree < 0)
 		return confine_say(st, st->tree, "opening %.240s", spec->tree);
 	for (unsigned i = 0; i < spec->nlayers; i++) {
 		st->layer[i + 1] = open_dir(st->tree, spec->layers[i]);
 		if (st->layer[i + 1] < 0)
-			return confine_say(st, st->layer[i + 1], "opening layer %.200s", spec->layers[i]);
+			return confine_say(st, st->layer[i + 1], "opening layer %.200s",
+					   spec->layers[i]);
 	}
 	st->work = open_dir(st->tree, spec->work);
 	if (st->work < 0)
@@ -298,6 +332,8 @@ int mounts_enter(struct confine_state *st)
 		err = attach_at(st, t.base, "base");
 	if (!err)
 		err = attach_at(st, t.tree, "tree");
+	if (!err && t.cache >= 0)
+		err = attach_at(st, t.cache, "cache");
 	if (!err)
 		err = cover_all(st, t.sys);
 	if (!err)
@@ -312,6 +348,10 @@ int mounts_enter(struct confine_state *st)
 	if (err)
 		return confine_say(st, err, "making the root read-only");
 	err = open_all(st, "/base", "/tree", "/shm");
+	if (!err && t.cache >= 0) {
+		st->cache = open_dir(AT_FDCWD, "/cache");
+		err = st->cache < 0 ? confine_say(st, st->cache, "opening the image cache") : 0;
+	}
 	if (err)
 		return err;
 	return chroot("/shm") || chdir("/") ? -errno : 0;

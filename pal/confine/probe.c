@@ -2,9 +2,10 @@
 /*
  * Can this host give a rung? Found out by taking it.
  *
- * Versions and sysctls say little: AppArmor lets a user namespace be made and then forbids all in it, containers filter
- * single calls. So a child goes through the very steps of confine.c, on scratch trees, and "executes" an image that is
- * none: to come as far as the failure of that exec is to have the rung.
+ * Versions and sysctls say little: AppArmor lets a user namespace be made and then forbids all in
+ * it, containers filter single calls. So a child goes through the very steps of confine.c, on
+ * scratch trees, and "executes" an image that is none: to come as far as the failure of that exec
+ * is to have the rung.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,21 @@ static const char *const names[] = { "layer" };
 static int try_rung(enum grant_rung rung, const char *dir, int image, struct confine_note *note)
 {
 	struct confine_spec spec = {
-		.rung = rung, .base = "/", .tree = dir, .layers = names, .nlayers = 1, .work = "work", .shm = dir,
-		.hostname = "probe", .image = image, .grant = -1, .port = -1, .control = -1, .area = -1,
-		.cache = -1, .log = -1,
+		.rung = rung,
+		.base = "/",
+		.tree = dir,
+		.layers = names,
+		.nlayers = 1,
+		.work = "work",
+		.shm = dir,
+		.hostname = "probe",
+		.image = image,
+		.grant = -1,
+		.port = -1,
+		.control = -1,
+		.area = -1,
+		.cache = -1,
+		.log = -1,
 	};
 	struct confine_child child;
 	int err = confine_spawn(&spec, &child, note);

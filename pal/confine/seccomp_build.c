@@ -2,11 +2,12 @@
 /*
  * From seccomp.def to instructions.
  *
- * libseccomp makes the list; a few instructions of our own go in front of it, since it cannot look at the instruction
- * pointer:
+ * libseccomp makes the list; a few instructions of our own go in front of it, since it cannot look
+ * at the instruction pointer:
  *
  *	another architecture (int 0x80)		kill
- *	called from outside the host-call page	trap: a guest's call, the PAL's handler takes it to the libOS
+ *	called from outside the host-call page trap: a guest's call, the PAL's handler takes it to
+ *      the libOS
  *	a guard fits				kill
  *	libseccomp's program			allow or kill
  *
@@ -46,9 +47,10 @@
 #endif
 
 /* No namespaces, no ptrace, no other parent, no pidfd. */
-#define CLONE_OK                                                                                                     \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |           \
-	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_VFORK)
+#define CLONE_OK                                                                            \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
+	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID |   \
+	 CLONE_VFORK)
 
 #define A 1u
 #define B 2u
@@ -58,13 +60,25 @@
 struct row {
 	unsigned rungs;
 	int nr;
-	struct scmp_arg_cmp cond[COND_MAX];	/* op 0 ends */
+	struct scmp_arg_cmp cond[COND_MAX]; /* op 0 ends */
 };
 
-#define EQ(arg, v) { arg, SCMP_CMP_EQ, v, 0 }
-#define LE(arg, v) { arg, SCMP_CMP_LE, v, 0 }
-#define BITS(arg, m) { arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), 0 }
-#define FIELD(arg, m, v) { arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), v }
+#define EQ(arg, v)                     \
+	{                              \
+		arg, SCMP_CMP_EQ, v, 0 \
+	}
+#define LE(arg, v)                     \
+	{                              \
+		arg, SCMP_CMP_LE, v, 0 \
+	}
+#define BITS(arg, m)                                       \
+	{                                                  \
+		arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), 0 \
+	}
+#define FIELD(arg, m, v)                                   \
+	{                                                  \
+		arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), v \
+	}
 #define FD(arg) LE(arg, 0x7fffffff)
 
 #define ALLOW(rungs, call, ...) { rungs, SCMP_SYS(call), { __VA_ARGS__ } },
@@ -189,7 +203,8 @@ static int put_list(struct program *p, unsigned rung)
 	/* A binary tree over the numbers instead of a list as long as the table. */
 	err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!err)
-		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);	/* x32 numbers */
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
+				       SCMP_ACT_KILL_PROCESS); /* x32 numbers */
 	if (!err)
 		err = add_rows(ctx, rung);
 	if (!err)
@@ -198,7 +213,8 @@ static int put_list(struct program *p, unsigned rung)
 	return err;
 }
 
-int confine_filter(enum grant_rung rung, const struct confine_range *range, struct sock_filter **prog, uint32_t *count)
+int confine_filter(enum grant_rung rung, const struct confine_range *range,
+		   struct sock_filter **prog, uint32_t *count)
 {
 	struct program p = { 0 };
 	int err = 0;

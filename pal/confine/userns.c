@@ -2,8 +2,9 @@
 /*
  * Inside fresh namespaces: the id map, the host name, the loopback interface.
  *
- * The map is one line, the user to itself, as user_namespaces(7) lets an ordinary user write it: setgroups must be
- * denied first, so that no group that is meant to take access away can be dropped.
+ * The map is one line, the user to itself, as user_namespaces(7) lets an ordinary user write it:
+ * setgroups must be denied first, so that no group that is meant to take access away can be
+ * dropped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,8 @@ static int put(const char *path, const char *text)
 	return err;
 }
 
-/* Until the map is written we appear as the overflow ids, so st->uid and st->gid were taken before the fork. */
+/* Until the map is written we appear as the overflow ids, so st->uid and st->gid were taken before
+ * the fork. */
 int userns_map(struct confine_state *st)
 {
 	char text[64];
@@ -57,7 +59,9 @@ static int loopback_up(void)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		return errno == EAFNOSUPPORT ? 0 : -errno;	/* a kernel without IPv4 has nothing to raise */
+		return errno == EAFNOSUPPORT
+			       ? 0
+			       : -errno; /* a kernel without IPv4 has nothing to raise */
 	if (ioctl(fd, SIOCGIFFLAGS, &ifr)) {
 		err = -errno;
 	} else {
@@ -73,8 +77,8 @@ int userns_names(struct confine_state *st)
 {
 	const char *name = st->spec->hostname;
 
-	/* Where AppArmor lets user namespaces be made but not used (Ubuntu 23.10 and later), this is the first call
-	 * that is refused. */
+	/* Where AppArmor lets user namespaces be made but not used (Ubuntu 23.10 and later), this
+	 * is the first call that is refused. */
 	st->note->host_lacks = true;
 	if (name && sethostname(name, strlen(name)))
 		return confine_say(st, -errno, "sethostname");
