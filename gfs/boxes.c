@@ -63,6 +63,13 @@ static const char *string_of(struct json_object *o, const char *key)
 		       json_object_get_string(v) : "";
 }
 
+static int64_t number_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+}
+
 /* ---- counts; caller holds the lock for those with _locked ---- */
 
 static void stack_put_locked(struct stack *s)
@@ -155,7 +162,7 @@ static void take_item(struct json_object *item)
 		return;
 	b = find_locked(name);
 	/* Removed and made again between two looks: its layers are others. */
-	if (b && b->info && strcmp(string_of(b->info, "created"), string_of(item, "created"))) {
+	if (b && b->info && number_of(b->info, "created") != number_of(item, "created")) {
 		b->listed = false;
 		box_put_locked(b);
 		b = NULL;

@@ -20,13 +20,14 @@
 #include "gshd/client/client.h"
 
 #define INSIDE_MAX 4		/* questions to one sandbox at a time */
+#define WAITING_MAX 8		/* that wait for their turn; more are refused, or they would take up every thread */
 #define FILE_SIZE_MAX (4u << 20)
 #define ENTRIES_MAX 65536
 
 struct proc_door {
 	pthread_mutex_t lock;	/* guards the rest */
 	pthread_cond_t left;
-	unsigned inside;
+	unsigned inside, waiting;
 	struct client *idle[INSIDE_MAX];
 	unsigned nidle;
 	time_t hung_until;	/* CLOCK_MONOTONIC seconds */
@@ -69,11 +70,18 @@ static int door_enter(struct proc_door *d, struct client **c)
 
 	*c = NULL;
 	pthread_mutex_lock(&d->lock);
-	while (d->inside >= INSIDE_MAX && d->hung_until <= seconds())
+	while (d->inside >= INSIDE_MAX && d->hung_until <= seconds()) {
+		if (d->waiting == WAITING_MAX) {
+			err = -EBUSY;
+			break;
+		}
+		d->waiting++;
 		pthread_cond_wait(&d->left, &d->lock);
-	if (d->hung_until > seconds()) {
+		d->waiting--;
+	}
+	if (!err && d->hung_until > seconds())
 		err = -EIO;
-	} else {
+	if (!err) {
 		d->inside++;
 		if (d->nidle)
 			*c = d->idle[--d->nidle];
