@@ -6,6 +6,26 @@
 #include "pal/grant.h"
 
 /*
+ * Make fork copy the page tables of the image's text. Linux leaves out mappings of files that hold no
+ * private page, and the child would fault its way through the text again, some 64 KiB a time; one
+ * page made private is enough to have the others copied too (mm/memory.c, vma_needs_copy).
+ */
+static void text_keep(void)
+{
+	static bool done; /* a race does it twice */
+	uintptr_t start = (uintptr_t)pal_hostcall_start, end = PAGE_UP(libos_text_end);
+	volatile char *last = (char *)end - 1;
+
+	if (done)
+		return;
+	done = true;
+	if (HOST(3, mprotect, start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC))
+		return;
+	*last = *last;
+	BUG_ON(HOST(3, mprotect, start, end - start, PROT_READ | PROT_EXEC));
+}
+
+/*
  * The child keeps stack, GS base and alternate stack: all are registers or memory that clone
  * copies. The PAL's own locks are held over the clone; the libOS holds its own.
  */
@@ -14,6 +34,7 @@ int pal_fork(s32 *host_pid)
 	struct pal_tcb *tcb = pal_tcb();
 	long pid;
 
+	text_keep();
 	pal_thread_fork_begin();
 	pal_pages_fork_begin();
 	pid = HOST(5, clone,

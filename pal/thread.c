@@ -36,7 +36,7 @@ static void *region_start(const struct pal_tcb *tcb)
 
 static size_t region_size(size_t thread_size)
 {
-	return PAGE_SIZE + PAL_STACK_SIZE + PAGE_UP(thread_size) + PAL_ALTSTACK_SIZE;
+	return PAGE_SIZE + PAGE_UP(PAL_STACK_SIZE + thread_size) + PAL_ALTSTACK_SIZE;
 }
 
 static bool region_idle(const struct pal_tcb *tcb)
@@ -118,7 +118,7 @@ struct pal_tcb *pal_thread_alloc(size_t thread_size)
 		return NULL;
 	tcb->self = tcb;
 	tcb->stack_top = (u64)tcb;
-	tcb->altstack = (u64)tcb + PAGE_UP(thread_size);
+	tcb->altstack = PAGE_UP((u64)tcb + thread_size);
 	tcb->region_size = size;
 	lock(&region_lock);
 	tcb->next = regions;
@@ -153,7 +153,7 @@ struct pal_tcb *pal_gs_checked(void)
 	__asm__ volatile("rdgsbase %0" : "=r"(gs));
 	if (gs == (uintptr_t)&pal_boot_tcb)
 		return &pal_boot_tcb;
-	if (gs < PAL_PAGES_BASE || gs >= PAL_END || gs & (PAGE_SIZE - 1))
+	if (gs < PAL_PAGES_BASE || gs >= PAL_END || gs & 15)
 		return NULL;
 	return ((struct pal_tcb *)gs)->self == (struct pal_tcb *)gs ? (struct pal_tcb *)gs : NULL;
 }

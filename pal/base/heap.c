@@ -33,7 +33,7 @@ static struct mutex heap_lock = MUTEX_INIT;
 static struct free_object *free_list[CLASSES];
 static uintptr_t arena_next = PAL_HEAP_BASE; /* not yet given to a class */
 static uintptr_t arena_end = PAL_HEAP_BASE;  /* mapped up to here */
-static u8 page_class[ARENA_PAGES];	     /* class + 1 */
+static u8 page_class[ARENA_PAGES] __attribute__((section(".bss.last"))); /* class + 1 */
 
 static unsigned class_of(size_t size)
 {
