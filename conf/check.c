@@ -25,7 +25,7 @@ static const char *conf_is_rung(const char *value)
 	return !strcmp(value, "A") || !strcmp(value, "B") ? NULL : "it must be A or B";
 }
 
-#define KEY(section, key, field, check, fallback, help)                                                              \
+#define KEY(section, key, field, check, fallback, help) \
 	{ #section, #key, offsetof(struct conf, field), conf_is_##check, fallback, help },
 const struct conf_key conf_keys[] = {
 #include "conf/keys.def"
@@ -45,7 +45,8 @@ static unsigned distance(const char *a, const char *b)
 		unsigned diagonal = row[0];
 		row[0] = i;
 		for (unsigned j = 1; j <= n; j++) {
-			unsigned best = diagonal + (tolower((unsigned char)*a) != tolower((unsigned char)b[j - 1]));
+			unsigned best = diagonal + (tolower((unsigned char)*a) !=
+						    tolower((unsigned char)b[j - 1]));
 			diagonal = row[j];
 			best = row[j] + 1 < best ? row[j] + 1 : best;
 			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Settings: INI files with drop-ins, in the manner of systemd.nspawn(5). What there is stands in keys.def.
+ * Settings: INI files with drop-ins, in the manner of systemd.nspawn(5). What there is stands in
+ * keys.def.
  *
  * Read in this order, later files win key by key:
  *
  *	/etc/gsh/gsh.conf, /etc/gsh/gsh.conf.d/NAME.conf (in the order of their names),
  *	$XDG_CONFIG_HOME/gsh/gsh.conf, and its gsh.conf.d/ likewise
  *
- * $GSH_CONFIG, a file, replaces them all. A file that does not exist is none; an unknown section or key, or a value out
- * of its range, is an error with file, line and, for a near miss, a suggestion.
+ * $GSH_CONFIG, a file, replaces them all. A file that does not exist is none; an unknown section or
+ * key, or a value out of its range, is an error with file, line and, for a near miss, a suggestion.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -27,19 +28,21 @@ struct conf {
 /* 0, or -errno with a sentence in why. */
 int conf_load(struct conf *conf, char *why, size_t size) __attribute__((warn_unused_result));
 /* One file on top of what conf holds; a missing one is 0. */
-int conf_read_file(struct conf *conf, const char *path, char *why, size_t size) __attribute__((warn_unused_result));
+int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
+	__attribute__((warn_unused_result));
 void conf_defaults(struct conf *conf);
 
 /* Private to conf/: the rows, and whether a value fits its row. */
 struct conf_key {
 	const char *section, *key;
-	size_t offset; /* of the value in struct conf */
+	size_t offset;				 /* of the value in struct conf */
 	const char *(*check)(const char *value); /* NULL, or what is wrong with it */
 	const char *fallback, *help;
 };
 extern const struct conf_key conf_keys[];
 extern const size_t conf_nkeys;
-/* The nearest known name to a misspelt one ("Hostname" for "HostName"), or NULL. section NULL: a section's. */
+/* The nearest known name to a misspelt one ("Hostname" for "HostName"), or NULL. section NULL: a
+ * section's. */
 const char *conf_suggest(const char *section, const char *name);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Reading settings: files in order, each through libinih, each key against the table.
  *
- * libinih as distributions build it does not tell its handler the line; our reader counts as it hands lines out.
+ * libinih as distributions build it does not tell its handler the line; our reader counts as it
+ * hands lines out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +21,7 @@ struct reading {
 	const char *path;
 	FILE *file;
 	int line;
-	char *why;	/* the first error's sentence */
+	char *why; /* the first error's sentence */
 	size_t size;
 	int err;
 };
@@ -38,7 +39,8 @@ static int bad(struct reading *r, const char *what, const char *name, const char
 {
 	if (!r->err)
 		snprintf(r->why, r->size, "%s:%d: %s '%s'%s%s%s", r->path, r->line, what, name,
-			 suggestion ? ", did you mean '" : "", suggestion ? suggestion : "", suggestion ? "'?" : "");
+			 suggestion ? ", did you mean '" : "", suggestion ? suggestion : "",
+			 suggestion ? "'?" : "");
 	r->err = -EINVAL;
 	return 0;
 }
@@ -65,8 +67,8 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 		strcpy((char *)r->conf + k->offset, value);
 		return 1;
 	}
-	return known ? bad(r, "unknown key", key, conf_suggest(section, key)) :
-		       bad(r, "unknown section", section, conf_suggest(NULL, section));
+	return known ? bad(r, "unknown key", key, conf_suggest(section, key))
+		     : bad(r, "unknown section", section, conf_suggest(NULL, section));
 }
 
 int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
@@ -91,7 +93,8 @@ int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
 	line = ini_parse_stream(next_line, &r, on_key, &r);
 	fclose(r.file);
 	if (line && !r.err) {
-		snprintf(why, size, "%s:%d: neither a [Section] nor a Key=value", path, line > 0 ? line : 0);
+		snprintf(why, size, "%s:%d: neither a [Section] nor a Key=value", path,
+			 line > 0 ? line : 0);
 		r.err = -EINVAL;
 	}
 	return r.err;
@@ -137,7 +140,8 @@ void conf_defaults(struct conf *conf)
 
 int conf_load(struct conf *conf, char *why, size_t size)
 {
-	const char *one = getenv("GSH_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	const char *one = getenv("GSH_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"),
+		   *home = getenv("HOME");
 	char dir[PATH_MAX];
 	int err;
 

@@ -2,9 +2,10 @@
 /*
  * Terminals: made by the monitor, handed to the sandbox as descriptors.
  *
- * On rung A they come from the sandbox's own devpts, on rung B from the host's. To find a terminal again by number the
- * monitor keeps an O_PATH descriptor of its slave: that keeps neither end open, so that both sides see the other hang
- * up, and it never leads to another terminal that got the number later (devpts unlinks the node of a dead one).
+ * On rung A they come from the sandbox's own devpts, on rung B from the host's. To find a terminal
+ * again by number the monitor keeps an O_PATH descriptor of its slave: that keeps neither end open,
+ * so that both sides see the other hang up, and it never leads to another terminal that got the
+ * number later (devpts unlinks the node of a dead one).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 struct held_pty {
 	struct held_pty *next;
 	unsigned number;
-	int slave;	/* O_PATH */
+	int slave; /* O_PATH */
 };
 
 /* Forget terminals that are no more. */
@@ -85,8 +86,8 @@ static int hold(struct monitor *m, unsigned number, int slave)
 
 static int open_master(struct monitor *m)
 {
-	int fd = m->child.ptmx >= 0 ? reopen(m->child.ptmx, O_RDWR | O_NOCTTY) :
-				      open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int fd = m->child.ptmx >= 0 ? reopen(m->child.ptmx, O_RDWR | O_NOCTTY)
+				    : open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
 	return fd == -1 ? -errno : fd;
 }
@@ -147,7 +148,8 @@ static void answer_open(struct monitor *m, struct request *r, unsigned number)
 static void answer_list(struct monitor *m, struct request *r)
 {
 	prune(m);
-	for (struct held_pty *h = m->ptys; h && r->reply.nmore < sizeof(r->reply.more) / sizeof(r->reply.more[0]); h = h->next)
+	for (struct held_pty *h = m->ptys;
+	     h && r->reply.nmore < sizeof(r->reply.more) / sizeof(r->reply.more[0]); h = h->next)
 		r->reply.more[r->reply.nmore++] = h->number;
 	r->reply.head.value = r->reply.nmore;
 }

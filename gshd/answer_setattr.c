@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Attribute changes on rung B, where Landlock does not confine them and seccomp therefore forbids them.
+ * Attribute changes on rung B, where Landlock does not confine them and seccomp therefore forbids
+ * them.
  *
- * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the kernel: the path that
- * /proc/self/fd gives must lie in the sandbox's tree (layers and work) or its shared-memory directory. A file outside
- * cannot get such a path: to link or rename one into the tree takes Landlock's REFER on the directory it is in, which
- * only the sandbox's own directories have.
+ * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the
+ * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (layers and work) or its
+ * shared-memory directory. A file outside cannot get such a path: to link or rename one into the
+ * tree takes Landlock's REFER on the directory it is in, which only the sandbox's own directories
+ * have.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +33,8 @@ static int check_place(struct monitor *m, int fd)
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode) &&
+	    !S_ISSOCK(st.st_mode))
 		return -EPERM;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
@@ -74,9 +77,11 @@ void answer_setattr(struct monitor *m, struct request *r)
 	int err;
 
 	memcpy(&q, r->data, sizeof(q));
-	/* On rung A the picoprocess does it itself, in its own mounts; no path here would be meaningful. */
+	/* On rung A the picoprocess does it itself, in its own mounts; no path here would be
+	 * meaningful. */
 	err = m->rung == GRANT_RUNG_B ? check_place(m, r->fds[0]) : -EOPNOTSUPP;
 	if (!err)
-		err = perform(r->fds[0], &q, (const char *)r->data + sizeof(q), r->size - sizeof(q));
+		err = perform(r->fds[0], &q, (const char *)r->data + sizeof(q),
+			      r->size - sizeof(q));
 	r->reply.head.error = -err;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* org.gsh.Box: what clients ask of a sandbox's monitor. gshd/PROTOCOL says what each means; here arguments are checked. */
+/* org.gsh.Box: what clients ask of a sandbox's monitor. gshd/PROTOCOL says what each means; here
+ * arguments are checked. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <signal.h>
@@ -72,14 +73,16 @@ static void answer_run(struct wire_call *call)
 		.cols = size_param(call, "cols"),
 	};
 
-	if (!args.argv || !json_object_array_length(args.argv) || !all_strings(args.argv) || !all_strings(args.env))
+	if (!args.argv || !json_object_array_length(args.argv) || !all_strings(args.argv) ||
+	    !all_strings(args.env))
 		bad(call, "argv must be a list of at least one string, env a list of strings");
 	else if (call->nfds != 3)
 		bad(call, "three descriptors are needed");
 	else if (args.tty != call->upgrade)
 		bad(call, "with a terminal the call must be an upgrade, without one it must not");
 	else if (m->state != BOX_RUNNING)
-		wire_fail(call, "org.gsh.Conflict", m->spec.name, "the sandbox is not running", "try again");
+		wire_fail(call, "org.gsh.Conflict", m->spec.name, "the sandbox is not running",
+			  "try again");
 	else
 		session_run(m, call, &args);
 }
@@ -93,7 +96,8 @@ static void answer_attach(struct wire_call *call)
 	else if (id < 1 || id > UINT32_MAX)
 		bad(call, "session must be a session's number");
 	else
-		session_attach(call->server->context, call, (unsigned)id, size_param(call, "rows"), size_param(call, "cols"));
+		session_attach(call->server->context, call, (unsigned)id, size_param(call, "rows"),
+			       size_param(call, "cols"));
 }
 
 static void answer_signal(struct wire_call *call)
@@ -139,7 +143,8 @@ static void answer_shutdown(struct wire_call *call)
 		return;
 	}
 	if (m->stop_call) {
-		wire_fail(call, "org.gsh.Conflict", m->spec.name, "it is being stopped already", NULL);
+		wire_fail(call, "org.gsh.Conflict", m->spec.name, "it is being stopped already",
+			  NULL);
 		return;
 	}
 	m->stop_call = call;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Starting, stopping, removing and listing sandboxes. Runs in a child of gshd, so it may wait; but for box_running()
- * and box_socket(), which the daemon uses too.
+ * Starting, stopping, removing and listing sandboxes. Runs in a child of gshd, so it may wait; but
+ * for box_running() and box_socket(), which the daemon uses too.
  *
  * A sandbox runs as long as its lock is held; it is ready when the lock file says who holds it.
  */
@@ -89,7 +89,8 @@ static void run_monitor(const char *name, int ready)
 		_exit(126);
 	fcntl(3, F_SETFD, 0);
 	snprintf(number, sizeof(number), "%d", 3);
-	execl("/proc/self/exe", "gshd", log_verbose ? "-v" : "-q", "--ready", number, "--monitor", name, (char *)NULL);
+	execl("/proc/self/exe", "gshd", log_verbose ? "-v" : "-q", "--ready", number, "--monitor",
+	      name, (char *)NULL);
 	_exit(126);
 }
 
@@ -150,8 +151,8 @@ static void reply_failed(struct wire_call *call, const char *name, struct json_o
 
 	snprintf(what, sizeof(what), "cannot start sandbox %s", name);
 	if (said)
-		wire_fail(call, json_str(said, "error", "org.gsh.Failed"), what, json_str(said, "why", "no reason given"),
-			  json_str(said, "hint", NULL));
+		wire_fail(call, json_str(said, "error", "org.gsh.Failed"), what,
+			  json_str(said, "why", "no reason given"), json_str(said, "hint", NULL));
 	else
 		wire_fail(call, "org.gsh.Failed", what, "its monitor ended without a word",
 			  "see the file log in the sandbox's directory of the store");
@@ -201,8 +202,10 @@ static bool fill_spec(struct wire_call *call, struct box_spec *spec)
 	spec->created = time(NULL);
 	spec->nlayers = 1;
 	strcpy(spec->layers[0], "layers/0001");
-	if (base[0] != '/' || !realpath(base, spec->base) || stat(spec->base, &st) || !S_ISDIR(st.st_mode)) {
-		wire_fail(call, "org.gsh.BadRequest", base, "the base must be the absolute path of a directory", NULL);
+	if (base[0] != '/' || !realpath(base, spec->base) || stat(spec->base, &st) ||
+	    !S_ISDIR(st.st_mode)) {
+		wire_fail(call, "org.gsh.BadRequest", base,
+			  "the base must be the absolute path of a directory", NULL);
 		return false;
 	}
 	return true;
@@ -226,11 +229,12 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 			return false;
 		err = store_create(d->store, spec, why);
 		*made = !err;
-		if (err == -EEXIST)	/* somebody else did, a moment ago */
+		if (err == -EEXIST) /* somebody else did, a moment ago */
 			err = 0;
 	}
 	if (err)
-		wire_fail(call, "org.gsh.Failed", spec->name, why, err == -ENOSPC ? "free some space" : NULL);
+		wire_fail(call, "org.gsh.Failed", spec->name, why,
+			  err == -ENOSPC ? "free some space" : NULL);
 	return !err;
 }
 
@@ -257,7 +261,7 @@ void boxes_start(struct wire_call *call)
 		return;
 	if (bring_up(call, spec.name, &started))
 		reply_started(call, spec.name, started);
-	else if (made && store_remove(d->store, spec.name, why))	/* nothing is in it */
+	else if (made && store_remove(d->store, spec.name, why)) /* nothing is in it */
 		log_line("%s", why);
 }
 
@@ -322,7 +326,7 @@ static bool exists(struct wire_call *call, const char *name)
 	char why[STORE_WHY];
 
 	if (store_read_spec(d->store, name, &spec, why) != -ENOENT)
-		return true;	/* a damaged one too can be stopped and removed */
+		return true; /* a damaged one too can be stopped and removed */
 	fail_no_such(call, name);
 	return false;
 }
@@ -336,9 +340,11 @@ void boxes_stop(struct wire_call *call)
 	if (!name || !exists(call, name))
 		return;
 	if (timeout < 0 || timeout > 600000)
-		wire_fail(call, "org.gsh.BadRequest", "timeout", "it must be milliseconds, at most 600000", NULL);
+		wire_fail(call, "org.gsh.BadRequest", "timeout",
+			  "it must be milliseconds, at most 600000", NULL);
 	else if (store_locked(d->store, name) == 1 && !stop(d, name, (int)timeout))
-		wire_fail(call, "org.gsh.Failed", name, "it does not end", "see its log in the store");
+		wire_fail(call, "org.gsh.Failed", name, "it does not end",
+			  "see its log in the store");
 	else
 		wire_reply(call, NULL);
 }
@@ -356,7 +362,8 @@ void boxes_remove(struct wire_call *call)
 		stop(d, name, 1000);
 	lock = store_lock(d->store, name);
 	if (lock == -EAGAIN)
-		wire_fail(call, "org.gsh.Conflict", name, "it is running", "stop it first, or remove it with force");
+		wire_fail(call, "org.gsh.Conflict", name, "it is running",
+			  "stop it first, or remove it with force");
 	else if (store_remove(d->store, name, why))
 		wire_fail(call, "org.gsh.Failed", name, why, NULL);
 	else
@@ -375,7 +382,8 @@ static int count_processes(const struct daemon *d, const char *name)
 	struct client *c = NULL;
 	int n = -1;
 
-	if (!connect_box(d, name, &c, ASK_MS) && !client_call(c, "org.gsh.Box.Processes", NULL, NULL, 0, &r)) {
+	if (!connect_box(d, name, &c, ASK_MS) &&
+	    !client_call(c, "org.gsh.Box.Processes", NULL, NULL, 0, &r)) {
 		items = json_get(r.params, "items", json_type_array);
 		if (items)
 			n = (int)json_object_array_length(items);
@@ -399,8 +407,11 @@ static int list_one(const char *name, void *arg)
 	int n, err = store_read_spec(l->d->store, name, &spec, why);
 
 	json_put_str(o, "name", name);
-	json_put_str(o, "state", box ? "running" : store_locked(l->d->store, name) == 1 ? "changing" :
-		     err ? "damaged" : "stopped");
+	json_put_str(o, "state",
+		     box				    ? "running"
+		     : store_locked(l->d->store, name) == 1 ? "changing"
+		     : err				    ? "damaged"
+							    : "stopped");
 	if (box) {
 		json_put_int(o, "pid", json_int(box, "pid", 0));
 		json_put_str(o, "rung", json_str(box, "rung", ""));
@@ -444,7 +455,8 @@ static int sweep_ephemeral(const char *name, void *arg)
 	int lock;
 
 	/* A fresh one may be about to be started. */
-	if (store_read_spec(d->store, name, &spec, why) || !spec.ephemeral || spec.created + 60 > time(NULL))
+	if (store_read_spec(d->store, name, &spec, why) || !spec.ephemeral ||
+	    spec.created + 60 > time(NULL))
 		return 0;
 	lock = store_lock(d->store, name);
 	if (lock < 0)

@@ -2,8 +2,9 @@
 /*
  * The control stream: orders to the leader, its answers and events.
  *
- * A leader that does not read fills the socket, then our queue; orders are refused after that. What it sends must be in
- * the table below, in the right state, of the right size, without descriptors; an answer must be to a question.
+ * A leader that does not read fills the socket, then our queue; orders are refused after that. What
+ * it sends must be in the table below, in the right state, of the right size, without descriptors;
+ * an answer must be to a question.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -30,7 +31,7 @@ struct queued {
 	int fds[MON_FDS_MAX];
 	unsigned nfds;
 	size_t size;
-	char data[];	/* header and payload */
+	char data[]; /* header and payload */
 };
 
 static void on_ready(struct monitor *m, const struct mon_msg *msg, const void *payload);
@@ -127,8 +128,8 @@ static int enqueue(struct monitor *m, const void *data, size_t size, const int *
 	return 0;
 }
 
-int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data, size_t size, const int *fds,
-		 unsigned nfds)
+int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data, size_t size,
+		 const int *fds, unsigned nfds)
 {
 	static char buf[MON_MSG_MAX];
 	struct mon_msg head = { .type = type, .len = (uint32_t)size, .id = id };
@@ -147,8 +148,8 @@ int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data
 	return err;
 }
 
-int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size, const int *fds, unsigned nfds,
-		ask_done done, void *arg)
+int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size, const int *fds,
+		unsigned nfds, ask_done done, void *arg)
 {
 	struct ask *a;
 	int err;
@@ -218,7 +219,8 @@ static void handle(struct monitor *m, const char *buf, size_t size, bool with_fd
 	}
 	memcpy(&msg, buf, sizeof(msg));
 	if (msg.len != size - sizeof(msg) || with_fds) {
-		monitor_violation(m, with_fds ? "descriptors on the control stream" : "a control message of a wrong length");
+		monitor_violation(m, with_fds ? "descriptors on the control stream"
+					      : "a control message of a wrong length");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -262,7 +264,9 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
 			      .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 

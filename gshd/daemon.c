@@ -2,8 +2,9 @@
 /*
  * org.gsh.Daemon: the table of methods, and those that are answered at once.
  *
- * Whatever may take time (a sandbox's start, a walk over its files, a deletion) is answered by a child process that has
- * a copy of the call and of the connection: its code may simply wait, and if it dies, the daemon tells the client.
+ * Whatever may take time (a sandbox's start, a walk over its files, a deletion) is answered by a
+ * child process that has a copy of the call and of the connection: its code may simply wait, and if
+ * it dies, the daemon tells the client.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -18,7 +19,8 @@
 
 #define WORKERS_MAX 32
 
-/* The daemon's signals and its socket are not the worker's: it may outlive a killed daemon, and be signalled itself. */
+/* The daemon's signals and its socket are not the worker's: it may outlive a killed daemon, and be
+ * signalled itself. */
 static void become_worker(struct daemon *d)
 {
 	signal(SIGCHLD, SIG_DFL);
@@ -33,7 +35,8 @@ void daemon_work(struct wire_call *call, void (*fn)(struct wire_call *call))
 	pid_t pid;
 
 	if (d->workers >= WORKERS_MAX) {
-		wire_fail(call, "org.gsh.Failed", call->method->name, "gshd is busy with 32 other requests", "try again");
+		wire_fail(call, "org.gsh.Failed", call->method->name,
+			  "gshd is busy with 32 other requests", "try again");
 		return;
 	}
 	pid = wire_fork(call);
@@ -55,8 +58,11 @@ const char *daemon_name(struct wire_call *call)
 	if (name && paths_name_ok(name))
 		return name;
 	wire_fail(call, "org.gsh.BadRequest", name ? name : "name",
-		  name ? "a sandbox's name is 1 to 63 letters, digits, dots, underscores and dashes, and begins with "
-			 "a letter, a digit or an underscore" : "it is missing", NULL);
+		  name ? "a sandbox's name is 1 to 63 letters, digits, dots, underscores and "
+			 "dashes, and begins with "
+			 "a letter, a digit or an underscore"
+		       : "it is missing",
+		  NULL);
 	return NULL;
 }
 
@@ -74,7 +80,8 @@ static void answer_info(struct wire_call *call)
 	wire_reply(call, p);
 }
 
-/* Of a sandbox that runs, which is the usual case, nothing more is needed than to look at its lock. */
+/* Of a sandbox that runs, which is the usual case, nothing more is needed than to look at its
+ * lock. */
 static void answer_start(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
@@ -146,7 +153,8 @@ static void answer_layers(struct wire_call *call)
 	layers = json_object_new_array();
 	json_put_str(p, "base", spec.base);
 	for (unsigned i = 0; i < spec.nlayers; i++) {
-		snprintf(path, sizeof(path), "%s/boxes/%s/tree/%s", d->paths.store, name, spec.layers[i]);
+		snprintf(path, sizeof(path), "%s/boxes/%s/tree/%s", d->paths.store, name,
+			 spec.layers[i]);
 		json_object_array_add(layers, json_object_new_string(path));
 	}
 	json_object_object_add(p, "layers", layers);
@@ -158,21 +166,17 @@ static void answer_layers(struct wire_call *call)
 
 static void answer_shutdown(struct wire_call *call)
 {
-	struct timeval soon = { 0, 50000 };	/* the answer is written first */
+	struct timeval soon = { 0, 50000 }; /* the answer is written first */
 
 	event_base_loopexit(call->server->base, &soon);
 	wire_reply(call, NULL);
 }
 
 static const struct wire_method methods[] = {
-	{ "GetInfo", 0, answer_info },
-	{ "List", 0, answer_list },
-	{ "Start", 0, answer_start },
-	{ "Stop", 0, answer_stop },
-	{ "Remove", 0, answer_remove },
-	{ "Layers", 0, answer_layers },
-	{ "Status", WIRE_MORE, answer_status },
-	{ "Doctor", 0, answer_doctor },
+	{ "GetInfo", 0, answer_info },		{ "List", 0, answer_list },
+	{ "Start", 0, answer_start },		{ "Stop", 0, answer_stop },
+	{ "Remove", 0, answer_remove },		{ "Layers", 0, answer_layers },
+	{ "Status", WIRE_MORE, answer_status }, { "Doctor", 0, answer_doctor },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

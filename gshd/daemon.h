@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * gshd, the daemon: finds, starts, stops and removes sandboxes. It holds nothing that is not in the store.
+ * gshd, the daemon: finds, starts, stops and removes sandboxes. It holds nothing that is not in the
+ * store.
  *
  *	main.c        options, the lock, the socket, the loop
  *	daemon.c      org.gsh.Daemon: the table and what is answered at once
- *	boxes.c       what takes time (starting, stopping, removing, listing), in a child process a call
+ *	boxes.c       what takes time (starting, stopping, removing, listing), in a child process a
+ *	              call
  *	status.c      what a sandbox changed
  *	doctor.c      what the host offers
  *	activation.c  systemd's two protocols, in a few lines
@@ -23,8 +25,8 @@ struct daemon {
 	struct event_base *base;
 	struct paths paths;
 	int store;
-	int64_t started;	/* unix time */
-	unsigned idle_exit;	/* seconds; 0: never */
+	int64_t started;    /* unix time */
+	unsigned idle_exit; /* seconds; 0: never */
 	struct event *idle_ev;
 	unsigned workers;
 	struct wire_server server;
@@ -46,7 +48,8 @@ void boxes_start(struct wire_call *call);
 void boxes_stop(struct wire_call *call);
 void boxes_remove(struct wire_call *call);
 void boxes_list(struct wire_call *call);
-/* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a monitor. */
+/* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a
+ * monitor. */
 void boxes_sweep(const struct daemon *d);
 
 /* ---- status.c, doctor.c ---- */

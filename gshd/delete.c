@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Deleting a tree that a sandbox wrote: any names, any modes, any depth, perhaps changing as we look.
+ * Deleting a tree that a sandbox wrote: any names, any modes, any depth, perhaps changing as we
+ * look.
  *
- * One descriptor a level would let a deep tree exhaust them, so the tree is made flat as it goes: what is found two
- * levels down and cannot be removed at once is moved to the first level under a name of its own, and the first level is
- * looked through again until it is empty. Nothing is ever outside the directory that is deleted.
+ * One descriptor a level would let a deep tree exhaust them, so the tree is made flat as it goes:
+ * what is found two levels down and cannot be removed at once is moved to the first level under a
+ * name of its own, and the first level is looked through again until it is empty. Nothing is ever
+ * outside the directory that is deleted.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +33,8 @@ static int open_dir(int at, const char *name)
 
 	if (fd < 0)
 		return -errno;
-	/* fchmod takes no O_PATH descriptor, and chmod by name would follow a link that came meanwhile. */
+	/* fchmod takes no O_PATH descriptor, and chmod by name would follow a link that came
+	 * meanwhile. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	dir = chmod(path, 0700) ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
@@ -66,13 +69,14 @@ static const char *next_name(DIR *d)
 static int move_up(struct flat *f, int from, const char *name)
 {
 	char number[32];
-	int fd = open_dir(from, name);	/* moving changes its "..": it must be writable */
+	int fd = open_dir(from, name); /* moving changes its "..": it must be writable */
 
 	if (fd < 0)
 		return fd;
 	close(fd);
 	snprintf(number, sizeof(number), ".gsh-%08x-%u", f->salt, f->count++);
-	return renameat2(from, name, f->top, number, RENAME_NOREPLACE) && errno != ENOENT ? -errno : 0;
+	return renameat2(from, name, f->top, number, RENAME_NOREPLACE) && errno != ENOENT ? -errno
+											  : 0;
 }
 
 /* 0: gone. -ENOTEMPTY: a directory with something in it. */
@@ -124,7 +128,7 @@ int store_empty(int at, const char *name)
 			if (err == -ENOTEMPTY)
 				err = flatten(&f, inner);
 			if (err == -ENOTEMPTY)
-				err = 0;	/* something came in meanwhile: next time */
+				err = 0; /* something came in meanwhile: next time */
 			again = true;
 		}
 	}

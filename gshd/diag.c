@@ -2,8 +2,9 @@
 /*
  * Diagnostics: the monitor's log file, and what the sandbox may add to it.
  *
- * Picoprocesses have a pipe as descriptor 2. Anything in the sandbox can write to it, so it is cut into lines, marked as
- * the sandbox's, and stops counting after a while; the pipe is always emptied, so that nobody blocks on it.
+ * Picoprocesses have a pipe as descriptor 2. Anything in the sandbox can write to it, so it is cut
+ * into lines, marked as the sandbox's, and stops counting after a while; the pipe is always
+ * emptied, so that nobody blocks on it.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -15,7 +16,7 @@
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 
-#define LOG_MAX (1u << 20)	/* of the file; then it is rotated once at start */
+#define LOG_MAX (1u << 20)	 /* of the file; then it is rotated once at start */
 #define SANDBOX_MAX (256u << 10) /* of a sandbox's lines in one life */
 
 void diag_open_log(struct monitor *m)
@@ -30,7 +31,7 @@ void diag_open_log(struct monitor *m)
 		renameat(m->store, path, m->store, old);
 	fd = openat(m->store, path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return;	/* the store is full or so: go on without */
+		return; /* the store is full or so: go on without */
 	dup2(fd, 2);
 	close(fd);
 }

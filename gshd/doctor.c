@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Doctor: does this host offer what gsh needs? One function a check, each found out by trying, each with a remedy.
+ * Doctor: does this host offer what gsh needs? One function a check, each found out by trying, each
+ * with a remedy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,8 @@ static void check_kernel(const struct daemon *d, struct finding *f)
 	else if (strcmp(u.machine, "x86_64"))
 		find(f, "fail", u.machine, "gsh is for x86-64");
 	else if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		find(f, "fail", "the FSGSBASE instructions are not enabled", "Linux 5.9 or later, without the boot option nofsgsbase");
+		find(f, "fail", "the FSGSBASE instructions are not enabled",
+		     "Linux 5.9 or later, without the boot option nofsgsbase");
 	else
 		find(f, "ok", u.release, NULL);
 }
@@ -76,7 +78,9 @@ static void check_landlock(const struct daemon *d, struct finding *f)
 	(void)d;
 	f->level = abi >= 2 ? "ok" : "fail";
 	snprintf(f->text, sizeof(f->text), abi ? "ABI %d" : "not available", abi);
-	snprintf(f->hint, sizeof(f->hint), "%s", abi >= 2 ? "" : "boot Linux 5.19 or later with Landlock enabled (lsm=landlock,...)");
+	snprintf(f->hint, sizeof(f->hint), "%s",
+		 abi >= 2 ? ""
+			  : "boot Linux 5.19 or later with Landlock enabled (lsm=landlock,...)");
 }
 
 static void check_store(const struct daemon *d, struct finding *f)
@@ -86,7 +90,9 @@ static void check_store(const struct daemon *d, struct finding *f)
 	if (fstatvfs(d->store, &v)) {
 		find(f, "fail", strerror(errno), NULL);
 	} else if (v.f_flag & ST_NOEXEC) {
-		find(f, "fail", "the store's file system is mounted noexec: programs made inside could not run",
+		find(f, "fail",
+		     "the store's file system is mounted noexec: programs made inside could not "
+		     "run",
 		     "set GSH_STORE or [Store] Path= to a directory elsewhere");
 	} else {
 		f->level = "ok";
@@ -112,21 +118,25 @@ static void check_open(struct finding *f, const char *path, const char *hint)
 static void check_fuse(const struct daemon *d, struct finding *f)
 {
 	(void)d;
-	check_open(f, "/dev/fuse", "the view of sandboxes at the mount point needs it: chmod 0666 /dev/fuse, as udev does");
+	check_open(f, "/dev/fuse",
+		   "the view of sandboxes at the mount point needs it: chmod 0666 /dev/fuse, as "
+		   "udev does");
 }
 
 static void check_ptmx(const struct daemon *d, struct finding *f)
 {
 	(void)d;
-	check_open(f, "/dev/ptmx", "terminals on rung B need it: chmod 0666 /dev/ptmx, as udev does");
+	check_open(f, "/dev/ptmx",
+		   "terminals on rung B need it: chmod 0666 /dev/ptmx, as udev does");
 }
 
 static const struct {
 	const char *name;
 	void (*run)(const struct daemon *d, struct finding *f);
 } checks[] = {
-	{ "kernel", check_kernel }, { "landlock", check_landlock }, { "rung-a", check_rung_a }, { "rung-b", check_rung_b },
-	{ "store", check_store },   { "terminals", check_ptmx },    { "fuse", check_fuse },
+	{ "kernel", check_kernel }, { "landlock", check_landlock }, { "rung-a", check_rung_a },
+	{ "rung-b", check_rung_b }, { "store", check_store },	    { "terminals", check_ptmx },
+	{ "fuse", check_fuse },
 };
 
 void doctor_answer(struct wire_call *call)

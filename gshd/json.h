@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Short forms for looking into and building json-c objects. A missing or ill-typed member gives the fallback. */
+/* Short forms for looking into and building json-c objects. A missing or ill-typed member gives the
+ * fallback. */
 #ifndef GSHD_JSON_H
 #define GSHD_JSON_H
 
@@ -7,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-static inline struct json_object *json_get(struct json_object *o, const char *name, enum json_type type)
+static inline struct json_object *json_get(struct json_object *o, const char *name,
+					   enum json_type type)
 {
 	struct json_object *v;
 

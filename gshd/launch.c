@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Launching a leader: the image, the grant, the trees, and the best rung of confinement that the host and the settings
- * allow.
+ * Launching a leader: the image, the grant, the trees, and the best rung of confinement that the
+ * host and the settings allow.
  *
- * The rung is found by taking it. Only a failure that says "this host does not offer it" (note.host_lacks) leads to the
- * next one down, never below the configured minimum, and never silently: the rung is in the log, in the lock file and in
- * every GetInfo.
+ * The rung is found by taking it. Only a failure that says "this host does not offer it"
+ * (note.host_lacks) leads to the next one down, never below the configured minimum, and never
+ * silently: the rung is in the log, in the lock file and in every GetInfo.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,8 @@ struct launch {
 	int control[2], port[2], log[2];
 };
 
-static int say(struct confine_note *note, int err, const char *text, const char *arg, const char *hint)
+static int say(struct confine_note *note, int err, const char *text, const char *arg,
+	       const char *hint)
 {
 	snprintf(note->text, sizeof(note->text), text, arg);
 	size_t n = strlen(note->text);
@@ -45,7 +46,8 @@ static int say(struct confine_note *note, int err, const char *text, const char 
 	return err;
 }
 
-/* Beside our own executable (../libexec/gsh), else where it is installed; GSH_PICOPROCESS for tests. */
+/* Beside our own executable (../libexec/gsh), else where it is installed; GSH_PICOPROCESS for
+ * tests. */
 static int open_image(struct confine_note *note)
 {
 	const char *set = getenv("GSH_PICOPROCESS");
@@ -66,7 +68,8 @@ static int open_image(struct confine_note *note)
 			fd = open(GSH_LIBEXEC "/picoprocess", O_RDONLY | O_CLOEXEC);
 	}
 	if (fd < 0)
-		return say(note, -errno, "cannot open the picoprocess image %s", path, "is gsh installed whole?");
+		return say(note, -errno, "cannot open the picoprocess image %s", path,
+			   "is gsh installed whole?");
 	return fd;
 }
 
@@ -76,7 +79,8 @@ static int make_area(void)
 
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, AREA_SIZE) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+	if (ftruncate(fd, AREA_SIZE) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		int err = -errno;
 		close(fd);
 		return err;
@@ -87,7 +91,9 @@ static int make_area(void)
 static int make_grant(struct launch *l, enum grant_rung rung)
 {
 	struct monitor *m = l->m;
-	struct grant g = { .rung = rung, .nlayers = m->spec.nlayers + 1, .uid = geteuid(), .gid = getegid() };
+	struct grant g = {
+		.rung = rung, .nlayers = m->spec.nlayers + 1, .uid = geteuid(), .gid = getegid()
+	};
 	gid_t groups[NGROUPS_MAX];
 	struct sock_filter *prog;
 	struct timespec now;
@@ -103,7 +109,8 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
 		return -EIO;
 	snprintf(g.sandbox, sizeof(g.sandbox), "%s", m->spec.name);
-	snprintf(g.hostname, sizeof(g.hostname), "%s", m->spec.hostname[0] ? m->spec.hostname : m->spec.name);
+	snprintf(g.hostname, sizeof(g.hostname), "%s",
+		 m->spec.hostname[0] ? m->spec.hostname : m->spec.name);
 	err = confine_filter(rung, &l->range, &prog, &count);
 	if (err)
 		return err;
@@ -112,8 +119,8 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	return err;
 }
 
-/* The parent directory resolved, the last name as it is: to resolve the mount point itself would ask a file system that
- * may not answer. */
+/* The parent directory resolved, the last name as it is: to resolve the mount point itself would
+ * ask a file system that may not answer. */
 static void resolve(const char *path, char *to)
 {
 	char parent[PATH_MAX], real[PATH_MAX];
@@ -167,7 +174,8 @@ static int try_rung(struct launch *l, enum grant_rung rung, struct confine_note 
 	return err;
 }
 
-static int rung_settings(const struct monitor *m, char *only, char *least, struct confine_note *note)
+static int rung_settings(const struct monitor *m, char *only, char *least,
+			 struct confine_note *note)
 {
 	const char *env = getenv("GSH_RUNG");
 	struct conf conf;
@@ -180,8 +188,8 @@ static int rung_settings(const struct monitor *m, char *only, char *least, struc
 	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))
 		return say(note, -EINVAL, "GSH_RUNG is '%s'", env ? env : "?", "it must be A or B");
 	if (*only == 'B' && *least == 'A')
-		return say(note, -EPERM, "rung B is asked for, but the settings demand rung A%s", "",
-			   "change [Confine] MinimumRung=, or do not force the rung");
+		return say(note, -EPERM, "rung B is asked for, but the settings demand rung A%s",
+			   "", "change [Confine] MinimumRung=, or do not force the rung");
 	return 0;
 }
 
@@ -208,8 +216,10 @@ static int climb(struct launch *l, struct confine_note *note)
 	err = try_rung(l, GRANT_RUNG_B, note);
 	if (err && note->host_lacks) {
 		struct confine_note second = *note;
-		snprintf(note->text, sizeof(note->text), "rung A: %.140s; rung B: %.140s", first.text, second.text);
-		snprintf(note->hint, sizeof(note->hint), "%s", first.hint[0] ? first.hint : second.hint);
+		snprintf(note->text, sizeof(note->text), "rung A: %.140s; rung B: %.140s",
+			 first.text, second.text);
+		snprintf(note->hint, sizeof(note->hint), "%s",
+			 first.hint[0] ? first.hint : second.hint);
 	}
 	return err;
 }
@@ -217,7 +227,8 @@ static int climb(struct launch *l, struct confine_note *note)
 static int make_channels(struct launch *l)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->control) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->port) || pipe2(l->log, O_CLOEXEC))
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->port) ||
+	    pipe2(l->log, O_CLOEXEC))
 		return -errno;
 	l->spec.area = make_area();
 	return l->spec.area < 0 ? l->spec.area : 0;
@@ -238,8 +249,13 @@ int launch(struct monitor *m, struct confine_note *note)
 	int err;
 
 	l = (struct launch){ .m = m, .control = { -1, -1 }, .port = { -1, -1 }, .log = { -1, -1 } };
-	l.spec = (struct confine_spec){ .base = m->spec.base, .tree = m->tree, .layers = l.layers, .cache = -1,
-					.nlayers = m->spec.nlayers, .work = "work", .area = -1 };
+	l.spec = (struct confine_spec){ .base = m->spec.base,
+					.tree = m->tree,
+					.layers = l.layers,
+					.cache = -1,
+					.nlayers = m->spec.nlayers,
+					.work = "work",
+					.area = -1 };
 	l.spec.hostname = m->spec.hostname[0] ? m->spec.hostname : m->spec.name;
 	for (unsigned i = 0; i < m->spec.nlayers; i++)
 		l.layers[i] = m->spec.layers[i];
@@ -254,7 +270,8 @@ int launch(struct monitor *m, struct confine_note *note)
 		return l.spec.image;
 	err = confine_image_range(l.spec.image, &l.range);
 	if (err)
-		say(note, err, "the picoprocess image is damaged%s", "", "build or install gsh again");
+		say(note, err, "the picoprocess image is damaged%s", "",
+		    "build or install gsh again");
 	if (!err) {
 		err = make_channels(&l);
 		if (err)

@@ -28,7 +28,7 @@ static void put(const char *fmt, va_list ap)
 			*p = '?';
 	strcat(line, "\n");
 	if (write(2, line, strlen(line)) < 0)
-		errno = saved;	/* a log that is full or closed stops nobody */
+		errno = saved; /* a log that is full or closed stops nobody */
 	errno = saved;
 }
 

@@ -4,9 +4,10 @@
  *
  *	gshd [--foreground] [--idle-exit SECONDS] [-v]
  *
- * One a runtime directory, kept so by a lock on RUNTIME/gshd.lock. It detaches itself unless told not to; the process
- * that was started ends with 0 when the socket answers, else with a sentence on standard error and 1. Started by a
- * service manager it takes the socket from there and says when it is ready.
+ * One a runtime directory, kept so by a lock on RUNTIME/gshd.lock. It detaches itself unless told
+ * not to; the process that was started ends with 0 when the socket answers, else with a sentence on
+ * standard error and 1. Started by a service manager it takes the socket from there and says when
+ * it is ready.
  *
  * `gshd --monitor NAME` is a sandbox's monitor (monitor.c), started by gshd only.
  */
@@ -49,8 +50,9 @@ static int usage(void)
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-		{ "foreground", 0, NULL, 'f' }, { "idle-exit", 1, NULL, 'i' }, { "verbose", 0, NULL, 'v' },
-		{ "monitor", 1, NULL, 'm' },	{ "ready", 1, NULL, 'r' },     { "version", 0, NULL, 'V' },
+		{ "foreground", 0, NULL, 'f' }, { "idle-exit", 1, NULL, 'i' },
+		{ "verbose", 0, NULL, 'v' },	{ "monitor", 1, NULL, 'm' },
+		{ "ready", 1, NULL, 'r' },	{ "version", 0, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	char *end;
@@ -149,14 +151,16 @@ static int make_events(struct daemon *d)
 	term = evsignal_new(d->base, SIGTERM, on_end, d);
 	intr = evsignal_new(d->base, SIGINT, on_end, d);
 	d->idle_ev = event_new(d->base, -1, 0, on_idle, d);
-	if (!chld || !term || !intr || !d->idle_ev || event_add(chld, NULL) || event_add(term, NULL) || event_add(intr, NULL))
+	if (!chld || !term || !intr || !d->idle_ev || event_add(chld, NULL) ||
+	    event_add(term, NULL) || event_add(intr, NULL))
 		return -ENOMEM;
 	return 0;
 }
 
 /* ---- start ---- */
 
-/* A lock of the process, not of the descriptor: a request's process that outlives us must not keep it. */
+/* A lock of the process, not of the descriptor: a request's process that outlives us must not keep
+ * it. */
 static int take_lock(const struct daemon *d, char *why, size_t size)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -173,7 +177,8 @@ static int take_lock(const struct daemon *d, char *why, size_t size)
 		lock.l_type = F_WRLCK;
 		if (fcntl(fd, F_GETLK, &lock) || lock.l_type == F_UNLCK)
 			lock.l_pid = 0;
-		snprintf(why, size, "another gshd (process %d) already serves %.400s", lock.l_pid, d->paths.runtime);
+		snprintf(why, size, "another gshd (process %d) already serves %.400s", lock.l_pid,
+			 d->paths.runtime);
 		close(fd);
 		return -EAGAIN;
 	}
@@ -185,7 +190,7 @@ static int listen_at(struct daemon *d, const char *path, char *why, size_t size)
 	int err, fd = activation_socket();
 
 	if (fd < 0) {
-		unlink(path);	/* we hold the lock: whoever made it is dead */
+		unlink(path); /* we hold the lock: whoever made it is dead */
 		fd = paths_listen(path);
 	}
 	if (fd < 0) {
@@ -235,7 +240,7 @@ static int prepare(struct daemon *d, char *socket, char *why, size_t size)
 {
 	struct conf conf;
 	char store_why[STORE_WHY];
-	int err = conf_load(&conf, why, size);	/* the monitors need it: better said now */
+	int err = conf_load(&conf, why, size); /* the monitors need it: better said now */
 
 	if (!err)
 		err = paths_find(&d->paths, why, size);

@@ -2,12 +2,13 @@
 /*
  * The monitor's life: gshd --monitor NAME.
  *
- * It takes the sandbox's lock, which makes it the only one; opens its socket; launches the leader; serves until the
- * leader is gone; then answers what is open, removes what it made and ends. gshd may die and come back meanwhile.
+ * It takes the sandbox's lock, which makes it the only one; opens its socket; launches the leader;
+ * serves until the leader is gone; then answers what is open, removes what it made and ends. gshd
+ * may die and come back meanwhile.
  *
- * Stopping is in steps: SIGHUP, SIGTERM, SIGCONT to all; wait until only pid 1 is left or patience is over; order the
- * leader to end; if it does not, SIGKILL. Killing the leader ends everything on rung A by its pid namespace, on rung B
- * by its keeper.
+ * Stopping is in steps: SIGHUP, SIGTERM, SIGCONT to all; wait until only pid 1 is left or patience
+ * is over; order the leader to end; if it does not, SIGKILL. Killing the leader ends everything on
+ * rung A by its pid namespace, on rung B by its keeper.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -49,7 +50,8 @@ static void timer_in(struct monitor *m, int ms)
 	event_add(m->timer_ev, &t);
 }
 
-/* What gshd may tell of a running sandbox without asking it. Empty while it is not ready, or no longer. */
+/* What gshd may tell of a running sandbox without asking it. Empty while it is not ready, or no
+ * longer. */
 static void write_lock(struct monitor *m)
 {
 	struct json_object *o = json_object_new_object();
@@ -85,7 +87,8 @@ void monitor_ready(struct monitor *m, const struct confine_note *failure)
 	o = json_object_new_object();
 	json_put_bool(o, "ok", failure == NULL);
 	if (failure) {
-		json_put_str(o, "error", failure->host_lacks ? "org.gsh.HostLacks" : "org.gsh.Failed");
+		json_put_str(o, "error",
+			     failure->host_lacks ? "org.gsh.HostLacks" : "org.gsh.Failed");
 		json_put_str(o, "why", failure->text);
 		json_put_str(o, "hint", failure->hint);
 		json_put_int(o, "errno", failure->err);
@@ -222,7 +225,8 @@ static void stop_step(struct monitor *m)
 			monitor_kill(m);
 		else
 			order_shutdown(m);
-	} else if (!m->shutdown_sent && control_ask(m, MON_PROC, q, sizeof(q), NULL, 0, on_listing, NULL)) {
+	} else if (!m->shutdown_sent &&
+		   control_ask(m, MON_PROC, q, sizeof(q), NULL, 0, on_listing, NULL)) {
 		log_debug("the leader does not take questions");
 	}
 	timer_in(m, STEP_MS);
@@ -261,7 +265,10 @@ static void on_sigterm(evutil_socket_t sig, short what, void *arg)
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct confine_note late = { .text = "the sandbox's first process is not ready after 10 seconds", .err = ETIMEDOUT };
+	struct confine_note late = {
+		.text = "the sandbox's first process is not ready after 10 seconds",
+		.err = ETIMEDOUT
+	};
 	struct monitor *m = arg;
 
 	(void)fd, (void)what;
@@ -304,7 +311,8 @@ static int take_box(struct monitor *m, const char *name, struct confine_note *no
 	}
 	m->lock = store_lock(m->store, name);
 	if (m->lock < 0)
-		return fail(note, m->lock, m->lock == -EAGAIN ? "it is running already" : "cannot lock it");
+		return fail(note, m->lock,
+			    m->lock == -EAGAIN ? "it is running already" : "cannot lock it");
 	snprintf(path, sizeof(path), "boxes/%s/tree", name);
 	int tree = openat(m->store, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (tree < 0)
@@ -323,9 +331,10 @@ static int open_socket(struct monitor *m, struct confine_note *note)
 {
 	int fd;
 
-	if (snprintf(m->socket, sizeof(m->socket), "%s/box/%s.sock", m->paths.runtime, m->spec.name) >= (int)sizeof(m->socket))
+	if (snprintf(m->socket, sizeof(m->socket), "%s/box/%s.sock", m->paths.runtime,
+		     m->spec.name) >= (int)sizeof(m->socket))
 		return fail(note, -ENAMETOOLONG, "its socket");
-	unlink(m->socket);	/* we hold the lock: it is a dead one's */
+	unlink(m->socket); /* we hold the lock: it is a dead one's */
 	fd = paths_listen(m->socket);
 	if (fd < 0)
 		return fail(note, fd, "cannot listen at its socket");
@@ -410,7 +419,7 @@ int monitor_main(const char *name, int ready)
 	m.ready = ready;
 	m.lock = m.store = m.control = m.port = m.log_pipe = -1;
 	m.child = (struct confine_child){ -1, -1, -1, -1 };
-	prctl(PR_SET_NAME, "gsh-monitor");	/* it was executed by way of /proc/self/exe */
+	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The monitor: one process per sandbox, the parent of its leader and the only thing outside that the sandbox can talk to.
+ * The monitor: one process per sandbox, the parent of its leader and the only thing outside that
+ * the sandbox can talk to.
  *
  *	monitor.c   life: lock, log, start, stop, end
  *	launch.c    the grant, the rung, confine_spawn
@@ -9,8 +10,9 @@
  *	session.c   programs that clients started: terminals, rings, viewers
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
- * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked against a table of message
- * and state; what is not in it is a violation, which ends the sandbox and nothing else.
+ * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked
+ * against a table of message and state; what is not in it is a violation, which ends the sandbox
+ * and nothing else.
  */
 #ifndef GSHD_MONITOR_H
 #define GSHD_MONITOR_H
@@ -30,7 +32,7 @@
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
 enum box_state {
-	BOX_BOOTING = 1,  /* the leader has not said that it is ready */
+	BOX_BOOTING = 1, /* the leader has not said that it is ready */
 	BOX_RUNNING = 2,
 	BOX_STOPPING = 4, /* asked to end, by a client or a signal */
 	BOX_ENDED = 8,	  /* the leader is gone; last answers are being written */
@@ -43,21 +45,22 @@ struct held_pty;
 struct monitor {
 	struct event_base *base;
 	struct paths paths;
-	int store, lock, ready;	   /* ready: tells gshd how the start went; -1 once told */
+	int store, lock, ready; /* ready: tells gshd how the start went; -1 once told */
 	struct box_spec spec;
-	char tree[PATH_MAX];	   /* host path of boxes/NAME/tree */
-	char shm[PATH_MAX];	   /* rung B: made by us, removed at the end; "" on rung A */
+	char tree[PATH_MAX]; /* host path of boxes/NAME/tree */
+	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];
 	enum grant_rung rung;
 	struct confine_child child;
 	enum box_state state;
-	int64_t started;	   /* unix time */
+	int64_t started; /* unix time */
 	struct wire_server server;
 
 	int control, port, log_pipe;
 	struct event *control_ev, *control_out_ev, *port_ev, *log_ev;
-	struct event *sigchld_ev, *sigterm_ev, *timer_ev; /* timer: READY is late, the steps of stopping, the end */
-	struct queued *queue;	   /* orders that the leader has not taken yet */
+	struct event *sigchld_ev, *sigterm_ev;
+	struct event *timer_ev; /* READY is late, the steps of stopping, the end */
+	struct queued *queue; /* orders that the leader has not taken yet */
 	unsigned nqueued;
 	struct ask *asks;
 	unsigned nasks;
@@ -68,14 +71,14 @@ struct monitor {
 	bool had_session;
 	struct held_pty *ptys;
 	unsigned nptys;
-	struct image_cache images;  /* images.view is -1 if there is none */
+	struct image_cache images; /* images.view is -1 if there is none */
 	pid_t builders[BUILDERS_MAX];
 	unsigned nbuilders;
 
-	size_t logged;		   /* bytes of the sandbox's own diagnostics so far */
-	char last_words[256];	   /* the last line of them */
+	size_t logged;	      /* bytes of the sandbox's own diagnostics so far */
+	char last_words[256]; /* the last line of them */
 	bool shutdown_sent;
-	int64_t deadline;	   /* of the current step, monotonic milliseconds */
+	int64_t deadline; /* of the current step, monotonic milliseconds */
 	struct wire_call *stop_call;
 };
 
@@ -83,7 +86,8 @@ struct monitor {
 int monitor_main(const char *name, int ready);
 /* The sandbox did what it may not. Kills it. */
 void monitor_violation(struct monitor *m, const char *what);
-/* End all processes, then the monitor. Milliseconds of patience for programs that handle SIGTERM. */
+/* End all processes, then the monitor. Milliseconds of patience for programs that handle
+ * SIGTERM. */
 void monitor_stop(struct monitor *m, int patience);
 /* SIGKILL for all of the sandbox. The end is noticed when the leader is reaped. */
 void monitor_kill(struct monitor *m);
@@ -93,7 +97,8 @@ void monitor_ready(struct monitor *m, const struct confine_note *failure);
 void monitor_session_ended(struct monitor *m);
 
 /* ---- diag.c ---- */
-/* What picoprocesses print on descriptor 2 goes to the monitor's log, line by line and not without end. */
+/* What picoprocesses print on descriptor 2 goes to the monitor's log, line by line and not without
+ * end. */
 int diag_start(struct monitor *m) __attribute__((warn_unused_result));
 void diag_close(struct monitor *m);
 /* Append this process's own log to boxes/NAME/log. */
@@ -107,31 +112,33 @@ int launch(struct monitor *m, struct confine_note *note) __attribute__((warn_unu
 int control_start(struct monitor *m) __attribute__((warn_unused_result));
 void control_close(struct monitor *m);
 /* Send an order; the descriptors stay the caller's. */
-int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data, size_t size, const int *fds,
-		 unsigned nfds) __attribute__((warn_unused_result));
-/* Send an order that is answered. done() gets the answer (message and payload are valid during the call only), or NULL
- * when the leader has gone. Returns -errno if it could not be sent: done() is then not called. */
-typedef void (*ask_done)(struct monitor *m, void *arg, const struct mon_msg *answer, const void *payload);
-int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size, const int *fds, unsigned nfds,
-		ask_done done, void *arg) __attribute__((warn_unused_result));
+int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data, size_t size,
+		 const int *fds, unsigned nfds) __attribute__((warn_unused_result));
+/* Send an order that is answered. done() gets the answer (message and payload are valid during the
+ * call only), or NULL when the leader has gone. Returns -errno if it could not be sent: done() is
+ * then not called. */
+typedef void (*ask_done)(struct monitor *m, void *arg, const struct mon_msg *answer,
+			 const void *payload);
+int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size, const int *fds,
+		unsigned nfds, ask_done done, void *arg) __attribute__((warn_unused_result));
 
 /* ---- port.c ---- */
 int port_start(struct monitor *m) __attribute__((warn_unused_result));
 void port_close(struct monitor *m);
 /* One request: what came, and what will be answered. The answer functions fill in the latter. */
 struct request {
-	int sock;		/* where the answer goes */
+	int sock; /* where the answer goes */
 	uint64_t id;
-	bool later;		/* set by the answerer: somebody else calls port_reply */
+	bool later; /* set by the answerer: somebody else calls port_reply */
 	const void *data;
 	size_t size;
-	int *fds;		/* without the reply end */
+	int *fds; /* without the reply end */
 	unsigned nfds;
 	struct {
 		struct mon_reply head;
 		uint32_t more[256];
 		unsigned nmore;
-		int fds[2];	/* closed after sending */
+		int fds[2]; /* closed after sending */
 		unsigned nfds;
 	} reply;
 };
@@ -159,7 +166,8 @@ struct session_args {
 };
 /* Start a program for a call of Run; answers the call, now or later. */
 void session_run(struct monitor *m, struct wire_call *call, const struct session_args *args);
-void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows, uint16_t cols);
+void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows,
+		    uint16_t cols);
 void session_exited(struct monitor *m, int pid, int status);
 /* The sandbox is gone: every session ends as killed. */
 void session_end_all(struct monitor *m);

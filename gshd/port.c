@@ -2,9 +2,10 @@
 /*
  * The request port: what any picoprocess may ask of the monitor.
  *
- * Requests come over one socket that all picoprocesses share; each brings the descriptor to answer to. A request is
- * read, checked against the table, answered at once or by a child, and every descriptor that came with it closed. Who
- * sent it is not known and does not matter: the sandbox is one trust domain.
+ * Requests come over one socket that all picoprocesses share; each brings the descriptor to answer
+ * to. A request is read, checked against the table, answered at once or by a child, and every
+ * descriptor that came with it closed. Who sent it is not known and does not matter: the sandbox is
+ * one trust domain.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -21,7 +22,7 @@ static const struct {
 	uint32_t type;
 	unsigned states;
 	size_t least, most;
-	unsigned nfds;	/* besides the reply end */
+	unsigned nfds; /* besides the reply end */
 	void (*answer)(struct monitor *m, struct request *r);
 } table[] = {
 	{ MON_PTY, ANY, sizeof(struct mon_pty), sizeof(struct mon_pty), 0, answer_pty },
@@ -38,7 +39,8 @@ void port_reply(const struct request *r)
 	} control = { 0 };
 	struct iovec iov[3] = { { &head, sizeof(head) },
 				{ (void *)&r->reply.head, sizeof(r->reply.head) },
-				{ (void *)r->reply.more, r->reply.nmore * sizeof(r->reply.more[0]) } };
+				{ (void *)r->reply.more,
+				  r->reply.nmore * sizeof(r->reply.more[0]) } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
 
 	head.len = (uint32_t)(iov[1].iov_len + iov[2].iov_len);
@@ -69,8 +71,9 @@ static void handle(struct monitor *m, const char *buf, size_t size, int *fds, un
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (table[i].type != msg.type)
 			continue;
-		if (!(table[i].states & m->state) || msg.len != size - sizeof(msg) || msg.len < table[i].least ||
-		    msg.len > table[i].most || nfds != table[i].nfds + 1) {
+		if (!(table[i].states & m->state) || msg.len != size - sizeof(msg) ||
+		    msg.len < table[i].least || msg.len > table[i].most ||
+		    nfds != table[i].nfds + 1) {
 			monitor_violation(m, "a request of a wrong shape");
 			return;
 		}
@@ -122,7 +125,9 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
 			      .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 

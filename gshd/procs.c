@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The sandbox's /proc for clients: every call becomes a question to the leader, and its answer the reply.
+ * The sandbox's /proc for clients: every call becomes a question to the leader, and its answer the
+ * reply.
  *
- * A question outlives a client that goes away: its call is then answered into the void. What the leader says is bytes
- * from the sandbox: every length is checked before it is believed, and no more than the bytes is.
+ * A question outlives a client that goes away: its call is then answered into the void. What the
+ * leader says is bytes from the sandbox: every length is checked before it is believed, and no more
+ * than the bytes is.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -37,7 +39,8 @@ static struct answer parse(const struct mon_msg *msg, const void *payload)
 	return a;
 }
 
-static int ask(struct monitor *m, uint32_t op, const char *path, uint64_t offset, ask_done done, void *arg)
+static int ask(struct monitor *m, uint32_t op, const char *path, uint64_t offset, ask_done done,
+	       void *arg)
 {
 	struct {
 		struct mon_proc q;
@@ -74,7 +77,8 @@ static void ask_for(struct wire_call *call, uint32_t op, ask_done done)
 	while (*path == '/')
 		path++;
 	if (offset < 0) {
-		wire_fail(call, "org.gsh.BadRequest", call->method->name, "offset must not be negative", NULL);
+		wire_fail(call, "org.gsh.BadRequest", call->method->name,
+			  "offset must not be negative", NULL);
 		return;
 	}
 	call->gone = forget_call;
@@ -96,7 +100,8 @@ static struct json_object *attributes(const struct answer *a)
 
 static struct json_object *base64(const char *bytes, size_t size)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char *text = malloc(size / 3 * 4 + 8), *to = text;
 	const unsigned char *p = (const unsigned char *)bytes;
 	struct json_object *o;
@@ -104,7 +109,8 @@ static struct json_object *base64(const char *bytes, size_t size)
 	if (!text)
 		return NULL;
 	for (size_t i = 0; i < size; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < size ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < size ? p[i + 2] : 0);
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < size ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (i + 2 < size ? p[i + 2] : 0);
 		*to++ = digits[v >> 18];
 		*to++ = digits[v >> 12 & 63];
 		*to++ = i + 1 < size ? digits[v >> 6 & 63] : '=';
@@ -144,7 +150,8 @@ static void link_done(struct monitor *m, void *arg, const struct mon_msg *msg, c
 		return;
 	}
 	p = json_object_new_object();
-	json_object_object_add(p, "target", json_object_new_string_len(a.bytes, (int)strnlen(a.bytes, a.size)));
+	json_object_object_add(p, "target",
+			       json_object_new_string_len(a.bytes, (int)strnlen(a.bytes, a.size)));
 	wire_reply(call, p);
 }
 
@@ -160,7 +167,8 @@ static void stat_done(struct monitor *m, void *arg, const struct mon_msg *msg, c
 }
 
 /* One entry off a listing; false: there is no whole one. */
-static bool next_entry(const char **p, size_t *left, uint32_t *mode, const char **name, uint32_t *len)
+static bool next_entry(const char **p, size_t *left, uint32_t *mode, const char **name,
+		       uint32_t *len)
 {
 	if (*left < 8)
 		return false;
@@ -243,7 +251,8 @@ static void walk_end(struct walk *w)
 	free(w);
 }
 
-static void cmdline_done(struct monitor *m, void *arg, const struct mon_msg *msg, const void *payload)
+static void cmdline_done(struct monitor *m, void *arg, const struct mon_msg *msg,
+			 const void *payload)
 {
 	struct answer a = parse(msg, payload);
 	struct walk *w = arg;
@@ -260,7 +269,8 @@ static void cmdline_done(struct monitor *m, void *arg, const struct mon_msg *msg
 	walk_next(m, w);
 }
 
-/* "12 (name) S 1 12 12 34816 ...": proc(5). The name may hold anything, so its end is the last parenthesis. */
+/* "12 (name) S 1 12 12 34816 ...": proc(5). The name may hold anything, so its end is the last
+ * parenthesis. */
 static struct json_object *item_of(int pid, const char *bytes, size_t size)
 {
 	char text[1024], state[2] = "?", tty[32];
@@ -273,7 +283,8 @@ static struct json_object *item_of(int pid, const char *bytes, size_t size)
 	text[size] = '\0';
 	open = strchr(text, '(');
 	shut = strrchr(text, ')');
-	if (!open || !shut || sscanf(shut + 1, " %1c %d %d %d %d", state, &ppid, &pgid, &sid, &tty_nr) != 5)
+	if (!open || !shut ||
+	    sscanf(shut + 1, " %1c %d %d %d %d", state, &ppid, &pgid, &sid, &tty_nr) != 5)
 		return NULL;
 	*shut = '\0';
 	o = json_object_new_object();
@@ -289,7 +300,8 @@ static struct json_object *item_of(int pid, const char *bytes, size_t size)
 	return o;
 }
 
-static void stat_of_done(struct monitor *m, void *arg, const struct mon_msg *msg, const void *payload)
+static void stat_of_done(struct monitor *m, void *arg, const struct mon_msg *msg,
+			 const void *payload)
 {
 	struct answer a = parse(msg, payload);
 	struct walk *w = arg;
@@ -299,7 +311,7 @@ static void stat_of_done(struct monitor *m, void *arg, const struct mon_msg *msg
 	snprintf(path, sizeof(path), "%d/cmdline", w->pids[w->at]);
 	w->at++;
 	if (!w->item || ask(m, MON_PROC_READ, path, 0, cmdline_done, w)) {
-		json_object_put(w->item);	/* gone meanwhile */
+		json_object_put(w->item); /* gone meanwhile */
 		w->item = NULL;
 		if (!msg)
 			walk_end(w);
@@ -308,7 +320,8 @@ static void stat_of_done(struct monitor *m, void *arg, const struct mon_msg *msg
 	}
 }
 
-static void listing_done(struct monitor *m, void *arg, const struct mon_msg *msg, const void *payload)
+static void listing_done(struct monitor *m, void *arg, const struct mon_msg *msg,
+			 const void *payload)
 {
 	struct answer a = parse(msg, payload);
 	struct walk *w = arg;
@@ -318,7 +331,8 @@ static void listing_done(struct monitor *m, void *arg, const struct mon_msg *msg
 
 	while (!a.head.error && next_entry(&a.bytes, &a.size, &mode, &name, &len)) {
 		seen++;
-		if (len == 0 || len >= sizeof(text) || !isdigit((unsigned char)*name) || w->npids >= PROCESSES_MAX)
+		if (len == 0 || len >= sizeof(text) || !isdigit((unsigned char)*name) ||
+		    w->npids >= PROCESSES_MAX)
 			continue;
 		memcpy(text, name, len);
 		text[len] = '\0';

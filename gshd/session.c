@@ -96,15 +96,18 @@ static int big_memfd(const struct strings *b)
 	return fd < 0 ? -errno : fd;
 }
 
-static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer, const void *payload);
+static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer,
+		       const void *payload);
 
 static int ask_start(struct session *s, const struct session_args *args, int fds[5], unsigned nfds)
 {
-	struct mon_start start = { .umask = args->umask & 0777, .flags = args->tty ? MON_START_SESSION : 0 };
+	struct mon_start start = { .umask = args->umask & 0777,
+				   .flags = args->tty ? MON_START_SESSION : 0 };
 	struct strings b = { 0 }, message = { 0 };
 	int err = -ENOMEM, big = -1;
 
-	if (!add_string(&b, args->cwd) || !add_array(&b, args->argv, &start.argc) || !add_array(&b, args->env, &start.envc))
+	if (!add_string(&b, args->cwd) || !add_array(&b, args->argv, &start.argc) ||
+	    !add_array(&b, args->env, &start.envc))
 		goto out;
 	if (sizeof(struct mon_msg) + sizeof(start) + b.size > MON_MSG_MAX) {
 		start.flags |= MON_START_BIG;
@@ -120,7 +123,8 @@ static int ask_start(struct session *s, const struct session_args *args, int fds
 		goto out;
 	memcpy(message.text, &start, sizeof(start));
 	memcpy(message.text + sizeof(start), b.text, b.size);
-	err = control_ask(s->m, MON_START, message.text, sizeof(start) + b.size, fds, nfds, on_started, s);
+	err = control_ask(s->m, MON_START, message.text, sizeof(start) + b.size, fds, nfds,
+			  on_started, s);
 out:
 	if (big >= 0)
 		close(big);
@@ -138,7 +142,8 @@ static bool passable(int fd)
 
 	if (fstat(fd, &st) || (fcntl(fd, F_GETFL) & O_PATH))
 		return false;
-	return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+	return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode) ||
+	       S_ISSOCK(st.st_mode);
 }
 
 static struct session *session_new(struct monitor *m, const struct session_args *args)
@@ -196,21 +201,27 @@ void session_run(struct monitor *m, struct wire_call *call, const struct session
 
 	for (int i = 0; i < 3; i++)
 		if (!passable(call->fds[i])) {
-			wire_fail(call, "org.gsh.BadRequest", "run", "stdin, stdout and stderr must be files, pipes, "
-				  "sockets or terminals, not directories", NULL);
+			wire_fail(call, "org.gsh.BadRequest", "run",
+				  "stdin, stdout and stderr must be files, pipes, "
+				  "sockets or terminals, not directories",
+				  NULL);
 			return;
 		}
 	s = session_new(m, args);
 	if (!s) {
-		wire_fail(call, "org.gsh.Failed", "run", "too many programs were started in this sandbox", NULL);
+		wire_fail(call, "org.gsh.Failed", "run",
+			  "too many programs were started in this sandbox", NULL);
 		return;
 	}
 	err = start(s, call, args);
 	if (err) {
 		session_free(s);
-		wire_fail(call, "org.gsh.Failed", args->tty ? "cannot open a terminal or start the program" :
-			  "cannot start the program", strerror(-err), err == -EACCES && args->tty ?
-			  "/dev/ptmx must be open to all (mode 0666)" : NULL);
+		wire_fail(call, "org.gsh.Failed",
+			  args->tty ? "cannot open a terminal or start the program"
+				    : "cannot start the program",
+			  strerror(-err),
+			  err == -EACCES && args->tty ? "/dev/ptmx must be open to all (mode 0666)"
+						      : NULL);
 		return;
 	}
 	s->call = call;
@@ -237,7 +248,8 @@ static struct json_object *identity(const struct session *s)
 	return p;
 }
 
-static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer, const void *payload)
+static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer,
+		       const void *payload)
 {
 	struct mon_started started = { .error = EIO };
 	struct session *s = arg;
@@ -325,7 +337,7 @@ void session_end_all(struct monitor *m)
 		if (s->state == SESSION_RUNNING)
 			s->status = SIGKILL;
 		if (live)
-			finish(s);	/* may free it and others */
+			finish(s); /* may free it and others */
 		s = live ? m->sessions : s->next;
 	}
 }
@@ -340,14 +352,16 @@ int session_pid(struct monitor *m, unsigned id)
 	return 0;
 }
 
-void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows, uint16_t cols)
+void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows,
+		    uint16_t cols)
 {
 	struct session *s = m->sessions;
 
 	while (s && s->id != id)
 		s = s->next;
 	if (!s || s->state == SESSION_STARTING) {
-		wire_fail(call, "org.gsh.BadRequest", "attach", "there is no such session", "gsh ps lists them");
+		wire_fail(call, "org.gsh.BadRequest", "attach", "there is no such session",
+			  "gsh ps lists them");
 		return;
 	}
 	if (!s->ring) {

@@ -2,8 +2,9 @@
 /*
  * A session: one program that a client started, with its descendants, and perhaps a terminal.
  *
- * STARTING (the leader was asked) -> RUNNING -> DRAINING (it ended; its terminal may still hold output) -> EXITED, which
- * is kept for a while so that who attaches later learns how it ended. session.c keeps the states, terminal.c the bytes.
+ * STARTING (the leader was asked) -> RUNNING -> DRAINING (it ended; its terminal may still hold
+ * output) -> EXITED, which is kept for a while so that who attaches later learns how it ended.
+ * session.c keeps the states, terminal.c the bytes.
  */
 #ifndef GSHD_SESSION_H
 #define GSHD_SESSION_H
@@ -25,10 +26,10 @@ struct session {
 	struct monitor *m;
 	unsigned id;
 	enum session_state state;
-	int pid;		   /* guest's */
-	int status;		   /* as wait4() gives it */
+	int pid;    /* guest's */
+	int status; /* as wait4() gives it */
 	struct json_object *argv;
-	struct wire_call *call;	   /* Run, not yet answered to the end; NULL once it is, or the client has gone */
+	struct wire_call *call; /* Run; NULL once answered to the end, or the client has gone */
 
 	/* With a terminal: */
 	int master, number, slave; /* slave: open until the program has it */
@@ -40,7 +41,8 @@ struct session {
 };
 
 /* ---- terminal.c ---- */
-int terminal_open(struct session *s, uint16_t rows, uint16_t cols) __attribute__((warn_unused_result));
+int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
+	__attribute__((warn_unused_result));
 /* Answer the call with params and make its connection a viewer: the ring's contents first. */
 void terminal_view(struct session *s, struct wire_call *call, struct json_object *params);
 void terminal_resize(struct session *s, uint16_t rows, uint16_t cols);

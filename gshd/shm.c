@@ -17,7 +17,8 @@
 static const char *parent_of(const char *runtime)
 {
 	struct statfs fs;
-	bool tmpfs = !statfs("/dev/shm", &fs) && fs.f_type == TMPFS_MAGIC && !access("/dev/shm", W_OK | X_OK);
+	bool tmpfs = !statfs("/dev/shm", &fs) && fs.f_type == TMPFS_MAGIC &&
+		     !access("/dev/shm", W_OK | X_OK);
 
 	return tmpfs ? "/dev/shm" : runtime;
 }
@@ -26,7 +27,8 @@ int shm_make(const char *runtime, const char *name, char *path)
 {
 	int fd, err = 0;
 
-	if (snprintf(path, PATH_MAX, "%s/gsh-%u-%s-XXXXXX", parent_of(runtime), geteuid(), name) >= PATH_MAX)
+	if (snprintf(path, PATH_MAX, "%s/gsh-%u-%s-XXXXXX", parent_of(runtime), geteuid(), name) >=
+	    PATH_MAX)
 		err = -ENAMETOOLONG;
 	else if (!mkdtemp(path))
 		err = -errno;
@@ -34,7 +36,7 @@ int shm_make(const char *runtime, const char *name, char *path)
 		path[0] = '\0';
 		return err;
 	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);	/* closed by the process's end */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closed by the process's end */
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
 		err = -errno;
 		rmdir(path);
@@ -69,7 +71,8 @@ void shm_sweep(const char *runtime)
 	while (d && (e = readdir(d))) {
 		if (strncmp(e->d_name, mine, strlen(mine)))
 			continue;
-		int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int fd = openat(dirfd(d), e->d_name,
+				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		if (!fstat(fd, &st) && st.st_uid == geteuid() && !flock(fd, LOCK_EX | LOCK_NB))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Rung B's directory in memory, one per running sandbox: below /dev/shm if that is a tmpfs, else below the runtime
- * directory. It is locked (flock) as long as its maker lives; an unlocked one is a killed monitor's.
+ * Rung B's directory in memory, one per running sandbox: below /dev/shm if that is a tmpfs, else
+ * below the runtime directory. It is locked (flock) as long as its maker lives; an unlocked one is
+ * a killed monitor's.
  */
 #ifndef GSHD_SHM_H
 #define GSHD_SHM_H

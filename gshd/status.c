@@ -2,11 +2,13 @@
 /*
  * Status: what a sandbox changed, by walking its layers beside the base.
  *
- *	A  is in the layers, and the base has nothing there     D  a whiteout, or hidden by an opaque directory
- *	M  differs from the base's file                         T  is of another type than the base's
+ *	A  is in the layers, and the base has nothing there D a whiteout, or hidden by an opaque
+ *	   directory
+ *	M  differs from the base's file T is of another type than the base's
  *
- * The layers are what a sandbox wrote, perhaps is writing now: everything is opened relative to directory descriptors,
- * no link is ever followed, no depth believed. A file copied up and not changed is no change.
+ * The layers are what a sandbox wrote, perhaps is writing now: everything is opened relative to
+ * directory descriptors, no link is ever followed, no depth believed. A file copied up and not
+ * changed is no change.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,21 +32,25 @@ struct walk {
 	struct json_object *items;
 	char path[PATH_MAX];
 	unsigned depth;
-	bool stopped;	/* the client has gone */
+	bool stopped; /* the client has gone */
 };
 
 /* One directory of the merged tree: its copies in the layers, highest first, and the base's. */
 struct place {
 	int layer[GRANT_LAYERS_MAX];
 	unsigned nlayers;
-	int base;	/* -1: the base has no such directory */
-	bool opaque;	/* what only the base has is gone */
+	int base;    /* -1: the base has no such directory */
+	bool opaque; /* what only the base has is gone */
 };
 
 static void report(struct walk *w, char change, const struct stat *st)
 {
-	const char *kind = S_ISDIR(st->st_mode) ? "d" : S_ISLNK(st->st_mode) ? "l" : S_ISREG(st->st_mode) ? "f" :
-			   S_ISFIFO(st->st_mode) ? "p" : S_ISSOCK(st->st_mode) ? "s" : "c";
+	const char *kind = S_ISDIR(st->st_mode)	   ? "d"
+			   : S_ISLNK(st->st_mode)  ? "l"
+			   : S_ISREG(st->st_mode)  ? "f"
+			   : S_ISFIFO(st->st_mode) ? "p"
+			   : S_ISSOCK(st->st_mode) ? "s"
+						   : "c";
 	char letter[2] = { change, '\0' };
 	struct json_object *o = json_object_new_object(), *p;
 
@@ -64,7 +70,9 @@ static void report(struct walk *w, char change, const struct stat *st)
 
 static int open_dir(int at, const char *name)
 {
-	return at < 0 ? -1 : openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return at < 0 ? -1
+		      : openat(at, name,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
 static bool is_whiteout(const struct stat *st)
@@ -94,11 +102,13 @@ static bool same_bytes(int a, int b, off_t size)
 	return true;
 }
 
-static bool same_file(int layer, int base, const char *name, const struct stat *a, const struct stat *b)
+static bool same_file(int layer, int base, const char *name, const struct stat *a,
+		      const struct stat *b)
 {
 	bool same;
 
-	if (a->st_size != b->st_size || (a->st_mode & 07777) != (b->st_mode & 07777) || a->st_size > COMPARE_MAX)
+	if (a->st_size != b->st_size || (a->st_mode & 07777) != (b->st_mode & 07777) ||
+	    a->st_size > COMPARE_MAX)
 		return false;
 	int x = openat(layer, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int y = openat(base, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -122,7 +132,8 @@ static bool same_link(int layer, int base, const char *name)
 
 static void walk_place(struct walk *w, struct place *p);
 
-/* Go down into `name`, a directory in layer number `first` and perhaps in lower ones and the base. */
+/* Go down into `name`, a directory in layer number `first` and perhaps in lower ones and the
+ * base. */
 static void descend(struct walk *w, const struct place *p, const char *name, unsigned first)
 {
 	struct place *q = calloc(1, sizeof(*q));
@@ -136,10 +147,12 @@ static void descend(struct walk *w, const struct place *p, const char *name, uns
 		int fd = open_dir(p->layer[i], name);
 		if (fd >= 0) {
 			q->layer[q->nlayers++] = fd;
-			/* Opaque, or moved here from elsewhere: nothing of this name below counts. */
-			more = !has_flag(fd, "user.overlay.opaque") && fgetxattr(fd, "user.overlay.redirect", NULL, 0) < 0;
+			/* Opaque, or moved here from elsewhere: nothing of this name below
+			 * counts. */
+			more = !has_flag(fd, "user.overlay.opaque") &&
+			       fgetxattr(fd, "user.overlay.redirect", NULL, 0) < 0;
 		} else if (!fstatat(p->layer[i], name, &st, AT_SYMLINK_NOFOLLOW)) {
-			more = false;	/* a file or a whiteout hides all below */
+			more = false; /* a file or a whiteout hides all below */
 		}
 	}
 	q->base = open_dir(p->base, name);
@@ -152,7 +165,8 @@ static void descend(struct walk *w, const struct place *p, const char *name, uns
 	free(q);
 }
 
-static void compare(struct walk *w, const struct place *p, const char *name, unsigned layer, const struct stat *st)
+static void compare(struct walk *w, const struct place *p, const char *name, unsigned layer,
+		    const struct stat *st)
 {
 	struct stat base;
 	bool there = p->base >= 0 && !fstatat(p->base, name, &base, AT_SYMLINK_NOFOLLOW);
@@ -205,13 +219,13 @@ static void walk_names(struct walk *w, const struct place *p, int dir, unsigned 
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 		size_t length = 0;
-		if (!w->stopped && strcmp(name, ".") && strcmp(name, "..") && !seen_above(p, layer, name) &&
-		    !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		if (!w->stopped && strcmp(name, ".") && strcmp(name, "..") &&
+		    !seen_above(p, layer, name) && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 			length = enter(w, name);
 		if (length && layer < p->nlayers)
 			compare(w, p, name, layer, &st);
 		else if (length)
-			report(w, 'D', &st);	/* the base's, below an opaque directory */
+			report(w, 'D', &st); /* the base's, below an opaque directory */
 		if (length)
 			w->path[length] = '\0';
 		free(names[i]);

@@ -40,8 +40,8 @@ static int mkdir_p(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-/* Write a file so that after a crash it is whole or absent: a temporary one, fsync, rename. That it is there at all after
- * a crash takes an fsync of a directory, which is the caller's to choose. */
+/* Write a file so that after a crash it is whole or absent: a temporary one, fsync, rename. That it
+ * is there at all after a crash takes an fsync of a directory, which is the caller's to choose. */
 static int write_file(int dir, const char *name, const char *text)
 {
 	char temporary[80];
@@ -93,7 +93,10 @@ static int check_version(int store, char *why)
 		return say(why, err, "cannot read the store's VERSION%s", "");
 	if (strcmp(text, VERSION_TEXT)) {
 		text[strcspn(text, "\n")] = '\0';
-		snprintf(why, STORE_WHY, "the store's VERSION says '%.60s', this gshd knows 'gsh-store 1': use the gsh that made it", text);
+		snprintf(why, STORE_WHY,
+			 "the store's VERSION says '%.60s', this gshd knows 'gsh-store 1': use the "
+			 "gsh that made it",
+			 text);
 		return -EPROTO;
 	}
 	return 0;
@@ -133,7 +136,8 @@ static int open_boxes(int store)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Who makes or removes a directory with a dot holds its flock, so that one in use differs from one left over. */
+/* Who makes or removes a directory with a dot holds its flock, so that one in use differs from one
+ * left over. */
 static int hold(int at, const char *name)
 {
 	struct stat st;
@@ -191,11 +195,13 @@ static struct json_object *spec_to_json(const struct box_spec *spec)
 	return o;
 }
 
-/* The file system must carry what the format needs, or the first `rm` inside would fail with an errno nobody expects. */
+/* The file system must carry what the format needs, or the first `rm` inside would fail with an
+ * errno nobody expects. */
 static int check_format(int tree, char *why)
 {
 	if (mknodat(tree, "layers/.try", S_IFCHR, 0))
-		return say(why, -errno, "the store's file system cannot hold whiteouts (device 0/0)%s", "");
+		return say(why, -errno,
+			   "the store's file system cannot hold whiteouts (device 0/0)%s", "");
 	unlinkat(tree, "layers/.try", 0);
 	int fd = openat(tree, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -203,7 +209,8 @@ static int check_format(int tree, char *why)
 	int err = fsetxattr(fd, "user.gsh.try", "y", 1, 0) ? -errno : 0;
 	fremovexattr(fd, "user.gsh.try");
 	close(fd);
-	return err ? say(why, err, "the store's file system cannot hold user.* attributes%s", "") : 0;
+	return err ? say(why, err, "the store's file system cannot hold user.* attributes%s", "")
+		   : 0;
 }
 
 static int fill(int dir, const struct box_spec *spec, char *why)
@@ -211,7 +218,8 @@ static int fill(int dir, const struct box_spec *spec, char *why)
 	static const char *const dirs[] = { "tree", "tree/layers", "tree/work" };
 	struct json_object *o = spec_to_json(spec);
 	char path[64];
-	int tree, err = write_file(dir, "spec.json", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+	int tree, err = write_file(dir, "spec.json",
+				   json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
 
 	json_object_put(o);
 	for (int i = 0; i < 3 && !err; i++)
@@ -219,7 +227,7 @@ static int fill(int dir, const struct box_spec *spec, char *why)
 			err = -errno;
 	for (unsigned i = 0; i < spec->nlayers && !err; i++) {
 		snprintf(path, sizeof(path), "tree/%s", spec->layers[i]);
-		if (mkdirat(dir, path, 0755))	/* its mode is that of the guest's root directory */
+		if (mkdirat(dir, path, 0755)) /* its mode is that of the guest's root directory */
 			err = -errno;
 	}
 	if (err)
@@ -261,7 +269,8 @@ int store_create(int store, const struct box_spec *spec, char *why)
 		return say(why, dir, "cannot make sandbox %s in the store", spec->name);
 	}
 	err = fill(dir, spec, why);
-	if (!err && (renameat2(boxes, temporary, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))
+	if (!err &&
+	    (renameat2(boxes, temporary, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))
 		err = say(why, -errno, "cannot make sandbox %s in the store", spec->name);
 	if (err)
 		store_delete_tree(boxes, temporary);
@@ -298,7 +307,8 @@ static int spec_from_json(struct json_object *o, struct box_spec *spec)
 	struct json_object *layers = json_get(o, "layers", json_type_array);
 	const char *base = json_str(o, "base", "");
 
-	if (strcmp(json_str(o, "schema", ""), "gsh.box/1") || base[0] != '/' || strlen(base) >= sizeof(spec->base) || !layers)
+	if (strcmp(json_str(o, "schema", ""), "gsh.box/1") || base[0] != '/' ||
+	    strlen(base) >= sizeof(spec->base) || !layers)
 		return -EPROTO;
 	strcpy(spec->base, base);
 	spec->ephemeral = json_flag(o, "ephemeral", false);
@@ -330,12 +340,15 @@ int store_read_spec(int store, const char *name, struct box_spec *spec, char *wh
 	err = read_file(dir, "spec.json", text, sizeof(text));
 	close(dir);
 	if (err)
-		return say(why, err == -ENOENT ? -EPROTO : err, "cannot read the specification of sandbox %s", name);
+		return say(why, err == -ENOENT ? -EPROTO : err,
+			   "cannot read the specification of sandbox %s", name);
 	o = json_tokener_parse(text);
 	err = o ? spec_from_json(o, spec) : -EPROTO;
 	json_object_put(o);
 	if (err)
-		snprintf(why, STORE_WHY, "the specification of sandbox %s (boxes/%s/spec.json) is damaged", name, name);
+		snprintf(why, STORE_WHY,
+			 "the specification of sandbox %s (boxes/%s/spec.json) is damaged", name,
+			 name);
 	return err;
 }
 
@@ -399,7 +412,8 @@ static int open_lock(int store, const char *name, int flags)
 	return err;
 }
 
-/* Of the open file description, not of the process: a query does not disturb, and a fork does not lose it. */
+/* Of the open file description, not of the process: a query does not disturb, and a fork does not
+ * lose it. */
 static struct flock whole_file(void)
 {
 	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };

@@ -4,14 +4,17 @@
  *
  *	STORE/VERSION                     "gsh-store 1"
  *	STORE/boxes/NAME/spec.json        what it was made with
- *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a client may know of it
+ *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a
+ *	                                  client may know of it
  *	STORE/boxes/NAME/log              its monitor's log
- *	STORE/boxes/NAME/tree/layers/0001 the changes, in overlayfs' format (userxattr): the last layer is the top
+ *	STORE/boxes/NAME/tree/layers/0001 the changes, in overlayfs' format (userxattr): the last
+ *      layer is the top
  *	STORE/boxes/NAME/tree/work        where copy-up stages; emptied at start
  *
- * Layers and work share one directory because rename(2) must work between them inside the sandbox, where that directory
- * is one mount. A sandbox appears and disappears by rename of a directory whose name begins with a dot, so it is never
- * seen in part; what a crash leaves of such a directory is removed by store_sweep().
+ * Layers and work share one directory because rename(2) must work between them inside the sandbox,
+ * where that directory is one mount. A sandbox appears and disappears by rename of a directory
+ * whose name begins with a dot, so it is never seen in part; what a crash leaves of such a
+ * directory is removed by store_sweep().
  *
  * Everything belongs to the user. Errors are -errno with a sentence in `why`.
  */
@@ -28,9 +31,9 @@ struct box_spec {
 	char name[64];
 	char base[PATH_MAX];
 	bool ephemeral;
-	int64_t created;	/* unix time */
-	char hostname[65];	/* "": the name */
-	char rung;		/* 'A', 'B': take this one and no other; 0: the best there is */
+	int64_t created;   /* unix time */
+	char hostname[65]; /* "": the name */
+	char rung;	   /* 'A', 'B': take this one and no other; 0: the best there is */
 	unsigned nlayers;
 	char layers[GRANT_LAYERS_MAX][24]; /* below tree/, lowest first */
 };
@@ -43,9 +46,11 @@ int store_open(const char *path, char *why) __attribute__((warn_unused_result));
 void store_sweep(int store);
 
 /* Make a sandbox with an empty top layer. -EEXIST: there is one of that name. */
-int store_create(int store, const struct box_spec *spec, char *why) __attribute__((warn_unused_result));
+int store_create(int store, const struct box_spec *spec, char *why)
+	__attribute__((warn_unused_result));
 /* -ENOENT: no such sandbox. */
-int store_read_spec(int store, const char *name, struct box_spec *spec, char *why) __attribute__((warn_unused_result));
+int store_read_spec(int store, const char *name, struct box_spec *spec, char *why)
+	__attribute__((warn_unused_result));
 /* Delete; the caller holds the lock or knows that no monitor runs. */
 int store_remove(int store, const char *name, char *why) __attribute__((warn_unused_result));
 /* Call fn for each sandbox, in the order of their names, until it returns nonzero. */
@@ -58,7 +63,8 @@ int store_locked(int store, const char *name);
 /* What the holder wrote into the lock file (at most size - 1 bytes, NUL-terminated), or "". */
 void store_lock_text(int store, const char *name, char *text, size_t size);
 
-/* Delete all below a directory, and it, whatever its modes. Never follows a symbolic link, never leaves the mount. */
+/* Delete all below a directory, and it, whatever its modes. Never follows a symbolic link, never
+ * leaves the mount. */
 int store_delete_tree(int at, const char *name);
 /* Empty a directory. */
 int store_empty(int at, const char *name);

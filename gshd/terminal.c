@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A session's terminal: output from the pty's master to the viewers and the ring, input from the viewers to the master.
+ * A session's terminal: output from the pty's master to the viewers and the ring, input from the
+ * viewers to the master.
  *
- * Nobody attached: output is read and kept in the ring, so a build never waits. Somebody attached: reading stops while
- * every viewer has more than HIGH bytes unread, so that a flood is held at its source and ^C works at once; a viewer
- * that lags behind faster ones is cut off by the wire's own bound. Input that the terminal does not take stays with its
- * viewer, whose connection is then not read.
+ * Nobody attached: output is read and kept in the ring, so a build never waits. Somebody attached:
+ * reading stops while every viewer has more than HIGH bytes unread, so that a flood is held at its
+ * source and ^C works at once; a viewer that lags behind faster ones is cut off by the wire's own
+ * bound. Input that the terminal does not take stays with its viewer, whose connection is then not
+ * read.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -65,7 +67,8 @@ static void on_output(evutil_socket_t master, short what, void *arg)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		/* EIO: nobody has the slave open. While the program runs it may open it again: look now and then. */
+		/* EIO: nobody has the slave open. While the program runs it may open it again: look
+		 * now and then. */
 		event_del(s->out_ev);
 		if (s->state == SESSION_DRAINING)
 			session_drained(s);
@@ -128,14 +131,16 @@ static void signal_foreground(struct session *s, uint32_t sig)
 
 	if (s->master < 0 || sig == 0 || sig >= NSIG)
 		return;
-	/* The kernel itself delivers the three that a key can send. For the others we need the group. */
+	/* The kernel itself delivers the three that a key can send. For the others we need the
+	 * group. */
 	if (!ioctl(s->master, TIOCSIG, sig))
 		return;
 	if (!ioctl(s->master, TIOCGPGRP, &group) && group > 1)
 		kill(-group, (int)sig);
 }
 
-/* Take one frame off the buffer. False: there is none, or the terminal takes no more; -EPROTO in *err: no frame. */
+/* Take one frame off the buffer. False: there is none, or the terminal takes no more; -EPROTO in
+ * *err: no frame. */
 static bool take_frame(struct session *s, struct evbuffer *in, bool *detach, int *err)
 {
 	struct frame f;
@@ -238,7 +243,9 @@ static void on_gone(struct wire_conn *conn, void *arg)
 	viewer_remove(arg);
 }
 
-static const struct wire_raw terminal_raw = { .bytes = on_bytes, .drained = on_drained, .gone = on_gone };
+static const struct wire_raw terminal_raw = { .bytes = on_bytes,
+					      .drained = on_drained,
+					      .gone = on_gone };
 
 /* ---- opening, viewing, closing ---- */
 

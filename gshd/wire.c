@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The server side of the wire: connections, messages, answers. See wire.h for the contract, PROTOCOL for the bytes.
+ * The server side of the wire: connections, messages, answers. See wire.h for the contract,
+ * PROTOCOL for the bytes.
  *
- * A connection is born by accept, which looks at the peer's uid first. It reads a message (bytes and descriptors), hands
- * one call to its method, and reads no further until that is answered. It dies when the peer goes, when a bound is
- * broken, or with wire_close().
+ * A connection is born by accept, which looks at the peer's uid first. It reads a message (bytes
+ * and descriptors), hands one call to its method, and reads no further until that is answered. It
+ * dies when the peer goes, when a bound is broken, or with wire_close().
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -25,15 +26,15 @@ struct wire_conn {
 	int fd;
 	struct event *reading, *writing;
 	struct evbuffer *in, *out;
-	size_t scanned;		 /* bytes of `in` known to hold no NUL */
-	int fds[WIRE_FDS_MAX];	 /* received, not yet claimed by a message */
+	size_t scanned;	       /* bytes of `in` known to hold no NUL */
+	int fds[WIRE_FDS_MAX]; /* received, not yet claimed by a message */
 	unsigned nfds;
-	struct wire_call *call;	 /* being answered */
-	pid_t worker;		 /* answers it; 0: we do */
+	struct wire_call *call;	    /* being answered */
+	pid_t worker;		    /* answers it; 0: we do */
 	const struct wire_raw *raw; /* upgraded */
 	void *raw_arg;
-	bool finishing;		 /* close once `out` is empty */
-	bool blocking;		 /* in a worker: answers are written at once */
+	bool finishing; /* close once `out` is empty */
+	bool blocking;	/* in a worker: answers are written at once */
 };
 
 static void conn_free(struct wire_conn *c);
@@ -58,7 +59,8 @@ static void call_free(struct wire_call *call)
 static void conn_want(struct wire_conn *c)
 {
 	bool read = !c->finishing && !c->worker &&
-		    ((c->raw && evbuffer_get_length(c->in) < WIRE_RAW_MAX) || (!c->raw && !c->call && !evbuffer_get_length(c->out)) ||
+		    ((c->raw && evbuffer_get_length(c->in) < WIRE_RAW_MAX) ||
+		     (!c->raw && !c->call && !evbuffer_get_length(c->out)) ||
 		     (c->call && evbuffer_get_length(c->in) < WIRE_MESSAGE_MAX));
 
 	if (read)
@@ -83,7 +85,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	/* With nothing to write the result is -1 and errno whatever it was. */
-	if (evbuffer_get_length(c->out) && evbuffer_write(c->out, fd) < 0 && errno != EAGAIN && errno != EINTR) {
+	if (evbuffer_get_length(c->out) && evbuffer_write(c->out, fd) < 0 && errno != EAGAIN &&
+	    errno != EINTR) {
 		conn_free(c);
 		return;
 	}
@@ -117,7 +120,8 @@ static bool conn_send(struct wire_conn *c, const void *data, size_t size)
 static bool send_object(struct wire_conn *c, struct json_object *message)
 {
 	size_t size;
-	const char *text = json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+	const char *text = json_object_to_json_string_length(
+		message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
 	bool ok = text && conn_send(c, text, size + 1);
 
 	json_object_put(message);
@@ -179,7 +183,8 @@ void wire_error(struct wire_call *call, const char *name, struct json_object *pa
 	call_end(call, m);
 }
 
-void wire_fail(struct wire_call *call, const char *name, const char *what, const char *why, const char *hint)
+void wire_fail(struct wire_call *call, const char *name, const char *what, const char *why,
+	       const char *hint)
 {
 	struct json_object *p = json_object_new_object();
 
@@ -267,14 +272,16 @@ static void dispatch(struct wire_conn *c, struct json_object *m)
 	struct json_object *name, *params;
 	struct wire_call *call = calloc(1, sizeof(*call));
 
-	if (!call || !json_object_object_get_ex(m, "method", &name) || !json_object_is_type(name, json_type_string)) {
+	if (!call || !json_object_object_get_ex(m, "method", &name) ||
+	    !json_object_is_type(name, json_type_string)) {
 		free(call);
 		conn_refuse(c, call ? "it names no method" : "out of memory");
 		return;
 	}
 	call->server = c->server;
 	call->conn = c;
-	if (json_object_object_get_ex(m, "parameters", &params) && json_object_is_type(params, json_type_object))
+	if (json_object_object_get_ex(m, "parameters", &params) &&
+	    json_object_is_type(params, json_type_object))
 		call->params = json_object_get(params);
 	else
 		call->params = json_object_new_object();
@@ -294,7 +301,8 @@ static void dispatch(struct wire_conn *c, struct json_object *m)
 		json_object_object_add(params, "method", json_object_get(name));
 		wire_error(call, "org.varlink.service.MethodNotFound", params);
 	} else if (call->upgrade && !(call->method->flags & WIRE_UPGRADE)) {
-		wire_fail(call, "org.gsh.BadRequest", call->method->name, "it takes no upgrade", NULL);
+		wire_fail(call, "org.gsh.BadRequest", call->method->name, "it takes no upgrade",
+			  NULL);
 	} else {
 		call->method->answer(call);
 	}
@@ -338,8 +346,8 @@ static bool take_message(struct wire_conn *c)
 
 static void conn_work(struct wire_conn *c)
 {
-	/* One call in flight, and its answer written, before the next is looked at. Anything that follows the
-	 * upgrade's answer is no message. */
+	/* One call in flight, and its answer written, before the next is looked at. Anything that
+	 * follows the upgrade's answer is no message. */
 	if (!c->call && !c->raw && !c->finishing && !evbuffer_get_length(c->out))
 		take_message(c);
 	conn_want(c);
@@ -356,7 +364,9 @@ static ssize_t receive(struct wire_conn *c)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
 			      .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	bool full = false;
@@ -366,7 +376,8 @@ static ssize_t receive(struct wire_conn *c)
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(&msg); h; h = CMSG_NXTHDR(&msg, h)) {
 		int fds[WIRE_FDS_MAX];
 		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || count > WIRE_FDS_MAX)
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
+		    count > WIRE_FDS_MAX)
 			continue;
 		memcpy(fds, CMSG_DATA(h), count * sizeof(int));
 		for (size_t i = 0; i < count; i++) {
@@ -395,7 +406,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		conn_free(c);
 	} else if (c->raw) {
 		conn_want(c);
-		c->raw->bytes(c, c->in, c->raw_arg);	/* may finish or free c */
+		c->raw->bytes(c, c->in, c->raw_arg); /* may finish or free c */
 	} else {
 		conn_work(c);
 	}
@@ -412,7 +423,7 @@ static void conn_free(struct wire_conn *c)
 		c->raw->gone(c, c->raw_arg);
 	if (call) {
 		call->conn = NULL;
-		if (c->worker)		/* the worker's copy is the one that is answered */
+		if (c->worker) /* the worker's copy is the one that is answered */
 			call_free(call);
 		else if (call->gone)
 			call->gone(call);
@@ -426,7 +437,7 @@ static void conn_free(struct wire_conn *c)
 	evbuffer_free(c->out);
 	close_fds(c->fds, c->nfds);
 	if (!c->worker)
-		shutdown(c->fd, SHUT_RDWR);	/* workers for others hold copies */
+		shutdown(c->fd, SHUT_RDWR); /* workers for others hold copies */
 	close(c->fd);
 	free(c);
 	s->nconns--;
@@ -527,7 +538,8 @@ void wire_close(struct wire_server *s)
 
 /* ---- upgraded connections ---- */
 
-struct wire_conn *wire_upgrade(struct wire_call *call, struct json_object *params, const struct wire_raw *raw, void *arg)
+struct wire_conn *wire_upgrade(struct wire_call *call, struct json_object *params,
+			       const struct wire_raw *raw, void *arg)
 {
 	struct wire_conn *c = call->conn;
 	struct json_object *m = json_object_new_object();
@@ -598,7 +610,7 @@ void wire_resume(struct wire_server *s, pid_t pid, bool ok)
 		c->worker = 0;
 		fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
 		if (ok)
-			c->call->oneway = true;	/* answered already */
+			c->call->oneway = true; /* answered already */
 		if (ok)
 			wire_reply(c->call, NULL);
 		else

@@ -17,7 +17,7 @@ struct client {
 	int fd;
 	char *in;
 	size_t have, room;
-	size_t taken;	/* of the last answer, NUL included */
+	size_t taken; /* of the last answer, NUL included */
 };
 
 int client_open(struct client **out, const char *path)
@@ -67,7 +67,7 @@ static int send_all(int fd, const char *text, size_t size, const int *fds, unsig
 	while (done < size) {
 		struct iovec iov = { (char *)text + done, size - done };
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-		if (nfds && !done) {	/* with the first byte */
+		if (nfds && !done) { /* with the first byte */
 			msg.msg_control = control.buf;
 			msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 			struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
@@ -85,8 +85,8 @@ static int send_all(int fd, const char *text, size_t size, const int *fds, unsig
 	return 0;
 }
 
-int client_send(struct client *c, const char *method, struct json_object *params, unsigned flags, const int *fds,
-		unsigned nfds)
+int client_send(struct client *c, const char *method, struct json_object *params, unsigned flags,
+		const int *fds, unsigned nfds)
 {
 	struct json_object *m = json_object_new_object();
 	const char *text;
@@ -105,7 +105,8 @@ int client_send(struct client *c, const char *method, struct json_object *params
 		json_object_object_add(m, "upgrade", json_object_new_boolean(1));
 	if (flags & CLIENT_ONEWAY)
 		json_object_object_add(m, "oneway", json_object_new_boolean(1));
-	text = json_object_to_json_string_length(m, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+	text = json_object_to_json_string_length(
+		m, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
 	if (!text)
 		err = -ENOMEM;
 	else if (size >= MESSAGE_MAX || nfds > FDS_MAX)
@@ -166,17 +167,19 @@ int client_receive(struct client *c, struct client_reply *reply)
 	}
 	if (json_object_object_get_ex(m, "error", &v))
 		snprintf(reply->error, sizeof(reply->error), "%s", json_object_get_string(v));
-	if (json_object_object_get_ex(m, "parameters", &v) && json_object_is_type(v, json_type_object))
+	if (json_object_object_get_ex(m, "parameters", &v) &&
+	    json_object_is_type(v, json_type_object))
 		reply->params = json_object_get(v);
 	else
 		reply->params = json_object_new_object();
-	reply->continues = json_object_object_get_ex(m, "continues", &v) && json_object_get_boolean(v);
+	reply->continues =
+		json_object_object_get_ex(m, "continues", &v) && json_object_get_boolean(v);
 	json_object_put(m);
 	return 0;
 }
 
-int client_call(struct client *c, const char *method, struct json_object *params, const int *fds, unsigned nfds,
-		struct client_reply *reply)
+int client_call(struct client *c, const char *method, struct json_object *params, const int *fds,
+		unsigned nfds, struct client_reply *reply)
 {
 	int err = client_send(c, method, params, 0, fds, nfds);
 
@@ -197,7 +200,8 @@ static const char *member(const struct client_reply *r, const char *name)
 	return json_object_object_get_ex(r->params, name, &v) ? json_object_get_string(v) : NULL;
 }
 
-void client_explain(const struct client_reply *r, char *text, size_t size, char *hint, size_t hint_size)
+void client_explain(const struct client_reply *r, char *text, size_t size, char *hint,
+		    size_t hint_size)
 {
 	const char *what = member(r, "what"), *why = member(r, "why"), *name = member(r, "name");
 
@@ -218,7 +222,8 @@ int client_upgrade(struct client *c, struct frame_reader *reader)
 	reader->used = 0;
 	reader->have = left;
 	c->fd = -1;
-	if (left > sizeof(reader->buf)) {	/* an answer so large, and frames behind it: not from our monitor */
+	/* An answer so large, with frames behind it, is not from our monitor. */
+	if (left > sizeof(reader->buf)) {
 		close(fd);
 		fd = -EPROTO;
 	} else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The client side of the wire, for gsh and gfs: find or start gshd, call it, call a monitor, take a connection over for
- * frames. Blocking; one call at a time on a connection. The protocol is in gshd/PROTOCOL.
+ * The client side of the wire, for gsh and gfs: find or start gshd, call it, call a monitor, take a
+ * connection over for frames. Blocking; one call at a time on a connection. The protocol is in
+ * gshd/PROTOCOL.
  *
  *	struct client *c;
  *	struct client_reply r;
@@ -30,36 +31,40 @@ struct client_reply {
 	bool continues;
 };
 
-#define CLIENT_START 0x1u   /* start gshd if it does not run */
+#define CLIENT_START 0x1u /* start gshd if it does not run */
 
-/* Connect to gshd. 0, or -errno with a sentence in why. -ENOENT or -ECONNREFUSED without CLIENT_START: it does not run. */
-int client_daemon(struct client **c, unsigned flags, char *why, size_t size) __attribute__((warn_unused_result));
+/* Connect to gshd. 0, or -errno with a sentence in why. -ENOENT or -ECONNREFUSED without
+ * CLIENT_START: it does not run. */
+int client_daemon(struct client **c, unsigned flags, char *why, size_t size)
+	__attribute__((warn_unused_result));
 /* Connect to a socket by path: a monitor's, as org.gsh.Daemon.Start told. */
 int client_open(struct client **c, const char *path) __attribute__((warn_unused_result));
-void client_close(struct client *c);	/* NULL is fine */
+void client_close(struct client *c); /* NULL is fine */
 int client_fd(const struct client *c);
 /* Is a whole answer there without reading? (poll says nothing about those.) */
 bool client_ready(const struct client *c);
 
-/* Send a call; params (may be NULL) is consumed; "fds" is added to it when nfds is not 0. The descriptors stay the
- * caller's. 0 or -errno. */
+/* Send a call; params (may be NULL) is consumed; "fds" is added to it when nfds is not 0. The
+ * descriptors stay the caller's. 0 or -errno. */
 #define CLIENT_MORE 0x1u
 #define CLIENT_UPGRADE 0x2u
 #define CLIENT_ONEWAY 0x4u
-int client_send(struct client *c, const char *method, struct json_object *params, unsigned flags, const int *fds,
-		unsigned nfds) __attribute__((warn_unused_result));
+int client_send(struct client *c, const char *method, struct json_object *params, unsigned flags,
+		const int *fds, unsigned nfds) __attribute__((warn_unused_result));
 /* Wait for the next answer. 0, -EPIPE if the other side has gone, or -errno. */
-int client_receive(struct client *c, struct client_reply *reply) __attribute__((warn_unused_result));
+int client_receive(struct client *c, struct client_reply *reply)
+	__attribute__((warn_unused_result));
 /* The two of them. */
-int client_call(struct client *c, const char *method, struct json_object *params, const int *fds, unsigned nfds,
-		struct client_reply *reply) __attribute__((warn_unused_result));
+int client_call(struct client *c, const char *method, struct json_object *params, const int *fds,
+		unsigned nfds, struct client_reply *reply) __attribute__((warn_unused_result));
 void client_reply_free(struct client_reply *reply);
 
 /* An error reply as a sentence: what: why; hint apart (may be ""). */
-void client_explain(const struct client_reply *reply, char *text, size_t size, char *hint, size_t hint_size);
+void client_explain(const struct client_reply *reply, char *text, size_t size, char *hint,
+		    size_t hint_size);
 
-/* After the answer to an upgrade: the descriptor, with the bytes that came behind the answer already in the reader. The
- * client is closed; the descriptor is the caller's. */
+/* After the answer to an upgrade: the descriptor, with the bytes that came behind the answer
+ * already in the reader. The client is closed; the descriptor is the caller's. */
 int client_upgrade(struct client *c, struct frame_reader *reader);
 
 #endif

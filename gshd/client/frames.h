@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Frames on an upgraded connection: a byte of type, three of length, the payload. gshd/PROTOCOL lists the types. */
+/* Frames on an upgraded connection: a byte of type, three of length, the payload. gshd/PROTOCOL
+ * lists the types. */
 #ifndef GSHD_CLIENT_FRAMES_H
 #define GSHD_CLIENT_FRAMES_H
 
@@ -24,16 +25,19 @@ struct frame {
 };
 
 struct frame_reader {
-	size_t have, used;	/* bytes in buf; of them, those of the frame last handed out */
+	size_t have, used; /* bytes in buf; of them, those of the frame last handed out */
 	uint8_t buf[FRAME_HEAD + FRAME_MAX];
 };
 
-/* The next frame: 1; 0: end of file; -EAGAIN: not yet (descriptor not blocking); -EPROTO: no frame; -errno. */
-int frame_read(struct frame_reader *r, int fd, struct frame *frame) __attribute__((warn_unused_result));
+/* The next frame: 1; 0: end of file; -EAGAIN: not yet (descriptor not blocking); -EPROTO: no frame;
+ * -errno. */
+int frame_read(struct frame_reader *r, int fd, struct frame *frame)
+	__attribute__((warn_unused_result));
 /* Is a whole frame there without reading? (poll says nothing about those.) */
 int frame_ready(const struct frame_reader *r);
 /* Write a frame, whole, waiting as long as it takes. 0 or -errno. */
-int frame_write(int fd, uint8_t type, const void *data, size_t size) __attribute__((warn_unused_result));
+int frame_write(int fd, uint8_t type, const void *data, size_t size)
+	__attribute__((warn_unused_result));
 /* The head alone. */
 void frame_head(uint8_t head[FRAME_HEAD], uint8_t type, size_t size);
 

@@ -19,7 +19,8 @@ static const char *env(const char *name)
 	return v && *v ? v : NULL;
 }
 
-/* An environment variable that holds a directory; it must be absolute, or it would mean another one in each program. */
+/* An environment variable that holds a directory; it must be absolute, or it would mean another one
+ * in each program. */
 static int from_env(const char *name, char *to, char *why, size_t size)
 {
 	const char *v = env(name);
@@ -100,11 +101,13 @@ static int make_private(const char *path, char *why, size_t size)
 		return -EIO;
 	}
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
-		snprintf(why, size, "%s is not a directory of yours; remove it or set GSH_RUNTIME", path);
+		snprintf(why, size, "%s is not a directory of yours; remove it or set GSH_RUNTIME",
+			 path);
 		return -EPERM;
 	}
 	if ((st.st_mode & 077) && chmod(path, 0700)) {
-		snprintf(why, size, "%s is open to others and cannot be closed: %s", path, strerror(errno));
+		snprintf(why, size, "%s is open to others and cannot be closed: %s", path,
+			 strerror(errno));
 		return -EPERM;
 	}
 	return 0;
@@ -197,5 +200,6 @@ bool paths_name_ok(const char *name)
 	size_t n = strlen(name);
 
 	return n >= 1 && n <= 63 && name[0] != '.' && name[0] != '-' &&
-	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+		       n;
 }

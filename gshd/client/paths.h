@@ -23,11 +23,14 @@ struct paths {
 
 /* Fill in all three; nothing is made. 0, or -errno with a sentence in why. */
 int paths_find(struct paths *p, char *why, size_t size) __attribute__((warn_unused_result));
-/* Make the runtime directory and its parts (box, log), 0700 and ours, or say what is wrong with it. */
-int paths_make_runtime(const struct paths *p, char *why, size_t size) __attribute__((warn_unused_result));
+/* Make the runtime directory and its parts (box, log), 0700 and ours, or say what is wrong with
+ * it. */
+int paths_make_runtime(const struct paths *p, char *why, size_t size)
+	__attribute__((warn_unused_result));
 
-/* A unix socket's address for path, however long: a path that does not fit goes by way of *dir, a descriptor of its
- * directory that must stay open as long as the address is used (-1: not needed). Returns the length or -errno. */
+/* A unix socket's address for path, however long: a path that does not fit goes by way of *dir, a
+ * descriptor of its directory that must stay open as long as the address is used (-1: not needed).
+ * Returns the length or -errno. */
 int paths_address(const char *path, struct sockaddr_un *addr, int *dir);
 /* Connect to, or listen at, a socket by path. A descriptor, or -errno. */
 int paths_connect(const char *path) __attribute__((warn_unused_result));

@@ -2,11 +2,11 @@
 /*
  * Finding gshd, or starting it, without a race.
  *
- * Two clients may find no daemon at the same moment. Each takes the lock RUNTIME/start.lock and looks again; the one
- * that has it second finds the daemon that the first has started. gshd detaches itself and its foreground process ends
- * when its socket answers, so when that has ended well a connection succeeds; what it says on its standard error
- * otherwise is the reason we hand on. gshd keeps a lock of its own (gshd.lock): even one started by hand beside us is
- * refused.
+ * Two clients may find no daemon at the same moment. Each takes the lock RUNTIME/start.lock and
+ * looks again; the one that has it second finds the daemon that the first has started. gshd
+ * detaches itself and its foreground process ends when its socket answers, so when that has ended
+ * well a connection succeeds; what it says on its standard error otherwise is the reason we hand
+ * on. gshd keeps a lock of its own (gshd.lock): even one started by hand beside us is refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,8 @@ static void run_program(int said)
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(said, 2);
-	/* What our caller has open beyond these, a pipe perhaps at whose end somebody waits, is nothing to a daemon. */
+	/* What our caller has open beyond these, a pipe perhaps at whose end somebody waits, is
+	 * nothing to a daemon. */
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	find_program(path, sizeof(path));
 	execlp(path, "gshd", (char *)NULL);
@@ -106,7 +107,8 @@ int client_daemon(struct client **c, unsigned flags, char *why, size_t size)
 	err = try_connect(c, &p);
 	if (!err || !(flags & CLIENT_START)) {
 		if (err)
-			snprintf(why, size, "gshd does not answer at %.400s/gshd.sock: %s", p.runtime, strerror(-err));
+			snprintf(why, size, "gshd does not answer at %.400s/gshd.sock: %s",
+				 p.runtime, strerror(-err));
 		return err;
 	}
 	err = paths_make_runtime(&p, why, size);

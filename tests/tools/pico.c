@@ -2,12 +2,14 @@
 /*
  * pico: run one command in a sandbox of its own without a daemon. A developer's tool.
  *
- *	pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [--cache DIR] [-v] -- CMD ARGS...
+ *	pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [--cache DIR] [-v] -- CMD
+ *      ARGS...
  *
- * Rung N (the default) applies the trap filter only, so gdb and strace work as on any program; A and B confine as the
- * monitor does. --cache rewrites system calls by a cache of patched images in DIR. --top keeps the changes in DIR (DIR/layers/0001, DIR/work); else they go to a scratch directory that
- * is removed. stdin, stdout and stderr are passed through; the exit status is the command's. It serves the request
- * port as far as terminals go and answers ENOSYS to the rest.
+ * Rung N (the default) applies the trap filter only, so gdb and strace work as on any program; A
+ * and B confine as the monitor does. --cache rewrites system calls by a cache of patched images in
+ * DIR. --top keeps the changes in DIR (DIR/layers/0001, DIR/work); else they go to a scratch
+ * directory that is removed. stdin, stdout and stderr are passed through; the exit status is the
+ * command's. It serves the request port as far as terminals go and answers ENOSYS to the rest.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -45,9 +47,9 @@ struct pico {
 	bool scratch, verbose;
 	int control, port, signals;
 	struct image_cache images;
-	int ptys[PTYS_MAX];	/* masters by number; -1: none */
-	int pid;		/* guest pid of the command, 0: not started */
-	int status;		/* as wait4 gives it, valid once done */
+	int ptys[PTYS_MAX]; /* masters by number; -1: none */
+	int pid;	    /* guest pid of the command, 0: not started */
+	int status;	    /* as wait4 gives it, valid once done */
 	bool done;
 };
 
@@ -97,7 +99,10 @@ static void make_trees(struct pico *p)
 
 static int make_grant(struct pico *p)
 {
-	struct grant g = { .rung = p->spec.rung, .nlayers = p->spec.nlayers + 1, .uid = getuid(), .gid = getgid() };
+	struct grant g = { .rung = p->spec.rung,
+			   .nlayers = p->spec.nlayers + 1,
+			   .uid = getuid(),
+			   .gid = getgid() };
 	struct confine_range range;
 	struct sock_filter *prog;
 	struct timespec now;
@@ -155,7 +160,8 @@ static void spawn(struct pico *p)
 	p->spec.port = port[1];
 	int err = confine_spawn(&p->spec, &p->child, &note);
 	if (err) {
-		fprintf(stderr, "pico: rung %c: %s (%s)\n", p->spec.rung, note.text, strerror(-err));
+		fprintf(stderr, "pico: rung %c: %s (%s)\n", p->spec.rung, note.text,
+			strerror(-err));
 		remove_tree(p->shm);
 		if (p->scratch)
 			remove_tree(p->tree);
@@ -166,10 +172,12 @@ static void spawn(struct pico *p)
 	p->control = control[0];
 	p->port = port[0];
 	if (p->verbose)
-		fprintf(stderr, "pico: leader is host process %d, top layer %s/layers/0001\n", p->child.leader, p->tree);
+		fprintf(stderr, "pico: leader is host process %d, top layer %s/layers/0001\n",
+			p->child.leader, p->tree);
 }
 
-static void send_msg(int sock, uint32_t type, uint64_t id, const void *data, size_t size, const int *fds, int nfds)
+static void send_msg(int sock, uint32_t type, uint64_t id, const void *data, size_t size,
+		     const int *fds, int nfds)
 {
 	struct mon_msg head = { type, (uint32_t)size, id };
 	struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)data, size } };
@@ -189,7 +197,8 @@ static void send_msg(int sock, uint32_t type, uint64_t id, const void *data, siz
 		die("sendmsg", errno);
 }
 
-/* The strings always go in a memfd, the third way besides: one path to test, and no size to think of. */
+/* The strings always go in a memfd, the third way besides: one path to test, and no size to think
+ * of. */
 static void start(struct pico *p, char **argv)
 {
 	struct mon_start s = { .flags = MON_START_BIG };
@@ -215,7 +224,10 @@ static ssize_t receive(int sock, void *buf, size_t size, int *fds, int *nfds)
 {
 	char cbuf[CMSG_SPACE(MON_FDS_MAX * sizeof(int))];
 	struct iovec iov = { buf, size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = cbuf, .msg_controllen = sizeof(cbuf) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = cbuf,
+			      .msg_controllen = sizeof(cbuf) };
 	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 
 	*nfds = 0;
@@ -246,7 +258,8 @@ static void hear_control(struct pico *p)
 		struct mon_started *s = (void *)(m + 1);
 		p->pid = s->pid;
 		if (p->verbose)
-			fprintf(stderr, "pico: started, guest process %d, error %d\n", s->pid, s->error);
+			fprintf(stderr, "pico: started, guest process %d, error %d\n", s->pid,
+				s->error);
 		if (s->error) {
 			fprintf(stderr, "pico: cannot execute: %s\n", strerror(s->error));
 			p->done = true;
@@ -273,7 +286,8 @@ static int pty_new(struct pico *p, int *slave)
 	master = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (master < 0)
 		return -errno;
-	if (ioctl(master, TIOCSPTLCK, &unlock) || ioctl(master, TIOCGPTN, &number) || number >= PTYS_MAX)
+	if (ioctl(master, TIOCSPTLCK, &unlock) || ioctl(master, TIOCGPTN, &number) ||
+	    number >= PTYS_MAX)
 		return -EIO;
 	*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (*slave < 0)
@@ -337,7 +351,8 @@ static void hear_port(struct pico *p)
 			ioctl(out[0], TIOCGPTN, &r.value);
 	} else if (m->type == MON_PTY && q->op == MON_PTY_OPEN) {
 		char path[64];
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", q->number < PTYS_MAX ? p->ptys[q->number] : -1);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d",
+			 q->number < PTYS_MAX ? p->ptys[q->number] : -1);
 		out[0] = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 		r.error = out[0] < 0 ? EIO : 0;
 		nout = out[0] >= 0;
@@ -350,9 +365,11 @@ static void hear_port(struct pico *p)
 	if (m->type == MON_IMAGE && nfds == 2 && p->images.view >= 0)
 		r.error = -image(p, fds[1]);
 	if (p->verbose)
-		fprintf(stderr, "pico: request %u: %s\n", m->type, r.error ? strerror(r.error) : "done");
+		fprintf(stderr, "pico: request %u: %s\n", m->type,
+			r.error ? strerror(r.error) : "done");
 	answer.r = r;
-	send_msg(fds[0], MON_REPLY, m->id, &answer, sizeof(r) + nmore * sizeof(uint32_t), out, nout);
+	send_msg(fds[0], MON_REPLY, m->id, &answer, sizeof(r) + nmore * sizeof(uint32_t), out,
+		 nout);
 	for (int i = 0; i < nfds; i++)
 		close(fds[i]);
 	for (int i = 0; i < nout; i++)
@@ -413,7 +430,9 @@ static void loop(struct pico *p)
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	struct pollfd fds[] = { { p->control, POLLIN, 0 }, { p->port, POLLIN, 0 }, { p->signals, POLLIN, 0 } };
+	struct pollfd fds[] = { { p->control, POLLIN, 0 },
+				{ p->port, POLLIN, 0 },
+				{ p->signals, POLLIN, 0 } };
 	while (!p->done) {
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			die("poll", errno);
@@ -430,7 +449,8 @@ static void loop(struct pico *p)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] [--cache DIR] [-v] -- CMD ARGS...\n");
+	fprintf(stderr, "usage: pico [--rung A|B|N] [--top DIR] [--base DIR] [--image FILE] "
+			"[--cache DIR] [-v] -- CMD ARGS...\n");
 	exit(2);
 }
 
@@ -449,11 +469,13 @@ static void image_beside(char *image, size_t size)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "rung", 1, NULL, 'r' }, { "top", 1, NULL, 't' },   { "base", 1, NULL, 'b' },
-		{ "image", 1, NULL, 'i' }, { "cache", 1, NULL, 'c' }, { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
+		{ "rung", 1, NULL, 'r' },  { "top", 1, NULL, 't' },   { "base", 1, NULL, 'b' },
+		{ "image", 1, NULL, 'i' }, { "cache", 1, NULL, 'c' }, { "verbose", 0, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
 	};
-	static struct pico p = { .spec = { .rung = GRANT_RUNG_NONE, .base = "/" }, .images.view = -1,
-				  .scratch = true };
+	static struct pico p = { .spec = { .rung = GRANT_RUNG_NONE, .base = "/" },
+				 .images.view = -1,
+				 .scratch = true };
 	int c;
 
 	for (int i = 0; i < PTYS_MAX; i++)
@@ -461,7 +483,7 @@ int main(int argc, char **argv)
 	image_beside(p.image, sizeof(p.image));
 	while ((c = getopt_long(argc, argv, "+v", options, NULL)) != -1) {
 		if (c == 'r' && strlen(optarg) == 1 && strchr("ABN", *optarg)) {
-			p.spec.rung = (enum grant_rung)*optarg;
+			p.spec.rung = (enum grant_rung) * optarg;
 		} else if (c == 't') {
 			p.scratch = false;
 			snprintf(p.tree, sizeof(p.tree), "%s", optarg);

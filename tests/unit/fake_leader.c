@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A leader without a libOS: speaks the control stream and the request port, and runs what it is told as a child that is
- * a few lines of C. For testing the monitor and the confinement from inside.
+ * A leader without a libOS: speaks the control stream and the request port, and runs what it is
+ * told as a child that is a few lines of C. For testing the monitor and the confinement from
+ * inside.
  *
- * Linked statically with a .hostcall page of its own, which is all that the filter asks of an image. Once the grant's filter stands,
- * libc's own system calls trap; all calls here go through host().
+ * Linked statically with a .hostcall page of its own, which is all that the filter asks of an
+ * image. Once the grant's filter stands, libc's own system calls trap; all calls here go through
+ * host().
  *
- * Commands (argv[0] of a START): exit N, echo ARG..., cat, tty, size, spin N, sleep, orphan, flood, try CALL..., and
- * violate, upon which the leader sends the monitor something that no leader sends.
+ * Commands (argv[0] of a START): exit N, echo ARG..., cat, tty, size, spin N, sleep, orphan, flood,
+ * try CALL..., and violate, upon which the leader sends the monitor something that no leader sends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,12 +35,15 @@
 
 long hostcall(long nr, long a, long b, long c, long d, long e, long f);
 __asm__(".section .hostcall,\"ax\",@progbits\n.balign 4096\n.globl hostcall\nhostcall:\n"
-	"mov %rdi,%rax\nmov %rsi,%rdi\nmov %rdx,%rsi\nmov %rcx,%rdx\nmov %r8,%r10\nmov %r9,%r8\nmov 8(%rsp),%r9\n"
-	"syscall\nret\n.globl host_restorer\nhost_restorer:\nmov $15,%eax\nsyscall\n.balign 4096\n.previous\n");
+	"mov %rdi,%rax\nmov %rsi,%rdi\nmov %rdx,%rsi\nmov %rcx,%rdx\nmov %r8,%r10\nmov "
+	"%r9,%r8\nmov 8(%rsp),%r9\n"
+	"syscall\nret\n.globl host_restorer\nhost_restorer:\nmov $15,%eax\nsyscall\n.balign "
+	"4096\n.previous\n");
 void host_restorer(void);
 
 #define host(nr, ...) host_(SYS_##nr, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define host_(nr, a, b, c, d, e, f, ...) hostcall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define host_(nr, a, b, c, d, e, f, ...) \
+	hostcall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 static struct grant grant;
 static char message[MON_MSG_MAX], strings[1 << 20];
@@ -161,7 +166,10 @@ static long ask(uint32_t type, const void *data, uint32_t size, int fd, int *out
 		return -1;
 	host(close, pair[1]);
 	iov = (struct iovec){ &a, sizeof(a) };
-	msg = (struct msghdr){ .msg_iov = &iov, .msg_iovlen = 1, .msg_control = cbuf, .msg_controllen = sizeof(cbuf) };
+	msg = (struct msghdr){ .msg_iov = &iov,
+			       .msg_iovlen = 1,
+			       .msg_control = cbuf,
+			       .msg_controllen = sizeof(cbuf) };
 	long n = host(recvmsg, pair[0], &msg, 0);
 	host(close, pair[0]);
 	if (n < (long)(sizeof(a.head) + sizeof(a.reply)))
@@ -233,7 +241,7 @@ static int cmd_try(char **argv)
 	const char *what = argv[1] ? argv[1] : "";
 	long r = -1000;
 
-	if (!strcmp(what, "read"))	/* read DIRFD-relative path of the base */
+	if (!strcmp(what, "read")) /* read DIRFD-relative path of the base */
 		r = host(openat, base, argv[2], O_RDONLY);
 	else if (!strcmp(what, "write"))
 		r = host(openat, base, argv[2], O_WRONLY);
@@ -252,8 +260,9 @@ static int cmd_try(char **argv)
 	else if (!strcmp(what, "block"))
 		r = host(mknodat, top, "blk", S_IFBLK | 0666, 0);
 	else if (!strcmp(what, "rename"))
-		r = host(openat, GRANT_FD_WORK, "staged", O_RDWR | O_CREAT, 0600) < 0 ?
-			-1 : host(renameat2, GRANT_FD_WORK, "staged", top, "moved", 0);
+		r = host(openat, GRANT_FD_WORK, "staged", O_RDWR | O_CREAT, 0600) < 0
+			    ? -1
+			    : host(renameat2, GRANT_FD_WORK, "staged", top, "moved", 0);
 	else if (!strcmp(what, "shm"))
 		r = host(openat, GRANT_FD_SHM, "x", O_RDWR | O_CREAT, 0600);
 	else if (!strcmp(what, "cwd"))
@@ -274,7 +283,7 @@ static int cmd_try(char **argv)
 		r = host(socket, AF_UNIX, SOCK_STREAM, 0);
 	else if (!strcmp(what, "netlink"))
 		r = host(socket, AF_NETLINK, SOCK_RAW, 0);
-	else if (!strcmp(what, "connect")) {	/* by path */
+	else if (!strcmp(what, "connect")) { /* by path */
 		struct sockaddr_un a = { .sun_family = AF_UNIX };
 		strncpy(a.sun_path, argv[2], sizeof(a.sun_path) - 1);
 		long fd = host(socket, AF_UNIX, SOCK_STREAM, 0);
@@ -303,7 +312,7 @@ static int cmd_try(char **argv)
 		struct termios t;
 		r = host(ioctl, 0, TCGETS, &t);
 	} else if (!strcmp(what, "libc"))
-		r = syscall(SYS_getpid);	/* outside the page: traps */
+		r = syscall(SYS_getpid); /* outside the page: traps */
 	else if (!strcmp(what, "pid"))
 		r = host(getpid);
 	sayn(what, r);
@@ -314,9 +323,10 @@ static const struct {
 	const char *name;
 	int (*run)(char **argv);
 } commands[] = {
-	{ "exit", cmd_exit },	{ "echo", cmd_echo },	{ "cat", cmd_cat },	{ "size", cmd_size },
-	{ "flood", cmd_flood }, { "sleep", cmd_sleep }, { "orphan", cmd_orphan }, { "tty", cmd_tty },
-	{ "try", cmd_try },	{ "setattr", cmd_setattr },
+	{ "exit", cmd_exit },	    { "echo", cmd_echo },   { "cat", cmd_cat },
+	{ "size", cmd_size },	    { "flood", cmd_flood }, { "sleep", cmd_sleep },
+	{ "orphan", cmd_orphan },   { "tty", cmd_tty },	    { "try", cmd_try },
+	{ "setattr", cmd_setattr },
 };
 
 /* ---- the leader ---- */
@@ -431,7 +441,10 @@ static void hear(void)
 {
 	char cbuf[CMSG_SPACE(MON_FDS_MAX * sizeof(int))];
 	struct iovec iov = { message, sizeof(message) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = cbuf, .msg_controllen = sizeof(cbuf) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = cbuf,
+			      .msg_controllen = sizeof(cbuf) };
 	struct mon_msg *m = (void *)message;
 	int fds[MON_FDS_MAX], nfds = 0;
 	long n = host(recvmsg, GRANT_FD_CONTROL, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -464,7 +477,8 @@ static void seal(void)
 	static struct sock_filter code[4096];
 	struct sock_fprog prog = { .filter = code };
 
-	if (pread(GRANT_FD_GRANT, &grant, sizeof(grant), 0) != sizeof(grant) || grant.magic != GRANT_MAGIC)
+	if (pread(GRANT_FD_GRANT, &grant, sizeof(grant), 0) != sizeof(grant) ||
+	    grant.magic != GRANT_MAGIC)
 		exit(125);
 	prog.len = grant.bpf_count;
 	if (grant.bpf_count > 4096 || pread(GRANT_FD_GRANT, code, sizeof(code), sizeof(grant)) < 0)

@@ -39,16 +39,23 @@ static void case_read(void)
 {
 	struct conf c;
 
-	CHECK(!*read_text(&c, "# all of it\n[Store]\nPath=/x/y\n; more\n[Confine]\nMinimumRung=A\n[Sandbox]\nHostname = ab-c\n"));
-	CHECK(!strcmp(c.store_path, "/x/y") && !strcmp(c.minimum_rung, "A") && !strcmp(c.hostname, "ab-c"));
+	CHECK(!*read_text(&c, "# all of it\n[Store]\nPath=/x/y\n; "
+			      "more\n[Confine]\nMinimumRung=A\n[Sandbox]\nHostname = ab-c\n"));
+	CHECK(!strcmp(c.store_path, "/x/y") && !strcmp(c.minimum_rung, "A") &&
+	      !strcmp(c.hostname, "ab-c"));
 	CHECK(!*read_text(&c, "") && !strcmp(c.minimum_rung, "B"));
 	test_case("conf reads");
-	CHECK(!strcmp(read_text(&c, "[Sandbox]\nHostName=x\n"), "one:2: unknown key 'HostName', did you mean 'Hostname'?"));
-	CHECK(!strcmp(read_text(&c, "\n\n[Stroe]\nPath=/x\n"), "one:4: unknown section 'Stroe', did you mean 'Store'?"));
+	CHECK(!strcmp(read_text(&c, "[Sandbox]\nHostName=x\n"),
+		      "one:2: unknown key 'HostName', did you mean 'Hostname'?"));
+	CHECK(!strcmp(read_text(&c, "\n\n[Stroe]\nPath=/x\n"),
+		      "one:4: unknown section 'Stroe', did you mean 'Store'?"));
 	CHECK(!strcmp(read_text(&c, "[Store]\nQuux=1\n"), "one:2: unknown key 'Quux'"));
-	CHECK(!strcmp(read_text(&c, "[Confine]\nMinimumRung=C\n"), "one:2: bad value for 'MinimumRung': it must be A or B"));
-	CHECK(!strcmp(read_text(&c, "[Store]\nPath=x\n"), "one:2: bad value for 'Path': it must be an absolute path"));
-	CHECK(!strcmp(read_text(&c, "[Store]\nnonsense\n"), "one:2: neither a [Section] nor a Key=value"));
+	CHECK(!strcmp(read_text(&c, "[Confine]\nMinimumRung=C\n"),
+		      "one:2: bad value for 'MinimumRung': it must be A or B"));
+	CHECK(!strcmp(read_text(&c, "[Store]\nPath=x\n"),
+		      "one:2: bad value for 'Path': it must be an absolute path"));
+	CHECK(!strcmp(read_text(&c, "[Store]\nnonsense\n"),
+		      "one:2: neither a [Section] nor a Key=value"));
 	test_case("conf errors have file, line and a suggestion");
 }
 
@@ -67,7 +74,8 @@ static void case_dropins(void)
 	put("gsh/gsh.conf.d/10-a.conf", "[Sandbox]\nHostname=two\n");
 	put("gsh/gsh.conf.d/20-b.conf", "[Sandbox]\nHostname=three\n");
 	put("gsh/gsh.conf.d/ignored", "[Rubbish]\n");
-	CHECK(!conf_load(&c, why, sizeof(why)) && !strcmp(c.hostname, "three") && !strcmp(c.store_path, "/main"));
+	CHECK(!conf_load(&c, why, sizeof(why)) && !strcmp(c.hostname, "three") &&
+	      !strcmp(c.store_path, "/main"));
 	put("gsh/gsh.conf.d/30-c.conf", "[Rubbish]\nX=1\n");
 	CHECK(conf_load(&c, why, sizeof(why)) == -EINVAL && strstr(why, "30-c.conf:2:"));
 	put("alone", "[Sandbox]\nHostname=alone\n");
@@ -92,15 +100,19 @@ static void case_frames(void)
 	CHECK(!frame_write(s[0], FRAME_WINSIZE, data, 8));
 	frame_put_u32(data, 0x81234567);
 	CHECK(!frame_write(s[0], FRAME_EXIT, data, 4));
-	CHECK(frame_read(&r, s[1], &f) == 1 && f.type == FRAME_WINSIZE && !frame_get_winsize(&f, &back));
+	CHECK(frame_read(&r, s[1], &f) == 1 && f.type == FRAME_WINSIZE &&
+	      !frame_get_winsize(&f, &back));
 	CHECK(!memcmp(&w, &back, sizeof(w)) && frame_ready(&r));
-	CHECK(frame_read(&r, s[1], &f) == 1 && f.type == FRAME_EXIT && !frame_get_u32(&f, &v) && v == 0x81234567);
+	CHECK(frame_read(&r, s[1], &f) == 1 && f.type == FRAME_EXIT && !frame_get_u32(&f, &v) &&
+	      v == 0x81234567);
 	CHECK(frame_get_winsize(&f, &back) == -EPROTO);
 	CHECK(frame_read(&r, s[1], &f) == -EAGAIN);
 	CHECK(write(s[0], "d\3\0", 3) == 3 && frame_read(&r, s[1], &f) == -EAGAIN);
 	CHECK(write(s[0], "\0ab", 3) == 3 && frame_read(&r, s[1], &f) == -EAGAIN);
-	CHECK(write(s[0], "c", 1) == 1 && frame_read(&r, s[1], &f) == 1 && f.size == 3 && !memcmp(f.data, "abc", 3));
-	CHECK(!frame_write(s[0], FRAME_DATA, bytes, FRAME_MAX) && frame_read(&r, s[1], &f) == 1 && f.size == FRAME_MAX);
+	CHECK(write(s[0], "c", 1) == 1 && frame_read(&r, s[1], &f) == 1 && f.size == 3 &&
+	      !memcmp(f.data, "abc", 3));
+	CHECK(!frame_write(s[0], FRAME_DATA, bytes, FRAME_MAX) && frame_read(&r, s[1], &f) == 1 &&
+	      f.size == FRAME_MAX);
 	CHECK(frame_write(s[0], FRAME_DATA, bytes, FRAME_MAX + 1) == -EMSGSIZE);
 	CHECK(write(s[0], big, 4) == 4 && frame_read(&r, s[1], &f) == -EPROTO);
 	close(s[0]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Confinement from inside: a fake leader on each rung tries what it may and what it may not (fake_leader.c, "try"), each
- * by its own system call instruction in the host-call page, as a taken-over picoprocess would.
+ * Confinement from inside: a fake leader on each rung tries what it may and what it may not
+ * (fake_leader.c, "try"), each by its own system call instruction in the host-call page, as a
+ * taken-over picoprocess would.
  *
  * Runs build/tests/pico and build/tests/fake_leader, which lie beside this program's directory.
  */
@@ -165,7 +166,8 @@ int main(void)
 			continue;
 		}
 		for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
-			check_one(rungs[r], tries[i].args, rungs[r] == 'A' ? tries[i].a : tries[i].b);
+			check_one(rungs[r], tries[i].args,
+				  rungs[r] == 'A' ? tries[i].a : tries[i].b);
 	}
 	CHECK(stat("/tmp/gsh-escape", &st) && errno == ENOENT);
 	CHECK(!kill(sleeper, 0));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The seccomp program, run by an interpreter of our own against a table of calls: what passes, what traps, what kills,
- * on each rung. No call is really made, so that the whole table can be tried without dying.
+ * The seccomp program, run by an interpreter of our own against a table of calls: what passes, what
+ * traps, what kills, on each rung. No call is really made, so that the whole table can be tried
+ * without dying.
  */
 #include <asm/ioctls.h>
 #include <errno.h>
@@ -107,7 +108,11 @@ static const struct {
 	{ "fcntl OFD_SETLKW", SYS_fcntl, { 1, F_OFD_SETLKW }, OK, OK },
 	{ "fcntl NOTIFY", SYS_fcntl, { 1, F_NOTIFY }, K, K },
 	{ "fcntl SETLEASE", SYS_fcntl, { 1, F_SETLEASE }, K, K },
-	{ "mmap", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, 20 }, OK, OK },
+	{ "mmap",
+	  SYS_mmap,
+	  { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, 20 },
+	  OK,
+	  OK },
 	{ "mmap HUGETLB", SYS_mmap, { 0, 4096, 0, MAP_PRIVATE | MAP_HUGETLB }, K, K },
 	{ "mmap GROWSDOWN", SYS_mmap, { 0, 4096, 0, MAP_PRIVATE | MAP_GROWSDOWN }, K, K },
 	{ "mprotect", SYS_mprotect, { 0, 4096, 7 }, OK, OK },
@@ -156,7 +161,11 @@ static const struct {
 	{ "SO_ATTACH_FILTER", SYS_setsockopt, { 90, SOL_SOCKET, SO_ATTACH_FILTER }, K, K },
 	{ "SO_ATTACH_BPF", SYS_setsockopt, { 90, SOL_SOCKET, SO_ATTACH_BPF }, K, K },
 	{ "clone fork", SYS_clone, { SIGCHLD | CLONE_CHILD_SETTID }, OK, OK },
-	{ "clone thread", SYS_clone, { CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS }, OK, OK },
+	{ "clone thread",
+	  SYS_clone,
+	  { CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS },
+	  OK,
+	  OK },
 	{ "clone NEWUSER", SYS_clone, { SIGCHLD | CLONE_NEWUSER }, K, K },
 	{ "clone PTRACE", SYS_clone, { SIGCHLD | CLONE_PTRACE }, K, K },
 	{ "clone PARENT", SYS_clone, { SIGCHLD | CLONE_PARENT }, K, K },
@@ -218,8 +227,10 @@ int main(void)
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		snprintf(name, sizeof(name), "filter %s", calls[i].name);
-		CHECK(verdict(0, PAGE + 2, AUDIT_ARCH_X86_64, calls[i].nr, calls[i].args) == calls[i].a);
-		CHECK(verdict(1, PAGE + 2, AUDIT_ARCH_X86_64, calls[i].nr, calls[i].args) == calls[i].b);
+		CHECK(verdict(0, PAGE + 2, AUDIT_ARCH_X86_64, calls[i].nr, calls[i].args) ==
+		      calls[i].a);
+		CHECK(verdict(1, PAGE + 2, AUDIT_ARCH_X86_64, calls[i].nr, calls[i].args) ==
+		      calls[i].b);
 		test_case(name);
 		if (getenv("STEPS"))
 			printf("# %u instructions\n", steps);
@@ -236,7 +247,8 @@ int main(void)
 		CHECK(verdict(rung, 0x401000, AUDIT_ARCH_I386, 3, none) == K);
 	}
 	test_case("filter by origin");
-	printf("# rung A %u instructions, rung B %u; longest path %u\n", count[0], count[1], longest);
+	printf("# rung A %u instructions, rung B %u; longest path %u\n", count[0], count[1],
+	       longest);
 	free(prog[0]);
 	free(prog[1]);
 	return test_end();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The daemon and its monitors through the client library, with the fake leader: start, run, terminals, detaching,
- * flooding, stopping; and every party killed with SIGKILL in turn. On each rung that the host offers.
+ * The daemon and its monitors through the client library, with the fake leader: start, run,
+ * terminals, detaching, flooding, stopping; and every party killed with SIGKILL in turn. On each
+ * rung that the host offers.
  *
  * Everything lies in a scratch directory; nothing may be left behind.
  */
@@ -61,7 +62,8 @@ static bool is_dead(int pid)
 	return !p || p[2] == 'Z' || p[2] == 'X';
 }
 
-/* A client's sockets are close-on-exec and so are ours: count processes of the leader's image that are alive. */
+/* A client's sockets are close-on-exec and so are ours: count processes of the leader's image that
+ * are alive. */
 static int picoprocesses(void)
 {
 	struct dirent *e;
@@ -73,7 +75,8 @@ static int picoprocesses(void)
 		snprintf(path, sizeof(path), "/proc/%s/exe", e->d_name);
 		ssize_t got = readlink(path, exe, sizeof(exe) - 1);
 		exe[got > 0 ? got : 0] = '\0';
-		if (got > 0 && !strncmp(exe, bin, strlen(bin)) && strstr(exe, "fake_leader") && !is_dead(atoi(e->d_name)))
+		if (got > 0 && !strncmp(exe, bin, strlen(bin)) && strstr(exe, "fake_leader") &&
+		    !is_dead(atoi(e->d_name)))
 			n++;
 	}
 	if (d)
@@ -100,7 +103,8 @@ static struct client *daemon_client(void)
 	return c;
 }
 
-static bool call(struct client *c, const char *method, struct json_object *params, struct client_reply *r)
+static bool call(struct client *c, const char *method, struct json_object *params,
+		 struct client_reply *r)
 {
 	if (client_call(c, method, params, NULL, 0, r)) {
 		r->params = NULL;
@@ -195,7 +199,8 @@ static int64_t finish(struct client *b)
 	return status;
 }
 
-static int run_tty(struct client *b, const char *const *argv, struct frame_reader *reader, int64_t *session)
+static int run_tty(struct client *b, const char *const *argv, struct frame_reader *reader,
+		   int64_t *session)
 {
 	struct client_reply r;
 	int master, slave, fd = -1;
@@ -215,7 +220,8 @@ static int run_tty(struct client *b, const char *const *argv, struct frame_reade
 }
 
 /* Read frames to the end: bytes of output, the last of them in text, the status. */
-static size_t read_frames(int fd, struct frame_reader *reader, char *text, size_t size, uint32_t *status)
+static size_t read_frames(int fd, struct frame_reader *reader, char *text, size_t size,
+			  uint32_t *status)
 {
 	struct frame f;
 	size_t total = 0;
@@ -258,27 +264,35 @@ static void case_race(void)
 	test_case("life eight clients start one daemon");
 	snprintf(lock, sizeof(lock), "gshd 2>%s/said", scratch);
 	CHECK(WEXITSTATUS(system(lock)) == 1);
-	snprintf(lock, sizeof(lock), "grep -q 'another gshd (process [0-9]*) already serves' %s/said", scratch);
+	snprintf(lock, sizeof(lock),
+		 "grep -q 'another gshd (process [0-9]*) already serves' %s/said", scratch);
 	CHECK(system(lock) == 0);
 	test_case("life a second gshd is refused in a sentence");
 }
 
 static void case_names(void)
 {
-	static const char *const bad[] = { "", ".x", "-x", "a/b", "a b", "..", "\xc3\xa9",
-					   "0123456789012345678901234567890123456789012345678901234567890123" };
+	static const char *const bad[] = {
+		"",	    ".x",
+		"-x",	    "a/b",
+		"a b",	    "..",
+		"\xc3\xa9", "0123456789012345678901234567890123456789012345678901234567890123"
+	};
 	struct client *d = daemon_client();
 	struct client_reply r;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct json_object *p = named(bad[i]);
 		json_put_bool(p, "create", true);
-		CHECK(!client_call(d, "org.gsh.Daemon.Start", p, NULL, 0, &r) && !strcmp(r.error, "org.gsh.BadRequest"));
+		CHECK(!client_call(d, "org.gsh.Daemon.Start", p, NULL, 0, &r) &&
+		      !strcmp(r.error, "org.gsh.BadRequest"));
 		client_reply_free(&r);
 	}
-	CHECK(!client_call(d, "org.gsh.Daemon.Start", named("nope"), NULL, 0, &r) && !strcmp(r.error, "org.gsh.NoSuchSandbox"));
+	CHECK(!client_call(d, "org.gsh.Daemon.Start", named("nope"), NULL, 0, &r) &&
+	      !strcmp(r.error, "org.gsh.NoSuchSandbox"));
 	client_reply_free(&r);
-	CHECK(!client_call(d, "org.gsh.Daemon.Nope", NULL, NULL, 0, &r) && !strcmp(r.error, "org.varlink.service.MethodNotFound"));
+	CHECK(!client_call(d, "org.gsh.Daemon.Nope", NULL, NULL, 0, &r) &&
+	      !strcmp(r.error, "org.varlink.service.MethodNotFound"));
 	client_reply_free(&r);
 	client_close(d);
 	test_case("life bad names and methods are refused");
@@ -316,7 +330,8 @@ static void case_run(void)
 	close(null);
 	test_case("life what cannot run says so; a directory is not handed in");
 
-	struct json_object *p = run_params(ARGV("echo", "big"), false), *env = json_object_new_array();
+	struct json_object *p = run_params(ARGV("echo", "big"), false),
+			   *env = json_object_new_array();
 	char *large = malloc(300001);
 	memset(large, 'x', 300000);
 	large[300000] = '\0';
@@ -325,7 +340,8 @@ static void case_run(void)
 	json_object_object_add(p, "env", env);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fds[0] = fds[1] = fds[2] = null;
-	CHECK(!client_call(b, "org.gsh.Box.Run", p, fds, 3, &r) && !r.error[0] && json_int(r.params, "status", -1) == 0);
+	CHECK(!client_call(b, "org.gsh.Box.Run", p, fds, 3, &r) && !r.error[0] &&
+	      json_int(r.params, "status", -1) == 0);
 	client_reply_free(&r);
 	close(null);
 	client_close(b);
@@ -358,7 +374,8 @@ static void case_terminal(void)
 	close(fd);
 	struct json_object *p = json_object_new_object();
 	json_put_int(p, "session", session);
-	CHECK(!client_send(c, "org.gsh.Box.Attach", p, CLIENT_UPGRADE, NULL, 0) && !client_receive(c, &r) && !r.error[0]);
+	CHECK(!client_send(c, "org.gsh.Box.Attach", p, CLIENT_UPGRADE, NULL, 0) &&
+	      !client_receive(c, &r) && !r.error[0]);
 	client_reply_free(&r);
 	fd = client_upgrade(c, &second);
 	CHECK(!frame_write(fd, FRAME_DATA, "\003", 1));
@@ -377,13 +394,14 @@ static void case_flood(void)
 
 	reader.have = reader.used = 0;
 	int fd = run_tty(b, ARGV("flood", "300"), &reader, &session);
-	nap(500);	/* nobody reads: it must be held back */
+	nap(500); /* nobody reads: it must be held back */
 	struct client_reply r;
 	CHECK(call(c, "org.gsh.Box.Sessions", NULL, &r));
 	struct json_object *items = json_get(r.params, "items", json_type_array);
 	CHECK(items && !json_flag(json_object_array_get_idx(items, 0), "exited", true));
 	client_reply_free(&r);
-	CHECK(read_frames(fd, &reader, text, sizeof(text), &status) == 300 * 65536 + 11 && status == 0);
+	CHECK(read_frames(fd, &reader, text, sizeof(text), &status) == 300 * 65536 + 11 &&
+	      status == 0);
 	close(fd);
 	client_close(c);
 	test_case("life a flood is held back, and all of it arrives");
@@ -396,14 +414,15 @@ static void case_proc(void)
 	struct json_object *p = json_object_new_object();
 
 	json_put_str(p, "path", "uptime");
-	CHECK(call(b, "org.gsh.Box.ProcRead", p, &r) && !strcmp(json_str(r.params, "data_b64", ""), "MTIuMyA0NS42Cg=="));
+	CHECK(call(b, "org.gsh.Box.ProcRead", p, &r) &&
+	      !strcmp(json_str(r.params, "data_b64", ""), "MTIuMyA0NS42Cg=="));
 	client_reply_free(&r);
 	CHECK(call(b, "org.gsh.Box.Processes", NULL, &r));
 	client_reply_free(&r);
 	p = json_object_new_object();
 	json_put_str(p, "path", "none");
-	CHECK(!client_call(b, "org.gsh.Box.ProcStat", p, NULL, 0, &r) && !strcmp(r.error, "org.gsh.Errno") &&
-	      json_int(r.params, "errno", 0) == ENOENT);
+	CHECK(!client_call(b, "org.gsh.Box.ProcStat", p, NULL, 0, &r) &&
+	      !strcmp(r.error, "org.gsh.Errno") && json_int(r.params, "errno", 0) == ENOENT);
 	client_reply_free(&r);
 	client_close(b);
 	test_case("life the sandbox's /proc is asked of the leader");
@@ -432,7 +451,8 @@ static void case_requests(void)
 	close(out);
 	client_close(b);
 	if (rung == 'B')
-		CHECK(strstr(text, "chmod 0\nmode 416\ntimes 0\nmtime 2\nsetx 0\nsetx bad 22\nbase 1\nimage 1\n"));
+		CHECK(strstr(text, "chmod 0\nmode 416\ntimes 0\nmtime 2\nsetx 0\nsetx bad 22\nbase "
+				   "1\nimage 1\n"));
 	else
 		CHECK(strstr(text, "chmod 95\n") && strstr(text, "base 95\n"));
 	test_case("life attributes are changed for the sandbox's own files only");
@@ -448,7 +468,8 @@ static bool box_gone(int unused)
 	if (d && call(d, "org.gsh.Daemon.List", NULL, &r)) {
 		struct json_object *items = json_get(r.params, "items", json_type_array);
 		gone = items && json_object_array_length(items) == 1 &&
-		       !strcmp(json_str(json_object_array_get_idx(items, 0), "state", ""), "stopped");
+		       !strcmp(json_str(json_object_array_get_idx(items, 0), "state", ""),
+			       "stopped");
 	}
 	client_reply_free(&r);
 	client_close(d);
@@ -492,7 +513,7 @@ static void case_killed(void)
 	client_close(d);
 	kill(gshd, SIGKILL);
 	CHECK(until(is_dead, gshd));
-	pid = box_int(c = box("default", false), "pid");	/* a new gshd finds it running */
+	pid = box_int(c = box("default", false), "pid"); /* a new gshd finds it running */
 	struct json_object *p = json_object_new_object();
 	json_put_int(p, "pid", -1);
 	json_put_int(p, "signal", SIGTERM);
@@ -515,7 +536,8 @@ static void case_violation(void)
 	close(out);
 	client_close(b);
 	CHECK(until(box_gone, 0) && no_picoprocess(0));
-	snprintf(command, sizeof(command), "grep -q 'broke the protocol' %s/store/boxes/default/log", scratch);
+	snprintf(command, sizeof(command),
+		 "grep -q 'broke the protocol' %s/store/boxes/default/log", scratch);
 	CHECK(system(command) == 0);
 	test_case("life a violation ends the sandbox with a line in its log");
 }
@@ -573,18 +595,20 @@ static void case_stop(void)
 	int out;
 
 	CHECK(run(b, ARGV("sleep"), &out));
-	CHECK(!client_call(d, "org.gsh.Daemon.Remove", named("default"), NULL, 0, &r) && !strcmp(r.error, "org.gsh.Conflict"));
+	CHECK(!client_call(d, "org.gsh.Daemon.Remove", named("default"), NULL, 0, &r) &&
+	      !strcmp(r.error, "org.gsh.Conflict"));
 	client_reply_free(&r);
 	CHECK(call(d, "org.gsh.Daemon.Stop", named("default"), &r));
 	client_reply_free(&r);
 	CHECK(finish(b) > 0 && no_picoprocess(0));
 	close(out);
 	client_close(b);
-	CHECK(call(d, "org.gsh.Daemon.Stop", named("default"), &r));	/* twice is fine */
+	CHECK(call(d, "org.gsh.Daemon.Stop", named("default"), &r)); /* twice is fine */
 	client_reply_free(&r);
 	CHECK(call(d, "org.gsh.Daemon.Remove", named("default"), &r));
 	client_reply_free(&r);
-	CHECK(!client_call(d, "org.gsh.Daemon.Remove", named("default"), NULL, 0, &r) && !strcmp(r.error, "org.gsh.NoSuchSandbox"));
+	CHECK(!client_call(d, "org.gsh.Daemon.Remove", named("default"), NULL, 0, &r) &&
+	      !strcmp(r.error, "org.gsh.NoSuchSandbox"));
 	client_reply_free(&r);
 	CHECK(call(d, "org.gsh.Daemon.Shutdown", NULL, &r));
 	client_reply_free(&r);
@@ -596,7 +620,7 @@ static void one_rung(const char *which)
 {
 	struct confine_note note;
 
-	if (confine_probe((enum grant_rung)*which, &note)) {
+	if (confine_probe((enum grant_rung) * which, &note)) {
 		printf("ok life on rung %s # SKIP %s\n", which, note.text);
 		return;
 	}
@@ -616,7 +640,7 @@ static void one_rung(const char *which)
 	case_garbage();
 	case_ephemeral();
 	case_stop();
-	nap(200);	/* the daemon ends after its answer */
+	nap(200); /* the daemon ends after its answer */
 }
 
 static void set(const char *name, const char *tail)
@@ -651,7 +675,8 @@ int main(void)
 	one_rung("A");
 	one_rung("B");
 	CHECK(no_picoprocess(0));
-	snprintf(command, sizeof(command), "test -z \"$(ls %s/store/boxes %s/run/box | grep -v :)\"", scratch, scratch);
+	snprintf(command, sizeof(command),
+		 "test -z \"$(ls %s/store/boxes %s/run/box | grep -v :)\"", scratch, scratch);
 	CHECK(system(command) == 0);
 	test_case("life nothing is left behind");
 	snprintf(command, sizeof(command), "rm -rf %s", scratch);

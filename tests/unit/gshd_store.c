@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The store: sandboxes appear and disappear whole, what a sandbox may leave is deleted whatever it is, damage and an
- * unwritable place give a sentence; the ring; names; socket paths of any length.
+ * The store: sandboxes appear and disappear whole, what a sandbox may leave is deleted whatever it
+ * is, damage and an unwritable place give a sentence; the ring; names; socket paths of any length.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +42,9 @@ static void shell(const char *command)
 
 static struct box_spec spec_of(const char *name)
 {
-	struct box_spec s = { .base = "/", .created = 12, .nlayers = 1, .layers = { "layers/0001" } };
+	struct box_spec s = {
+		.base = "/", .created = 12, .nlayers = 1, .layers = { "layers/0001" }
+	};
 
 	snprintf(s.name, sizeof(s.name), "%s", name);
 	return s;
@@ -62,7 +64,8 @@ static void case_life(int store)
 
 	CHECK(!store_create(store, &s, why));
 	CHECK(store_create(store, &s, why) == -EEXIST);
-	CHECK(!store_read_spec(store, "one", &back, why) && !strcmp(back.base, "/") && back.created == 12 && back.nlayers == 1);
+	CHECK(!store_read_spec(store, "one", &back, why) && !strcmp(back.base, "/") &&
+	      back.created == 12 && back.nlayers == 1);
 	CHECK(store_read_spec(store, "two", &back, why) == -ENOENT);
 	CHECK(store_read_spec(store, "../one", &back, why) == -EINVAL);
 	CHECK(exists("store/boxes/one/tree/layers/0001") && exists("store/boxes/one/tree/work"));
@@ -74,7 +77,8 @@ static void case_life(int store)
 	CHECK(store_locked(store, "one") == 0);
 	test_case("store the lock");
 	CHECK(!store_remove(store, "one", why) && !exists("store/boxes/one"));
-	CHECK(store_remove(store, "one", why) == -ENOENT && strstr(why, "cannot remove sandbox one"));
+	CHECK(store_remove(store, "one", why) == -ENOENT &&
+	      strstr(why, "cannot remove sandbox one"));
 	test_case("store remove");
 }
 
@@ -83,11 +87,14 @@ static void case_ugly(int store)
 	struct box_spec s = spec_of("ugly");
 
 	CHECK(!store_create(store, &s, why));
-	shell("cd store/boxes/ugly/tree/layers/0001 && mkdir -p a/b/c closed/inner && touch a/b/c/f closed/inner/f &&"
+	shell("cd store/boxes/ugly/tree/layers/0001 && mkdir -p a/b/c closed/inner && touch "
+	      "a/b/c/f closed/inner/f &&"
 	      "ln -s /etc link && ln -s a dirlink && mknod gone c 0 0 && mkfifo pipe &&"
-	      "touch \"$(printf 'new\\nline')\" && chmod 0 closed/inner && chmod 0 closed && chmod 0 a/b");
+	      "touch \"$(printf 'new\\nline')\" && chmod 0 closed/inner && chmod 0 closed && chmod "
+	      "0 a/b");
 	/* Deeper than there are descriptors, and than a path may be long. */
-	shell("cd store/boxes/ugly/tree/layers/0001 && i=0; while [ $i -lt 3000 ]; do mkdir d && cd -P d || exit 1; i=$((i+1)); done 2>/dev/null; true");
+	shell("cd store/boxes/ugly/tree/layers/0001 && i=0; while [ $i -lt 3000 ]; do mkdir d && "
+	      "cd -P d || exit 1; i=$((i+1)); done 2>/dev/null; true");
 	CHECK(!store_remove(store, "ugly", why));
 	CHECK(!exists("store/boxes/ugly") && exists("store/boxes"));
 	shell("test -z \"$(ls -A store/boxes)\" && test -d /etc");
@@ -99,10 +106,12 @@ static void case_sweep(int store)
 	struct box_spec s = spec_of("kept");
 
 	CHECK(!store_create(store, &s, why));
-	shell("mkdir -p store/boxes/.making-1/tree store/boxes/.removing-2/x/y; touch store/boxes/.removing-2/x/y/z");
+	shell("mkdir -p store/boxes/.making-1/tree store/boxes/.removing-2/x/y; touch "
+	      "store/boxes/.removing-2/x/y/z");
 	store_sweep(store);
 	shell("test \"$(ls -A store/boxes)\" = kept");
-	shell("echo left > store/boxes/kept/tree/work/stage && mkdir -p store/boxes/kept/tree/work/d/e");
+	shell("echo left > store/boxes/kept/tree/work/stage && mkdir -p "
+	      "store/boxes/kept/tree/work/d/e");
 	int tree = openat(store, "boxes/kept/tree", O_RDONLY | O_DIRECTORY);
 	CHECK(!store_empty(tree, "work"));
 	close(tree);
@@ -125,12 +134,17 @@ static void case_sweep(int store)
 
 static void case_damage(int store)
 {
-	static const char *const bad[] = { "", "{", "[]", "{\"schema\":\"gsh.box/9\"}",
+	static const char *const bad[] = {
+		"",
+		"{",
+		"[]",
+		"{\"schema\":\"gsh.box/9\"}",
 		"{\"schema\":\"gsh.box/1\",\"base\":\"/\",\"layers\":[]}",
 		"{\"schema\":\"gsh.box/1\",\"base\":\"etc\",\"layers\":[\"layers/0001\"]}",
 		"{\"schema\":\"gsh.box/1\",\"base\":\"/\",\"layers\":[\"../../x\"]}",
 		"{\"schema\":\"gsh.box/1\",\"base\":\"/\",\"layers\":[\"layers/../..\"]}",
-		"{\"schema\":\"gsh.box/1\",\"base\":\"/\",\"layers\":[7]}" };
+		"{\"schema\":\"gsh.box/1\",\"base\":\"/\",\"layers\":[7]}"
+	};
 	struct box_spec back;
 	char path[PATH_MAX];
 
@@ -176,12 +190,17 @@ static void case_full(void)
 	int status;
 
 	self[n > 0 ? n : 0] = '\0';
-	snprintf(command, sizeof(command), "mkdir %s/small; unshare -rm mount -t tmpfs -o size=4k,nr_inodes=6 x %s/small 2>/dev/null", scratch, scratch);
+	snprintf(command, sizeof(command),
+		 "mkdir %s/small; unshare -rm mount -t tmpfs -o size=4k,nr_inodes=6 x %s/small "
+		 "2>/dev/null",
+		 scratch, scratch);
 	if (system(command)) {
 		printf("ok store a full disk # SKIP no mount namespace\n");
 		return;
 	}
-	snprintf(command, sizeof(command), "unshare -rm sh -c 'mount -t tmpfs -o size=4k,nr_inodes=6 x %s/small && exec %s full %s/small'",
+	snprintf(command, sizeof(command),
+		 "unshare -rm sh -c 'mount -t tmpfs -o size=4k,nr_inodes=6 x %s/small && exec %s "
+		 "full %s/small'",
 		 scratch, self, scratch);
 	status = system(command);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);

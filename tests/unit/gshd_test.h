@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the unit tests of gshd, confinement and settings share: a check that counts, and a verdict a case. */
+/* What the unit tests of gshd, confinement and settings share: a check that counts, and a verdict a
+ * case. */
 #ifndef TESTS_UNIT_GSHD_TEST_H
 #define TESTS_UNIT_GSHD_TEST_H
 
@@ -8,12 +9,12 @@
 
 static unsigned test_bad, test_total_bad;
 
-#define CHECK(cond)                                                                                 \
-	do {                                                                                        \
-		if (!(cond)) {                                                                      \
-			printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #cond);                      \
-			test_bad++;                                                                 \
-		}                                                                                   \
+#define CHECK(cond)                                                            \
+	do {                                                                   \
+		if (!(cond)) {                                                 \
+			printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			test_bad++;                                            \
+		}                                                              \
 	} while (0)
 
 static inline void test_case(const char *name)
