@@ -7,7 +7,7 @@
  * turns, one after another, so that each works with what it knew before the others changed it.
  *
  * With PLAIN in the environment the tree is shown without what the kernel's own overlayfs cannot know of it: modes and
- * numbers.
+ * numbers. With STILL, directories are not renamed: an ordinary user's overlayfs follows no redirects.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 #define WORKERS_MAX 8
 
 static unsigned long long state;
-static int plain;
+static int plain, still;
 
 static unsigned rnd(unsigned n)
 {
@@ -79,10 +79,19 @@ static void op_read(const char *p)
 		close(fd);
 }
 
+static int is_dir(const char *p)
+{
+	struct stat st;
+
+	return !lstat(p, &st) && S_ISDIR(st.st_mode);
+}
+
 static void op_rename(const char *a, const char *b)
 {
 	unsigned k = rnd(8), flags = k == 0 ? 2 : k == 1 ? 1 : 0;
 
+	if (still && (is_dir(a) || is_dir(b)))
+		return;
 	say(flags == 2 ? "exchange" : flags ? "rename_new" : "rename", a, b,
 	    syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, flags));
 }
@@ -246,6 +255,7 @@ int main(int argc, char **argv)
 	}
 	umask(022);
 	plain = getenv("PLAIN") != NULL;
+	still = getenv("STILL") != NULL;
 	state = strtoull(argv[2], NULL, 0);
 	count = atoi(argv[3]);
 	for (int i = 0; i < workers; i++) {
