@@ -240,7 +240,10 @@ int pal_flock(int fd, int op)
 
 int pal_fcntl(int fd, int cmd, u64 arg)
 {
-	return CP_OR(-EINVAL, 3, fcntl, fd, cmd, arg);
+	/* Only waiting for a lock blocks: nothing else may fail because a signal is there. */
+	if (cmd == F_SETLKW || cmd == F_OFD_SETLKW)
+		return CP_OR(-EINVAL, 3, fcntl, fd, cmd, arg);
+	return HOST_OR(-EINVAL, 3, fcntl, fd, cmd, arg);
 }
 
 int pal_dup(int fd, int min)

@@ -27,6 +27,7 @@ struct scalars {
 	struct rlimit64 rlimits[16];
 	struct rusage children_usage;
 	u64 ignored, blocked;
+	u64 host_mask;	/* what pal_signals_off gave */
 };
 
 static u64 ignored_set(struct process *p)
@@ -39,7 +40,7 @@ static u64 ignored_set(struct process *p)
 	return set;
 }
 
-static void save_scalars(struct buf *b, struct thread *t)
+static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 {
 	struct process *p = t->proc;
 	struct scalars s = {
@@ -57,6 +58,7 @@ static void save_scalars(struct buf *b, struct thread *t)
 		.children_usage = p->children_usage,
 		.ignored = ignored_set(p),
 		.blocked = t->sig.restore_mask ? t->sig.saved_mask : t->sig.blocked,
+		.host_mask = host_mask,
 	};
 
 	memcpy(s.rlimits, p->rlimits, sizeof(s.rlimits));
@@ -145,9 +147,14 @@ long exec_state_switch(struct program *prog)
 	struct thread *t = current();
 	struct process *p = t->proc;
 	struct buf b = { 0 };
+	/* From here until the new image has its handlers, a signal would meet the host's default action. */
+	u64 mask = pal_signals_off();
 	int err;
 
-	save_scalars(&b, t);
+	/* What has come is saved below; the flag itself would only break off calls. */
+	(void)signal_drain(t);
+	atomic_store(&t->tcb.pending, 0);
+	save_scalars(&b, t, mask);
 	save_pending(&b, &p->sig.shared);
 	save_pending(&b, &t->sig.pending);
 	save_children(&b, p);
@@ -198,9 +205,9 @@ static int read_state(struct buf *b)
 	return 0;
 }
 
-static int load_scalars(struct cursor *c, struct thread *t)
+static int load_scalars(struct exec_state *state, struct thread *t)
 {
-	const struct scalars *s = get_bytes(c, sizeof(*s));
+	const struct scalars *s = get_bytes(&state->at, sizeof(*s));
 	struct process *p;
 
 	if (!s || s->magic != STATE_MAGIC || !area_slot(s->pid))
@@ -210,6 +217,7 @@ static int load_scalars(struct cursor *c, struct thread *t)
 		return -ENOMEM;
 	t->proc = p;
 	t->tid = s->pid;
+	state->host_mask = s->host_mask;
 	p->personality = s->personality;
 	p->start_ns = s->start_ns;
 	p->pdeathsig = s->pdeathsig;
@@ -289,7 +297,7 @@ int exec_state_open(struct exec_state *s, struct thread *t)
 	if (err)
 		return err;
 	s->at = (struct cursor){ .data = (const u8 *)s->bytes.data, .size = s->bytes.size };
-	return load_scalars(&s->at, t);
+	return load_scalars(s, t);
 }
 
 static int load_program(struct cursor *c, struct program *prog, int *image, int *interp)
@@ -335,5 +343,10 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	if (!err && interp >= 0)
 		err = take_file(interp, &prog->interp, true);
 	base_free(s->bytes.data);
-	return err;
+	if (err)
+		return err;
+	/* A process with memory of its own, and handlers: signals may come. */
+	atomic_and(&p->slot->flags, ~AREA_BORROWS);
+	pal_signals_on(s->host_mask);
+	return 0;
 }

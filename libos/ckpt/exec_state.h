@@ -14,6 +14,7 @@
 struct exec_state {
 	struct buf bytes;
 	struct cursor at;
+	u64 host_mask; /* signals are off until the state is loaded */
 };
 
 /* Save the caller's process and the program it is to run, execute the image. Returns only on error. */

@@ -190,6 +190,7 @@ void start_command(struct order *o, int outcome)
 	t->sig.blocked = 0;
 	t->proc->start_fd = outcome;
 	error = -become(o, &c);
-	(void)!pal_write(outcome, &error, sizeof(error));
+	while (pal_write(outcome, &error, sizeof(error)) == -EINTR)
+		atomic_store(&t->tcb.pending, 0);
 	task_exit_group(W_EXIT(127));
 }

@@ -32,7 +32,11 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 
 	switch (info->si_signo) {
 	case SIGKILL:
-		return pal_kill(host, SIGKILL);
+		if (!(atomic_load(&to->flags) & AREA_BORROWS))
+			return pal_kill(host, SIGKILL);
+		/* Its locks are its parent's too: it ends by itself at the next safe point, and is woken for that. */
+		r = pal_kick(host, 0, &k);
+		return r ?: pal_kill(host, SIGCONT);
 	case SIGSTOP:
 		to->exit_status = SIGSTOP;
 		atomic_store(&to->state, AREA_STOPPED);

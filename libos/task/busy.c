@@ -2,11 +2,11 @@
 /*
  * ETXTBSY: a running program's file can't be written, and a file that someone has open for writing can't be executed.
  *
- * Who runs what stands in the slots of the area. Who writes what only the host knows; it is asked by trying for a read
- * lease, which the host refuses while the file is open for writing anywhere. Only files of the user's own can be leased,
- * which are the only ones that a sandbox can write.
+ * Who runs what stands in the slots of the area. Who writes what only the host knows; the monitor asks it, for the
+ * sandbox's own files, which are the only ones that a sandbox can write (pal/monitor.h, MON_ATTR_BUSY).
  */
 #include "libos/task/busy.h"
+#include "pal/monitor.h"
 #include "libos/coord/area.h"
 #include "libos/vfs/vfs.h"
 
@@ -25,12 +25,14 @@ bool busy_running(const struct node *n)
 
 int busy_written(const struct file *f)
 {
-	int r = f->host_fd >= 0 ? pal_fcntl(f->host_fd, F_SETLEASE, F_RDLCK) : -EACCES;
+	struct mon_setattr ask = { .op = MON_ATTR_BUSY };
+	struct statfs fs;
 
-	if (r == -EAGAIN)
+	/* Nobody inside writes to the base; on rung A it can be told without asking. */
+	if (f->host_fd < 0 || pal_fstatfs(f->host_fd, &fs) || fs.f_flags & ST_RDONLY)
+		return 0;
+	if (pal_monitor(MON_SETATTR, &ask, sizeof(ask), &f->host_fd, 1, NULL, 0, NULL, NULL) == -ETXTBSY)
 		return -ETXTBSY;
-	if (!r)
-		(void)!pal_fcntl(f->host_fd, F_SETLEASE, F_UNLCK);
 	return 0;
 }
 

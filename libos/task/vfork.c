@@ -79,6 +79,7 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 	clone_frame(t, a->stack);
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	process_slot_init(child->pid, p, a->exit_signal);
+	child->slot->flags = AREA_BORROWS;
 	host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
 	if (host < 0) {
 		child_remove(p, c);
