@@ -36,6 +36,8 @@ void pal_thread_fork_begin(void);
 void pal_thread_fork_end(bool child);
 
 /* memory.c */
+/* Addresses of own pages, with nothing mapped there, or 0. */
+uintptr_t pal_pages_reserve(size_t size);
 void pal_pages_fork_begin(void);
 void pal_pages_fork_end(void);
 

@@ -160,13 +160,14 @@ static void seal(void)
  * Occupy every descriptor number below GRANT_FD_FIRST_FREE that is not in use, so that the host gives
  * out none of them: what is opened need not be moved out of the way, and a dup3 onto one of the
  * numbers with a meaning cannot hit a descriptor that another thread has just been given. The
- * placeholders survive an exec of the image; only what was close-on-exec leaves holes then.
+ * placeholders survive an exec of the image; holes are then left by what was close-on-exec, and that
+ * lies where the libOS puts descriptors of its own making.
  */
 static void descriptors_fill(bool first)
 {
-	int end = first ? GRANT_FD_FIRST_FREE : GRANT_FD_LAYER;
+	int start = first ? 0 : GRANT_FD_LEADER, end = first ? GRANT_FD_FIRST_FREE : GRANT_FD_LAYER;
 
-	for (int fd = 0; fd < end; fd++)
+	for (int fd = start; fd < end; fd++)
 		if (HOST(3, fcntl, fd, F_GETFD, 0) < 0 && HOST(3, dup3, GRANT_FD_GRANT, fd, 0) < 0)
 			pal_refuse("no descriptors left\n");
 }

@@ -92,28 +92,42 @@ static bool store_put(uintptr_t addr, size_t size)
 	return false;
 }
 
-void *pal_pages_alloc(size_t size)
+/* Caller holds pages_lock. */
+static uintptr_t pages_take(size_t size)
+{
+	uintptr_t addr = pages_next;
+
+	if (!size || size > PAL_END - pages_next)
+		return 0;
+	pages_next += size;
+	return addr;
+}
+
+uintptr_t pal_pages_reserve(size_t size)
 {
 	uintptr_t addr;
-	intptr_t got;
+
+	lock(&pages_lock);
+	addr = pages_take(PAGE_UP(size));
+	unlock(&pages_lock);
+	return addr;
+}
+
+void *pal_pages_alloc(size_t size)
+{
+	uintptr_t addr, stored;
 
 	size = PAGE_UP(size);
 	lock(&pages_lock);
-	if (!size || size > PAL_END - pages_next) {
-		unlock(&pages_lock);
-		return NULL;
-	}
-	addr = store_take(size);
-	if (addr) {
-		unlock(&pages_lock);
-		return (void *)addr;
-	}
-	addr = pages_next;
-	pages_next += size;
+	stored = size ? store_take(size) : 0;
+	addr = stored ? stored : pages_take(size);
 	unlock(&pages_lock);
-	got = pal_mmap(addr, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-	return got == (intptr_t)addr ? (void *)addr : NULL;
+	if (!addr || stored)
+		return (void *)addr;
+	if (pal_mmap(addr, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != (intptr_t)addr)
+		return NULL;
+	return (void *)addr;
 }
 
 void pal_pages_free(void *p, size_t size)

@@ -29,9 +29,9 @@ static struct mutex region_lock = MUTEX_INIT;
 static struct pal_tcb *regions; /* guarded by region_lock */
 static unsigned freed_count;	/* guarded by region_lock */
 
-static void *region_start(const struct pal_tcb *tcb)
+static uintptr_t region_start(const struct pal_tcb *tcb)
 {
-	return (void *)(tcb->stack_top - PAL_STACK_SIZE - PAGE_SIZE);
+	return tcb->stack_top - PAL_STACK_SIZE - PAGE_SIZE;
 }
 
 static size_t region_size(size_t thread_size)
@@ -76,29 +76,21 @@ static struct pal_tcb *region_surplus(void)
 	return NULL;
 }
 
+/* The guard is a page that is never mapped: nobody else is given its address. */
 static struct pal_tcb *region_map(size_t size)
 {
-	char *start = pal_pages_alloc(size);
+	uintptr_t start = pal_pages_reserve(size), stack = start + PAGE_SIZE;
 
-	if (!start)
+	if (!start || pal_mmap(stack, size - PAGE_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+			       0) != (intptr_t)stack)
 		return NULL;
-	if (pal_mprotect((uintptr_t)start, PAGE_SIZE, PROT_NONE) < 0) {
-		pal_pages_free(start, size);
-		return NULL;
-	}
-	return (struct pal_tcb *)(start + PAGE_SIZE + PAL_STACK_SIZE);
+	return (struct pal_tcb *)(stack + PAL_STACK_SIZE);
 }
 
 static void region_unmap(struct pal_tcb *tcb)
 {
-	void *start = region_start(tcb);
-	size_t size = tcb->region_size;
-
-	/* The page store expects blocks that can be written throughout. */
-	if (pal_mprotect((uintptr_t)start, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0)
-		pal_pages_free(start, size);
-	else
-		pal_munmap((uintptr_t)start, size);
+	BUG_ON(pal_munmap(region_start(tcb), tcb->region_size) < 0);
 }
 
 struct pal_tcb *pal_thread_alloc(size_t thread_size)
@@ -186,14 +178,15 @@ static u64 mask_set(u64 mask)
 	return old;
 }
 
+/*
+ * At start, on the host's stack. A signal between the steps finds a control block in GS either way, and
+ * without an alternate stack its handler runs where the thread is.
+ */
 void pal_thread_adopt(struct pal_tcb *tcb)
 {
-	u64 old = mask_set(ALL_SIGNALS);
-
 	pal_set_gs(tcb);
 	altstack_set(tcb);
 	atomic_store(&tcb->host_tid, (s32)HOST(1, set_tid_address, &tcb->host_tid));
-	mask_set(old);
 }
 
 void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg)
