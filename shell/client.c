@@ -212,7 +212,7 @@ int ask_start(const char *sandbox, struct json_object **answer)
 
 static int check_exists(const char *sandbox)
 {
-	struct json_object *answer, *items;
+	struct json_object *answer = NULL, *items;
 	int result = ask_daemon("List", NULL, &answer);
 	bool found = false;
 	size_t i;
@@ -251,8 +251,8 @@ static int open_monitor(const char *sandbox, struct client **c, char **path)
 int ask_box(const char *sandbox, const char *method, struct json_object *params,
 	    struct json_object **answer)
 {
-	struct client *c;
-	char *path;
+	struct client *c = NULL;
+	char *path = NULL;
 	int result = open_monitor(sandbox, &c, &path);
 
 	if (!result) {
@@ -268,7 +268,7 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 
 int box_open(struct box *box, const char *sandbox)
 {
-	struct json_object *answer;
+	struct json_object *answer = NULL;
 	int result = 1, err;
 
 	*box = (struct box){0};

@@ -80,11 +80,14 @@ static int parse_long(struct call *call, int argc, char **argv, int *at)
 /* The word at argv[*at] is "-" and letters. */
 static int parse_letters(struct call *call, int argc, char **argv, int *at)
 {
+	const struct opt *signal;
 	const char *p;
 
-	if ((call->cmd->flags & CMD_SIGNALS) && signal_number(argv[*at] + 1))
-		return give(call, find_letter(call->cmd, 'n'), argv[*at] + 1);
-	for (p = argv[*at] + 1; *p; p++) {
+	p = argv[*at] + 1;
+	signal = call->cmd->flags & CMD_SIGNALS ? find_letter(call->cmd, 'n') : NULL;
+	if (signal && signal_number(p))
+		return give(call, signal, p);
+	for (; *p; p++) {
 		const struct opt *o = find_letter(call->cmd, *p);
 		int err;
 

@@ -181,7 +181,7 @@ int tty_raw(struct tty *t)
 
 void tty_restore(struct tty *t)
 {
-	if (!t->raw)
+	if (!t->raw || !t->shared)
 		return;
 	set_attr(t->in, TCSADRAIN, &t->saved);
 	t->raw = false;
@@ -196,7 +196,7 @@ void tty_again(struct tty *t)
 
 void tty_forget(struct tty *t)
 {
-	if (!t->raw)
+	if (!t->raw || !t->shared)
 		return;
 	t->raw = false;
 	t->shared->raw = false;
@@ -261,8 +261,7 @@ void tty_close(struct tty *t, bool rest)
 		rest_modes(t->out, &t->shared->modes);
 	tty_restore(t);
 	if (t->alive >= 0) {
-		if (write(t->alive, "k", 1) < 0)
-			t->shared->raw = false; /* the watchdog is gone already */
+		(void)!write(t->alive, "k", 1); /* fails if the watchdog is gone: as well */
 		close(t->alive);
 		t->alive = -1;
 	}
