@@ -483,6 +483,7 @@ static bool reattach(struct dentry *d, struct dentry *to, const char *name, u32 
 	d->hash = name_hash(name, len);
 	d->slot = slot_of(to->node, d->hash);
 	d->generation = generation;
+	d->unlinked = false;
 	hash_in(d);
 	dentry_put_locked(old);
 	return true;

@@ -132,13 +132,19 @@ static struct dentry *new_parent(const char *to, const u8 *later, const u8 *end)
 	*strrchr(dir, '/') = '\0';
 	lock(&dcache_lock);
 	d = peek_path(dir);
-	if (d)
+	if (d && d->node && S_ISDIR(d->node->mode))
 		dentry_get(d);
+	else
+		d = NULL;
 	dcache_unlock();
 	if (!d) {
 		now = follow_later(dir, later, end);
-		if (now && !path_from_root(now, &p))
-			d = p.dentry;
+		if (now && !path_from_root(now, &p)) {
+			if (S_ISDIR(p.dentry->node->mode))
+				d = p.dentry;
+			else
+				path_put(&p);
+		}
 		base_free(now);
 	}
 	base_free(dir);

@@ -9,7 +9,7 @@
  *
  * Linux: fs/namei.c; path_resolution(7), openat2(2).
  */
-#include "libos/vfs/vfs.h"
+#include "libos/vfs/impl.h"
 #include "libos/task/task.h"
 
 struct walker {
@@ -329,6 +329,7 @@ static int begin(struct walker *w, int dirfd, const char *name, unsigned flags)
 	int r;
 
 	*w = (struct walker){ .flags = flags, .rest = name, .dots = true };
+	moves_apply();
 	lock(&dcache_lock);
 	w->root = fs->root;
 	path_get(&w->root);
