@@ -91,6 +91,7 @@ struct image {
 	size_t nsites;
 	struct tpage *tpages;	 /* sorted by vaddr as a signed number */
 	size_t ntpages, tpages_room;
+	unsigned nfar;		 /* of the pages */
 	u32 candidates;
 };
 

@@ -55,11 +55,19 @@ static bool page_allowed(const struct image *img, u64 vaddr)
 	return img->head.e_type == ET_DYN || at >= IMAGE_LOWEST;
 }
 
+static bool is_far(const struct image *img, u64 vaddr)
+{
+	s64 at = (s64)vaddr;
+
+	return at < (s64)img->lo - IMAGE_NEAR || at + (s64)PAGE_SIZE > (s64)img->hi + IMAGE_NEAR;
+}
+
 static struct tpage *page_make(struct image *img, u64 vaddr)
 {
+	bool far = is_far(img, vaddr);
 	struct tpage *p;
 
-	if (!page_allowed(img, vaddr))
+	if (!page_allowed(img, vaddr) || (far && img->nfar == IMAGE_FAR_MAX))
 		return NULL;
 	if (img->ntpages == img->tpages_room) {
 		size_t room = img->tpages_room ? 2 * img->tpages_room : 64;
@@ -76,6 +84,7 @@ static struct tpage *page_make(struct image *img, u64 vaddr)
 		return NULL;
 	memset(p->bytes, 0xcc, PAGE_SIZE);
 	img->ntpages++;
+	img->nfar += far;
 	return p;
 }
 

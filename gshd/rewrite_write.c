@@ -71,7 +71,8 @@ static int lay_blocks(struct image *img, struct layout *l)
 {
 	s64 base = (s64)img->lo, span = (s64)(img->hi - img->lo);
 
-	qsort(img->tpages, img->ntpages, sizeof(*img->tpages), compare_tpages);
+	if (img->ntpages)
+		qsort(img->tpages, img->ntpages, sizeof(*img->tpages), compare_tpages);
 	for (size_t i = 0; i < img->ntpages; i++) {
 		s64 at = (s64)img->tpages[i].vaddr - base;
 		struct image_block *b = l->head.nblocks ? &l->blocks[l->head.nblocks - 1] : NULL;

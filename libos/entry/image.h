@@ -29,8 +29,9 @@
 #define IMAGE_MAGIC 0x6567616d69687367ull /* "gshimage" */
 #define IMAGE_VERSION 1
 
-#define IMAGE_RANGES_MAX 64
-#define IMAGE_BLOCKS_MAX 64
+#define IMAGE_RANGES_MAX 32
+#define IMAGE_BLOCKS_MAX 96
+#define IMAGE_FAR_MAX 60 /* of the blocks that are not near */
 /* How far from the image a block may lie and still be part of the apron that is kept free when a place is chosen. What
  * lies farther (a punned jump reaches 2 GiB) is hardly ever in anybody's way, and is looked at afterwards. */
 /* Nothing is mapped below this address. */

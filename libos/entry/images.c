@@ -19,7 +19,8 @@
 #define SMALL (64ul << 10)	   /* a file that is scanned here rather than by a worker */
 #define SECOND 1000000000ll
 
-_Static_assert(sizeof(struct image_head) + IMAGE_RANGES_MAX * sizeof(struct image_range) <= HEAD_MAX, "one page");
+_Static_assert(sizeof(struct image_head) + IMAGE_RANGES_MAX * sizeof(struct image_range) +
+		       IMAGE_BLOCKS_MAX * sizeof(struct image_block) <= HEAD_MAX, "one page");
 
 static struct known_image *known;
 static unsigned known_count, open_count;

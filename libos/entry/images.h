@@ -29,7 +29,7 @@ struct patched {
 	struct patched *next;
 	struct known_image *image;
 	uintptr_t base;		/* where the page of its lowest address is */
-	u64 mapped;		/* bit i: block i is on the host; the others are on demand */
+	bool mapped[IMAGE_BLOCKS_MAX]; /* is the block on the host? The others are on demand */
 };
 
 #endif

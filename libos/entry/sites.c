@@ -106,7 +106,7 @@ static int block_map(struct patched *p, unsigned i)
 
 	if (r < 0)
 		return (int)r;
-	p->mapped |= 1ull << i;
+	p->mapped[i] = true;
 	return 0;
 }
 
@@ -114,11 +114,10 @@ static int block_map(struct patched *p, unsigned i)
 static void blocks_remove(struct mm *mm, struct patched *p, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (p->mapped & 1ull << i)
+		if (p->mapped[i])
 			BUG_ON(pal_munmap(block_at(p, i), block_size(p, i)));
 		vma_remove(mm, block_at(p, i), block_at(p, i) + block_size(p, i));
 	}
-	p->mapped = 0;
 }
 
 static int blocks_place(struct mm *mm, struct patched *p)
@@ -317,7 +316,7 @@ bool sites_fault(struct mm *mm, uintptr_t addr, u64 err)
 	for (struct patched *p = mm->patched; p && !done; p = p->next)
 		for (u32 i = 0; i < p->image->head->nblocks && !done; i++)
 			if (overlaps(addr, addr + 1, block_at(p, i), block_size(p, i)))
-				done = p->mapped & 1ull << i || !block_map(p, i);
+				done = p->mapped[i] || !block_map(p, i);
 	mm_unlock(mm);
 	return done;
 }
