@@ -44,6 +44,24 @@ static int check_place(struct monitor *m, int fd)
 	return below(path, m->tree) || below(path, m->shm) ? 0 : -EPERM;
 }
 
+/* The same on rung A, where our own paths mean nothing: a file is the sandbox's if it was opened through its mount. */
+static int check_mount(struct monitor *m, int fd)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
+		return -errno;
+	return S_ISREG(stx.stx_mode) && stx.stx_mnt_id == m->child.tree_mount ? 0 : -EPERM;
+}
+
+/* A read lease is refused while anybody has the file open for writing. Ours is given up at once. */
+static int ask_busy(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK))
+		return errno == EAGAIN ? -ETXTBSY : -errno;
+	return fcntl(fd, F_SETLEASE, F_UNLCK) ? -errno : 0;
+}
+
 static int set_xattr(int fd, const struct mon_setattr *q, const void *value, size_t size)
 {
 	if (!memchr(q->name, '\0', sizeof(q->name)) || strncmp(q->name, "user.", 5) || !q->name[5])
@@ -64,6 +82,8 @@ static int perform(int fd, const struct mon_setattr *q, const void *value, size_
 		return fchmod(fd, q->mode) ? -errno : 0;
 	case MON_ATTR_TIMES:
 		return size ? -EINVAL : futimens(fd, times) ? -errno : 0;
+	case MON_ATTR_BUSY:
+		return size ? -EINVAL : ask_busy(fd);
 	case MON_ATTR_SETX:
 	case MON_ATTR_DELX:
 		return set_xattr(fd, q, value, size);
@@ -77,9 +97,11 @@ void answer_setattr(struct monitor *m, struct request *r)
 	int err;
 
 	memcpy(&q, r->data, sizeof(q));
-	/* On rung A the picoprocess does it itself, in its own mounts; no path here would be
-	 * meaningful. */
-	err = m->rung == GRANT_RUNG_B ? check_place(m, r->fds[0]) : -EOPNOTSUPP;
+	/* On rung A the picoprocess changes attributes itself, in its own mounts. */
+	if (m->rung == GRANT_RUNG_B)
+		err = check_place(m, r->fds[0]);
+	else
+		err = q.op == MON_ATTR_BUSY ? check_mount(m, r->fds[0]) : -EOPNOTSUPP;
 	if (!err)
 		err = perform(r->fds[0], &q, (const char *)r->data + sizeof(q),
 			      r->size - sizeof(q));

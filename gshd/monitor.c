@@ -418,11 +418,12 @@ int monitor_main(const char *name, int ready)
 
 	m.ready = ready;
 	m.lock = m.store = m.control = m.port = m.log_pipe = -1;
-	m.child = (struct confine_child){ -1, -1, -1, -1 };
+	m.child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
 	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGIO, SIG_IGN); /* a writer came while we held a lease (answer_setattr.c) */
 	umask(077);
 	(void)!chdir("/");
 	err = begin(&m, name, &note);

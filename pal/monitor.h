@@ -125,7 +125,15 @@ struct mon_setattr {
 	int64_t atime_s, atime_ns, mtime_s, mtime_ns; /* TIMES: as utimensat(2), with UTIME_NOW and UTIME_OMIT */
 	char name[64];	/* SETX, DELX: a name beginning with "user." */
 };
-enum { MON_ATTR_CHMOD = 1, MON_ATTR_TIMES, MON_ATTR_SETX, MON_ATTR_DELX };
+enum {
+	MON_ATTR_CHMOD = 1,
+	MON_ATTR_TIMES,
+	MON_ATTR_SETX,
+	MON_ATTR_DELX,
+	/* No change but a question, on both rungs: ETXTBSY if somebody has the file open for writing. Only a lease can tell,
+	 * and leases are not the sandbox's to take: they would hold up the user's own writers on the host. */
+	MON_ATTR_BUSY,
+};
 
 struct mon_reply {
 	int32_t error;	/* 0 or errno */

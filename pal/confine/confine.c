@@ -40,7 +40,7 @@
 
 static int open_null(struct confine_state *st);
 static int own_session(struct confine_state *st);
-static int send_ptmx(struct confine_state *st);
+static int hand_over(struct confine_state *st);
 static int lay_out(struct confine_state *st);
 
 static const struct confine_step {
@@ -60,7 +60,7 @@ static const struct confine_step {
 	{ "build the sandbox's root", ON_A, mounts_enter },
 	{ "open the sandbox's trees", ON_B | ON_NONE, paths_open },
 	/* The monitor opens the sandbox's terminals from it. It is not handed on to the image. */
-	{ "hand over the terminal multiplexer", ON_A, send_ptmx },
+	{ "hand over the terminal multiplexer", ON_A, hand_over },
 	/* The mounts needed capabilities; nothing below does. Landlock below needs no_new_privs,
 	 * set here too. */
 	{ "drop all capabilities", ON_ALL, caps_drop },
@@ -75,10 +75,11 @@ static const struct confine_step {
 
 const char *const confine_host_dirs[] = { "proc", "sys", "dev", "run", NULL };
 
-enum report_kind { REPORT_LEADER, REPORT_PTMX, REPORT_FAILED };
+enum report_kind { REPORT_LEADER, REPORT_WORLD, REPORT_FAILED };
 struct report {
 	enum report_kind kind;
 	pid_t leader;
+	uint64_t tree_mount;
 	struct confine_note note;
 };
 
@@ -135,11 +136,16 @@ static int report_send(int sock, const struct report *r, int fd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(*r) ? 0 : -errno;
 }
 
-static int send_ptmx(struct confine_state *st)
+/* Also by which mount the monitor will know the sandbox's own files. */
+static int hand_over(struct confine_state *st)
 {
-	struct report r = { .kind = REPORT_PTMX };
+	struct report r = { .kind = REPORT_WORLD };
+	struct statx stx;
 
-	return st->ptmx < 0 ? 0 : report_send(st->report, &r, st->ptmx);
+	if (statx(st->tree, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
+		return -errno;
+	r.tree_mount = stx.stx_mnt_id;
+	return report_send(st->report, &r, st->ptmx);
 }
 
 /* Copies of everything above the fixed numbers first, so that no dup2 overwrites what a later one
@@ -312,6 +318,8 @@ static int hear_child(int sock, struct confine_child *child, struct confine_note
 	while ((got = hear_one(sock, &r, &child->ptmx)) == 1) {
 		if (r.kind == REPORT_LEADER)
 			child->leader = r.leader;
+		if (r.kind == REPORT_WORLD)
+			child->tree_mount = r.tree_mount;
 		if (r.kind == REPORT_FAILED) {
 			*note = r.note;
 			return note->err ? -note->err : -EPROTO;

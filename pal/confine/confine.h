@@ -58,6 +58,7 @@ struct confine_spec {
 struct confine_child {
 	pid_t pid;    /* the leader, on rung B its keeper (keeper.c): the caller's child */
 	pid_t leader; /* the leader itself */
+	uint64_t tree_mount; /* rung A: the mount id of the sandbox's tree, as statx() tells it */
 	int ptmx;     /* rung A: O_PATH descriptor of the sandbox's own /dev/ptmx; else -1 */
 	int lifeline; /* rung B: closing it ends the sandbox; else -1 */
 };
