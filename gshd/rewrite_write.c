@@ -12,6 +12,7 @@
 #include "gshd/rewrite.h"
 
 #define RANGE_GAP (512ull << 10)
+#define WHOLE_MAX (4ull << 20) /* text up to this size is copied whole */
 #define BLOCK_GAP (4ll << 20)
 
 struct layout {
@@ -38,21 +39,39 @@ static void range_touch(struct layout *l, const struct segment *seg, u64 vaddr)
 		r->size = MAX(r->size, page + PAGE_SIZE - r->vaddr);
 		return;
 	}
-	if (l->head.nranges == IMAGE_RANGES_MAX) {
-		l->head.nranges++;
+	if (l->head.nranges >= IMAGE_RANGES_MAX) {
+		l->head.nranges = IMAGE_RANGES_MAX + 1;
 		return;
 	}
 	l->ranges[l->head.nranges++] = (struct image_range){ .offset = page - seg->vaddr + seg->offset,
 							     .size = PAGE_SIZE, .vaddr = page };
 }
 
+static void lay_segment(const struct segment *seg, struct layout *l)
+{
+	unsigned before = l->head.nranges;
+
+	for (u64 i = 0; i < seg->size; i++) {
+		if (!(seg->marks[i] & MARK_FINAL))
+			continue;
+		range_touch(l, seg, seg->vaddr + i);
+		/* From its first page to its last, which makes one range of it. */
+		if (l->head.nranges > before && seg->size <= WHOLE_MAX) {
+			struct image_range *r = &l->ranges[before];
+
+			r->offset -= r->vaddr - PAGE_DOWN(seg->vaddr);
+			r->vaddr = PAGE_DOWN(seg->vaddr);
+			r->size = PAGE_UP(seg->vaddr + seg->size) - r->vaddr;
+			return;
+		}
+	}
+}
+
 /* -E2BIG cannot be helped here: such an image stays unpatched. */
 static int lay_ranges(struct image *img, struct layout *l)
 {
 	for (unsigned i = 0; i < img->nsegs; i++)
-		for (u64 j = 0; j < img->segs[i].size; j++)
-			if (img->segs[i].marks[j] & MARK_FINAL)
-				range_touch(l, &img->segs[i], img->segs[i].vaddr + j);
+		lay_segment(&img->segs[i], l);
 	if (l->head.nranges > IMAGE_RANGES_MAX)
 		return -E2BIG;
 	for (u32 i = 0; i < l->head.nranges; i++)

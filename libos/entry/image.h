@@ -32,11 +32,12 @@
 #define IMAGE_RANGES_MAX 32
 #define IMAGE_BLOCKS_MAX 96
 #define IMAGE_FAR_MAX 60 /* of the blocks that are not near */
-/* How far from the image a block may lie and still be part of the apron that is kept free when a place is chosen. What
- * lies farther (a punned jump reaches 2 GiB) is hardly ever in anybody's way, and is looked at afterwards. */
+/* How far from the image a block may lie and still be part of the apron, which is kept free when a
+ * place is chosen and mapped at once. What lies farther (a punned jump reaches 2 GiB) is hardly ever
+ * in anybody's way, or used. */
+#define IMAGE_NEAR (8ll << 20)
 /* Nothing is mapped below this address. */
 #define IMAGE_LOWEST 0x10000
-#define IMAGE_NEAR (64ll << 20)
 
 /* Which file this is a copy of: what fstat(2) says of it. ctime can't be set back, so a change is always another key. */
 struct image_key {

@@ -18,6 +18,7 @@
 #define HEAD_MAX 4096		   /* ranges and blocks are few: they fit the first page */
 #define SMALL (64ul << 10)	   /* a file that is scanned here rather than by a worker */
 #define SECOND 1000000000ll
+#define FRESH (10 * SECOND)
 
 _Static_assert(sizeof(struct image_head) + IMAGE_RANGES_MAX * sizeof(struct image_range) +
 		       IMAGE_BLOCKS_MAX * sizeof(struct image_block) <= HEAD_MAX, "one page");
@@ -143,17 +144,19 @@ static int load(const struct image_key *key, struct known_image **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-/* Does a small file hold a system call instruction at all? Most programs that were just built do not, and asking the
- * monitor about each of them would cost more than it can bring. */
-static bool worth_asking(int fd, u64 size)
+/* Does a small file that is fresh hold a system call instruction at all? Most programs that were
+ * just built do not, and having an image made of each would cost more than it can bring. */
+static bool worth_asking(int fd, const struct image_key *key)
 {
 	u8 *buf, last = 0;
 	bool found = false;
+	struct timespec now;
 
-	if (size > SMALL)
+	if (key->size > SMALL || pal_clock_gettime(CLOCK_REALTIME, &now) ||
+	    now.tv_sec * SECOND - key->ctime_ns > FRESH)
 		return true;
 	buf = base_alloc(HEAD_MAX);
-	for (u64 at = 0; buf && !found && at < size; at += HEAD_MAX) {
+	for (u64 at = 0; buf && !found && at < key->size; at += HEAD_MAX) {
 		ssize_t n = pal_pread(fd, buf, HEAD_MAX, at);
 
 		for (ssize_t i = 0; i < n && !found; i++) {
@@ -183,7 +186,7 @@ struct known_image *image_lookup(struct file *f)
 	i = find(&key);
 	if (!i) {
 		err = load(&key, &i);
-		if (err == -ENOENT && !worth_asking(f->host_fd, key.size)) {
+		if (err == -ENOENT && !worth_asking(f->host_fd, &key)) {
 			i = remember(&key, -1, NULL);
 		} else if (err == -ENOENT) {
 			err = ask(f->host_fd);

@@ -18,6 +18,7 @@
 #include "libos/vfs/file.h"
 #include "pal/base/heap.h"
 
+#define HEAP_CLEAR (64ul << 20) /* what a heap should have in front of it */
 #define PAGE_FAULT_FETCH 16u /* the error code's bit for an instruction fetch */
 
 static uintptr_t block_at(const struct patched *p, unsigned i)
@@ -90,7 +91,7 @@ uintptr_t sites_above(struct mm *mm, uintptr_t addr)
 {
 	struct vma *v = vma_next_from(mm, addr);
 
-	while (v && v->kind == VMA_TRAMPOLINE && v->start < addr + IMAGE_NEAR) {
+	while (v && v->kind == VMA_TRAMPOLINE && v->start < addr + HEAP_CLEAR) {
 		addr = v->end;
 		v = vma_next(v);
 	}
