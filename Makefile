@@ -79,7 +79,7 @@ $(PICO): $(PICO_OBJ) pal/picoprocess.lds
 
 HOST_CFLAGS_gshd := $(shell $(PKG_CONFIG) --cflags json-c libevent libseccomp 2>/dev/null)
 HOST_CFLAGS_pal := $(shell $(PKG_CONFIG) --cflags libseccomp 2>/dev/null)
-HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c readline 2>/dev/null)
+HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c 2>/dev/null)
 HOST_CFLAGS_gfs := $(shell $(PKG_CONFIG) --cflags fuse3 json-c 2>/dev/null)
 
 $(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
@@ -87,16 +87,17 @@ $(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNI
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis
 $(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c readline) -linih
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c) -linih
 $(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
 
 deps:
 	$(Q)contrib/build/deps
+run: override export CMD := $(value CMD)
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)contrib/build/run-gsh '$(CMD)'
+	$(Q)contrib/build/run-gsh
 check: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run $(T)
@@ -117,11 +118,13 @@ install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
+	install -d $(DESTDIR)$(BASHCOMPDIR)
+	install -m 644 contrib/completions/gsh.bash $(DESTDIR)$(BASHCOMPDIR)/gsh
 	for m in contrib/man/*.[1-9]; do [ -e $$m ] || continue; d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 		install -d $$d && install -m 644 $$m $$d || exit 1; done
 uninstall:
 	cd $(DESTDIR)$(BINDIR) && rm -f gsh gshd gfs
-	rm -rf $(DESTDIR)$(LIBEXECDIR)/gsh
+	rm -rf $(DESTDIR)$(LIBEXECDIR)/gsh $(DESTDIR)$(BASHCOMPDIR)/gsh
 	for m in contrib/man/*.[1-9]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 clean:
 	rm -rf $(B)

@@ -131,14 +131,12 @@ static void pass_on(const struct box *box, int sig)
 }
 
 /* Without a terminal: pass signals on and wait. */
-static int wait_for(struct box *box)
+static int wait_for(struct box *box, int sigfd)
 {
 	struct pollfd p[2] = {{.fd = box_fd(box), .events = POLLIN},
-			      {.fd = signals_open(), .events = POLLIN}};
+			      {.fd = sigfd, .events = POLLIN}};
 	int sig, status, result = 0;
 
-	if (p[1].fd < 0)
-		return fail(FAIL_NO, "signals", "%s", strerror(-p[1].fd));
 	while (!result && !p[0].revents && !box_ready(box)) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			result = fail(FAIL_NO, "poll", "%s", strerror(errno));
@@ -147,7 +145,6 @@ static int wait_for(struct box *box)
 	}
 	if (!result)
 		result = box_ended(box, &status);
-	close(p[1].fd);
 	return result ? result : status_to_exit(status);
 }
 
@@ -243,7 +240,7 @@ int run_command(const struct run *run)
 	struct tty t;
 	char cwd[PATH_MAX];
 	bool tty;
-	int result;
+	int result, sigfd = -1;
 
 	/* All that can be wrong with the words is found before a sandbox is made for them. */
 	result = check_set(run->set);
@@ -259,6 +256,9 @@ int run_command(const struct run *run)
 	tty_find(&t);
 	tty = t.in >= 0 || t.out >= 0;
 	result = make_env(&env, run, box.name, cwd);
+	/* Before the command can be seen to run: what is sent to gsh from then on is for it. */
+	if (!result && !tty && (sigfd = signals_open()) < 0)
+		result = fail(FAIL_NO, "signals", "%s", strerror(-sigfd));
 	if (!result && run->shell)
 		result = begin_shell(&box, &conf, &env, cwd, &t, tty);
 	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty)) > 0)
@@ -266,7 +266,9 @@ int run_command(const struct run *run)
 	if (result && run->throwaway)
 		box_discard(&box);
 	if (!result)
-		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box);
+		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box, sigfd);
+	if (sigfd >= 0)
+		close(sigfd);
 	env_free(&env);
 	box_close(&box);
 	return result;
