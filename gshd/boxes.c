@@ -331,6 +331,20 @@ static bool exists(struct wire_call *call, const char *name)
 	return false;
 }
 
+/* What a monitor that was killed could not take with it. */
+static void clear_remains(const struct daemon *d, const char *name)
+{
+	char path[SOCKET_MAX];
+	int lock = store_lock(d->store, name);
+
+	if (lock < 0)
+		return;
+	box_socket(d, name, path);
+	unlink(path);
+	shm_sweep(d->paths.runtime);
+	close(lock);
+}
+
 void boxes_stop(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
@@ -345,8 +359,10 @@ void boxes_stop(struct wire_call *call)
 	else if (store_locked(d->store, name) == 1 && !stop(d, name, (int)timeout))
 		wire_fail(call, "org.gsh.Failed", name, "it does not end",
 			  "see its log in the store");
-	else
+	else {
+		clear_remains(d, name);
 		wire_reply(call, NULL);
+	}
 }
 
 void boxes_remove(struct wire_call *call)
