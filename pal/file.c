@@ -147,6 +147,13 @@ static int setattr(int fd, const struct mon_setattr *req, const void *value, siz
 	return r < 0 ? (int)r : 0; /* else the size of the answer */
 }
 
+int pal_file_busy(int fd)
+{
+	struct mon_setattr req = { .op = MON_ATTR_BUSY };
+
+	return setattr(fd, &req, NULL, 0) == -ETXTBSY ? -ETXTBSY : 0;
+}
+
 int pal_fchmod(int fd, u32 mode)
 {
 	struct mon_setattr req = { .op = MON_ATTR_CHMOD, .mode = mode };

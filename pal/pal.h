@@ -64,6 +64,8 @@ int pal_fchmod(int fd, u32 mode);
 int pal_futimens(int fd, const struct timespec times[2]);
 int pal_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
 int pal_fremovexattr(int fd, const char *name);
+/* -ETXTBSY if somebody has fd's file, one of the sandbox's own, open for writing; 0 if not or if nobody can tell. */
+int pal_file_busy(int fd);
 /* Attribute changes by name, for objects that can't be opened (symlinks' times, mode 0000). -EPERM on rung B. */
 int pal_fchmodat(int dir, const char *path, u32 mode);
 int pal_utimensat(int dir, const char *path, const struct timespec times[2]); /* never follows a final symlink */
@@ -206,7 +208,8 @@ int pal_signal(int sig, enum pal_disposition how);
 /* Block or unblock a host signal for this thread: so that the terminal sees the guest's mask for SIGTTOU, SIGTTIN. */
 int pal_sigmask(int how, u64 mask, u64 *old);
 /* All host signals but faults off for this thread, kicks too, and on again with the mask that off gave: for the moments
- * in which the inbox is nobody's (between a fork and the child's reset of it). Inherited by the fork. */
+ * in which the inbox is nobody's (between a fork and the child's reset of it). Inherited by the fork. They are off when
+ * the image starts. */
 u64 pal_signals_off(void);
 void pal_signals_on(u64 mask);
 

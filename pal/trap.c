@@ -292,14 +292,14 @@ static int action_catch(int sig)
 void pal_trap_init(void)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	const u64 none = 0;
 
 	for (int sig = 1; sig <= SIGSYS; sig++)
 		if (sigmask(sig) & (FAULT_SIGNALS | sigmask(SIGSYS)))
 			BUG_ON(action_catch(sig));
 	BUG_ON(action_catch(PAL_SIG_KICK));
 	BUG_ON(action_set(SIGPIPE, &ignore)); /* calls say EPIPE */
-	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)));
+	/* The libOS lets them in once it has a thread that can take them. */
+	(void)pal_signals_off();
 }
 
 int pal_signal(int sig, enum pal_disposition how)

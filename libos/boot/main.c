@@ -103,6 +103,7 @@ void libos_start_leader(void)
 	must(mount_init(), "mounts");
 	must(make_place(t->proc), "root directory");
 	must(coord_port_create(), "coordination port");
+	pal_signals_on(0);
 	leader_run();
 }
 

@@ -167,7 +167,7 @@ int stage_clear_dir(const struct ufs *u, const struct stage *s);
 /* ---- union_make.c ---- */
 int union_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out);
 int union_tmpfile(struct node *dir, u32 mode, struct file *f, struct node **out);
-int union_mkdir(struct node *dir, const char *name, u32 mode);
+int union_mkdir(struct node *dir, const char *name, u32 mode, struct node **out);
 int union_mknod(struct node *dir, const char *name, u32 mode, u64 rdev);
 int union_symlink(struct node *dir, const char *name, const char *target);
 int union_link(struct node *old, struct node *dir, const char *name);
@@ -186,7 +186,6 @@ int union_check_empty(struct unode *n);
 int union_open(struct node *n, struct file *f);
 int union_pin(struct node *n, struct file *f);
 ssize_t union_readlink(struct node *n, char *buf, size_t size);
-bool union_file_in_top(const struct file *f);
 int union_open_dir(struct unode *n, struct file *f);
 /* All names of n in all its layers. */
 int union_read_names(struct unode *n, struct union_list *list);

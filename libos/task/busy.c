@@ -2,11 +2,10 @@
 /*
  * ETXTBSY: a running program's file can't be written, and a file that someone has open for writing can't be executed.
  *
- * Who runs what stands in the slots of the area. Who writes what only the host knows; the monitor asks it, for the
- * sandbox's own files, which are the only ones that a sandbox can write (pal/monitor.h, MON_ATTR_BUSY).
+ * Who runs what stands in the slots of the area. Who writes what only the host knows; the monitor asks it (MON_ATTR_BUSY),
+ * and is bothered only about files of the top layer, which are the only ones that a sandbox can write.
  */
 #include "libos/task/busy.h"
-#include "pal/monitor.h"
 #include "libos/coord/area.h"
 #include "libos/vfs/vfs.h"
 
@@ -25,15 +24,7 @@ bool busy_running(const struct node *n)
 
 int busy_written(const struct file *f)
 {
-	struct mon_setattr ask = { .op = MON_ATTR_BUSY };
-	struct statfs fs;
-
-	/* Nobody inside writes to the base; on rung A it can be told without asking. */
-	if (f->host_fd < 0 || pal_fstatfs(f->host_fd, &fs) || fs.f_flags & ST_RDONLY)
-		return 0;
-	if (pal_monitor(MON_SETATTR, &ask, sizeof(ask), &f->host_fd, 1, NULL, 0, NULL, NULL) == -ETXTBSY)
-		return -ETXTBSY;
-	return 0;
+	return f->ops == &union_file_ops && union_file_in_top(f) ? pal_file_busy(f->host_fd) : 0;
 }
 
 void busy_note(struct process *p, const struct file *exe)

@@ -501,6 +501,7 @@ void libos_start_leader(void)
 
 	main_thread = thread_new();
 	pal_thread_adopt(&main_thread->tcb);
+	pal_signals_on(0);
 	if (pal_pipe(pipe_fds, 0))
 		fail(83, "no pipe");
 	if (!strcmp(test, "storm")) {
