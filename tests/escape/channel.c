@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Lies to the monitor: messages that are too short, too long, of unknown types, out of place, with too many or wrong
+ * descriptors, on every inherited descriptor that is a socket. The sandbox may die of it; nothing else may.
+ *
+ *   channel KIND      0 garbage, 1 headers that lie, 2 floods, 3 descriptors, 4 well-formed but for others
+ */
+#include "way.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static char bytes[256 << 10];
+
+static void send_bytes(int fd, size_t n, const int *fds, int nfds)
+{
+	char c[512] = "";
+	struct iovec iov = { bytes, n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (nfds) {
+		m.msg_control = c;
+		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, nfds * sizeof(int));
+	}
+	call(PAL, SYS_sendmsg, fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void header(uint32_t type, uint32_t len, uint64_t id)
+{
+	memcpy(bytes, &type, 4);
+	memcpy(bytes + 4, &len, 4);
+	memcpy(bytes + 8, &id, 8);
+}
+
+static void lie(int fd, int kind)
+{
+	int fds[64];
+	int null = open("/dev/null", O_RDWR);
+
+	for (int i = 0; i < 64; i++)
+		fds[i] = null;
+	switch (kind) {
+	case 0:
+		for (int n = 1; n < 40; n++) {
+			for (size_t i = 0; i < sizeof(bytes); i++)
+				bytes[i] = rand();
+			send_bytes(fd, n * 7, NULL, 0);
+		}
+		break;
+	case 1:
+		for (uint32_t type = 0; type < 100; type++) {
+			memset(bytes, 0xff, sizeof(bytes));
+			header(type, 0xffffffff, type);
+			send_bytes(fd, 16, NULL, 0);
+			header(type, 64, type);
+			send_bytes(fd, 20, NULL, 0);
+			header(type, 16, type);
+			send_bytes(fd, 16 + 64, &null, 1);
+		}
+		break;
+	case 2:
+		memset(bytes, 0, sizeof(bytes));
+		for (int i = 0; i < 20000; i++) {
+			header(65, 8, i);
+			send_bytes(fd, 24, &null, 1);
+		}
+		header(64, sizeof(bytes) - 16, 1);
+		send_bytes(fd, sizeof(bytes), NULL, 0);
+		break;
+	case 3:
+		memset(bytes, 0, sizeof(bytes));
+		for (uint32_t type = 64; type < 68; type++)
+			for (int n = 0; n < 64; n += 9) {
+				header(type, 64, n);
+				send_bytes(fd, 16 + 64, fds, n);
+			}
+		break;
+	case 4:
+		/* Orders that only the monitor may give, and events that only the leader may tell. */
+		memset(bytes, 0, sizeof(bytes));
+		for (uint32_t type = 1; type < 9; type++) {
+			header(type, 32, 7);
+			send_bytes(fd, 48, NULL, 0);
+		}
+		break;
+	}
+}
+
+static enum verdict tell_lies(enum way w, void *arg)
+{
+	for (int fd = 3; fd < 80; fd++) {
+		struct stat st;
+		if (call(PAL, SYS_fstat, fd, &st) >= 0 && S_ISSOCK(st.st_mode))
+			lie(fd, *(int *)arg);
+	}
+	return DONE;
+}
+
+int main(int argc, char **argv)
+{
+	int kind = argc > 1 ? atoi(argv[1]) : 0;
+
+	if (!way_pal())
+		return 2;
+	return attempt("lies", PAL, tell_lies, &kind);
+}
