@@ -418,7 +418,7 @@ static int no_create(struct node *dir, const char *name, u32 mode, struct file *
 	return -ENOENT;
 }
 
-static int no_mkdir(struct node *dir, const char *name, u32 mode)
+static int no_mkdir(struct node *dir, const char *name, u32 mode, struct node **out)
 {
 	return -ENOENT;
 }

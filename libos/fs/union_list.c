@@ -21,6 +21,7 @@ struct udir {
 	bool impure;
 	unsigned layer;		/* of host_fd */
 	struct union_list list;
+	u64 dev[GRANT_LAYERS_MAX]; /* device of the directory in each layer, 0: not asked yet */
 };
 
 /* ---- reading layers ---- */
@@ -106,8 +107,9 @@ static u64 looked_up_ino(struct unode *dir, const char *name)
 
 /* The device of a directory is not that of its neighbours in other layers; entries are on their directory's device but
  * for mount points, where Linux, too, shows the number of what is covered. */
-static u64 layer_dev(struct unode *n, unsigned layer, u64 *dev)
+static u64 layer_dev(struct unode *n, struct udir *d, unsigned layer)
 {
+	u64 *dev = d->dev;
 	struct hpath h;
 	struct statx st;
 
@@ -119,13 +121,13 @@ static u64 layer_dev(struct unode *n, unsigned layer, u64 *dev)
 	return dev[layer];
 }
 
-static u64 entry_ino(struct unode *dir, const struct udir *d, const struct union_name *e, const char *name, u64 *dev)
+static u64 entry_ino(struct unode *dir, struct udir *d, const struct union_name *e, const char *name)
 {
 	u64 ino = 0;
 
 	if (layer_ours(ufs_of(dir), e->layer) && (e->twice || d->impure) && (e->type == DT_REG || e->type == DT_DIR))
 		ino = looked_up_ino(dir, name);
-	return ino ? ino : union_fold_ino(e->ino, layer_dev(dir, e->layer, dev), ufs_of(dir)->main_dev);
+	return ino ? ino : union_fold_ino(e->ino, layer_dev(dir, d, e->layer), ufs_of(dir)->main_dev);
 }
 
 static u64 parent_ino(const struct unode *n)
@@ -233,7 +235,6 @@ static int fill(struct file *f, struct udir *d, struct unode *n)
 
 static ssize_t snapshot_getdents(struct file *f, struct udir *d, struct unode *n, struct filler *fl)
 {
-	u64 dev[GRANT_LAYERS_MAX] = { 0 };
 	s64 pos = pal_lseek(f->host_fd, 0, SEEK_CUR);
 	int r = pos < 0 ? (int)pos : fill(f, d, n);
 	bool room = true;
@@ -251,7 +252,7 @@ static ssize_t snapshot_getdents(struct file *f, struct udir *d, struct unode *n
 		const char *name = union_list_text(&d->list, e);
 
 		if (!e->hidden)
-			room = put_entry(fl, name, e->len, e->type, entry_ino(n, d, e, name, dev), pos + 1);
+			room = put_entry(fl, name, e->len, e->type, entry_ino(n, d, e, name), pos + 1);
 		pos += room;
 	}
 	pos = pal_lseek(f->host_fd, pos, SEEK_SET);
@@ -263,7 +264,6 @@ static ssize_t snapshot_getdents(struct file *f, struct udir *d, struct unode *n
 /* The host's own entries, numbers made ours, whiteouts left out. In place. */
 static ssize_t fix_entries(struct unode *n, struct udir *d, char *buf, ssize_t size)
 {
-	u64 dev[GRANT_LAYERS_MAX] = { 0 };
 	bool ours = layer_ours(ufs_of(n), d->layer);
 	ssize_t in = 0, out = 0;
 
@@ -280,7 +280,7 @@ static ssize_t fix_entries(struct unode *n, struct udir *d, char *buf, ssize_t s
 		else if (!strcmp(e->d_name, ".."))
 			e->d_ino = parent_ino(n);
 		else
-			e->d_ino = entry_ino(n, d, &name, e->d_name, dev);
+			e->d_ino = entry_ino(n, d, &name, e->d_name);
 		memmove(buf + out, e, reclen);
 		out += (ssize_t)reclen;
 	}

@@ -232,6 +232,8 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 		r = -ENOENT;
 	if (r >= 0) {
 		n->layers = m.layers;
+		if (!(m.layers & 1) && !m.redirected)
+			n->node.flags &= ~NODE_NAMES_FLEETING; /* nothing of the base in it */
 		r = m.redirected ? follow_redirect(n, dir, (unsigned)m.top, value, depth) : 0;
 	}
 	base_free(value);
@@ -313,5 +315,6 @@ struct unode *union_fresh(struct unode *dir, const char *name, const struct stat
 		return ERR_PTR(-ENOMEM);
 	n->layers = 1ull << u->top;
 	union_adopt(n, u->top, st);
+	n->node.flags &= ~NODE_NAMES_FLEETING;
 	return n;
 }

@@ -210,7 +210,22 @@ static int mkdir_staged(struct unode *dir, const char *name, const struct union_
 	return stage_place(u, &s, dir, name, true);
 }
 
-int union_mkdir(struct node *d, const char *name, u32 mode)
+/* What was just made where nothing was: no lower layer, no marks, so one look is enough. */
+static void adopt_dir(struct unode *dir, const char *name, const struct hpath *h, struct node **out)
+{
+	struct statx st;
+	struct unode *n;
+
+	if (hpath_stat(h, &st) || !S_ISDIR(st.stx_mode) || union_is_marked(st.stx_mode))
+		return;
+	n = union_fresh(dir, name, &st);
+	if (IS_ERR(n))
+		return;
+	n->below = BELOW_NOTHING;
+	*out = &n->node;
+}
+
+int union_mkdir(struct node *d, const char *name, u32 mode, struct node **out)
 {
 	struct unode *dir = to_unode(d);
 	struct ufs *u = ufs_of(dir);
@@ -236,6 +251,8 @@ int union_mkdir(struct node *d, const char *name, u32 mode)
 			if (fd >= 0)
 				pal_close(fd);
 		}
+		if (!r && !over)
+			adopt_dir(dir, name, &h, out);
 	}
 	hpath_done(&h);
 	if (r == -EEXIST && u->work >= 0) {

@@ -148,6 +148,34 @@ static int set_size(struct unode *n, u64 size)
 	return r;
 }
 
+/* The common cases by name, in one call: times, and a mode that the host can hold. -EPERM: it takes a descriptor. */
+static int set_by_name(struct unode *n, const struct attr *a)
+{
+	struct ufs *u = ufs_of(n);
+	struct timespec times[2] = { a->atime, a->mtime };
+	struct union_attr want = { .mode = (n->node.mode & S_IFMT) | (a->mode & S_IALLUGO), .uid = u->uid, .gid = u->gid };
+	bool marked = n->over_valid || n->origin;
+	struct hpath h;
+	u32 host_mode;
+	int r;
+
+	if (n->tmp_fd >= 0 || a->valid & ~(ATTR_TIMES | ATTR_MODE) || a->valid == (ATTR_TIMES | ATTR_MODE))
+		return -EPERM;
+	if (a->valid & ATTR_MODE && (marked || S_ISDIR(n->node.mode) || union_needs_over(u, &want, &host_mode)))
+		return -EPERM;
+	r = unode_path(n, u->top, &h);
+	if (r < 0)
+		return r;
+	if (a->valid & ATTR_TIMES)
+		r = pal_utimensat(h.dir, h.path, times);
+	else
+		r = pal_fchmodat(h.dir, h.path, host_mode);
+	hpath_done(&h);
+	if (!r && a->valid & ATTR_MODE)
+		n->node.mode = want.mode;
+	return r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
+}
+
 int union_setattr(struct node *node, const struct attr *a)
 {
 	struct unode *n = to_unode(node);
@@ -164,6 +192,9 @@ int union_setattr(struct node *node, const struct attr *a)
 		return set_size(n, a->size);
 	if (!S_ISREG(node->mode) && !S_ISDIR(node->mode))
 		return set_special(n, a);
+	r = set_by_name(n, a);
+	if (r != -EPERM)
+		return r;
 	fd = open_top(n, O_RDONLY);
 	if (fd < 0)
 		return fd;

@@ -100,14 +100,14 @@ struct making {
 	const char *text;
 };
 
-static int make_act(const struct place *p, const struct making *m)
+static int make_act(const struct place *p, const struct making *m, struct node **out)
 {
 	const struct node_ops *ops = p->dir->ops;
 	const char *name = p->w.last;
 
 	switch (m->what) {
 	case MAKE_DIR:
-		return ops->mkdir ? ops->mkdir(p->dir, name, m->mode) : -EPERM;
+		return ops->mkdir ? ops->mkdir(p->dir, name, m->mode, out) : -EPERM;
 	case MAKE_NODE:
 		return ops->mknod ? ops->mknod(p->dir, name, m->mode, m->rdev) : -EPERM;
 	default:
@@ -124,8 +124,22 @@ static int make_checks(const struct place *p, bool is_dir)
 	return read_only(p) ? -EROFS : may_create(p);
 }
 
+static void name_made(struct dentry_change *c, struct node *made)
+{
+	struct dentry *d;
+
+	if (!made) {
+		dentry_changed(c, false);
+		return;
+	}
+	d = dentry_created(c, made);
+	if (!IS_ERR(d))
+		dentry_put(d);
+}
+
 static int make_once(int dirfd, const char *path, const struct making *m)
 {
+	struct node *made = NULL;
 	struct dentry_change c;
 	struct place p;
 	int r = place_find(dirfd, path, &p);
@@ -135,9 +149,9 @@ static int make_once(int dirfd, const char *path, const struct making *m)
 	r = make_checks(&p, m->what == MAKE_DIR);
 	if (!r) {
 		dentry_begin(&c, p.w.path.dentry, p.w.last);
-		r = make_act(&p, m);
+		r = make_act(&p, m, &made);
 		if (!r)
-			dentry_changed(&c, false);
+			name_made(&c, made);
 	}
 	r = place_stale(&p, r);
 	place_put(&p);

@@ -79,7 +79,8 @@ struct node_ops {
 	/* Make and open a regular file that did not exist. */
 	int (*create)(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out); /* -EROFS */
 	int (*tmpfile)(struct node *dir, u32 mode, struct file *f, struct node **out); /* default -EOPNOTSUPP */
-	int (*mkdir)(struct node *dir, const char *name, u32 mode);		  /* default -EROFS, and those below */
+	/* *out: the new directory if it is known without asking again (counted), else left alone. */
+	int (*mkdir)(struct node *dir, const char *name, u32 mode, struct node **out); /* default -EROFS, and those below */
 	int (*mknod)(struct node *dir, const char *name, u32 mode, u64 rdev);
 	int (*symlink)(struct node *dir, const char *name, const char *target);
 	int (*link)(struct node *old, struct node *dir, const char *name);
