@@ -21,7 +21,7 @@
  *   fgetxattr flistxattr
  *   fallocate                                    mode as the libOS passes it: KEEP_SIZE PUNCH_HOLE ZERO_RANGE COLLAPSE INSERT
  *   fcntl                                        DUPFD_CLOEXEC GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* ADD_SEALS
- *                                                GET_SEALS GETPIPE_SZ SETPIPE_SZ
+ *                                                GET_SEALS GETPIPE_SZ SETPIPE_SZ; others as the filter lists them
  *   dup3                                         O_CLOEXEC, or 0 for GRANT_FD_GRANT
  *   ioctl                                        terminal and FIONREAD, FIONBIO: the filter's list
  *   copy_file_range sendfile splice tee
