@@ -156,7 +156,7 @@ static int set_by_name(struct unode *n, const struct attr *a)
 	struct union_attr want = { .mode = (n->node.mode & S_IFMT) | (a->mode & S_IALLUGO), .uid = u->uid, .gid = u->gid };
 	bool marked = n->over_valid || n->origin;
 	struct hpath h;
-	u32 host_mode;
+	u32 host_mode = 0;
 	int r;
 
 	if (n->tmp_fd >= 0 || a->valid & ~(ATTR_TIMES | ATTR_MODE) || a->valid == (ATTR_TIMES | ATTR_MODE))
