@@ -157,11 +157,11 @@ static void seal(void)
 }
 
 /*
- * Occupy every descriptor number below GRANT_FD_FIRST_FREE that is not in use, so that the host gives
- * out none of them: what is opened need not be moved out of the way, and a dup3 onto one of the
- * numbers with a meaning cannot hit a descriptor that another thread has just been given. The
- * placeholders survive an exec of the image; holes are then left by what was close-on-exec, and that
- * lies where the libOS puts descriptors of its own making.
+ * Occupy every descriptor number below GRANT_FD_FIRST_FREE that is not in use, so that the host
+ * gives out none of them: what is opened need not be moved out of the way, and a dup3 onto one of
+ * the numbers with a meaning cannot hit a descriptor that another thread has just been given. The
+ * placeholders survive an exec of the image; holes are then left by what was close-on-exec, and
+ * that lies where the libOS puts descriptors of its own making.
  */
 static void descriptors_fill(bool first)
 {

@@ -125,7 +125,8 @@ void *pal_pages_alloc(size_t size)
 	if (!addr || stored)
 		return (void *)addr;
 	if (pal_mmap(addr, size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != (intptr_t)addr)
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+		     0) != (intptr_t)addr)
 		return NULL;
 	return (void *)addr;
 }

@@ -6,9 +6,9 @@
 #include "pal/grant.h"
 
 /*
- * Make fork copy the page tables of the image's text. Linux leaves out mappings of files that hold no
- * private page, and the child would fault its way through the text again, some 64 KiB a time; one
- * page made private is enough to have the others copied too (mm/memory.c, vma_needs_copy).
+ * Make fork copy the page tables of the image's text. Linux leaves out mappings of files that hold
+ * no private page, and the child would fault its way through the text again, some 64 KiB a time;
+ * one page made private is enough to have the others copied too (mm/memory.c, vma_needs_copy).
  */
 static void text_keep(void)
 {

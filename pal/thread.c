@@ -179,8 +179,8 @@ static u64 mask_set(u64 mask)
 }
 
 /*
- * At start, on the host's stack. A signal between the steps finds a control block in GS either way, and
- * without an alternate stack its handler runs where the thread is.
+ * At start, on the host's stack. A signal between the steps finds a control block in GS either way,
+ * and without an alternate stack its handler runs where the thread is.
  */
 void pal_thread_adopt(struct pal_tcb *tcb)
 {
