@@ -14,9 +14,13 @@
 struct mm;
 struct cursor;
 
+#define ELF_HEAD 1024 /* holds headers and interpreter's name of nearly every program: one read instead of four */
+
 /* One ELF object: the program or its interpreter. */
 struct elf_image {
 	struct file *file;	/* held; NULL: none */
+	u8 head[ELF_HEAD];	/* the beginning of the file */
+	size_t head_size;
 	struct elf64_hdr hdr;
 	struct elf64_phdr *phdrs; /* owned; hdr.e_phnum of them */
 	uintptr_t low, high;	/* page-rounded span of its segments, as linked */
@@ -34,8 +38,10 @@ struct program {
 };
 
 /* ---- elf.c ---- */
-/* Read and check headers; takes a count of file. -ENOEXEC, -ENOMEM, -EIO, as fs/binfmt_elf.c. */
-int elf_read(struct elf_image *e, struct file *file, bool interpreter);
+/* The beginning of file into e->head; takes a count of file. */
+int elf_open(struct elf_image *e, struct file *file);
+/* Read and check headers. -ENOEXEC, -ENOMEM, -EIO, as fs/binfmt_elf.c. elf_free whatever the result. */
+int elf_read(struct elf_image *e, bool interpreter);
 void elf_free(struct elf_image *e);
 /* PT_INTERP's path into out (PATH_MAX_LEN): length, 0 if there is none, -ENOEXEC. */
 int elf_interpreter(const struct elf_image *e, char *out);
@@ -61,7 +67,7 @@ int program_open(struct program *p, int dirfd, const char *path, int at_flags);
 int program_load(struct program *p, uintptr_t *rip, uintptr_t *rsp);
 
 /* ---- script.c ---- */
-/* The "#!" line in head (n bytes of the file, NUL-padded to size 257): interpreter and optional argument within head.
+/* The "#!" line in head (n bytes of the file, room for 257): interpreter and optional argument within head.
  * -ENOEXEC if there is no usable one. */
 int script_parse(char *head, size_t n, char **interp, char **arg);
 

@@ -60,35 +60,48 @@ static int survey(struct elf_image *e)
 	return 0;
 }
 
-int elf_read(struct elf_image *e, struct file *file, bool interpreter)
+int elf_open(struct elf_image *e, struct file *file)
 {
-	int bad = interpreter ? -ELIBBAD : -ENOEXEC;
+	ssize_t n;
+
+	memset(e, 0, offsetof(struct elf_image, head));
+	e->phdrs = NULL;
+	n = file_read_kernel(file, e->head, sizeof(e->head), 0);
+	if (n < 0)
+		return (int)n;
+	e->head_size = (size_t)n;
+	e->file = file_get(file);
+	return 0;
+}
+
+/* Bytes of the file, from what was read already where they lie there. Bytes, or -errno. */
+static ssize_t read_at(const struct elf_image *e, void *out, size_t n, u64 offset)
+{
+	if (offset > e->head_size || n > e->head_size - offset)
+		return file_read_kernel(e->file, out, n, offset);
+	memcpy(out, e->head + offset, n);
+	return (ssize_t)n;
+}
+
+int elf_read(struct elf_image *e, bool interpreter)
+{
+	int bad = interpreter ? -ELIBBAD : -ENOEXEC, cut = interpreter ? -EIO : -ENOEXEC;
 	size_t size;
 	ssize_t n;
 
-	memset(e, 0, sizeof(*e));
-	n = file_read_kernel(file, &e->hdr, sizeof(e->hdr), 0);
-	if (n < 0)
-		return (int)n;
-	if (n < (ssize_t)sizeof(e->hdr))
-		return interpreter ? -EIO : -ENOEXEC;
+	if (e->head_size < sizeof(e->hdr))
+		return cut;
+	memcpy(&e->hdr, e->head, sizeof(e->hdr));
 	if (!header_ok(&e->hdr))
 		return bad;
 	size = e->hdr.e_phnum * sizeof(struct elf64_phdr);
 	e->phdrs = base_alloc(size);
 	if (!e->phdrs)
 		return -ENOMEM;
-	n = file_read_kernel(file, e->phdrs, size, e->hdr.e_phoff);
-	if (n == (ssize_t)size)
-		n = survey(e);
-	else if (n >= 0)
-		n = interpreter ? -EIO : -ENOEXEC;
-	if (n < 0) {
-		elf_free(e);
-		return (int)n;
-	}
-	e->file = file_get(file);
-	return 0;
+	n = read_at(e, e->phdrs, size, e->hdr.e_phoff);
+	if (n != (ssize_t)size)
+		return n < 0 ? (int)n : cut;
+	return survey(e);
 }
 
 void elf_free(struct elf_image *e)
@@ -96,7 +109,8 @@ void elf_free(struct elf_image *e)
 	if (e->file)
 		file_put(e->file);
 	base_free(e->phdrs);
-	memset(e, 0, sizeof(*e));
+	e->file = NULL;
+	e->phdrs = NULL;
 }
 
 int elf_interpreter(const struct elf_image *e, char *out)
@@ -109,7 +123,7 @@ int elf_interpreter(const struct elf_image *e, char *out)
 			continue;
 		if (p->p_filesz < 2 || p->p_filesz > PATH_MAX_LEN)
 			return -ENOEXEC;
-		n = file_read_kernel(e->file, out, p->p_filesz, p->p_offset);
+		n = read_at(e, out, p->p_filesz, p->p_offset);
 		if (n != (ssize_t)p->p_filesz)
 			return n < 0 ? (int)n : -EIO;
 		return out[n - 1] ? -ENOEXEC : (int)strlen(out);

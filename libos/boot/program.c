@@ -2,8 +2,8 @@
 /*
  * A program to be: its strings, its files, and loading them.
  *
- * Limits follow fs/exec.c: strings are counted against a quarter of the stack's limit
- * (at least 128 KiB, at most 6 MiB), a single one against 128 KiB; "#!" leads to another file at most five times.
+ * Limits follow fs/exec.c: strings are counted against a quarter of the stack's limit (at least 128 KiB, at most 6 MiB),
+ * a single one against 128 KiB; "#!" leads to another file at most five times.
  */
 #include "libos/boot/boot.h"
 #include "libos/mm/mm.h"
@@ -16,14 +16,16 @@
 #define TOTAL_MAX (6ul << 20)		/* three quarters of _STK_LIM */
 #define STRINGS_MAX 0x7fffffff		/* MAX_ARG_STRINGS */
 #define REWRITES_MAX 5
-#define HEAD_SIZE 256
 #define PIE_BASE 0x555555554000ul	/* ELF_ET_DYN_BASE */
 #define PIE_RANDOM (1ul << 40)
 #define BRK_RANDOM (32ul << 20)
 
 void program_init(struct program *p)
 {
-	memset(p, 0, sizeof(*p));
+	memset(p, 0, offsetof(struct program, image));
+	p->image.file = p->interp.file = NULL;
+	p->image.phdrs = p->interp.phdrs = NULL;
+	memset(&p->argv, 0, sizeof(*p) - offsetof(struct program, argv));
 }
 
 void program_free(struct program *p)
@@ -173,31 +175,40 @@ static int open_interpreter(struct program *p)
 	err = vfs_open_exec(AT_FDCWD, path, 0, &f);
 	if (err)
 		return err;
-	err = elf_read(&p->interp, f, true);
+	err = elf_open(&p->interp, f);
 	file_put(f);
-	return err;
+	return err ?: elf_read(&p->interp, true);
 }
 
-/* One file of the chain: 1 if it is a script and *next the path to go on with, 0 if it is the program. */
-static int open_one(struct program *p, struct file *f, const char *path, char **next)
+/* A file of the chain that is a script: *next becomes the path to go on with. */
+static int open_script(struct program *p, struct elf_image *e, const char *path, char **next)
 {
-	char head[HEAD_SIZE + 1], *interp, *arg;
-	ssize_t n = file_read_kernel(f, head, HEAD_SIZE, 0);
-	int err;
+	char *interp, *arg;
+	int err = script_parse((char *)e->head, e->head_size, &interp, &arg);
 
-	if (n < 0)
-		return (int)n;
-	if (n < 2 || head[0] != '#' || head[1] != '!') {
-		err = elf_read(&p->image, f, false);
-		return err ?: set_exe(p, f);
-	}
-	err = script_parse(head, (size_t)n, &interp, &arg);
 	if (!err)
 		err = script_argv(p, interp, arg, path);
 	if (err)
 		return err;
 	*next = base_strdup(interp);
-	return *next ? 1 : -ENOMEM;
+	return *next ? 0 : -ENOMEM;
+}
+
+/* One file of the chain: it is the program itself, or *next is set. */
+static int open_one(struct program *p, struct file *f, const char *path, char **next)
+{
+	struct elf_image *e = &p->image;
+	int err = elf_open(e, f);
+
+	if (err)
+		return err;
+	if (e->head_size >= 2 && e->head[0] == '#' && e->head[1] == '!') {
+		err = open_script(p, e, path, next);
+		elf_free(e);
+		return err;
+	}
+	err = elf_read(e, false);
+	return err ?: set_exe(p, f);
 }
 
 int program_open(struct program *p, int dirfd, const char *path, int at_flags)
@@ -218,7 +229,7 @@ int program_open(struct program *p, int dirfd, const char *path, int at_flags)
 			return r;
 		r = busy_written(f) ?: open_one(p, f, at, &next);
 		file_put(f);
-		if (r <= 0)
+		if (r || !next)
 			break;
 		base_free(at);
 		at = next;
@@ -239,7 +250,7 @@ static void set_brk(struct mm *mm, const struct elf_image *e)
 	mm_lock(mm);
 	start = sites_above(mm, start);
 	mm_unlock(mm);
-	start += PAGE_DOWN(mm_random() % BRK_RANDOM);
+	start += PAGE_DOWN(mm_random(mm) % BRK_RANDOM);
 	mm->brk_start = mm->brk = start;
 	mm->brk_limit = start < PAL_BASE ? PAL_BASE : PAL_GUEST_TOP;
 }
@@ -247,9 +258,13 @@ static void set_brk(struct mm *mm, const struct elf_image *e)
 int program_load(struct program *p, uintptr_t *rip, uintptr_t *rsp)
 {
 	struct mm *mm = this_process()->mm;
+	uintptr_t base;
+	int err;
+
+	mm_stir(mm);
 	/* A loader run by hand goes where libraries go, so that the program it loads finds its usual place: binfmt_elf. */
-	uintptr_t base = p->interp.file ? PIE_BASE + PAGE_DOWN(mm_random() % PIE_RANDOM) : 0;
-	int err = mm_layout(mm, p->exec_stack);
+	base = p->interp.file ? PIE_BASE + PAGE_DOWN(mm_random(mm) % PIE_RANDOM) : 0;
+	err = mm_layout(mm, p->exec_stack);
 
 	if (!err)
 		err = elf_map(mm, &p->image, base);

@@ -108,7 +108,6 @@ int stack_build(struct mm *mm, const struct program *p, uintptr_t *rsp)
 	struct writer w = { .sp = mm->stack_top };
 	const char *platform = (const char *)pal_auxv(AT_PLATFORM);
 	uintptr_t name, plat = 0, random;
-	u8 bytes[16];
 	int err;
 
 	push(&w, &zero, sizeof(zero));
@@ -116,12 +115,11 @@ int stack_build(struct mm *mm, const struct program *p, uintptr_t *rsp)
 	mm->env_end = name;
 	mm->env_start = mm->arg_end = push(&w, p->envp.data, p->envp.size);
 	mm->arg_start = push(&w, p->argv.data, p->argv.size);
-	w.sp = ALIGN_DOWN(w.sp, 16) - (mm_random() & 0x1ff0);
+	w.sp = ALIGN_DOWN(w.sp, 16) - (mm_random(mm) & 0x1ff0);
 	if (platform)
 		plat = push(&w, platform, strlen(platform) + 1);
-	if (pal_getrandom(bytes, sizeof(bytes), GRND_INSECURE) != sizeof(bytes))
-		memset(bytes, 0, sizeof(bytes));
-	random = push(&w, bytes, sizeof(bytes));
+	random = push(&w, mm->random + MM_RANDOM, 2 * sizeof(u64));
+	memset(mm->random, 0, sizeof(mm->random)); /* canaries are made of it */
 	build_auxv(mm, p, name, plat, random);
 	err = push_pointers(mm, &w, p);
 	*rsp = w.sp;

@@ -285,8 +285,10 @@ static int take_file(int fd, struct elf_image *e, bool interpreter)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	err = elf_read(e, f, interpreter);
+	err = elf_open(e, f);
 	file_put(f);
+	if (!err)
+		err = elf_read(e, interpreter);
 	return fdtab_close(fd) ?: err;
 }
 

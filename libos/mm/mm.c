@@ -58,13 +58,21 @@ int mm_reserve(struct mm *mm)
 	return 0;
 }
 
-u64 mm_random(void)
+void mm_stir(struct mm *mm)
 {
-	u64 r = 0;
+	if (pal_getrandom(mm->random, sizeof(mm->random), GRND_INSECURE) != sizeof(mm->random))
+		memset(mm->random, 0, sizeof(mm->random));
+	mm->random_used = 0;
+}
 
-	if (this_process()->personality & ADDR_NO_RANDOMIZE)
-		return 0;
-	return pal_getrandom(&r, sizeof(r), GRND_NONBLOCK) == sizeof(r) ? r : 0;
+u64 mm_random(struct mm *mm)
+{
+	u64 r;
+
+	BUG_ON(mm->random_used == MM_RANDOM);
+	r = mm->random[mm->random_used];
+	mm->random[mm->random_used++] = 0;
+	return this_process()->personality & ADDR_NO_RANDOMIZE ? 0 : r;
 }
 
 /* Size of the vDSO from its own headers. */
@@ -218,7 +226,7 @@ int mm_layout(struct mm *mm, bool exec_stack)
 {
 	u64 limit = this_process()->rlimits[RLIMIT_STACK].rlim_cur;
 	u64 size = stack_reserve(limit), room = MAX(size, STACK_ROOM_MIN) + STACK_GAP;
-	u64 rnd = mm_random();
+	u64 rnd = mm_random(mm);
 	uintptr_t top = PAL_GUEST_TOP - PAGE_SIZE - ((rnd & 0x3fffff) << 12);
 	intptr_t r;
 

@@ -44,6 +44,8 @@ struct vma {
 	enum vma_kind kind;
 };
 
+#define MM_RANDOM 4
+
 struct mm {
 	u32 refs;		/* atomic: processes that share it (vfork) */
 	struct mutex lock;	/* guards the rest */
@@ -63,6 +65,8 @@ struct mm {
 	uintptr_t stack_top, stack_low; /* stack_low: how far the reserve may grow down */
 	uintptr_t code_start, code_end, data_start, data_end, arg_start, arg_end, env_start, env_end;
 	struct patched *patched; /* images whose system calls are rewritten (entry/sites.c) */
+	u64 random[MM_RANDOM + 2]; /* of the exec in progress */
+	unsigned random_used;
 	u64 auxv[64];		/* for /proc/self/auxv */
 	unsigned auxv_count;
 };
@@ -79,7 +83,10 @@ int mm_reserve(struct mm *mm); /* room for the tree changes of one call, or -ENO
 int mm_layout(struct mm *mm, bool exec_stack);
 /* RLIMIT_STACK was raised: let the stack's reserve follow, as far as nothing is in the way. */
 void mm_stack_limit(struct mm *mm, u64 limit);
-u64 mm_random(void);
+/* Randomness for one exec, fetched at once: mm_stir, then mm_random up to MM_RANDOM times; 0 if the personality says
+ * that nothing is to move. mm->random's last two words are AT_RANDOM's. */
+void mm_stir(struct mm *mm);
+u64 mm_random(struct mm *mm);
 
 /* ---- mm/vma.c: the tree; no host calls; caller holds mm->lock for all, and reserved for those that change it ---- */
 struct vma *vma_find(struct mm *mm, uintptr_t addr);	   /* holding addr, or NULL; valid while the lock is held */

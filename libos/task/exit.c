@@ -87,6 +87,16 @@ static void release_threads(struct process *p)
 	unlock(&p->lock);
 }
 
+/* With its leader a session loses the terminal; the host has hung it up, and this is what the slots say of it. */
+static void session_end(struct process *p)
+{
+	if (p->slot->sid != p->pid || !p->slot->tty)
+		return;
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false))
+		if (area_slot(id)->sid == p->pid)
+			area_slot(id)->tty = 0;
+}
+
 void task_exit_group(int wait_status)
 {
 	struct thread *t = current();
@@ -100,6 +110,7 @@ void task_exit_group(int wait_status)
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
 	release_threads(p);
 	task_orphan_children(p->pid);
+	session_end(p);
 	p->slot->exit_status = (u32)wait_status;
 	atomic_sub(&the_area->nprocs, 1);
 	atomic_sub(&the_area->nthreads, p->nthreads);
