@@ -104,6 +104,7 @@ void monitor_ready(struct monitor *m, const struct confine_note *failure)
 
 void monitor_kill(struct monitor *m)
 {
+	clear_lock(m); /* whoever wants to start it waits until it is gone */
 	if (m->child.lifeline >= 0) {
 		close(m->child.lifeline);
 		m->child.lifeline = -1;

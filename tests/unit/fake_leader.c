@@ -234,6 +234,56 @@ static int cmd_setattr(char **argv)
 	return 0;
 }
 
+static unsigned noise_seed;
+
+static unsigned noise(void)
+{
+	noise_seed = noise_seed * 1103515245 + 12345;
+	return noise_seed >> 8;
+}
+
+/* A message that is nearly right, or not at all; with descriptors that fit, or not. */
+static void babble(int sock, uint32_t first, uint32_t last)
+{
+	static char buf[MON_MSG_MAX + 64];
+	char cbuf[CMSG_SPACE(12 * sizeof(int))] = { 0 };
+	struct mon_msg head = { first + noise() % (last - first + 1), noise() % 300, noise() % 4 };
+	size_t size = noise() % 8 ? sizeof(head) + head.len : noise() % sizeof(buf);
+	struct iovec iov = { buf, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int n = (int)(noise() % 4);
+
+	for (size_t i = 0; i < sizeof(buf); i += 4)
+		*(uint32_t *)(buf + i) = noise() % 3 ? noise() % 6 : noise();
+	memcpy(buf, &head, sizeof(head));
+	if (noise() % 16 == 0)
+		n = 12;
+	if (n) {
+		msg.msg_control = cbuf;
+		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n * sizeof(int));
+		for (int i = 0; i < n; i++) {
+			static const int from[] = { 0, GRANT_FD_IMAGE, GRANT_FD_PORT, GRANT_FD_AREA, GRANT_FD_SHM,
+						    GRANT_FD_LAYER };
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &from[noise() % 6], sizeof(int));
+		}
+	}
+	host(sendmsg, sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Over the port, as any picoprocess may. */
+static int cmd_babble(char **argv)
+{
+	noise_seed = argv[1] ? (unsigned)atol(argv[1]) : 1;
+	for (int i = 0; i < 40; i++)
+		babble(GRANT_FD_PORT, MON_PTY - 1, MON_REPLY);
+	say("babbled\n");
+	return 0;
+}
+
 /* What the filter, the mounts or Landlock must refuse; each says how. */
 static int cmd_try(char **argv)
 {
@@ -325,7 +375,7 @@ static const struct {
 } commands[] = {
 	{ "exit", cmd_exit },	    { "echo", cmd_echo },   { "cat", cmd_cat },
 	{ "size", cmd_size },	    { "flood", cmd_flood }, { "sleep", cmd_sleep },
-	{ "orphan", cmd_orphan },   { "tty", cmd_tty },	    { "try", cmd_try },
+	{ "orphan", cmd_orphan },   { "tty", cmd_tty },	    { "try", cmd_try },	{ "babble", cmd_babble },
 	{ "setattr", cmd_setattr },
 };
 
@@ -393,6 +443,10 @@ static void start(const struct mon_msg *m, int *fds, int nfds)
 	argv[i] = NULL;
 	if (i && !strcmp(argv[0], "violate")) {
 		violate();
+	} else if (i > 1 && !strcmp(argv[0], "babble-control")) {
+		noise_seed = (unsigned)atol(argv[1]);
+		for (int k = 0; k < 20; k++)
+			babble(GRANT_FD_CONTROL, 0, MON_READY + 1);
 	} else if (!i || !known(argv[0])) {
 		done.error = ENOENT;
 	} else {
