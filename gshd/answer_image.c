@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The patched-image cache's door: a picoprocess passes an executable file and asks for its patched copy (rewrite.h).
+ * The patched-image cache's door: a picoprocess passes an executable file and asks for its patched
+ * copy (rewrite.h).
  *
- * What is there already is linked into the sandbox's view at once. What is not is built by a child of the monitor, which
- * runs the confined worker, publishes its output and answers: the monitor's own loop never waits. A sandbox that asks
- * for many at a time is told to try again.
+ * What is there already is linked into the sandbox's view at once. What is not is built by a child
+ * of the monitor, which runs the confined worker, publishes its output and answers: the monitor's
+ * own loop never waits. A sandbox that asks for many at a time is told to try again.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,6 +27,8 @@ static void build(struct monitor *m, struct request *r, const struct image_key *
 		log_line("an executable could not be rewritten: error %d", -err);
 	r->reply.head.error = -err;
 	port_reply(r);
+	if (!err && image_cache_keep(&m->images, key))
+		log_line("a rewritten executable could not be kept");
 	_exit(0);
 }
 

@@ -305,7 +305,10 @@ static int image(struct pico *p, int fd)
 	struct image_key key;
 	int err = image_cache_find(&p->images, fd, &key);
 
-	return err == -ENOENT ? image_cache_build(&p->images, fd, &key) : err;
+	if (err != -ENOENT)
+		return err;
+	err = image_cache_build(&p->images, fd, &key);
+	return err ? err : image_cache_keep(&p->images, &key);
 }
 
 /* The cache belongs to the sandbox "pico" of a store of its own. */
