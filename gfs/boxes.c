@@ -2,8 +2,9 @@
 /*
  * Which sandboxes there are, and of what layers: the daemon's answers, remembered.
  *
- * The daemon is asked at most twice a second, by one thread at a time, and never waited for longer than RPC_TIMEOUT.
- * While it does not run, what it said last stands: its death takes nothing from the view.
+ * The daemon is asked at most twice a second, by one thread at a time, and never waited for longer
+ * than RPC_TIMEOUT. While it does not run, what it said last stands: its death takes nothing from
+ * the view.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,19 +24,20 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct box *boxes;
 static struct timespec listed_at;
-static bool asking;	/* somebody is at it: others make do with what is known */
+static bool asking; /* somebody is at it: others make do with what is known */
 
 static bool is_fresh(const struct timespec *then)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - then->tv_sec) * 1000000000ll + (now.tv_nsec - then->tv_nsec) < FRESH_NS;
+	return (now.tv_sec - then->tv_sec) * 1000000000ll + (now.tv_nsec - then->tv_nsec) <
+	       FRESH_NS;
 }
 
 static int ask(const char *method, struct json_object *params, struct client_reply *reply)
 {
-	const struct timeval limit = { .tv_sec = RPC_TIMEOUT };
+	const struct timeval limit = {.tv_sec = RPC_TIMEOUT};
 	struct client *c;
 	char why[512];
 	int err = client_daemon(&c, 0, why, sizeof(why));
@@ -59,8 +61,9 @@ static const char *string_of(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ?
-		       json_object_get_string(v) : "";
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
+		       ? json_object_get_string(v)
+		       : "";
 }
 
 static int64_t number_of(struct json_object *o, const char *key)
@@ -122,7 +125,7 @@ void box_put(struct box *b)
 
 /* ---- the list ---- */
 
-/* A box that is listed holds a count of itself. One that was removed and made anew is another box. */
+/* A box that is listed holds a count of itself. One that was removed and made anew is another. */
 static struct box *find_locked(const char *name)
 {
 	struct box *b = boxes;
@@ -187,7 +190,8 @@ static void take_list(struct json_object *items)
 
 		next = b->next;
 		for (size_t i = 0; i < json_object_array_length(items) && !found; i++)
-			found = !strcmp(b->name, string_of(json_object_array_get_idx(items, i), "name"));
+			found = !strcmp(b->name,
+					string_of(json_object_array_get_idx(items, i), "name"));
 		if (b->listed && !found) {
 			b->listed = false;
 			box_put_locked(b);
@@ -209,7 +213,7 @@ static bool asked_begin(const struct timespec *then)
 
 static void refresh_list(void)
 {
-	struct client_reply r = { 0 };
+	struct client_reply r = {0};
 	struct json_object *items;
 	int err;
 
@@ -290,11 +294,13 @@ static struct stack *stack_open(struct json_object *params)
 	s->refs = 1;
 	s->text = strdup(json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN));
 	if (!s->text || !json_object_object_get_ex(params, "layers", &layers) ||
-	    !json_object_is_type(layers, json_type_array) || json_object_array_length(layers) >= LAYERS_MAX)
+	    !json_object_is_type(layers, json_type_array) ||
+	    json_object_array_length(layers) >= LAYERS_MAX)
 		goto fail;
 	for (size_t i = 0; i <= json_object_array_length(layers); i++) {
-		const char *path = i ? json_object_get_string(json_object_array_get_idx(layers, i - 1)) :
-				       string_of(params, "base");
+		const char *path =
+			i ? json_object_get_string(json_object_array_get_idx(layers, i - 1))
+			  : string_of(params, "base");
 
 		s->fd[s->n] = open(path ? path : "", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (s->fd[s->n] < 0)
@@ -313,7 +319,8 @@ static void take_layers(struct box *b, struct json_object *params)
 {
 	struct stack *s;
 
-	if (b->stack && !strcmp(b->stack->text, json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN)))
+	if (b->stack &&
+	    !strcmp(b->stack->text, json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN)))
 		return;
 	s = stack_open(params);
 	if (!s)
@@ -325,7 +332,7 @@ static void take_layers(struct box *b, struct json_object *params)
 static void refresh_layers(struct box *b)
 {
 	struct json_object *params;
-	struct client_reply r = { 0 };
+	struct client_reply r = {0};
 	int err;
 
 	if (!asked_begin(&b->asked))
@@ -368,7 +375,8 @@ char *box_info(struct box *b)
 		json_object_object_foreach(b->info, key, value)
 			json_object_object_add(o, key, json_object_get(value));
 	}
-	text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+								JSON_C_TO_STRING_NOSLASHESCAPE));
 	pthread_mutex_unlock(&lock);
 	json_object_put(o);
 	return text;

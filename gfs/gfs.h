@@ -7,22 +7,26 @@
  *	MOUNT/<sandbox>/proc/		its processes, as its libOS tells
  *	MOUNT/<sandbox>/info.json
  *
- *	main.c		options, the mount point, life as a daemon
- *	ops.c		the table of FUSE's questions; each is handed on by what kind of node it is about
+ *	main.c mount.c	options, the mount point, life as a daemon
+ *	ops.c		FUSE's questions, handed on by what kind of node they are about
  *	node.c		numbers that the kernel knows nodes by
  *	boxes.c		which sandboxes there are and of what layers they are made
- *	tree.c		a name in a stack of layers; list.c  a directory; link.c  where symbolic links lead
- *	root.c		questions about root/
- *	proc.c		questions about proc/
- *	text.c		README and info.json
+ *	tree.c		a name in a stack of layers
+ *	list.c link.c	a directory; where symbolic links lead
+ *	root.c proc.c	questions about root/ and about proc/
+ *	text.c		README, info.json and the folders above
  *
- * Layers are written by sandboxes and are hostile: every step goes one name down from an open directory and never follows
- * a link (tree.c). The sandbox itself never goes through here, and killing gfs disturbs nobody.
+ * Layers are written by sandboxes and are hostile: every step goes one name down from an open
+ * directory and never follows a link (tree.c). The sandbox itself never goes through here, and
+ * killing gfs disturbs nobody.
  *
- * Nothing is cached but names of sandboxes and their layers, for half a second; what is below root/ and proc/ is looked at
- * anew for every question, and the kernel is told to remember neither attributes nor entries of it.
- * Threads: several answer at once. A question to a sandbox that hangs ends after two seconds, and while it hangs others
- * about the same sandbox's proc/ fail at once, so that the rest of the tree is always answered.
+ * Nothing is cached but names of sandboxes and their layers, for half a second; what is below root/
+ * and proc/ is looked at anew for every question, and the kernel is told to remember neither
+ * attributes nor entries of it.
+ *
+ * Several threads answer at once. A question to a sandbox that hangs ends after two seconds, and
+ * while it hangs others about the same sandbox's proc/ fail at once, so that the rest of the tree
+ * is always answered.
  *
  * Functions return 0 or negative errno unless they say otherwise.
  */
@@ -38,9 +42,9 @@
 #include "gshd/client/paths.h"
 
 #define LAYERS_MAX 64
-#define TREE_PATH_MAX 16384 /* a path below root/; the host's PATH_MAX bounds what one call can name, not depth */
+#define TREE_PATH_MAX 16384 /* a path below root/: deeper than one call can name */
 #define RPC_TIMEOUT 2	    /* seconds */
-#define NAMES_FRESH 0.5	    /* seconds for which names of sandboxes and their layers are remembered */
+#define NAMES_FRESH 0.5 /* seconds for which names of sandboxes and their layers are remembered */
 
 #define must_check __attribute__((warn_unused_result))
 
@@ -56,9 +60,9 @@ struct hidden {
 /* Immutable once serving. */
 struct gfs {
 	struct paths paths;
-	char mount[PATH_MAX];	/* canonical */
+	char mount[PATH_MAX]; /* canonical */
 	struct fuse_session *session;
-	dev_t dev;		/* of our own mount: never to be looked into */
+	dev_t dev; /* of our own mount: never to be looked into */
 	uid_t uid;
 	gid_t gid;
 	struct timespec started;
@@ -71,21 +75,21 @@ extern struct gfs gfs;
 
 /* The directories of a sandbox's layers, lowest first; 0 is the base. Immutable, counted. */
 struct stack {
-	unsigned refs;		/* guarded by boxes.c's lock */
+	unsigned refs; /* guarded by boxes.c's lock */
 	unsigned n;
-	int fd[LAYERS_MAX];	/* O_PATH */
-	uint64_t main_dev;	/* of the top: its inode numbers are shown as they are */
-	char *text;		/* the paths, to tell a change */
+	int fd[LAYERS_MAX]; /* O_PATH */
+	uint64_t main_dev;  /* of the top: its inode numbers are shown as they are */
+	char *text;	    /* the paths, to tell a change */
 };
 
 struct proc_door;
 
 /* A sandbox. Lives as long as anybody knows it, even after it was removed. */
 struct box {
-	unsigned refs;		/* guarded by boxes.c's lock */
+	unsigned refs; /* guarded by boxes.c's lock */
 	char name[64];
 	uint64_t id;		/* immutable: tells inode numbers of sandboxes apart */
-	struct proc_door *door;	/* immutable; proc.c's own */
+	struct proc_door *door; /* immutable; proc.c's own */
 	struct box *next;	/* the rest is guarded by boxes.c's lock */
 	bool listed;		/* there is one of this name now */
 	bool running;
@@ -96,7 +100,7 @@ struct box {
 
 int boxes_init(void) must_check;
 /* Ask the daemon, if it runs, what there is. */
-struct box *box_find(const char *name);	/* counted; NULL: no such sandbox */
+struct box *box_find(const char *name); /* counted; NULL: no such sandbox */
 struct box *box_get(struct box *b);
 void box_put(struct box *b);
 /* Its layers as of now: counted, or NULL when they are not known. */
@@ -112,14 +116,15 @@ bool box_running(struct box *b);
 
 enum node_kind { NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC };
 
-/* Something the kernel has a number of. A node is a way down from its parent; what is there may change meanwhile. */
+/* Something the kernel has a number of. A node is a way down from its parent; what is there may
+ * change meanwhile. */
 struct node {
-	enum node_kind kind;	/* immutable, as all but the last group */
-	struct box *box;	/* counted; NULL above sandboxes */
-	struct node *parent;	/* counted; NULL at the top */
-	uint64_t ident;		/* of the object found: another object under this name is another node */
+	enum node_kind kind; /* immutable, as all but the last group */
+	struct box *box;     /* counted; NULL above sandboxes */
+	struct node *parent; /* counted; NULL at the top */
+	uint64_t ident; /* of the object found: another object under this name is another node */
 	uint32_t hash;
-	uint64_t count;		/* guarded by node.c's lock: the kernel's lookups, children, calls under way */
+	uint64_t count; /* guarded by node.c's lock: lookups of the kernel's, and children */
 	struct node *next;
 	char name[];
 };
@@ -127,23 +132,25 @@ struct node {
 struct node *node_of(fuse_ino_t ino);
 fuse_ino_t node_ino(const struct node *n);
 /* The node for a name, made if need be, with one more count. NULL: no memory. */
-struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name, uint64_t ident);
+struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
+		       uint64_t ident);
 void node_drop(struct node *n, uint64_t count);
 /* The path below root/ or proc/ ("" for these), or -ENAMETOOLONG. */
 int node_path(const struct node *n, char *buf, size_t size) must_check;
 
 /* ---- tree.c ---- */
 
-/* An object of a merged tree: the directories, or the one other object, that make it up; highest layer first. */
+/* An object of a merged tree: the directories, or the one other object, that make it up; highest
+ * layer first. */
 struct spot {
 	const struct stack *stack; /* borrowed */
 	bool root;
 	unsigned n;
 	struct {
 		unsigned layer;
-		int fd;		/* O_PATH; owned */
+		int fd; /* O_PATH; owned */
 	} at[LAYERS_MAX];
-	struct stat st;		/* of the highest */
+	struct stat st; /* of the highest */
 };
 
 /* Find path ("" is the root) in a stack. -ENOENT, -ENOTDIR, ... out is valid only on success. */
@@ -170,8 +177,10 @@ size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t s
 void listing_free(struct listing *l);
 
 /* ---- link.c ---- */
-/* The target to show for a link that lies in the directory `dir` below root/: one that never leads out of root/. */
-int link_inside(const struct stack *stack, const char *dir, const char *target, char *out, size_t size) must_check;
+/* The target to show for a link that lies in the directory `dir` below root/: one that never leads
+ * out of root/. */
+int link_inside(const struct stack *stack, const char *dir, const char *target, char *out,
+		size_t size) must_check;
 
 /* ---- root.c, proc.c, text.c: one implementation of struct kind each ---- */
 struct kind {
@@ -190,11 +199,12 @@ extern const struct kind kind_top, kind_readme, kind_box, kind_info, kind_tree, 
 
 /* An open file: bytes in memory, or a descriptor. */
 struct open_file {
-	int fd;			/* -1: text */
-	char *text;		/* owned */
+	int fd;	    /* -1: text */
+	char *text; /* owned */
 	size_t size;
 };
-int open_text(struct fuse_file_info *fi, char *text, size_t size) must_check; /* takes text, even on failure */
+int open_text(struct fuse_file_info *fi, char *text,
+	      size_t size) must_check; /* takes text, even on failure */
 
 /* ---- proc.c ---- */
 struct proc_door *proc_door_create(void);

@@ -2,16 +2,16 @@
 /*
  * Where symbolic links lead.
  *
- * The host's kernel follows the text that is shown, from the link's directory in the mount. An absolute target would lead
- * to the host's own tree, and so would enough "..". Both are rewritten so that they mean, on the host, what they mean in
- * the sandbox, where the root is its own parent:
+ * The host's kernel follows the text that is shown, from the link's directory in the mount. An
+ * absolute target would lead to the host's own tree, and so would enough "..". Both are rewritten
+ * so that they mean, on the host, what they mean in the sandbox, where the root is its own parent:
  *
  *	/usr/lib/x in a/b	becomes ../../usr/lib/x
  *	../../../x in a/b	becomes ../../x
  *
- * A ".." behind a name can't be judged by the text, for the name may be a link itself: there the path is resolved as the
- * sandbox would, and shown as what it comes to. A target without ".." is harmless, whatever links it meets on its way:
- * they are shown by the same rules.
+ * A ".." behind a name can't be judged by the text, for the name may be a link itself: there the
+ * path is resolved as the sandbox would, and shown as what it comes to. A target without ".." is
+ * harmless, whatever links it meets on its way: they are shown by the same rules.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -159,9 +159,11 @@ static int resolve(const struct stack *stack, struct where *w, const char *targe
 			where_pop(w);
 		else if (!is_dot(p, len))
 			err = where_push(w, p, len);
-		if (!err && !is_dot(p, len) && !is_dotdot(p, len) && p[len] && link_text(stack, w, buf)) {
+		if (!err && !is_dot(p, len) && !is_dotdot(p, len) && p[len] &&
+		    link_text(stack, w, buf)) {
 			where_pop(w);
-			err = ++links > LINKS_MAX ? -ELOOP : prepend(rest, TREE_PATH_MAX, buf, p + len);
+			err = ++links > LINKS_MAX ? -ELOOP
+						  : prepend(rest, TREE_PATH_MAX, buf, p + len);
 			p = rest;
 			continue;
 		}
@@ -171,7 +173,8 @@ static int resolve(const struct stack *stack, struct where *w, const char *targe
 	return err;
 }
 
-int link_inside(const struct stack *stack, const char *dir, const char *target, char *out, size_t size)
+int link_inside(const struct stack *stack, const char *dir, const char *target, char *out,
+		size_t size)
 {
 	unsigned have = depth(dir), up = 0;
 	struct where *w;

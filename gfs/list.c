@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Directory listings: a snapshot taken at opendir, so that reading it in pieces neither repeats nor skips names.
+ * Directory listings: a snapshot taken at opendir, so that reading it in pieces neither repeats nor
+ * skips names.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,8 @@ int listing_add(struct listing *l, const char *name, unsigned char type, uint64_
 	return union_list_add(&l->list, 0, name, type, ino, false) ? -ENOMEM : 0;
 }
 
-/* Whiteouts are devices, and only a look tells them from others; where the host gives no types, look at everything. */
+/* Whiteouts are devices, and only a look tells them from others; where the host gives no types,
+ * look at everything. */
 static bool is_whiteout(int dir, const struct dirent *e)
 {
 	struct stat st;
@@ -63,13 +65,15 @@ static int add_layer(const struct spot *s, unsigned i, struct listing *l)
 		return -ENOMEM;
 	}
 	while (!err && (e = readdir(d))) {
-		unsigned char type = e->d_type == DT_CHR || e->d_type == DT_BLK ? DT_REG : e->d_type;
+		unsigned char type =
+			e->d_type == DT_CHR || e->d_type == DT_BLK ? DT_REG : e->d_type;
 
 		if (!layer && base_hides(s->at[i].fd, s->root, e->d_name))
 			continue;
 		if (l->list.count >= ENTRIES_MAX)
 			err = -EOVERFLOW;
-		else if (union_list_add(&l->list, layer, e->d_name, type, e->d_ino, layer && is_whiteout(fd, e)))
+		else if (union_list_add(&l->list, layer, e->d_name, type, e->d_ino,
+					layer && is_whiteout(fd, e)))
 			err = -ENOMEM;
 	}
 	closedir(d);
@@ -91,21 +95,24 @@ int listing_make(const struct spot *s, struct listing **out)
 	return 0;
 }
 
-/* Offset 0 and 1 are the dots; a name's is its index + 2, and what is told is the offset of the next. */
+/* Offset 0 and 1 are the dots; a name's is its index + 2, and what is told is the offset of the
+ * next. */
 size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t size, off_t off)
 {
-	static const char *const dots[] = { ".", ".." };
+	static const char *const dots[] = {".", ".."};
 	uint64_t i = off < 0 ? 0 : (uint64_t)off;
 	size_t used = 0;
 
 	for (; i < l->list.count + 2ull; i++) {
 		const struct union_name *n = i < 2 ? NULL : &l->list.names[i - 2];
-		struct stat st = { .st_mode = n ? (mode_t)n->type << 12 : S_IFDIR, .st_ino = n && n->ino ? n->ino : 1 };
+		struct stat st = {.st_mode = n ? (mode_t)n->type << 12 : S_IFDIR,
+				  .st_ino = n && n->ino ? n->ino : 1};
 		size_t need;
 
 		if (n && n->hidden)
 			continue;
-		need = fuse_add_direntry(req, buf + used, size - used, n ? union_list_text(&l->list, n) : dots[i], &st,
+		need = fuse_add_direntry(req, buf + used, size - used,
+					 n ? union_list_text(&l->list, n) : dots[i], &st,
 					 (off_t)(i + 1));
 		if (need > size - used)
 			break;

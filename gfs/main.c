@@ -4,9 +4,10 @@
  *
  *	gfs [-f] [MOUNTPOINT]
  *
- * Goes to the background once the file system answers, so that whoever started it may use it when it returns; -f stays.
- * A service manager that listens (NOTIFY_SOCKET) is told. One gfs for each mount point: a lock in the runtime directory.
- * SIGTERM, SIGINT and SIGHUP unmount and end it; so does "gsh umount".
+ * Goes to the background once the file system answers, so that whoever started it may use it when
+ * it returns; -f stays. A service manager that listens (NOTIFY_SOCKET) is told. One gfs for each
+ * mount point: a lock in the runtime directory. SIGTERM, SIGINT and SIGHUP unmount and end it; so
+ * does "gsh umount".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,7 +80,8 @@ static int prepare(const char *wanted)
 {
 	char why[PATH_MAX + 256];
 
-	if (paths_find(&gfs.paths, why, sizeof(why)) || paths_make_runtime(&gfs.paths, why, sizeof(why)))
+	if (paths_find(&gfs.paths, why, sizeof(why)) ||
+	    paths_make_runtime(&gfs.paths, why, sizeof(why)))
 		return fail(why);
 	if (mount_check_device(why, sizeof(why)))
 		return fail(why);
@@ -96,7 +98,8 @@ static int prepare(const char *wanted)
 
 static int mount_it(void)
 {
-	char *argv[] = { "gfs", "-o", "ro,nosuid,nodev,default_permissions,fsname=gfs,subtype=gfs", NULL };
+	char *argv[] = {"gfs", "-o", "ro,nosuid,nodev,default_permissions,fsname=gfs,subtype=gfs",
+			NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
 
 	gfs.session = fuse_session_new(&args, &gfs_ops, sizeof(gfs_ops), NULL);
@@ -116,7 +119,7 @@ static int mount_it(void)
 static void notify_ready(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET"), text[] = "READY=1";
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd;
 
 	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(addr.sun_path))
@@ -133,7 +136,8 @@ static void notify_ready(void)
 	close(fd);
 }
 
-/* The parent waits for a byte, and ends as the child says; the child goes on in a session of its own. */
+/* The parent waits for a byte, and ends as the child says; the child goes on in a session of its
+ * own. */
 static int go_background(int *ready)
 {
 	int fds[2];

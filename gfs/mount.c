@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * The mount point: making it, clearing what a killed gfs left on it, and knowing our own mount without looking into it.
+ * The mount point: making it, clearing what a killed gfs left on it, and knowing our own mount
+ * without looking into it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,8 @@ static int say(char *why, size_t size, int err, const char *path, const char *wh
 	return err;
 }
 
-/* A parent that we make, or find, must not let others put something else in our place: ours, or root's and sticky. */
+/* A parent that we make, or find, must not let others put something else in our place: ours, or
+ * root's and sticky. */
 static int check_parent(const char *path, char *why, size_t size)
 {
 	struct stat st;
@@ -35,7 +37,8 @@ static int check_parent(const char *path, char *why, size_t size)
 	if (!S_ISDIR(st.st_mode))
 		return say(why, size, -ENOTDIR, path, "it is not a directory");
 	if (st.st_uid != geteuid() && (st.st_uid || (st.st_mode & 022 && !(st.st_mode & S_ISVTX))))
-		return say(why, size, -EPERM, path, "it belongs to somebody else; choose another place by GSH_MOUNT");
+		return say(why, size, -EPERM, path,
+			   "it belongs to somebody else; choose another place by GSH_MOUNT");
 	return 0;
 }
 
@@ -50,18 +53,21 @@ static int check_point(const char *path, char *why, size_t size)
 	if (!S_ISDIR(st.st_mode))
 		return say(why, size, -ENOTDIR, path, "it is not a directory");
 	if (st.st_uid != geteuid())
-		return say(why, size, -EPERM, path, "it belongs to somebody else; choose another place by GSH_MOUNT");
+		return say(why, size, -EPERM, path,
+			   "it belongs to somebody else; choose another place by GSH_MOUNT");
 	return 0;
 }
 
-/* The kernel writes space, tab, newline and backslash as three octal digits (proc_pid_mountinfo(5)). */
+/* The kernel writes space, tab, newline and backslash as three octal digits
+ * (proc_pid_mountinfo(5)). */
 static void unescape(char *text)
 {
 	char *to = text;
 
 	for (; *text; text++) {
 		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				       (text[3] - '0'));
 			text += 3;
 		} else {
 			*to++ = *text;
@@ -99,7 +105,7 @@ bool mount_find(const char *path, dev_t *dev)
 
 static int unmount_lazily(const char *path)
 {
-	char *argv[] = { "fusermount3", "-u", "-z", "-q", (char *)path, NULL };
+	char *argv[] = {"fusermount3", "-u", "-z", "-q", (char *)path, NULL};
 	int status;
 	pid_t pid;
 
@@ -123,7 +129,8 @@ static int clear_stale(const char *path, char *why, size_t size)
 		if (errno != ENOTCONN && errno != ECONNABORTED)
 			return say(why, size, -errno, path, strerror(errno));
 		if (unmount_lazily(path))
-			return say(why, size, -EIO, path, "a dead mount is in the way; try: fusermount3 -u -z on it");
+			return say(why, size, -EIO, path,
+				   "a dead mount is in the way; try: fusermount3 -u -z on it");
 	}
 	return 0;
 }
@@ -163,6 +170,7 @@ int mount_check_device(char *why, size_t size)
 		return 0;
 	}
 	snprintf(why, size, "cannot use FUSE: /dev/fuse: %s; %s", strerror(errno),
-		 errno == EACCES || errno == EPERM ? "as root: chmod 0666 /dev/fuse" : "as root: modprobe fuse");
+		 errno == EACCES || errno == EPERM ? "as root: chmod 0666 /dev/fuse"
+						   : "as root: modprobe fuse");
 	return -errno;
 }

@@ -2,8 +2,9 @@
 /*
  * Nodes: what the kernel's numbers stand for.
  *
- * The number is the node's address, or FUSE_ROOT_ID. A node is born by a lookup and dies when the kernel has forgotten all
- * lookups of it and no child holds it. One lock, held for a few instructions.
+ * The number is the node's address, or FUSE_ROOT_ID. A node is born by a lookup and dies when the
+ * kernel has forgotten all lookups of it and no child holds it. One lock, held for a few
+ * instructions.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct node *buckets[BUCKETS];
-static struct node top = { .kind = NODE_TOP, .count = 1 };
+static struct node top = {.kind = NODE_TOP, .count = 1};
 
 struct node *node_of(fuse_ino_t ino)
 {
@@ -28,41 +29,47 @@ fuse_ino_t node_ino(const struct node *n)
 
 static uint32_t hash_of(const struct node *parent, const char *name, uint64_t ident)
 {
-	uint32_t h = 2166136261u ^ (uint32_t)((uintptr_t)parent >> 4) ^ (uint32_t)(ident * 0x9e3779b1u);
+	uint32_t h =
+		2166136261u ^ (uint32_t)((uintptr_t)parent >> 4) ^ (uint32_t)(ident * 0x9e3779b1u);
 
 	while (*name)
 		h = (h ^ (unsigned char)*name++) * 16777619u;
 	return h;
 }
 
-static struct node *find(uint32_t hash, const struct node *parent, enum node_kind kind, const struct box *box,
-			 const char *name, uint64_t ident)
+static struct node *find(uint32_t hash, const struct node *parent, enum node_kind kind,
+			 const struct box *box, const char *name, uint64_t ident)
 {
 	struct node *n = buckets[hash % BUCKETS];
 
-	while (n && (n->hash != hash || n->parent != parent || n->kind != kind || n->box != box || n->ident != ident ||
-		     strcmp(n->name, name)))
+	while (n && (n->hash != hash || n->parent != parent || n->kind != kind || n->box != box ||
+		     n->ident != ident || strcmp(n->name, name)))
 		n = n->next;
 	return n;
 }
 
-static struct node *make(uint32_t hash, struct node *parent, enum node_kind kind, struct box *box, const char *name,
-			 uint64_t ident)
+static struct node *make(uint32_t hash, struct node *parent, enum node_kind kind, struct box *box,
+			 const char *name, uint64_t ident)
 {
 	size_t len = strlen(name);
 	struct node *n = malloc(sizeof(*n) + len + 1);
 
 	if (!n)
 		return NULL;
-	*n = (struct node){ .kind = kind, .box = box ? box_get(box) : NULL, .parent = parent, .ident = ident,
-			    .hash = hash, .next = buckets[hash % BUCKETS] };
+	*n = (struct node){.kind = kind,
+			   .box = box ? box_get(box) : NULL,
+			   .parent = parent,
+			   .ident = ident,
+			   .hash = hash,
+			   .next = buckets[hash % BUCKETS]};
 	memcpy(n->name, name, len + 1);
 	buckets[hash % BUCKETS] = n;
 	parent->count++;
 	return n;
 }
 
-struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name, uint64_t ident)
+struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
+		       uint64_t ident)
 {
 	uint32_t hash = hash_of(parent, name, ident);
 	struct node *n;

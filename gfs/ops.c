@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * FUSE's questions, handed on by the kind of node they are about. A kind that lacks an answer gets the default here.
+ * FUSE's questions, handed on by the kind of node they are about. A kind that lacks an answer gets
+ * the default here.
  *
- * Attributes and entries have no timeout: the kernel asks each time, and what the sandbox did is seen at once. Data of
- * files in root/ may stay in the kernel's page cache, which drops it when size or times change (AUTO_INVAL_DATA).
+ * Attributes and entries have no timeout: the kernel asks each time, and what the sandbox did is
+ * seen at once. Data of files in root/ may stay in the kernel's page cache, which drops it when
+ * size or times change (AUTO_INVAL_DATA).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +16,8 @@
 #include "gfs/gfs.h"
 
 static const struct kind *const kinds[] = {
-	[NODE_TOP] = &kind_top, [NODE_README] = &kind_readme, [NODE_BOX] = &kind_box,
-	[NODE_INFO] = &kind_info, [NODE_TREE] = &kind_tree, [NODE_PROC] = &kind_proc,
+	[NODE_TOP] = &kind_top,	  [NODE_README] = &kind_readme, [NODE_BOX] = &kind_box,
+	[NODE_INFO] = &kind_info, [NODE_TREE] = &kind_tree,	[NODE_PROC] = &kind_proc,
 };
 
 static const struct kind *kind_of(const struct node *n)
@@ -60,13 +62,14 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 static void op_lookup(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct node *n = node_of(ino);
-	struct fuse_entry_param e = { 0 };
+	struct fuse_entry_param e = {0};
 	int err = kind_of(n)->lookup ? kind_of(n)->lookup(n, name, &e) : -ENOTDIR;
 
 	if (err)
 		fuse_reply_err(req, -err);
 	else if (fuse_reply_entry(req, &e))
-		node_drop(node_of(e.ino), 1); /* the question was interrupted: the kernel has not got the number */
+		node_drop(node_of(e.ino),
+			  1); /* the question was interrupted: the kernel has not got the number */
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
@@ -124,7 +127,8 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		listing_free(l);
 }
 
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		       struct fuse_file_info *fi)
 {
 	char *buf = malloc(size);
 
@@ -155,7 +159,7 @@ int open_text(struct fuse_file_info *fi, char *text, size_t size)
 		free(text);
 		return -ENOMEM;
 	}
-	*f = (struct open_file){ .fd = -1, .text = text, .size = size };
+	*f = (struct open_file){.fd = -1, .text = text, .size = size};
 	fi->fh = (uint64_t)(uintptr_t)f;
 	fi->direct_io = 1; /* its size is not what stat said */
 	return 0;
@@ -184,7 +188,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		file_close((struct open_file *)(uintptr_t)fi->fh);
 }
 
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
 {
 	const struct open_file *f = (const struct open_file *)(uintptr_t)fi->fh;
 	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
@@ -213,7 +218,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	struct statvfs st = { .f_namemax = 255, .f_bsize = 4096, .f_frsize = 4096 };
+	struct statvfs st = {.f_namemax = 255, .f_bsize = 4096, .f_frsize = 4096};
 	struct node *n = node_of(ino);
 	struct stack *s = n->box ? box_stack(n->box) : NULL;
 
@@ -244,7 +249,10 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	if (!buf)
 		fuse_reply_err(req, ENOMEM);
 	else
-		reply_xattr(req, kind_of(n)->getxattr ? kind_of(n)->getxattr(n, name, buf, size) : -ENODATA, buf, size);
+		reply_xattr(req,
+			    kind_of(n)->getxattr ? kind_of(n)->getxattr(n, name, buf, size)
+						 : -ENODATA,
+			    buf, size);
 	free(buf);
 }
 
@@ -256,7 +264,8 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	if (!buf)
 		fuse_reply_err(req, ENOMEM);
 	else
-		reply_xattr(req, kind_of(n)->listxattr ? kind_of(n)->listxattr(n, buf, size) : 0, buf, size);
+		reply_xattr(req, kind_of(n)->listxattr ? kind_of(n)->listxattr(n, buf, size) : 0,
+			    buf, size);
 	free(buf);
 }
 

@@ -2,10 +2,11 @@
 /*
  * proc/: what the sandbox's libOS says of its processes, asked of its monitor (org.gsh.Box).
  *
- * Connections are kept for the next question, a few for each sandbox. The answers come from inside: types and sizes are
- * bounded, names must be names, links must not lead out. A sandbox that does not answer within RPC_TIMEOUT is left alone
- * for as long again: whoever asks meanwhile is told EIO at once, so that no more threads wait for it than are in the
- * door already. A sandbox that does not run has an empty proc/.
+ * Connections are kept for the next question, a few for each sandbox. The answers come from inside:
+ * types and sizes are bounded, names must be names, links must not lead out. A sandbox that does
+ * not answer within RPC_TIMEOUT is left alone for as long again: whoever asks meanwhile is told EIO
+ * at once, so that no more threads wait for it than are in the door already. A sandbox that does
+ * not run has an empty proc/.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,18 +20,19 @@
 #include "gfs/gfs.h"
 #include "gshd/client/client.h"
 
-#define INSIDE_MAX 4		/* questions to one sandbox at a time */
-#define WAITING_MAX 8		/* that wait for their turn; more are refused, or they would take up every thread */
+#define INSIDE_MAX 4 /* questions to one sandbox at a time */
+/* Those that wait for their turn; more are refused, or they would take up every thread. */
+#define WAITING_MAX 8
 #define FILE_SIZE_MAX (4u << 20)
 #define ENTRIES_MAX 65536
 
 struct proc_door {
-	pthread_mutex_t lock;	/* guards the rest */
+	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t left;
 	unsigned inside, waiting;
 	struct client *idle[INSIDE_MAX];
 	unsigned nidle;
-	time_t hung_until;	/* CLOCK_MONOTONIC seconds */
+	time_t hung_until; /* CLOCK_MONOTONIC seconds */
 };
 
 struct proc_door *proc_door_create(void)
@@ -107,7 +109,7 @@ static void door_leave(struct proc_door *d, struct client *c, bool hung)
 
 static int connect_box(const struct box *b, struct client **c)
 {
-	const struct timeval limit = { .tv_sec = RPC_TIMEOUT };
+	const struct timeval limit = {.tv_sec = RPC_TIMEOUT};
 	char path[PATH_MAX + 80];
 	int err;
 
@@ -120,7 +122,8 @@ static int connect_box(const struct box *b, struct client **c)
 	return 0;
 }
 
-static int call_on(struct client *c, const char *method, const char *path, uint64_t offset, struct client_reply *r)
+static int call_on(struct client *c, const char *method, const char *path, uint64_t offset,
+		   struct client_reply *r)
 {
 	struct json_object *p = json_object_new_object();
 
@@ -143,8 +146,10 @@ static int error_of(const struct client_reply *r)
 	return e > 0 && e < 4096 ? -(int)e : -EIO;
 }
 
-/* One question. On success the reply is the caller's. -ENOENT: the sandbox does not run, or has no such thing. */
-static int ask(struct box *b, const char *method, const char *path, uint64_t offset, struct client_reply *r)
+/* One question. On success the reply is the caller's. -ENOENT: the sandbox does not run, or has no
+ * such thing. */
+static int ask(struct box *b, const char *method, const char *path, uint64_t offset,
+	       struct client_reply *r)
 {
 	struct client *c;
 	int err = door_enter(b->door, &c);
@@ -267,7 +272,8 @@ static bool has_dotdot(const char *p)
 	return false;
 }
 
-/* "/usr/bin/x" seen from proc/12/exe is ../../root/usr/bin/x. What is no path ("pipe:[7]") is shown as it is. */
+/* "/usr/bin/x" seen from proc/12/exe is ../../root/usr/bin/x. What is no path ("pipe:[7]") is shown
+ * as it is. */
 static int proc_readlink(struct node *n, char *buf, size_t size)
 {
 	char path[TREE_PATH_MAX];
@@ -281,7 +287,8 @@ static int proc_readlink(struct node *n, char *buf, size_t size)
 		err = ask(n->box, "org.gsh.Box.ProcLink", path, 0, &r);
 	if (err)
 		return err;
-	if (json_object_object_get_ex(r.params, "target", &v) && json_object_is_type(v, json_type_string))
+	if (json_object_object_get_ex(r.params, "target", &v) &&
+	    json_object_is_type(v, json_type_string))
 		target = json_object_get_string(v);
 	if (!*target || has_dotdot(target))
 		err = -EIO;
@@ -306,15 +313,18 @@ static bool name_ok(const char *name, size_t len)
 	return len && len <= NAME_MAX && !memchr(name, '/', len) && !memchr(name, '\0', len);
 }
 
-static int add_entries(struct listing *l, const struct box *b, struct json_object *entries, size_t *count)
+static int add_entries(struct listing *l, const struct box *b, struct json_object *entries,
+		       size_t *count)
 {
-	*count = json_object_is_type(entries, json_type_array) ? json_object_array_length(entries) : 0;
+	*count = json_object_is_type(entries, json_type_array) ? json_object_array_length(entries)
+							       : 0;
 	for (size_t i = 0; i < *count; i++) {
 		struct json_object *e = json_object_array_get_idx(entries, i), *v;
 		const char *name;
 		int err;
 
-		if (!json_object_object_get_ex(e, "name", &v) || !json_object_is_type(v, json_type_string))
+		if (!json_object_object_get_ex(e, "name", &v) ||
+		    !json_object_is_type(v, json_type_string))
 			continue;
 		name = json_object_get_string(v);
 		if (!name_ok(name, (size_t)json_object_get_string_len(v)))
@@ -415,7 +425,8 @@ static int append(struct client_reply *r, char **text, size_t *size, size_t *got
 	char *more;
 
 	*got = 0;
-	if (!json_object_object_get_ex(r->params, "data_b64", &v) || !json_object_is_type(v, json_type_string))
+	if (!json_object_object_get_ex(r->params, "data_b64", &v) ||
+	    !json_object_is_type(v, json_type_string))
 		return 0;
 	data = json_object_get_string(v);
 	len = (size_t)json_object_get_string_len(v);

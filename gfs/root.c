@@ -2,8 +2,9 @@
 /*
  * root/: the merged tree of a sandbox.
  *
- * Every question finds its object anew, from the root of the layers: what the sandbox did a moment ago is seen, and
- * nothing that it does can make an old handle mean something else. Open files are descriptors and need no looking up.
+ * Every question finds its object anew, from the root of the layers: what the sandbox did a moment
+ * ago is seen, and nothing that it does can make an old handle mean something else. Open files are
+ * descriptors and need no looking up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ static int find(struct node *n, struct stack **stack, struct spot *s)
 static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
 {
 	cleanup_stack struct stack *stack = NULL;
-	cleanup_spot struct spot dir, found = { .n = 0 };
+	cleanup_spot struct spot dir, found = {.n = 0};
 	struct node *child;
 	int err = find(n, &stack, &dir);
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* What gfs itself puts into the tree: the top with README, and for each sandbox a folder with info.json. */
+/* What gfs itself puts into the tree: the top with README, and for each sandbox a folder with
+ * info.json. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "gfs/gfs.h"
 
-static const char readme[] =
-	"The sandboxes of gsh, read-only. In each: root/ is its merged tree, live; proc/ its processes; info.json what it is.\n"
-	"Absolute symbolic links are shown relative to root/ (the stored target: extended attribute gsh.link); everything\n"
-	"belongs to you here, devices are empty files. \"gsh umount\" takes this view away; it disturbs no sandbox.\n";
+static const char readme[] = "The sandboxes of gsh, read-only. In each: root/ is its merged tree, "
+			     "live; proc/ its processes; info.json what it is.\n"
+			     "Absolute symbolic links are shown relative to root/ (the stored "
+			     "target: extended attribute gsh.link); everything\n"
+			     "belongs to you here, devices are empty files. \"gsh umount\" takes "
+			     "this view away; it disturbs no sandbox.\n";
 
 /* Inode numbers of our own, apart from those of the host: README, then three for each sandbox. */
 #define INO_OWN (1ull << 62)
@@ -20,8 +23,8 @@ static uint64_t ino_of(const struct box *b, enum node_kind kind)
 	return INO_OWN | b->id << 8 | (uint64_t)kind;
 }
 
-/* These names are no fresher than what boxes.c remembers, so the kernel may remember them too: it saves two questions for
- * every path. Attributes of root/ are live. */
+/* These names are no fresher than what boxes.c remembers, so the kernel may remember them too: it
+ * saves two questions for every path. Attributes of root/ are live. */
 static int fill_entry(struct fuse_entry_param *e, struct node *child)
 {
 	if (!child)
@@ -99,9 +102,9 @@ static const struct {
 	enum node_kind kind;
 	unsigned char type;
 } parts[] = {
-	{ "root", NODE_TREE, DT_DIR },
-	{ "proc", NODE_PROC, DT_DIR },
-	{ "info.json", NODE_INFO, DT_REG },
+	{"root", NODE_TREE, DT_DIR},
+	{"proc", NODE_PROC, DT_DIR},
+	{"info.json", NODE_INFO, DT_REG},
 };
 
 /* Is it still there? A kernel that holds a folder of a removed sandbox learns so here. */
@@ -181,7 +184,7 @@ static int box_list(struct node *n, struct listing **out)
 
 static int info_getattr(struct node *n, struct stat *st)
 {
-	struct fuse_entry_param e = { 0 };
+	struct fuse_entry_param e = {0};
 	int err = part_attr(n, "info.json", &e);
 
 	*st = e.attr;
@@ -198,7 +201,7 @@ static int info_open(struct node *n, struct fuse_file_info *fi)
 	return open_text(fi, text, len);
 }
 
-const struct kind kind_top = { .lookup = top_lookup, .getattr = top_getattr, .list = top_list };
-const struct kind kind_readme = { .getattr = readme_getattr, .open = readme_open };
-const struct kind kind_box = { .lookup = box_lookup, .getattr = box_getattr, .list = box_list };
-const struct kind kind_info = { .getattr = info_getattr, .open = info_open };
+const struct kind kind_top = {.lookup = top_lookup, .getattr = top_getattr, .list = top_list};
+const struct kind kind_readme = {.getattr = readme_getattr, .open = readme_open};
+const struct kind kind_box = {.lookup = box_lookup, .getattr = box_getattr, .list = box_list};
+const struct kind kind_info = {.getattr = info_getattr, .open = info_open};

@@ -2,9 +2,10 @@
 /*
  * A name in a stack of layers, by the rules of libos/union.
  *
- * Layers are hostile. Every step is one component from an open directory, with openat2(2) told to stay beneath it and to
- * follow no link of any kind, and what was opened is what is used from then on: a rename or a swapped link between two
- * steps changes what is seen, never where it is. Layers do not span file systems; the base does, as the host's tree.
+ * Layers are hostile. Every step is one component from an open directory, with openat2(2) told to
+ * stay beneath it and to follow no link of any kind, and what was opened is what is used from then
+ * on: a rename or a swapped link between two steps changes what is seen, never where it is. Layers
+ * do not span file systems; the base does, as the host's tree.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +19,16 @@
 #include "gfs/gfs.h"
 #include "libos/union/union.h"
 
-/* What a base has at its root that is the host's own business: the sandbox has these from its libOS. */
-static const char *const own_trees[] = { "proc", "dev", "sys", "run" };
+/* What a base has at its root that is the host's own business: the sandbox has these from its
+ * libOS. */
+static const char *const own_trees[] = {"proc", "dev", "sys", "run"};
 
 static int open_beneath(int dir, const char *name, bool layer)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | (layer ? RESOLVE_NO_XDEV : 0),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+			   (layer ? RESOLVE_NO_XDEV : 0),
 	};
 	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
 
@@ -40,12 +43,17 @@ static int stat_now(int fd, struct stat *st)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &x))
 		return -errno;
 	*st = (struct stat){
-		.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor), .st_ino = x.stx_ino, .st_mode = x.stx_mode,
-		.st_nlink = x.stx_nlink, .st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
-		.st_size = (off_t)x.stx_size, .st_blksize = x.stx_blksize, .st_blocks = (blkcnt_t)x.stx_blocks,
-		.st_atim = { x.stx_atime.tv_sec, x.stx_atime.tv_nsec },
-		.st_mtim = { x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec },
-		.st_ctim = { x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec },
+		.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+		.st_ino = x.stx_ino,
+		.st_mode = x.stx_mode,
+		.st_nlink = x.stx_nlink,
+		.st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
+		.st_size = (off_t)x.stx_size,
+		.st_blksize = x.stx_blksize,
+		.st_blocks = (blkcnt_t)x.stx_blocks,
+		.st_atim = {x.stx_atime.tv_sec, x.stx_atime.tv_nsec},
+		.st_mtim = {x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec},
+		.st_ctim = {x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec},
 	};
 	return 0;
 }
@@ -59,8 +67,8 @@ bool base_hides(int dir, bool root, const char *name)
 			if (!strcmp(name, own_trees[i]))
 				return true;
 	for (unsigned i = 0; i < gfs.nhidden; i++)
-		if (!strcmp(name, gfs.hidden[i].name) && !stat_now(dir, &st) && st.st_dev == gfs.hidden[i].dev &&
-		    st.st_ino == gfs.hidden[i].ino)
+		if (!strcmp(name, gfs.hidden[i].name) && !stat_now(dir, &st) &&
+		    st.st_dev == gfs.hidden[i].dev && st.st_ino == gfs.hidden[i].ino)
 			return true;
 	return false;
 }
@@ -81,8 +89,9 @@ static bool says_yes(int fd, const char *name)
 	return attribute(fd, name, v, sizeof(v)) == 1 && v[0] == 'y';
 }
 
-/* What one layer has under a name. fd is -1 and entry->mode 0 if nothing, or nothing that is shown. */
-static int look(const struct spot *s, unsigned i, const char *name, struct union_entry *e, struct stat *st, int *out)
+/* What one layer has under a name. fd is -1 and entry->mode 0 if nothing that is shown. */
+static int look(const struct spot *s, unsigned i, const char *name, struct union_entry *e,
+		struct stat *st, int *out)
 {
 	bool layer = s->at[i].layer > 0;
 	int fd, err;
@@ -222,7 +231,8 @@ static int walk(const struct spot *from, const char *path, struct spot *out)
 		if (!err) {
 			memcpy(name, path, len);
 			name[len] = '\0';
-			err = ours && !S_ISDIR(at.st.st_mode) ? -ENOTDIR : spot_step(&at, name, out);
+			err = ours && !S_ISDIR(at.st.st_mode) ? -ENOTDIR
+							      : spot_step(&at, name, out);
 		}
 		if (ours)
 			spot_put(&at);
@@ -309,7 +319,8 @@ void spot_attr(const struct spot *s, const struct box *b, struct stat *st)
 		st->st_mode = S_IFREG | (st->st_mode & 07777);
 		st->st_size = st->st_blocks = 0;
 	}
-	/* Several directories make up one: a count of links would be a lie, and 1 says so to find(1). */
+	/* Several directories make up one: a count of links would be a lie, and 1 says so to
+	 * find(1). */
 	if (S_ISDIR(st->st_mode))
 		st->st_nlink = 1;
 	st->st_rdev = 0;

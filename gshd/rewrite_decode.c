@@ -2,12 +2,13 @@
 /*
  * Which bytes of the text are system call instructions, and which are dead padding.
  *
- * The pair 0f 05 occurs inside other instructions and in data, so searching for it finds candidates and no more. One
- * counts if decoding from the start of its function arrives there. Only functions that hold a candidate, and what lies
- * within a short jump of a site, are decoded: that is a small part of the text.
+ * The pair 0f 05 occurs inside other instructions and in data, so searching for it finds candidates
+ * and no more. One counts if decoding from the start of its function arrives there. Only functions
+ * that hold a candidate, and what lies within a short jump of a site, are decoded: that is a small
+ * part of the text.
  *
- * Padding is a run of NOP or INT3 directly behind an instruction that never falls through. Where two decodings
- * contradict each other, or a branch goes, nothing is touched.
+ * Padding is a run of NOP or INT3 directly behind an instruction that never falls through. Where
+ * two decodings contradict each other, or a branch goes, nothing is touched.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ struct decoder {
 
 static bool never_falls_through(const ZydisDecodedInstruction *in)
 {
-	return in->meta.category == ZYDIS_CATEGORY_RET || in->meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+	return in->meta.category == ZYDIS_CATEGORY_RET ||
+	       in->meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
 	       in->mnemonic == ZYDIS_MNEMONIC_UD2 || in->mnemonic == ZYDIS_MNEMONIC_HLT;
 }
 
@@ -65,8 +67,9 @@ static bool merged(u8 marks, bool dead)
 }
 
 /*
- * Decode from one instruction onwards, up to `stop`, where the next function starts. Between `end`, where this one ends,
- * and there lies padding, but possibly also a function that no table knows: static ones of musl, assembly.
+ * Decode from one instruction onwards, up to `stop`, where the next function starts. Between `end`,
+ * where this one ends, and there lies padding, but possibly also a function that no table knows:
+ * static ones of musl, assembly.
  */
 static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 end, u64 stop)
 {
@@ -79,7 +82,8 @@ static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 
 	while (at < stop && !merged(seg->marks[at], dead)) {
 		ZydisDecodedInstruction in;
 
-		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&d->zydis, NULL, seg->bytes + at, stop - at, &in)))
+		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&d->zydis, NULL, seg->bytes + at,
+							      stop - at, &in)))
 			return;
 		dead = dead && is_padding(&in);
 		mark(seg, at, in.length, dead ? MARK_PAD : MARK_LIVE);
@@ -92,7 +96,7 @@ static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 
 	}
 }
 
-/* Where the function after the i-th starts; an alias or a second entry inside it does not end it. */
+/* Where the function after the i-th starts; an alias or an entry inside it does not end it. */
 static u64 stop_of(const struct image *img, size_t i)
 {
 	u64 next = i + 1 < img->nfunctions ? img->functions[i + 1].start : ~0ull;
@@ -109,7 +113,8 @@ static void decode_function(struct decoder *d, size_t i)
 		decode_chain(d, seg, f->start, f->end, stop_of(d->img, i));
 }
 
-/* Decode what may hold vaddr: the function that covers it, else from the last known place before it. */
+/* Decode what may hold vaddr: the function that covers it, else from the last known place before
+ * it. */
 static void decode_candidate(struct decoder *d, u64 vaddr)
 {
 	const struct image *img = d->img;
@@ -144,7 +149,8 @@ static bool is_site(const struct segment *seg, u64 at)
 }
 
 /* Call fn for each 0f 05 in the text. */
-static void each_candidate(struct decoder *d, void (*fn)(struct decoder *d, struct segment *seg, u64 at))
+static void each_candidate(struct decoder *d,
+			   void (*fn)(struct decoder *d, struct segment *seg, u64 at))
 {
 	for (unsigned i = 0; i < d->img->nsegs; i++) {
 		struct segment *seg = &d->img->segs[i];
@@ -177,7 +183,8 @@ static void decode_near(struct decoder *d, struct segment *seg, u64 at)
 static void add_one(struct decoder *d, struct segment *seg, u64 at)
 {
 	if (is_site(seg, at))
-		d->img->sites[d->img->nsites++] = (struct site){ .vaddr = seg->vaddr + at, .seg = seg };
+		d->img->sites[d->img->nsites++] =
+			(struct site){.vaddr = seg->vaddr + at, .seg = seg};
 }
 
 static int compare(const void *a, const void *b)
@@ -189,13 +196,14 @@ static int compare(const void *a, const void *b)
 
 int image_find_sites(struct image *img)
 {
-	struct decoder d = { .img = img };
+	struct decoder d = {.img = img};
 	int err;
 
 	each_candidate(&d, count_one);
 	if (!img->candidates)
 		return 0;
-	if (ZYAN_FAILED(ZydisDecoderInit(&d.zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+	if (ZYAN_FAILED(
+		    ZydisDecoderInit(&d.zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return -EINVAL;
 	img->sites = calloc(img->candidates, sizeof(*img->sites));
 	if (!img->sites)

@@ -2,9 +2,10 @@
 /*
  * An executable as the rewriter sees it: program headers and the bytes of executable segments.
  *
- * The file is hostile and may even change while it is read: whatever is looked at twice is copied first, and every number
- * of it is checked before it is used. What Linux would not load, or what would be dubious to patch (text that is
- * writable, or relocated at run time), is refused with -ENOEXEC and traps.
+ * The file is hostile and may even change while it is read: whatever is looked at twice is copied
+ * first, and every number of it is checked before it is used. What Linux would not load, or what
+ * would be dubious to patch (text that is writable, or relocated at run time), is refused with
+ * -ENOEXEC and traps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,8 +49,8 @@ static int read_head(struct image *img)
 		return err;
 	if (memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_machine != EM_X86_64 ||
-	    (h->e_type != ET_EXEC && h->e_type != ET_DYN) || h->e_phentsize != sizeof(Elf64_Phdr) || !h->e_phnum ||
-	    h->e_phnum > PHDRS_MAX)
+	    (h->e_type != ET_EXEC && h->e_type != ET_DYN) || h->e_phentsize != sizeof(Elf64_Phdr) ||
+	    !h->e_phnum || h->e_phnum > PHDRS_MAX)
 		return -ENOEXEC;
 	size = h->e_phnum * sizeof(Elf64_Phdr);
 	img->phdrs = malloc(size);
@@ -66,8 +67,9 @@ static int check_loads(struct image *img)
 
 		if (p->p_type != PT_LOAD || !p->p_memsz)
 			continue;
-		if (p->p_filesz > p->p_memsz || p->p_vaddr >= VADDR_MAX || p->p_memsz >= VADDR_MAX - p->p_vaddr ||
-		    p->p_offset > img->file_size || p->p_filesz > img->file_size - p->p_offset ||
+		if (p->p_filesz > p->p_memsz || p->p_vaddr >= VADDR_MAX ||
+		    p->p_memsz >= VADDR_MAX - p->p_vaddr || p->p_offset > img->file_size ||
+		    p->p_filesz > img->file_size - p->p_offset ||
 		    (p->p_vaddr ^ p->p_offset) & (PAGE_SIZE - 1))
 			return -ENOEXEC;
 		img->lo = MIN(img->lo, PAGE_DOWN(p->p_vaddr));
@@ -75,10 +77,11 @@ static int check_loads(struct image *img)
 		if (!(p->p_flags & PF_X) || !p->p_filesz)
 			continue;
 		text += p->p_filesz;
-		if (p->p_flags & PF_W || text > REWRITE_TEXT_MAX || img->nsegs == REWRITE_SEGMENTS_MAX)
+		if (p->p_flags & PF_W || text > REWRITE_TEXT_MAX ||
+		    img->nsegs == REWRITE_SEGMENTS_MAX)
 			return -ENOEXEC;
-		img->segs[img->nsegs++] =
-			(struct segment){ .offset = p->p_offset, .vaddr = p->p_vaddr, .size = p->p_filesz };
+		img->segs[img->nsegs++] = (struct segment){
+			.offset = p->p_offset, .vaddr = p->p_vaddr, .size = p->p_filesz};
 	}
 	return img->nsegs && img->hi - img->lo < 1ull << 31 ? 0 : -ENOEXEC;
 }
@@ -98,7 +101,8 @@ static int check_dynamic(struct image *img)
 		if (!d)
 			return -ENOEXEC;
 		for (u64 j = 0; j < size / sizeof(*d) && d[j].d_tag != DT_NULL; j++)
-			bad |= d[j].d_tag == DT_TEXTREL || (d[j].d_tag == DT_FLAGS && d[j].d_un.d_val & DF_TEXTREL);
+			bad |= d[j].d_tag == DT_TEXTREL ||
+			       (d[j].d_tag == DT_FLAGS && d[j].d_un.d_val & DF_TEXTREL);
 		free(d);
 		if (bad)
 			return -ENOEXEC;
@@ -150,7 +154,8 @@ struct segment *image_segment(struct image *img, u64 vaddr, u64 size)
 	for (unsigned i = 0; i < img->nsegs; i++) {
 		struct segment *s = &img->segs[i];
 
-		if (vaddr >= s->vaddr && vaddr - s->vaddr < s->size && size <= s->size - (vaddr - s->vaddr))
+		if (vaddr >= s->vaddr && vaddr - s->vaddr < s->size &&
+		    size <= s->size - (vaddr - s->vaddr))
 			return s;
 	}
 	return NULL;

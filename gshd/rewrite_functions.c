@@ -2,8 +2,9 @@
 /*
  * Where functions start: the places from which decoding may begin.
  *
- * Unwind tables say it best, for they give an end too. Symbols follow, for images that have no unwind tables (musl, Go).
- * The starts of executable sections and the entry point come last: from them a decoder must find its own way.
+ * Unwind tables say it best, for they give an end too. Symbols follow, for images that have no
+ * unwind tables (musl, Go). The starts of executable sections and the entry point come last: from
+ * them a decoder must find its own way.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ int function_add(struct image *img, u64 start, u64 end)
 		img->functions = more;
 		img->functions_room = room;
 	}
-	img->functions[img->nfunctions++] = (struct function){ start, end };
+	img->functions[img->nfunctions++] = (struct function){start, end};
 	seg->marks[start - seg->vaddr] |= MARK_TARGET;
 	return 0;
 }
@@ -56,8 +57,9 @@ static int add_symbols(struct image *img, const Elf64_Shdr *sh, const u8 *file_p
 static u8 *read_file(struct image *img, u64 offset, u64 size)
 {
 	/* A view of the whole file as one segment, so that one function reads. */
-	Elf64_Phdr all = { .p_type = PT_LOAD, .p_filesz = img->file_size };
-	struct image view = { .fd = img->fd, .file_size = img->file_size, .phdrs = &all, .head.e_phnum = 1 };
+	Elf64_Phdr all = {.p_type = PT_LOAD, .p_filesz = img->file_size};
+	struct image view = {
+		.fd = img->fd, .file_size = img->file_size, .phdrs = &all, .head.e_phnum = 1};
 	u64 got = size;
 	u8 *copy = image_copy(&view, offset, &got);
 
@@ -77,7 +79,8 @@ static int add_section(struct image *img, const Elf64_Shdr *sh)
 		return function_add(img, sh->sh_addr, 0);
 	if (sh->sh_type != SHT_SYMTAB && sh->sh_type != SHT_DYNSYM)
 		return 0;
-	if (sh->sh_entsize != sizeof(Elf64_Sym) || !sh->sh_size || sh->sh_size > SYMBOLS_MAX * sizeof(Elf64_Sym))
+	if (sh->sh_entsize != sizeof(Elf64_Sym) || !sh->sh_size ||
+	    sh->sh_size > SYMBOLS_MAX * sizeof(Elf64_Sym))
 		return 0;
 	part = read_file(img, sh->sh_offset, sh->sh_size);
 	if (!part)
@@ -93,7 +96,8 @@ static int add_sections(struct image *img)
 	Elf64_Shdr *sh;
 	int err = 0;
 
-	if (!h->e_shoff || h->e_shentsize != sizeof(*sh) || !h->e_shnum || h->e_shnum > SECTIONS_MAX)
+	if (!h->e_shoff || h->e_shentsize != sizeof(*sh) || !h->e_shnum ||
+	    h->e_shnum > SECTIONS_MAX)
 		return 0;
 	sh = (Elf64_Shdr *)read_file(img, h->e_shoff, h->e_shnum * sizeof(*sh));
 	if (!sh)

@@ -2,10 +2,11 @@
 /*
  * An encoding for each site.
  *
- * Islands are few. They go first to the sites that no punned jump can serve, then to those whose punned jump would land
- * far away, on a page that no other site uses, then to all others; lowest address first. What is left takes the punned
- * jump, highest address first, because its displacement is made of the bytes behind it, which must be final by then. A
- * site that gets nothing stays a system call instruction, and traps.
+ * Islands are few. They go first to the sites that no punned jump can serve, then to those whose
+ * punned jump would land far away, on a page that no other site uses, then to all others; lowest
+ * address first. What is left takes the punned jump, highest address first, because its
+ * displacement is made of the bytes behind it, which must be final by then. A site that gets
+ * nothing stays a system call instruction, and traps.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,12 +26,14 @@ static u8 *byte_at(const struct site *s, u64 vaddr)
 
 static bool inside(const struct segment *seg, u64 vaddr, u64 size)
 {
-	return vaddr >= seg->vaddr && vaddr - seg->vaddr <= seg->size && size <= seg->size - (vaddr - seg->vaddr);
+	return vaddr >= seg->vaddr && vaddr - seg->vaddr <= seg->size &&
+	       size <= seg->size - (vaddr - seg->vaddr);
 }
 
 /* ---- punned jumps ---- */
 
-/* Where the window of a punned jump at s begins; false if the bytes behind it are not to be relied on. */
+/* Where the window of a punned jump at s begins; false if the bytes behind it are not to be relied
+ * on. */
 static bool window_of(const struct site *s, u64 *from)
 {
 	s32 rel = 0;
@@ -67,7 +70,8 @@ static void punned_take(struct image *img, struct site *s)
 {
 	u64 from;
 
-	if (punned_reach(img, s, &from) == REACH_NONE || !tramp_take_window(img, from, &s->trampoline))
+	if (punned_reach(img, s, &from) == REACH_NONE ||
+	    !tramp_take_window(img, from, &s->trampoline))
 		return;
 	s->kind = IMAGE_SITE_PUNNED;
 	*byte_at(s, s->vaddr) = 0xe9;
@@ -83,7 +87,8 @@ static bool island_free(const struct site *s, u64 p)
 	if (!inside(s->seg, p, ISLAND_SIZE))
 		return false;
 	for (int i = 0; i < ISLAND_SIZE; i++)
-		if ((*mark_at(s, p + i) & (MARK_PAD | MARK_LIVE | MARK_TARGET | MARK_FINAL)) != MARK_PAD)
+		if ((*mark_at(s, p + i) & (MARK_PAD | MARK_LIVE | MARK_TARGET | MARK_FINAL)) !=
+		    MARK_PAD)
 			return false;
 	return true;
 }

@@ -2,12 +2,12 @@
 /*
  * Trampolines: what they are and where they lie.
  *
- * A trampoline stands outside the image's own span, at a fixed distance from it. Those that punned jumps land on take
- * the place that their site dictates, within 256 bytes; all others lie together right below the image, where neither
- * its heap nor its zero pages follow.
+ * A trampoline stands outside the image's own span, at a fixed distance from it. Those that punned
+ * jumps land on take the place that their site dictates, within 256 bytes; all others lie together
+ * right below the image, where neither its heap nor its zero pages follow.
  *
- * The code is known to pal/trap.c byte by byte: it begins at a multiple of 32, so that a signal handler can tell an
- * interrupted trampoline by the bytes at the start of the slot.
+ * The code is known to pal/trap.c byte by byte: it begins at a multiple of 32, so that a signal
+ * handler can tell an interrupted trampoline by the bytes at the start of the slot.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,14 +15,17 @@
 #include "gshd/rewrite.h"
 #include "pal/tcb.h"
 
-
 void tramp_write(struct image *img, const struct site *s)
 {
 	static const u8 code[TRAMPOLINE_SIZE] = {
-		0x65, 0x48, 0x89, 0x24, 0x25, TCB_GUEST_RSP, 0, 0, 0,	/* mov %rsp, %gs:TCB_GUEST_RSP */
-		0x48, 0x8d, 0x0d, 0, 0, 0, 0,				/* lea s+2(%rip), %rcx */
-		0x65, 0x48, 0x8b, 0x24, 0x25, TCB_STACK_TOP, 0, 0, 0,	/* mov %gs:TCB_STACK_TOP, %rsp */
-		0x65, 0xff, 0x24, 0x25, TCB_ENTRY, 0, 0, 0,		/* jmp *%gs:TCB_ENTRY */
+		0x65, 0x48, 0x89, 0x24, 0x25,	   TCB_GUEST_RSP,
+		0,    0,    0, /* mov %rsp, %gs:TCB_GUEST_RSP */
+		0x48, 0x8d, 0x0d, 0,	0,	   0,
+		0, /* lea s+2(%rip), %rcx */
+		0x65, 0x48, 0x8b, 0x24, 0x25,	   TCB_STACK_TOP,
+		0,    0,    0, /* mov %gs:TCB_STACK_TOP, %rsp */
+		0x65, 0xff, 0x24, 0x25, TCB_ENTRY, 0,
+		0,    0, /* jmp *%gs:TCB_ENTRY */
 	};
 	s32 back = (s32)(s->vaddr + 2 - (s->trampoline + 16));
 
@@ -45,7 +48,8 @@ static struct tpage *page_find(struct image *img, u64 vaddr)
 	return NULL;
 }
 
-/* May a page of trampolines lie there? Not in the image, nor where no mapping of this kind of image can be. */
+/* May a page of trampolines lie there? Not in the image, nor where no mapping of this kind of image
+ * can be. */
 static bool page_allowed(const struct image *img, u64 vaddr)
 {
 	s64 at = (s64)vaddr;
@@ -79,7 +83,7 @@ static struct tpage *page_make(struct image *img, u64 vaddr)
 		img->tpages_room = room;
 	}
 	p = &img->tpages[img->ntpages];
-	*p = (struct tpage){ .vaddr = vaddr, .bytes = malloc(PAGE_SIZE) };
+	*p = (struct tpage){.vaddr = vaddr, .bytes = malloc(PAGE_SIZE)};
 	if (!p->bytes)
 		return NULL;
 	memset(p->bytes, 0xcc, PAGE_SIZE);
@@ -99,7 +103,8 @@ static bool granules_take(struct tpage *p, size_t i)
 bool tramp_take_window(struct image *img, u64 from, u64 *at)
 {
 	for (int make = 0; make < 2; make++) {
-		for (u64 a = ALIGN_UP(from, (u64)TRAMPOLINE_ALIGN); a < from + 256; a += TRAMPOLINE_ALIGN) {
+		for (u64 a = ALIGN_UP(from, (u64)TRAMPOLINE_ALIGN); a < from + 256;
+		     a += TRAMPOLINE_ALIGN) {
 			struct tpage *p = page_find(img, PAGE_DOWN(a));
 
 			if (!p && make)

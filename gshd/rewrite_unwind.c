@@ -2,10 +2,11 @@
 /*
  * Functions as the unwind tables know them: .eh_frame, found through PT_GNU_EH_FRAME.
  *
- * A frame description entry says where a function begins and how long it is, for stripped files too. The tables are a
- * sequence of records; a common information entry (CIE) says how the pointers of those that refer to it are encoded.
- * Only the encoding that every linker on x86-64 makes is understood: four bytes, relative to their own place. Records of
- * another kind are passed over. (Linux Standard Base, "Exception Frames".)
+ * A frame description entry says where a function begins and how long it is, for stripped files
+ * too. The tables are a sequence of records; a common information entry (CIE) says how the pointers
+ * of those that refer to it are encoded. Only the encoding that every linker on x86-64 makes is
+ * understood: four bytes, relative to their own place. Records of another kind are passed over.
+ * (Linux Standard Base, "Exception Frames".)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,17 +43,22 @@ static bool skip_leb(const u8 **p, const u8 *end)
 static unsigned pointer_size(u8 enc)
 {
 	switch (enc & 0x0f) {
-	case 0x00: case 0x04: case 0x0c:
+	case 0x00:
+	case 0x04:
+	case 0x0c:
 		return 8;
-	case 0x02: case 0x0a:
+	case 0x02:
+	case 0x0a:
 		return 2;
-	case 0x03: case 0x0b:
+	case 0x03:
+	case 0x0b:
 		return 4;
 	}
 	return 0;
 }
 
-/* The encoding of code pointers in entries that refer to the CIE at `at`; ENC_OMIT if it can't be told. */
+/* The encoding of code pointers in entries that refer to the CIE at `at`; ENC_OMIT if it can't be
+ * told. */
 static u8 cie_encoding(const struct frame *f, u64 at)
 {
 	const u8 *p = f->bytes + at, *end, *aug;
@@ -121,12 +127,12 @@ static int walk(struct image *img, const struct frame *f)
 	return 0;
 }
 
-/* .eh_frame's address stands in .eh_frame_hdr; its end is its terminator, or that of the segment. */
+/* .eh_frame's address stands in .eh_frame_hdr; it ends with its terminator or the segment. */
 int unwind_functions(struct image *img)
 {
 	for (unsigned i = 0; i < img->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &img->phdrs[i];
-		struct frame f = { .size = REWRITE_TEXT_MAX };
+		struct frame f = {.size = REWRITE_TEXT_MAX};
 		u64 size = 8;
 		u8 *hdr;
 		int err;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * What came out of the worker, looked at without trusting it: the file is well formed, its text equals the executable's
- * but for the listed sites, each of which was a system call instruction, and their islands, each of which was padding.
+ * What came out of the worker, looked at without trusting it: the file is well formed, its text
+ * equals the executable's but for the listed sites, each of which was a system call instruction,
+ * and their islands, each of which was padding.
  *
- * So a worker that a hostile executable took over can at worst leave an entry that patches system calls badly, for that
- * executable alone. It also confirms the content: the text is read once more, after the worker has read it.
+ * So a worker that a hostile executable took over can at worst leave an entry that patches system
+ * calls badly, for that executable alone. It also confirms the content: the text is read once more,
+ * after the worker has read it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,11 +21,11 @@
 #define CHUNK (1u << 20)
 
 struct verify {
-	const u8 *map;		/* the patched image, all of it; it is sealed or ours alone, and can't shrink */
+	const u8 *map; /* the patched image, all of it; it is ours alone, and can't shrink */
 	u64 size;
 	const struct image_head *head;
 	const struct image_site *sites;
-	int fd;			/* the executable */
+	int fd; /* the executable */
 };
 
 static bool aligned(u64 v)
@@ -42,24 +44,26 @@ static int check_shape(struct verify *v)
 
 	if (!h->nsites)
 		return h->nranges || h->nblocks ? -EBADMSG : 0;
-	if (h->file_size != v->size || h->nsites > SITES_MAX || !within(v, h->sites, h->nsites * sizeof(*v->sites)) ||
-	    h->sites & 7 || !aligned(h->span) || h->span > 1ull << 31)
+	if (h->file_size != v->size || h->nsites > SITES_MAX ||
+	    !within(v, h->sites, h->nsites * sizeof(*v->sites)) || h->sites & 7 ||
+	    !aligned(h->span) || h->span > 1ull << 31)
 		return -EBADMSG;
 	v->sites = (const struct image_site *)(v->map + h->sites);
 	for (u32 i = 0; i < h->nranges; i++) {
 		const struct image_range *r = &image_ranges(h)[i];
 
-		if (!aligned(r->offset) || !aligned(r->size) || !aligned(r->vaddr) || !aligned(r->cache_offset) ||
-		    !r->size || !within(v, r->cache_offset, r->size) || r->vaddr < h->vaddr ||
-		    r->vaddr - h->vaddr > h->span || r->size > h->span - (r->vaddr - h->vaddr))
+		if (!aligned(r->offset) || !aligned(r->size) || !aligned(r->vaddr) ||
+		    !aligned(r->cache_offset) || !r->size || !within(v, r->cache_offset, r->size) ||
+		    r->vaddr < h->vaddr || r->vaddr - h->vaddr > h->span ||
+		    r->size > h->span - (r->vaddr - h->vaddr))
 			return -EBADMSG;
 	}
 	for (u32 i = 0; i < h->nblocks; i++) {
 		const struct image_block *b = &image_blocks(h)[i];
 
-		if (!aligned((u64)b->at) || !aligned(b->size) || !aligned(b->cache_offset) || !b->size ||
-		    !within(v, b->cache_offset, b->size) || b->at < -(2ll << 30) || b->at > 3ll << 30 ||
-		    (b->at < (s64)h->span && b->at + (s64)b->size > 0))
+		if (!aligned((u64)b->at) || !aligned(b->size) || !aligned(b->cache_offset) ||
+		    !b->size || !within(v, b->cache_offset, b->size) || b->at < -(2ll << 30) ||
+		    b->at > 3ll << 30 || (b->at < (s64)h->span && b->at + (s64)b->size > 0))
 			return -EBADMSG;
 	}
 	return 0;
@@ -67,7 +71,7 @@ static int check_shape(struct verify *v)
 
 static bool was_padding(const u8 *p)
 {
-	static const u8 nops[] = { 0x90, 0xcc, 0x0f, 0x1f, 0x66, 0x2e, 0x00, 0x40, 0x44, 0x80, 0x84 };
+	static const u8 nops[] = {0x90, 0xcc, 0x0f, 0x1f, 0x66, 0x2e, 0x00, 0x40, 0x44, 0x80, 0x84};
 
 	for (int i = 0; i < ISLAND_SIZE; i++)
 		if (!memchr(nops, p[i], sizeof(nops)))
@@ -75,7 +79,8 @@ static bool was_padding(const u8 *p)
 	return true;
 }
 
-/* Undo in `copy`, which is patched text at vaddr, what the sites say was done; `orig` is the executable's. */
+/* Undo in `copy`, which is patched text at vaddr, what the sites say was done; `orig` is the
+ * executable's. */
 static int undo(const struct verify *v, u8 *copy, const u8 *orig, u64 vaddr, u64 size)
 {
 	for (u32 i = 0; i < v->head->nsites; i++) {
@@ -86,13 +91,15 @@ static int undo(const struct verify *v, u8 *copy, const u8 *orig, u64 vaddr, u64
 			return -EBADMSG;
 		if (s->vaddr < vaddr || at >= size || size - at < 2)
 			continue;
-		if (orig[at] != 0x0f || orig[at + 1] != 0x05 || copy[at] != (s->kind == IMAGE_SITE_SHORT ? 0xeb : 0xe9))
+		if (orig[at] != 0x0f || orig[at + 1] != 0x05 ||
+		    copy[at] != (s->kind == IMAGE_SITE_SHORT ? 0xeb : 0xe9))
 			return -EBADMSG;
 		memcpy(copy + at, orig + at, 2);
 		if (s->kind != IMAGE_SITE_SHORT)
 			continue;
-		if (s->island < -128 || s->island > 130 || island >= size || size - island < ISLAND_SIZE ||
-		    !was_padding(orig + island) || copy[island] != 0xe9)
+		if (s->island < -128 || s->island > 130 || island >= size ||
+		    size - island < ISLAND_SIZE || !was_padding(orig + island) ||
+		    copy[island] != 0xe9)
 			return -EBADMSG;
 		memcpy(copy + island, orig + island, ISLAND_SIZE);
 	}
@@ -125,7 +132,7 @@ static int check_range(const struct verify *v, const struct image_range *r)
 
 int rewrite_verify(int out, int fd, const struct image_key *key)
 {
-	struct verify v = { .fd = fd };
+	struct verify v = {.fd = fd};
 	struct stat st;
 	int err;
 

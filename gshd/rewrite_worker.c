@@ -2,9 +2,10 @@
 /*
  * The worker: a child that reads one executable, writes one file, and can do nothing else.
  *
- * The executable was chosen by a sandbox, and decoders are parsers: whatever it may make of them must stay in here. The
- * child keeps two descriptors, is bounded in time, memory and output, and a seccomp list of a dozen calls with no way
- * to open anything takes effect before the first byte is read. Its result is looked at by rewrite_verify.
+ * The executable was chosen by a sandbox, and decoders are parsers: whatever it may make of them
+ * must stay in here. The child keeps two descriptors, is bounded in time, memory and output, and a
+ * seccomp list of a dozen calls with no way to open anything takes effect before the first byte is
+ * read. Its result is looked at by rewrite_verify.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ int rewrite_build(int fd, const struct image_key *key, int out)
 
 static int limit(int what, u64 value)
 {
-	struct rlimit r = { value, value };
+	struct rlimit r = {value, value};
 
 	return setrlimit(what, &r);
 }
@@ -49,9 +50,10 @@ static int limit(int what, u64 value)
 /* sysinfo is qsort's, which asks how much memory there is. */
 static int forbid(void)
 {
-	static const int calls[] = { SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(ftruncate),
-				     SCMP_SYS(fstat), SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
-				     SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(getrandom), SCMP_SYS(sysinfo) };
+	static const int calls[] = {SCMP_SYS(read),	 SCMP_SYS(pread64),   SCMP_SYS(pwrite64),
+				    SCMP_SYS(ftruncate), SCMP_SYS(fstat),     SCMP_SYS(brk),
+				    SCMP_SYS(munmap),	 SCMP_SYS(mremap),    SCMP_SYS(exit_group),
+				    SCMP_SYS(exit),	 SCMP_SYS(getrandom), SCMP_SYS(sysinfo)};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = ctx ? 0 : -ENOMEM;
 
@@ -62,7 +64,8 @@ static int forbid(void)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				       SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
 	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
@@ -83,8 +86,9 @@ static int worker_confine(int fd, int out)
 		return -errno;
 	for (int i = 0; i < WORKER_IN; i++)
 		close(i);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0) ||
-	    limit(RLIMIT_CPU, SECONDS_MAX) || limit(RLIMIT_AS, MEMORY_MAX) || limit(RLIMIT_CORE, 0) ||
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_DUMPABLE, 0) || limit(RLIMIT_CPU, SECONDS_MAX) ||
+	    limit(RLIMIT_AS, MEMORY_MAX) || limit(RLIMIT_CORE, 0) ||
 	    limit(RLIMIT_FSIZE, REWRITE_TEXT_MAX + (64u << 20)))
 		return -errno;
 	signal(SIGXFSZ, SIG_IGN);
@@ -110,7 +114,7 @@ static int status_error(int status)
 
 int rewrite_run(int fd, const struct image_key *key, int out)
 {
-	struct pollfd p = { .events = POLLIN };
+	struct pollfd p = {.events = POLLIN};
 	pid_t pid = fork();
 	int status, n;
 

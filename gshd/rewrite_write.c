@@ -2,8 +2,8 @@
 /*
  * The patched image as a file. See libos/entry/image.h for what goes where.
  *
- * Each range and block costs the libOS one mmap, so patched pages are joined over short stretches of unpatched ones, and
- * pages of trampolines over holes, which take no room on disk.
+ * Each range and block costs the libOS one mmap, so patched pages are joined over short stretches
+ * of unpatched ones, and pages of trampolines over holes, which take no room on disk.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct layout {
 	struct image_head head;
 	struct image_range ranges[IMAGE_RANGES_MAX];
 	struct image_block blocks[IMAGE_BLOCKS_MAX];
-	u64 end;	/* of what has been given a place in the file */
+	u64 end; /* of what has been given a place in the file */
 };
 
 static u64 reserve(struct layout *l, u64 size)
@@ -43,8 +43,8 @@ static void range_touch(struct layout *l, const struct segment *seg, u64 vaddr)
 		l->head.nranges = IMAGE_RANGES_MAX + 1;
 		return;
 	}
-	l->ranges[l->head.nranges++] = (struct image_range){ .offset = page - seg->vaddr + seg->offset,
-							     .size = PAGE_SIZE, .vaddr = page };
+	l->ranges[l->head.nranges++] = (struct image_range){
+		.offset = page - seg->vaddr + seg->offset, .size = PAGE_SIZE, .vaddr = page};
 }
 
 static void lay_segment(const struct segment *seg, struct layout *l)
@@ -103,7 +103,7 @@ static int lay_blocks(struct image *img, struct layout *l)
 		}
 		if (l->head.nblocks == IMAGE_BLOCKS_MAX)
 			return -E2BIG;
-		l->blocks[l->head.nblocks++] = (struct image_block){ .at = at, .size = PAGE_SIZE };
+		l->blocks[l->head.nblocks++] = (struct image_block){.at = at, .size = PAGE_SIZE};
 	}
 	l->head.high = span;
 	for (u32 i = 0; i < l->head.nblocks; i++) {
@@ -136,7 +136,8 @@ static int put(int out, const void *data, u64 size, u64 at)
 	return 0;
 }
 
-/* A page of a range may begin before its segment's bytes or end after them: the host would map the file's own there. */
+/* A page of a range may begin before its segment's bytes or end after them: the host would map the
+ * file's own there. */
 static int put_range(struct image *img, const struct image_range *r, int out)
 {
 	u8 *copy = malloc(r->size);
@@ -157,7 +158,8 @@ static int put_range(struct image *img, const struct image_range *r, int out)
 	}
 	memset(copy + got, 0, r->size - got);
 	for (unsigned i = 0; i < img->nsegs && !seg; i++)
-		if (img->segs[i].vaddr < r->vaddr + r->size && r->vaddr < img->segs[i].vaddr + img->segs[i].size)
+		if (img->segs[i].vaddr < r->vaddr + r->size &&
+		    r->vaddr < img->segs[i].vaddr + img->segs[i].size)
 			seg = &img->segs[i];
 	if (!err && seg) {
 		from = MAX(r->vaddr, seg->vaddr);
@@ -180,7 +182,8 @@ static int put_blocks(struct image *img, const struct layout *l, int out)
 			const struct image_block *b = &l->blocks[j];
 
 			if (at >= b->at && at < b->at + (s64)b->size)
-				err = put(out, img->tpages[i].bytes, PAGE_SIZE, b->cache_offset + (u64)(at - b->at));
+				err = put(out, img->tpages[i].bytes, PAGE_SIZE,
+					  b->cache_offset + (u64)(at - b->at));
 		}
 	}
 	return err;
@@ -198,9 +201,11 @@ static int put_sites(struct image *img, const struct layout *l, int out)
 		const struct site *s = &img->sites[i];
 
 		if (s->kind)
-			table[n++] = (struct image_site){ .vaddr = s->vaddr, .kind = s->kind,
-							  .trampoline = (s64)(s->trampoline - img->lo),
-							  .island = s->island ? (s32)(s->island - s->vaddr) : 0 };
+			table[n++] = (struct image_site){
+				.vaddr = s->vaddr,
+				.kind = s->kind,
+				.trampoline = (s64)(s->trampoline - img->lo),
+				.island = s->island ? (s32)(s->island - s->vaddr) : 0};
 	}
 	err = put(out, table, n * sizeof(*table), l->head.sites);
 	free(table);
@@ -233,8 +238,11 @@ static void count_sites(const struct image *img, struct image_head *h)
 
 int image_write(struct image *img, const struct image_key *key, int out)
 {
-	struct layout l = { .head = { .magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .key = *key, .vaddr = img->lo,
-				      .span = img->hi - img->lo } };
+	struct layout l = {.head = {.magic = IMAGE_MAGIC,
+				    .version = IMAGE_VERSION,
+				    .key = *key,
+				    .vaddr = img->lo,
+				    .span = img->hi - img->lo}};
 	struct image_head *h = &l.head;
 	int err;
 
@@ -246,7 +254,8 @@ int image_write(struct image *img, const struct image_key *key, int out)
 		err = lay_blocks(img, &l);
 	if (err)
 		return err;
-	h->size = (u32)(sizeof(*h) + h->nranges * sizeof(l.ranges[0]) + h->nblocks * sizeof(l.blocks[0]));
+	h->size = (u32)(sizeof(*h) + h->nranges * sizeof(l.ranges[0]) +
+			h->nblocks * sizeof(l.blocks[0]));
 	h->sites = reserve(&l, h->nsites * sizeof(struct image_site));
 	h->file_size = l.end;
 	if (ftruncate(out, (off_t)(h->nsites ? l.end : PAGE_SIZE)))

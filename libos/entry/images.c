@@ -2,9 +2,10 @@
 /*
  * Which files have a patched image.
  *
- * A file is looked up by what fstat says of it: first in memory, where what the parent knew is inherited by fork; then in
- * the cache directory; then the monitor is asked to have one made, which is answered when it is there. So an exec of
- * programs that were executed before costs no more than fstat, and a new sandbox asks once for each image.
+ * A file is looked up by what fstat says of it: first in memory, where what the parent knew is
+ * inherited by fork; then in the cache directory; then the monitor is asked to have one made, which
+ * is answered when it is there. So an exec of programs that were executed before costs no more than
+ * fstat, and a new sandbox asks once for each image.
  */
 #include "libos/entry/images.h"
 #include "libos/task/task.h"
@@ -14,14 +15,16 @@
 #include "pal/monitor.h"
 
 #define KNOWN_MAX 256
-#define OPEN_MAX 32		   /* images that stay open */
-#define HEAD_MAX 4096		   /* ranges and blocks are few: they fit the first page */
-#define SMALL (64ul << 10)	   /* a file that is scanned here rather than by a worker */
+#define OPEN_MAX 32	   /* images that stay open */
+#define HEAD_MAX 4096	   /* ranges and blocks are few: they fit the first page */
+#define SMALL (64ul << 10) /* a file that is scanned here rather than by a worker */
 #define SECOND 1000000000ll
 #define FRESH (10 * SECOND)
 
 _Static_assert(sizeof(struct image_head) + IMAGE_RANGES_MAX * sizeof(struct image_range) +
-		       IMAGE_BLOCKS_MAX * sizeof(struct image_block) <= HEAD_MAX, "one page");
+			       IMAGE_BLOCKS_MAX * sizeof(struct image_block) <=
+		       HEAD_MAX,
+	       "one page");
 
 static struct known_image *known;
 static unsigned known_count, open_count;
@@ -35,9 +38,11 @@ static int key_of(int fd, struct image_key *key)
 		return err;
 	if ((st.st_mode & S_IFMT) != S_IFREG)
 		return -EINVAL;
-	*key = (struct image_key){ .dev = st.st_dev, .ino = st.st_ino, .size = (u64)st.st_size,
-				   .mtime_ns = (s64)st.st_mtime * SECOND + (s64)st.st_mtime_nsec,
-				   .ctime_ns = (s64)st.st_ctime * SECOND + (s64)st.st_ctime_nsec };
+	*key = (struct image_key){.dev = st.st_dev,
+				  .ino = st.st_ino,
+				  .size = (u64)st.st_size,
+				  .mtime_ns = (s64)st.st_mtime * SECOND + (s64)st.st_mtime_nsec,
+				  .ctime_ns = (s64)st.st_ctime * SECOND + (s64)st.st_ctime_nsec};
 	return 0;
 }
 
@@ -88,10 +93,12 @@ static struct known_image *remember(const struct image_key *key, int fd, struct 
 	struct known_image *i;
 
 	make_room(fd >= 0);
-	i = known_count < KNOWN_MAX && !(fd >= 0 && open_count >= OPEN_MAX) ? base_zalloc(sizeof(*i)) : NULL;
+	i = known_count < KNOWN_MAX && !(fd >= 0 && open_count >= OPEN_MAX)
+		    ? base_zalloc(sizeof(*i))
+		    : NULL;
 	if (!i)
 		return NULL;
-	*i = (struct known_image){ .next = known, .key = *key, .fd = fd, .head = head };
+	*i = (struct known_image){.next = known, .key = *key, .fd = fd, .head = head};
 	known = i;
 	known_count++;
 	open_count += fd >= 0;
@@ -181,7 +188,8 @@ struct known_image *image_lookup(struct file *f)
 	struct image_key key;
 	int err;
 
-	if (f->host_fd < 0 || f->ops->mmap || this_process()->vfork_child || key_of(f->host_fd, &key))
+	if (f->host_fd < 0 || f->ops->mmap || this_process()->vfork_child ||
+	    key_of(f->host_fd, &key))
 		return NULL;
 	i = find(&key);
 	if (!i) {

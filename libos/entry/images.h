@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Patched images that this picoprocess knows (images.c), and their traces in an address space (sites.c).
+ * Patched images that this picoprocess knows (images.c), and their traces in an address space
+ * (sites.c).
  *
- * The table of images is global: what is in it is true for whoever shares the memory, but for the descriptors, which a
- * vfork child does not share; it keeps out. It is guarded by mm->lock, for there is one mm in an address space.
+ * The table of images is global: what is in it is true for whoever shares the memory, but for the
+ * descriptors, which a vfork child does not share; it keeps out. It is guarded by mm->lock, for
+ * there is one mm in an address space.
  */
 #ifndef LIBOS_ENTRY_IMAGES_H
 #define LIBOS_ENTRY_IMAGES_H
@@ -16,19 +18,20 @@ struct mm;
 struct known_image {
 	struct known_image *next;
 	struct image_key key;
-	int fd;			 /* of the patched image, kept open; -1: there is nothing to patch */
-	u32 uses;		 /* struct patched that point here */
+	int fd;	  /* of the patched image, kept open; -1: there is nothing to patch */
+	u32 uses; /* struct patched that point here */
 	struct image_head *head; /* with ranges and blocks; NULL: there is nothing to patch */
 };
 
-/* The patched image of a file, or NULL: there is none. May ask the monitor, once for each file. Caller holds mm->lock. */
+/* The patched image of a file, or NULL: there is none. May ask the monitor, once for each file.
+ * Caller holds mm->lock. */
 struct known_image *image_lookup(struct file *f);
 
 /* An image that was placed in an address space. On mm->patched; guarded by mm->lock. */
 struct patched {
 	struct patched *next;
 	struct known_image *image;
-	uintptr_t base;		/* where the page of its lowest address is */
+	uintptr_t base;		       /* where the page of its lowest address is */
 	bool mapped[IMAGE_BLOCKS_MAX]; /* is the block on the host? The others are on demand */
 };
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Rewritten system calls in an address space: patched text instead of the file's, and the trampolines it jumps to.
+ * Rewritten system calls in an address space: patched text instead of the file's, and the
+ * trampolines it jumps to.
  *
- * When pages of a file become executable, those that its patched image (image.h) has a copy of are mapped over from
- * there, and trampolines at their distances from it, as VMAs that the guest does not see. For the tree of VMAs, and for
- * /proc/self/maps, the text remains the file's. If a place is taken, nothing is done: the calls trap.
+ * When pages of a file become executable, those that its patched image (image.h) has a copy of are
+ * mapped over from there, and trampolines at their distances from it, as VMAs that the guest does
+ * not see. For the tree of VMAs, and for /proc/self/maps, the text remains the file's. If a place
+ * is taken, nothing is done: the calls trap.
  *
- *   patched text never lies in memory without all of its trampolines: they are placed first and go last
- *   a guest that maps or unmaps where a trampoline is gets its way: the image's text is made the file's again before
- *   trampolines far from the image take up address space only, and are mapped when a jump first lands there
+ * Patched text never lies in memory without all of its trampolines: they are placed first and go
+ * last. A guest that maps or unmaps where a trampoline is gets its way: the image's text is made
+ * the file's again before. Trampolines far from the image take up address space only, and are
+ * mapped when a jump first lands there.
  *
  * mm->lock guards all of it.
  */
@@ -19,7 +22,7 @@
 #include "pal/base/heap.h"
 
 #define HEAP_CLEAR (64ul << 20) /* what a heap should have in front of it */
-#define PAGE_FAULT_FETCH 16u /* the error code's bit for an instruction fetch */
+#define PAGE_FAULT_FETCH 16u	/* the error code's bit for an instruction fetch */
 
 static uintptr_t block_at(const struct patched *p, unsigned i)
 {
@@ -81,7 +84,8 @@ uintptr_t sites_place(struct mm *mm, struct file *f, size_t size)
 			return 0;
 		if (blocks_free(mm, h, at - (uintptr_t)h->low))
 			return at - (uintptr_t)h->low;
-		/* What is far above it may lie beyond the guest's part: go down by as much as that can be. */
+		/* What is far above it may lie beyond the guest's part: go down by as much as that
+		 * can be. */
 		top = at > 3ul << 30 ? at - (1ul << 30) : 0;
 	}
 	return 0;
@@ -102,8 +106,9 @@ uintptr_t sites_above(struct mm *mm, uintptr_t addr)
 
 static int block_map(struct patched *p, unsigned i)
 {
-	intptr_t r = pal_mmap(block_at(p, i), block_size(p, i), PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED_NOREPLACE,
-			      p->image->fd, image_blocks(p->image->head)[i].cache_offset);
+	intptr_t r = pal_mmap(block_at(p, i), block_size(p, i), PROT_READ | PROT_EXEC,
+			      MAP_PRIVATE | MAP_FIXED_NOREPLACE, p->image->fd,
+			      image_blocks(p->image->head)[i].cache_offset);
 
 	if (r < 0)
 		return (int)r;
@@ -128,8 +133,11 @@ static int blocks_place(struct mm *mm, struct patched *p)
 
 	for (u32 i = 0; i < h->nblocks; i++) {
 		/* Called shared so that neighbours are never joined: each goes as it came. */
-		struct vma v = { .start = block_at(p, i), .end = block_at(p, i) + block_size(p, i), .prot = PROT_NONE,
-				 .flags = MAP_SHARED | MAP_NORESERVE, .kind = VMA_TRAMPOLINE };
+		struct vma v = {.start = block_at(p, i),
+				.end = block_at(p, i) + block_size(p, i),
+				.prot = PROT_NONE,
+				.flags = MAP_SHARED | MAP_NORESERVE,
+				.kind = VMA_TRAMPOLINE};
 
 		err = mm_reserve(mm);
 		if (!err && image_block_near(h, &image_blocks(h)[i]))
@@ -152,15 +160,16 @@ static void text_restore(struct mm *mm, uintptr_t start, uintptr_t end)
 		uintptr_t from = MAX(v->start, start), to = MIN(v->end, end);
 
 		if (v->file && v->kind == VMA_PLAIN && !(v->flags & MAP_SHARED))
-			BUG_ON(pal_mmap(from, to - from, v->prot, MAP_PRIVATE | MAP_FIXED, v->file->host_fd,
-					v->offset + (from - v->start)) < 0);
+			BUG_ON(pal_mmap(from, to - from, v->prot, MAP_PRIVATE | MAP_FIXED,
+					v->file->host_fd, v->offset + (from - v->start)) < 0);
 	}
 }
 
 static void unpatch(struct mm *mm, struct patched *p)
 {
 	for (u32 i = 0; i < p->image->head->nranges; i++)
-		text_restore(mm, range_at(p, i), range_at(p, i) + image_ranges(p->image->head)[i].size);
+		text_restore(mm, range_at(p, i),
+			     range_at(p, i) + image_ranges(p->image->head)[i].size);
 }
 
 static bool range_inside(const struct image_range *r, const struct vma *v)
@@ -191,7 +200,8 @@ static int ranges_map(const struct patched *p, const struct vma *v)
 
 		if (!range_inside(r, v) || range_at(p, i) != v->start + (r->offset - v->offset))
 			continue;
-		at = pal_mmap(range_at(p, i), r->size, v->prot, MAP_PRIVATE | MAP_FIXED, p->image->fd, r->cache_offset);
+		at = pal_mmap(range_at(p, i), r->size, v->prot, MAP_PRIVATE | MAP_FIXED,
+			      p->image->fd, r->cache_offset);
 		if (at < 0)
 			return (int)at;
 	}
@@ -265,7 +275,8 @@ void sites_mapped(struct mm *mm, struct vma *v)
 static bool text_remains(const struct patched *p, uintptr_t start, uintptr_t end)
 {
 	for (u32 i = 0; i < p->image->head->nranges; i++)
-		if (range_at(p, i) < start || range_at(p, i) + image_ranges(p->image->head)[i].size > end)
+		if (range_at(p, i) < start ||
+		    range_at(p, i) + image_ranges(p->image->head)[i].size > end)
 			return true;
 	return false;
 }

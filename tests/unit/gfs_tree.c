@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * gfs's view of a stack of layers, without FUSE: merging, listing, links; then layers made by a hostile hand at random,
- * of which nothing is expected but that nobody crashes, hangs or leaves them.
+ * gfs's view of a stack of layers, without FUSE: merging, listing, links; then layers made by a
+ * hostile hand at random, of which nothing is expected but that nobody crashes, hangs or leaves
+ * them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 struct gfs gfs;
 static char top[64];
 static struct stack stack;
-static struct box box = { .id = 1 };
+static struct box box = {.id = 1};
 static int failures;
 
 static void check(bool ok, const char *what)
@@ -141,31 +142,43 @@ static void test_merge(void)
 	put_file(0, "gone", "x", 0644), put_dir(0, "proc"), put_dir(0, "d/proc");
 	put_dir(2, "d"), put_file(2, "d/both", "new", 0644), put_file(2, "d/high", "high", 0644);
 	put_whiteout(3, "gone");
-	check(!strcmp(text_of("d/low"), "low") && !strcmp(text_of("d/both"), "new") && !strcmp(text_of("d/high"), "high"),
+	check(!strcmp(text_of("d/low"), "low") && !strcmp(text_of("d/both"), "new") &&
+		      !strcmp(text_of("d/high"), "high"),
 	      "the highest layer's file is seen, and those of all");
 	check(look("gone", &st) == -ENOENT, "a whiteout hides");
-	check(look("proc", &st) == -ENOENT && !look("d/proc", &st), "the base's own proc is not shown, others are");
-	check(look("d/low/x", &st) == -ENOTDIR && look("none/x", &st) == -ENOENT, "ENOTDIR and ENOENT as they should be");
+	check(look("proc", &st) == -ENOENT && !look("d/proc", &st),
+	      "the base's own proc is not shown, others are");
+	check(look("d/low/x", &st) == -ENOTDIR && look("none/x", &st) == -ENOENT,
+	      "ENOTDIR and ENOENT as they should be");
 
 	put_dir(3, "d"), put_xattr(3, "d", UNION_OPAQUE, "y"), put_file(3, "d/only", "only", 0644);
-	check(look("d/low", &st) == -ENOENT && !strcmp(text_of("d/only"), "only"), "an opaque directory hides what is below");
+	check(look("d/low", &st) == -ENOENT && !strcmp(text_of("d/only"), "only"),
+	      "an opaque directory hides what is below");
 	remove_layers();
 
 	make_layers();
-	put_dir(0, "a"), put_dir(0, "a/b"), put_file(0, "a/b/f", "deep", 0644), put_dir(0, "n"), put_file(0, "n/g", "g", 0644);
+	put_dir(0, "a"), put_dir(0, "a/b"), put_file(0, "a/b/f", "deep", 0644), put_dir(0, "n"),
+		put_file(0, "n/g", "g", 0644);
 	put_whiteout(2, "a"), put_dir(2, "moved"), put_xattr(2, "moved", UNION_REDIRECT, "/a");
 	put_whiteout(3, "n"), put_dir(3, "m"), put_xattr(3, "m", UNION_REDIRECT, "n");
-	check(!strcmp(text_of("moved/b/f"), "deep") && look("a", &st) == -ENOENT, "an absolute redirect is followed");
+	check(!strcmp(text_of("moved/b/f"), "deep") && look("a", &st) == -ENOENT,
+	      "an absolute redirect is followed");
 	check(!strcmp(text_of("m/g"), "g") && look("n", &st) == -ENOENT, "a relative redirect too");
 
 	put_file(1, "marked", "x", 0600 | UNION_MARK);
-	put_xattr(1, "marked", UNION_ATTR, "104755 0 0 0"), put_xattr(1, "marked", UNION_ORIGIN, "1234");
-	check(!look("marked", &st) && st.st_mode == (S_IFREG | 04755) && (st.st_ino & 0xffffffff) == 0x1234 &&
-		      st.st_uid == gfs.uid, "stored attributes are shown, the owner is ours");
-	put_file(1, "device", "x", 0600 | UNION_MARK), put_xattr(1, "device", UNION_ATTR, "20666 0 0 103");
-	check(!look("device", &st) && S_ISREG(st.st_mode) && !st.st_size, "a device is an empty file");
-	put_file(1, "broken", "x", 0600 | UNION_MARK), put_xattr(1, "broken", UNION_ATTR, "nonsense");
-	check(!look("broken", &st) && st.st_mode == (S_IFREG | 0600), "attributes that make no sense are left aside");
+	put_xattr(1, "marked", UNION_ATTR, "104755 0 0 0"),
+		put_xattr(1, "marked", UNION_ORIGIN, "1234");
+	check(!look("marked", &st) && st.st_mode == (S_IFREG | 04755) &&
+		      (st.st_ino & 0xffffffff) == 0x1234 && st.st_uid == gfs.uid,
+	      "stored attributes are shown, the owner is ours");
+	put_file(1, "device", "x", 0600 | UNION_MARK),
+		put_xattr(1, "device", UNION_ATTR, "20666 0 0 103");
+	check(!look("device", &st) && S_ISREG(st.st_mode) && !st.st_size,
+	      "a device is an empty file");
+	put_file(1, "broken", "x", 0600 | UNION_MARK),
+		put_xattr(1, "broken", UNION_ATTR, "nonsense");
+	check(!look("broken", &st) && st.st_mode == (S_IFREG | 0600),
+	      "attributes that make no sense are left aside");
 	remove_layers();
 }
 
@@ -174,13 +187,16 @@ static void test_links(void)
 	make_layers();
 	put_dir(0, "a"), put_dir(0, "a/b");
 	check(!strcmp(link_of("a/b", "/usr/lib/x"), "../../usr/lib/x"), "an absolute link");
-	check(!strcmp(link_of("", "/etc"), "etc") && !strcmp(link_of("", "/"), ".") && !strcmp(link_of("a", "/"), ".."),
+	check(!strcmp(link_of("", "/etc"), "etc") && !strcmp(link_of("", "/"), ".") &&
+		      !strcmp(link_of("a", "/"), ".."),
 	      "of and to the root");
-	check(!strcmp(link_of("a/b", "c/d"), "c/d") && !strcmp(link_of("a/b", "../x"), "../x"), "a tame one stays");
+	check(!strcmp(link_of("a/b", "c/d"), "c/d") && !strcmp(link_of("a/b", "../x"), "../x"),
+	      "a tame one stays");
 	check(!strcmp(link_of("a", "../../../../x"), "../x"), "too many dots are cut");
 	if (symlink("/", at(2, "s")) || symlink("l2", at(2, "l1")) || symlink("l1", at(2, "l2")))
 		exit(2);
-	check(!strcmp(link_of("a", "../s/../../../etc"), "../etc"), "dots behind a link to the root do not lead out");
+	check(!strcmp(link_of("a", "../s/../../../etc"), "../etc"),
+	      "dots behind a link to the root do not lead out");
 	check(!strcmp(link_of("a", "b/../../../../x"), "../x"), "nor behind a directory");
 	check(!strcmp(link_of("", "l1/../x"), "error"), "a loop is an error");
 	remove_layers();
@@ -200,7 +216,7 @@ static unsigned random_below(unsigned n)
 
 static const char *random_path(char *buf)
 {
-	static const char *const names[] = { "a", "b", "c", "l", "w" };
+	static const char *const names[] = {"a", "b", "c", "l", "w"};
 	unsigned n = 1 + random_below(4);
 
 	buf[0] = '\0';
@@ -214,9 +230,25 @@ static const char *random_path(char *buf)
 
 static void random_xattr(unsigned layer, const char *path)
 {
-	static const char *const names[] = { UNION_OPAQUE, UNION_REDIRECT, UNION_REDIRECT, UNION_ATTR, UNION_ORIGIN };
-	static const char *const values[] = { "y", "n", "/", "/a/b", "/a", "a", "b", "..", "/../..", "/a/../../etc", "/etc",
-					      "//a", "a/b", "100644 0 0 0", "777777777777 0 0 0", "120777 0 0 0", "fff" };
+	static const char *const names[] = {UNION_OPAQUE, UNION_REDIRECT, UNION_REDIRECT,
+					    UNION_ATTR, UNION_ORIGIN};
+	static const char *const values[] = {"y",
+					     "n",
+					     "/",
+					     "/a/b",
+					     "/a",
+					     "a",
+					     "b",
+					     "..",
+					     "/../..",
+					     "/a/../../etc",
+					     "/etc",
+					     "//a",
+					     "a/b",
+					     "100644 0 0 0",
+					     "777777777777 0 0 0",
+					     "120777 0 0 0",
+					     "fff"};
 
 	setxattr(at(layer, path), names[random_below(5)], values[random_below(17)],
 		 strlen(values[random_below(17)]) % 5 + 1, 0);
@@ -224,12 +256,15 @@ static void random_xattr(unsigned layer, const char *path)
 
 static void random_object(unsigned layer)
 {
-	static const char *const targets[] = { "/", "..", "/etc/passwd", "../../../../../etc", "a/../b", "l", "a/l/../../l" };
+	static const char *const targets[] = {"/",	"..", "/etc/passwd", "../../../../../etc",
+					      "a/../b", "l",  "a/l/../../l"};
 	char path[64];
 
 	random_path(path);
 	switch (random_below(7)) {
-	case 0: case 1: case 2:
+	case 0:
+	case 1:
+	case 2:
 		mkdir(at(layer, path), 0755);
 		break;
 	case 3:
@@ -305,8 +340,8 @@ static bool hostile_round(void)
 		if (spot_find(&stack, random_path(path), &s))
 			continue;
 		spot_attr(&s, &box, &st);
-		ok &= spot_inside(&s) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode) ||
-					  S_ISFIFO(st.st_mode));
+		ok &= spot_inside(&s) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ||
+					  S_ISLNK(st.st_mode) || S_ISFIFO(st.st_mode));
 		if (S_ISDIR(st.st_mode) && !listing_make(&s, &l))
 			listing_free(l);
 		if (S_ISLNK(st.st_mode)) {
@@ -316,7 +351,8 @@ static bool hostile_round(void)
 			slash = strrchr(path, '/');
 			if (slash)
 				*slash = '\0';
-			if (n > 0 && !link_inside(&stack, slash ? path : "", target, out, sizeof(out)))
+			if (n > 0 &&
+			    !link_inside(&stack, slash ? path : "", target, out, sizeof(out)))
 				ok &= links_inside(slash ? path : "", out);
 		}
 		spot_put(&s);
@@ -324,7 +360,6 @@ static bool hostile_round(void)
 	remove_layers();
 	return ok;
 }
-
 
 int main(int argc, char **argv)
 {

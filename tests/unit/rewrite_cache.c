@@ -61,7 +61,7 @@ static int make_copy(const char *name)
 
 static void settle(void)
 {
-	struct timespec pause = { .tv_nsec = 150000000 };
+	struct timespec pause = {.tv_nsec = 150000000};
 
 	nanosleep(&pause, NULL);
 }
@@ -74,12 +74,12 @@ static void test_build(struct image_cache *a, struct image_cache *b)
 	int fd = open(LOADER, O_RDONLY | O_CLOEXEC), path = open(LOADER, O_PATH | O_CLOEXEC);
 
 	check(image_cache_find(a, fd, &key) == -ENOENT, "nothing is there at first");
-	check(!image_cache_build(a, fd, &key), "the worker builds the loader's image");
+	check(!image_cache_build(a, fd, &key) && !image_cache_keep(a, &key),
+	      "the worker builds the loader's image");
 	image_name(&key, name);
 	check(!fstatat(a->view, name, &st, 0) && st.st_nlink == 2 && (st.st_mode & 0777) == 0444,
 	      "it is in the sandbox's view, and nobody writes it");
-	check(faccessat(b->view, name, F_OK, 0) && errno == ENOENT,
-	      "and not in another sandbox's");
+	check(faccessat(b->view, name, F_OK, 0) && errno == ENOENT, "and not in another sandbox's");
 	check(!image_cache_find(b, fd, &key) && !faccessat(b->view, name, F_OK, 0),
 	      "which has it when it asks");
 	check(image_cache_find(b, path, &key) == -EBADF,
@@ -95,7 +95,8 @@ static void test_change(struct image_cache *c)
 
 	check(image_cache_find(c, fd, &key) == -EAGAIN, "a file that changed just now must wait");
 	settle();
-	check(image_cache_find(c, fd, &key) == -ENOENT && !image_cache_build(c, fd, &key),
+	check(image_cache_find(c, fd, &key) == -ENOENT && !image_cache_build(c, fd, &key) &&
+		      !image_cache_keep(c, &key),
 	      "then it is built");
 	if (pwrite(fd, "x", 1, 4096) != 1)
 		exit(2);
@@ -122,12 +123,25 @@ static void test_broken(struct image_cache *c)
 	check(image_cache_find(c, store, &key) == -EINVAL, "a directory is refused");
 }
 
+/* The loader's image in a view of another boot of the host is gone, though the cache has it. */
+static void test_boot(void)
+{
+	struct image_cache c;
+	int fd = openat(store, "boxes/a/cache/.boot", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	close(fd);
+	check(!image_cache_open(&c, store, "a") && entries(c.view) == 1 && entries(c.images) == 2,
+	      "after a boot a view is empty");
+	image_cache_close(&c);
+}
+
 static void test_trim(struct image_cache *c)
 {
 	image_cache_trim(c, 1ull << 30);
 	check(entries(c->images) == 2, "a cache within its bound is left alone");
 	image_cache_trim(c, 0);
-	check(!entries(c->images) && !entries(c->view), "and emptied where it is above, views too");
+	check(!entries(c->images) && entries(c->view) == 1,
+	      "and emptied where it is above, views too");
 }
 
 int main(void)
@@ -144,6 +158,7 @@ int main(void)
 	test_build(&a, &b);
 	test_change(&a);
 	test_broken(&a);
+	test_boot();
 	test_trim(&a);
 	image_cache_close(&a);
 	image_cache_close(&b);

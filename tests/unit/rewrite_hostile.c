@@ -34,7 +34,7 @@ struct victim {
 
 static struct victim load(const char *path)
 {
-	struct victim v = { 0 };
+	struct victim v = {0};
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -73,7 +73,7 @@ static size_t place(const struct victim *v)
 
 static void damage(u8 *bytes, const struct victim *v)
 {
-	static const u8 values[] = { 0, 1, 0x7f, 0x80, 0xff, 0x0f, 0x05, 0x90 };
+	static const u8 values[] = {0, 1, 0x7f, 0x80, 0xff, 0x0f, 0x05, 0x90};
 	unsigned n = 1 + (unsigned)(random_u64() % 12);
 
 	memcpy(bytes, v->bytes, v->size);
@@ -82,8 +82,8 @@ static void damage(u8 *bytes, const struct victim *v)
 		unsigned run = random_u64() % 4 ? 1 : 1 + (unsigned)(random_u64() % 8);
 
 		for (unsigned i = 0; i < run && at + i < v->size; i++)
-			bytes[at + i] = random_u64() % 2 ? values[random_u64() % sizeof(values)] :
-							   (u8)random_u64();
+			bytes[at + i] = random_u64() % 2 ? values[random_u64() % sizeof(values)]
+							 : (u8)random_u64();
 	}
 }
 
@@ -114,8 +114,8 @@ static int one_round(const struct victim *v, unsigned *built)
 
 int main(int argc, char **argv)
 {
-	static const char *const usual[] = { "/lib64/ld-linux-x86-64.so.2", "/bin/true",
-					     "/lib/x86_64-linux-gnu/libdl.so.2" };
+	static const char *const usual[] = {"/lib64/ld-linux-x86-64.so.2", "/bin/true",
+					    "/lib/x86_64-linux-gnu/libdl.so.2"};
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 150, built = 0;
 	const char *const *files = argc > 2 ? (const char *const *)argv + 2 : usual;
 	int count = argc > 2 ? argc - 2 : 3, failures = 0;
@@ -128,8 +128,8 @@ int main(int argc, char **argv)
 			int err = one_round(&v, &built);
 
 			if (err) {
-				printf("not ok %s, seed %lx: %s\n", files[f],
-				       (unsigned long)before, strerror(-err));
+				printf("not ok %s, seed %lx: %s\n", files[f], (unsigned long)before,
+				       strerror(-err));
 				failures++;
 			}
 		}

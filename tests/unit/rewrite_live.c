@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Rewritten system calls at work, without a libOS: a second copy of libc is loaded and replaced, where it lies, by its
- * patched image. Trampolines lead to a stub that makes the call and counts it.
+ * Rewritten system calls at work, without a libOS: a second copy of libc is loaded and replaced,
+ * where it lies, by its patched image. Trampolines lead to a stub that makes the call and counts
+ * it.
  *
  * Usage: rewrite_live [FILE...]: also builds and checks the images of these.
  */
@@ -53,13 +54,17 @@ static long raw3(long nr, long a, long b, long c)
 {
 	long r;
 
-	__asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
 	return r;
 }
 
 static void *raw_mmap(u64 at, u64 size, int prot, int flags, int fd, u64 off)
 {
-	register long r10 __asm__("r10") = flags, r8 __asm__("r8") = fd, r9 __asm__("r9") = (long)off;
+	register long r10 __asm__("r10") = flags, r8 __asm__("r8") = fd,
+			  r9 __asm__("r9") = (long)off;
 	long r;
 
 	__asm__ volatile("syscall"
@@ -74,13 +79,15 @@ static bool in_block(const struct image_block *b, s64 at)
 	return at >= b->at && at < b->at + (s64)b->size;
 }
 
-/* This process is laid out by the host, so a far block may be in something's way: its sites become system calls again. */
+/* This process is laid out by the host, so a far block may be in something's way: its sites become
+ * system calls again. */
 static void unpatch_block(const struct image_head *h, int fd, u64 base, const struct image_block *b)
 {
 	struct image_site s;
 
 	for (u32 i = 0; i < h->nsites; i++)
-		if (pread(fd, &s, sizeof(s), (off_t)(h->sites + i * sizeof(s))) == sizeof(s) && in_block(b, s.trampoline))
+		if (pread(fd, &s, sizeof(s), (off_t)(h->sites + i * sizeof(s))) == sizeof(s) &&
+		    in_block(b, s.trampoline))
 			memcpy((void *)(base + (s.vaddr - h->vaddr)), "\x0f\x05", 2);
 }
 
@@ -94,15 +101,16 @@ static int apply(const struct image_head *h, int fd, u64 base)
 		const struct image_block *b = &image_blocks(h)[i];
 		u64 at = base + (u64)b->at;
 
-		taken[i] = raw_mmap(at, b->size, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, b->cache_offset) !=
-			   (void *)at;
+		taken[i] = raw_mmap(at, b->size, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd,
+				    b->cache_offset) != (void *)at;
 		n += taken[i];
 	}
 	for (u32 i = 0; i < h->nranges; i++) {
 		const struct image_range *r = &image_ranges(h)[i];
 		u64 at = base + (r->vaddr - h->vaddr);
 
-		if (raw_mmap(at, r->size, prot | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, r->cache_offset) != (void *)at)
+		if (raw_mmap(at, r->size, prot | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+			     r->cache_offset) != (void *)at)
 			exit(99);
 	}
 	for (u32 i = 0; i < h->nblocks; i++)
@@ -129,9 +137,9 @@ static struct image_head *build(const char *path, int *out)
 	if (!err && pread(*out, h, 1 << 16, 0) < (ssize_t)sizeof(*h))
 		err = -EIO;
 	close(fd);
-	printf("%s %s: %s; %u sites, %u rewritten, %u by islands, %u ranges, %u blocks, %lu KiB\n", err ? "not ok" : "ok",
-	       path, strerror(-err), h->found, h->nsites, h->short_jumps, h->nranges, h->nblocks,
-	       (unsigned long)(h->file_size >> 10));
+	printf("%s %s: %s; %u sites, %u rewritten, %u by islands, %u ranges, %u blocks, %lu KiB\n",
+	       err ? "not ok" : "ok", path, strerror(-err), h->found, h->nsites, h->short_jumps,
+	       h->nranges, h->nblocks, (unsigned long)(h->file_size >> 10));
 	failures += err != 0;
 	return err ? NULL : h;
 }
@@ -177,17 +185,23 @@ static void exercise(void)
 	int fd, status, fds[2];
 	pid_t pid;
 
-	check(LIBC(getppid)() == raw3(SYS_getppid, 0, 0, 0), "getppid says the same as the raw call");
+	check(LIBC(getppid)() == raw3(SYS_getppid, 0, 0, 0),
+	      "getppid says the same as the raw call");
 	fd = LIBC(mkstemp)(path);
-	check(fd >= 0 && LIBC(write)(fd, "hello", 5) == 5 && LIBC(pread)(fd, buf, 5, 0) == 5 && !strcmp(buf, "hello"),
+	check(fd >= 0 && LIBC(write)(fd, "hello", 5) == 5 && LIBC(pread)(fd, buf, 5, 0) == 5 &&
+		      !strcmp(buf, "hello"),
 	      "files");
-	check(!LIBC(fstat)(fd, &st) && st.st_size == 5 && !LIBC(close)(fd) && LIBC(close)(fd) == -1, "fstat, close");
+	check(!LIBC(fstat)(fd, &st) && st.st_size == 5 && !LIBC(close)(fd) && LIBC(close)(fd) == -1,
+	      "fstat, close");
 	check(!LIBC(unlink)(path), "unlink");
 	pid = LIBC(_Fork)();
 	if (!pid)
 		LIBC(_exit)(LIBC(getpid)() == raw3(SYS_getpid, 0, 0, 0) ? 7 : 1);
-	check(LIBC(waitpid)(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7, "fork and wait");
-	check(!LIBC(pipe)(fds) && LIBC(write)(fds[1], "x", 1) == 1 && LIBC(read)(fds[0], buf, 1) == 1 && *buf == 'x',
+	check(LIBC(waitpid)(pid, &status, 0) == pid && WIFEXITED(status) &&
+		      WEXITSTATUS(status) == 7,
+	      "fork and wait");
+	check(!LIBC(pipe)(fds) && LIBC(write)(fds[1], "x", 1) == 1 &&
+		      LIBC(read)(fds[0], buf, 1) == 1 && *buf == 'x',
 	      "pipe");
 	check(block.count > before + 8, "the calls went through trampolines");
 }
@@ -211,6 +225,7 @@ int main(int argc, char **argv)
 	patch("/lib/x86_64-linux-gnu/libc.so.6");
 	exercise();
 	rewritten = ns_per_call(200000);
-	printf("# getppid: %.1f ns before, %.1f ns through a trampoline and the same host call\n", native, rewritten);
+	printf("# getppid: %.1f ns before, %.1f ns through a trampoline and the same host call\n",
+	       native, rewritten);
 	return failures != 0;
 }
