@@ -46,6 +46,25 @@ static int find_checks(const struct place *from, const struct place *to, unsigne
 	return 0;
 }
 
+/* Two names of one object: nothing is to be done. 1, 0 or -errno. A cache may know the object by its old and its new
+ * name for a moment while another process moves it: only what has several names can be meant here. */
+static int is_same(const struct place *from, const struct place *to)
+{
+	struct attr a;
+	int r;
+
+	if (!to->node)
+		return 0;
+	if (from->d == to->d)
+		return 1;
+	if (!from->node->ino || from->node->ino != to->node->ino)
+		return 0;
+	r = from->node->ops->getattr ? from->node->ops->getattr(from->node, &a) : -EACCES;
+	if (r < 0)
+		return r;
+	return a.nlink > 1 && !S_ISDIR(a.mode) ? 1 : -ESTALE;
+}
+
 static int act_checks(const struct place *from, const struct place *to, unsigned flags)
 {
 	bool is_dir = S_ISDIR(from->node->mode), to_dir = to->node && S_ISDIR(to->node->mode);
@@ -122,8 +141,9 @@ static int rename_placed(struct place *from, struct place *to, unsigned flags)
 
 	if (r < 0)
 		return r;
-	if (from->node == to->node || (to->node && from->node->ino == to->node->ino && from->node->ino))
-		return 0;
+	r = is_same(from, to);
+	if (r)
+		return MIN(r, 0);
 	r = act_checks(from, to, flags);
 	if (r < 0)
 		return r;
