@@ -34,15 +34,25 @@ struct launch {
 	int control[2], port[2], log[2];
 };
 
+static int refuse(struct confine_note *note, int err, const char *text, const char *hint)
+{
+	snprintf(note->text, sizeof(note->text), "%s", text);
+	snprintf(note->hint, sizeof(note->hint), "%s", hint ? hint : "");
+	note->err = -err;
+	return err;
+}
+
+/* The same with an object and the errno's own words. */
 static int say(struct confine_note *note, int err, const char *text, const char *arg,
 	       const char *hint)
 {
-	snprintf(note->text, sizeof(note->text), text, arg);
-	size_t n = strlen(note->text);
-	if (err)
-		snprintf(note->text + n, sizeof(note->text) - n, ": %s", strerror(-err));
-	snprintf(note->hint, sizeof(note->hint), "%s", hint ? hint : "");
-	note->err = -err;
+	char what[sizeof(note->text)];
+	size_t n;
+
+	snprintf(what, sizeof(what), text, arg);
+	refuse(note, err, what, hint);
+	n = strlen(note->text);
+	snprintf(note->text + n, sizeof(note->text) - n, ": %s", strerror(-err));
 	return err;
 }
 
@@ -186,10 +196,11 @@ static int rung_settings(const struct monitor *m, char *only, char *least,
 	*least = conf.minimum_rung[0];
 	*only = env && *env ? *env : m->spec.rung;
 	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))
-		return say(note, -EINVAL, "GSH_RUNG is '%s'", env ? env : "?", "it must be A or B");
+		return refuse(note, -EINVAL, "the rung that is asked for is neither A nor B",
+			      "GSH_RUNG=A or GSH_RUNG=B, or leave it unset");
 	if (*only == 'B' && *least == 'A')
-		return say(note, -EPERM, "rung B is asked for, but the settings demand rung A%s",
-			   "", "change [Confine] MinimumRung=, or do not force the rung");
+		return refuse(note, -EPERM, "rung B is asked for, but the settings demand rung A",
+			      "change [Confine] MinimumRung=, or do not force the rung");
 	return 0;
 }
 

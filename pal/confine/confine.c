@@ -374,8 +374,10 @@ int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
 		if (note->host_lacks)
 			snprintf(note->hint, sizeof(note->hint), "%s", USERNS_HINT);
 		note->err = -err;
+		/* clone(2): ENOSPC is the limit of user namespaces, which may be 0. */
 		snprintf(note->text, sizeof(note->text), "cannot create a process%s: %s",
-			 spec->rung == GRANT_RUNG_A ? " in new namespaces" : "", strerror(-err));
+			 note->host_lacks ? " in new namespaces" : "",
+			 note->host_lacks && err == -ENOSPC ? "no more are allowed" : strerror(-err));
 		goto out_life;
 	}
 	close(report[1]);
