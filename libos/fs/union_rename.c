@@ -23,12 +23,28 @@ static bool merged(const struct unode *n)
 	return n->layers & (n->layers - 1);
 }
 
-static int set_dir_xattr(struct unode *n, const char *name, const char *value)
+/* The directory in the top, if it is still the one we know: what is written to it must not land on another that took its
+ * name meanwhile. */
+static int open_dir(struct unode *n)
 {
-	int r, fd = unode_open(n, ufs_of(n)->top, O_RDONLY | O_DIRECTORY);
+	int fd = unode_open(n, ufs_of(n)->top, O_RDONLY | O_DIRECTORY);
+	struct stat st;
 
 	if (fd < 0)
-		return fd == -ENOENT ? -ESTALE : fd;
+		return fd == -ENOENT || fd == -ENOTDIR ? -ESTALE : fd;
+	if (n->parent && (pal_fstat(fd, &st) < 0 || st.st_ino != n->host_ino)) {
+		pal_close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+static int set_dir_xattr(struct unode *n, const char *name, const char *value)
+{
+	int r, fd = open_dir(n);
+
+	if (fd < 0)
+		return fd;
 	r = pal_fsetxattr(fd, name, value, strlen(value), 0);
 	pal_close(fd);
 	return r;
@@ -43,7 +59,7 @@ static int set_mark(struct unode *n)
 
 	if (r < 0)
 		return r;
-	fd = unode_open(n, ufs_of(n)->top, O_RDONLY | O_DIRECTORY);
+	fd = open_dir(n);
 	if (fd < 0)
 		return fd;
 	want = (struct union_attr){ .mode = a.mode, .uid = a.uid, .gid = a.gid };

@@ -30,11 +30,7 @@ struct record {
 static struct mutex moves_lock;
 static u64 moves_pos;	/* read so far. moves_lock */
 static u32 moves_seen;	/* the counter then. atomic */
-
-static u32 *counter(void)
-{
-	return names_slot(mount_root->fs->root, "/moves");
-}
+static u32 *counter;	/* immutable once the mounts are made; NULL before */
 
 void moves_forked(void)
 {
@@ -46,7 +42,8 @@ void moves_init(void)
 	struct stat st;
 	int fd = pal_openat(GRANT_FD_WORK, FILE_NAME, O_RDONLY | O_NOFOLLOW, 0);
 
-	moves_seen = atomic_load(counter());
+	counter = names_slot(mount_root->fs->root, "/moves");
+	moves_seen = atomic_load(counter);
 	if (fd < 0)
 		return;
 	if (!pal_fstat(fd, &st))
@@ -69,7 +66,7 @@ void moves_record(u64 ino, const char *from, const char *to)
 		memcpy(r->text, from, a);
 		memcpy(r->text + a, to, b);
 		if (pal_pwrite(fd, r, r->size, 0) == (ssize_t)r->size)
-			atomic_add(counter(), 1);
+			atomic_add(counter, 1);
 	}
 	if (fd >= 0)
 		pal_close(fd);
@@ -208,9 +205,9 @@ void moves_apply(void)
 	u8 *data;
 	int fd;
 
-	if (!mount_root || atomic_load(counter()) == atomic_load(&moves_seen) || !trylock(&moves_lock))
+	if (!counter || atomic_load(counter) == atomic_load(&moves_seen) || !trylock(&moves_lock))
 		return; /* taken: we come from the lookups below, or another thread is at it */
-	now = atomic_load(counter());
+	now = atomic_load(counter);
 	fd = pal_openat(GRANT_FD_WORK, FILE_NAME, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd >= 0 && !pal_fstat(fd, &st) && (u64)st.st_size > moves_pos) {
 		size = (u64)st.st_size - moves_pos;
