@@ -20,7 +20,8 @@ void union_read_over(struct unode *n, int fd, const struct statx *st)
 	ssize_t size = pal_fgetxattr(fd, UNION_ATTR, value, sizeof(value));
 	u64 origin;
 
-	n->over_valid = size > 0 && !union_attr_decode(value, size, &n->over);
+	n->over_valid = size > 0 && !union_attr_decode(value, size, &n->over) &&
+			union_attr_fits(st->stx_mode, &n->over);
 	size = pal_fgetxattr(fd, UNION_ORIGIN, value, sizeof(value));
 	n->origin = size > 0 && !union_origin_decode(value, size, &origin) ? origin : 0;
 	n->changed_s = st->stx_ctime.tv_sec;

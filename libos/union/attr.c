@@ -10,6 +10,7 @@
 #define TYPE_DIR 0040000
 #define TYPE_REG 0100000
 #define TYPE_CHR 0020000
+#define TYPE_BLK 0060000
 
 bool union_is_whiteout(u32 mode, u64 rdev)
 {
@@ -87,6 +88,15 @@ int union_attr_decode(const char *value, size_t size, struct union_attr *a)
 	return r.bad || r.at != r.end ? -1 : 0;
 }
 
+bool union_attr_fits(u32 host_mode, const struct union_attr *a)
+{
+	u32 type = TYPE(a->mode);
+
+	if (TYPE(host_mode) == TYPE_REG && (type == TYPE_CHR || type == TYPE_BLK))
+		return true;
+	return type == TYPE(host_mode);
+}
+
 int union_origin_decode(const char *value, size_t size, u64 *ino)
 {
 	struct reader r = { .at = value, .end = value + size };
@@ -103,7 +113,7 @@ u32 union_host_mode(u32 mode, bool all, bool *differs)
 		host |= 0700;
 	else
 		host |= all ? 0600 : 0400;
-	*differs = host != (mode & 07777) || (TYPE(mode) == TYPE_CHR || TYPE(mode) == 0060000);
+	*differs = host != (mode & 07777) || TYPE(mode) == TYPE_CHR || TYPE(mode) == TYPE_BLK;
 	return host;
 }
 

@@ -110,6 +110,9 @@ static void encodings(void)
 		CHECK(union_attr_decode(value, i, &b) || b.rdev != a.rdev);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK(union_attr_decode(bad[i], strlen(bad[i]), &b));
+	CHECK(union_attr_fits(0100644, &a) && !union_attr_fits(0040755, &a) && !union_attr_fits(0120777, &a));
+	b.mode = 0060660;
+	CHECK(union_attr_fits(0101644, &b) && !union_attr_fits(0040755, &b));
 	n = union_origin_encode(value, 0x123456789abcdefull);
 	CHECK(!union_origin_decode(value, n, &ino) && ino == 0x123456789abcdefull);
 	CHECK(union_origin_decode("0", 1, &ino) && union_origin_decode("", 0, &ino) && union_origin_decode("x", 1, &ino));
