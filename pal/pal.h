@@ -147,8 +147,9 @@ int pal_thread_start(struct pal_tcb *tcb, uintptr_t fs, void (*fn)(void *), void
 /* Leave: the host clears tcb->host_tid and wakes it once the stack is unused. */
 void pal_thread_exit(int status) noreturn_fn;
 /* Copy-on-write twin. *host_pid (may be shared memory) is written by the host before the child runs. 0 in the child,
- * which runs on the same stack addresses with the same control block (host_tid already its own). */
-int pal_fork(s32 *host_pid);
+ * which runs on the same stack addresses with the same control block (host_tid already its own). alone: this is the
+ * only thread of its memory, so no lock need be held over the clone. */
+int pal_fork(s32 *host_pid, bool alone);
 /* A child that shares memory; runs fn(arg) on tcb's stack, caller sleeps until the child exec's or ends.
  * FS base is inherited. Returns host pid. */
 int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid);

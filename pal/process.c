@@ -28,19 +28,25 @@ static void text_keep(void)
  * The child keeps stack, GS base and alternate stack: all are registers or memory that clone
  * copies. The PAL's own locks are held over the clone; the libOS holds its own.
  */
-int pal_fork(s32 *host_pid)
+int pal_fork(s32 *host_pid, bool alone)
 {
 	struct pal_tcb *tcb = pal_tcb();
 	long pid;
 
 	text_keep();
-	pal_thread_fork_begin();
-	pal_pages_fork_begin();
+	/* Locks that nobody else can hold are left alone: what the child does not write is not
+	 * copied. */
+	if (!alone) {
+		pal_thread_fork_begin();
+		pal_pages_fork_begin();
+	}
 	pid = HOST(5, clone,
 		   CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0,
 		   host_pid, &tcb->host_tid, 0);
-	pal_pages_fork_end();
-	pal_thread_fork_end(pid == 0);
+	if (!alone) {
+		pal_pages_fork_end();
+		pal_thread_fork_end(pid == 0);
+	}
 	return pid;
 }
 

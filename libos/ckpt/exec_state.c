@@ -22,7 +22,7 @@ struct scalars {
 	u32 personality;
 	u64 start_ns;
 	s32 pdeathsig, ctty_fd, nice;
-	u32 dumpable, no_new_privs, subreaper;
+	u32 dumpable, no_new_privs, subreaper, had_children, had_clone_children;
 	struct cred cred;
 	struct rlimit64 rlimits[16];
 	struct rusage children_usage;
@@ -54,6 +54,8 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.dumpable = p->dumpable,
 		.no_new_privs = p->no_new_privs,
 		.subreaper = p->child_subreaper,
+		.had_children = p->had_children,
+		.had_clone_children = p->had_clone_children,
 		.cred = p->cred,
 		.children_usage = p->children_usage,
 		.ignored = ignored_set(p),
@@ -73,19 +75,6 @@ static void save_pending(struct buf *b, struct sigpending *q)
 	list_for_each(e, &q->queue, link)
 		put_bytes(b, &e->info, sizeof(e->info));
 	put_bytes(b, &(struct siginfo){ 0 }, sizeof(struct siginfo));
-}
-
-static void save_children(struct buf *b, struct process *p)
-{
-	struct child *c;
-
-	lock(&p->lock);
-	list_for_each(c, &p->children, link) {
-		put_u32(b, (u32)c->pid);
-		put_u32(b, (u32)c->exit_signal);
-	}
-	unlock(&p->lock);
-	put_u32(b, 0);
 }
 
 static void save_strings(struct buf *b, const struct buf *strings, unsigned count)
@@ -157,7 +146,6 @@ long exec_state_switch(struct program *prog)
 	save_scalars(&b, t, mask);
 	save_pending(&b, &p->sig.shared);
 	save_pending(&b, &t->sig.pending);
-	save_children(&b, p);
 	timers_save(&b, p);
 	fs_save(&b, p->fs);
 	err = save_program(&b, prog);
@@ -227,6 +215,8 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	p->dumpable = s->dumpable;
 	p->no_new_privs = s->no_new_privs;
 	p->child_subreaper = s->subreaper;
+	p->had_children = s->had_children;
+	p->had_clone_children = s->had_clone_children;
 	p->cred = s->cred;
 	p->children_usage = s->children_usage;
 	memcpy(p->rlimits, s->rlimits, sizeof(p->rlimits));
@@ -252,19 +242,6 @@ static void load_pending(struct cursor *c, struct process *p, struct thread *t)
 
 		(void)(t ? signal_send_thread(t, &copy) : signal_send_process(p, &copy));
 	}
-}
-
-static int load_children(struct cursor *c, struct process *p)
-{
-	u32 pid;
-
-	while ((pid = get_u32(c))) {
-		int exit_signal = (int)get_u32(c);
-
-		if (!child_add(p, (s32)pid, exit_signal))
-			return -ENOMEM;
-	}
-	return 0;
 }
 
 static unsigned load_strings(struct cursor *c, struct buf *b)
@@ -329,9 +306,7 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 		return -ENOMEM;
 	load_pending(c, p, NULL);
 	load_pending(c, p, t);
-	err = load_children(c, p);
-	if (!err)
-		err = timers_load(c, p);
+	err = timers_load(c, p);
 	if (!err)
 		err = fs_load(c, &p->fs);
 	if (!err)

@@ -10,8 +10,9 @@
 #include "pal/pal.h"
 #include "pal/grant.h"
 
-/* Above everything that pal_pages_alloc gives out, the same in every picoprocess. */
-#define AREA_ADDRESS 0x78f000000000
+/* Between image and heap, so that its page tables are theirs; the same in every picoprocess. */
+#define AREA_ADDRESS 0x780008000000
+_Static_assert(AREA_ADDRESS > PAL_BASE && AREA_ADDRESS + sizeof(struct area) <= PAL_HEAP_BASE, "room for the area");
 /* Linux never gives out the ids below 300 again after the first round (kernel/pid.c, RESERVED_PIDS). */
 #define AREA_ROUND_START 300
 #define AREA_FIRST_ID 2

@@ -214,12 +214,6 @@ static void reap(void)
 		struct job *j = pid ? job_by_pid(pid) : NULL;
 
 		if (pid) {
-			struct process *p = this_process();
-			struct child *c, *next;
-
-			list_for_each_safe(c, next, &p->children, link)
-				if (c->pid == pid)
-					child_remove(p, c);
 			coord_port_gone(pid);
 			task_reaped(pid);
 		}

@@ -17,10 +17,13 @@ static s32 serving_tid;		/* which one; written under serve_lock */
 
 void coord_forked(void)
 {
-	if (stream_open)
+	/* Written only where it differs: a page that is not written is not copied. */
+	if (stream_open) {
 		pal_close(GRANT_FD_STREAM);
-	stream_open = 0;
-	mutex_init(&serve_lock);
+		stream_open = 0;
+	}
+	if (serve_lock.word)
+		mutex_init(&serve_lock);
 }
 
 /* ---- answering ---- */

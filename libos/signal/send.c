@@ -18,6 +18,18 @@ static bool may_signal(const struct cred *c, const struct area_slot *to, int sig
 	return sig == SIGCONT && self->sid == to->sid;
 }
 
+/* A process that is just being born has no host pid yet: the host writes it any moment. */
+static int host_pid_of(const struct area_slot *to)
+{
+	int host = atomic_load(&to->host_pid);
+
+	for (unsigned i = 0; !host && i < 10000 && atomic_load(&to->state) == AREA_RUNNING; i++) {
+		(void)pal_sched_yield();
+		host = atomic_load(&to->host_pid);
+	}
+	return host;
+}
+
 static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *info)
 {
 	struct pal_kick k = {
@@ -28,8 +40,10 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 		.value = (u64)info->si_value.sival_ptr,
 		.tid = tid,
 	};
-	int host = atomic_load(&to->host_pid), r;
+	int host = host_pid_of(to), r;
 
+	if (!host)
+		return -ESRCH;
 	switch (info->si_signo) {
 	case SIGKILL:
 		if (!(atomic_load(&to->flags) & AREA_BORROWS))

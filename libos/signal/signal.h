@@ -48,10 +48,10 @@ struct sigpending {
 
 struct sighand {
 	struct mutex lock;
-	struct sig_action action[SIG_COUNT]; /* [sig - 1] */
 	struct sigpending shared;
 	unsigned queued;	/* entries in all queues of the process, against RLIMIT_SIGPENDING */
 	struct list watchers;	/* signalfds and such: woken when something is queued (fs/signalfd.c) */
+	struct sig_action action[SIG_COUNT]; /* [sig - 1]; last: large, and not written by a fork */
 };
 
 #define INBOX_SIZE 64

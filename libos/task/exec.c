@@ -61,6 +61,7 @@ static void take_identity(struct program *prog)
 	p->did_exec = true;
 	busy_note(p, prog->image.file);
 	atomic_or(&p->slot->flags, AREA_DID_EXEC);
+	p->slot->exit_signal = SIGCHLD; /* fs/exec.c, de_thread */
 	if (p->start_fd >= 0) {
 		pal_close(p->start_fd);
 		p->start_fd = -1;

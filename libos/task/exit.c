@@ -34,6 +34,7 @@ void task_orphan_children(s32 pid)
 			continue;
 		to = to ?: reaper_of(pid);
 		(void)atomic_cas(&s->ppid, pid, to);
+		s->exit_signal = SIGCHLD; /* kernel/exit.c, reparent_leader */
 	}
 }
 
@@ -109,11 +110,10 @@ void task_exit_group(int wait_status)
 	}
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
 	release_threads(p);
-	task_orphan_children(p->pid);
+	if (p->had_children || p->child_subreaper)
+		task_orphan_children(p->pid);
 	session_end(p);
 	p->slot->exit_status = (u32)wait_status;
-	atomic_sub(&the_area->nprocs, 1);
-	atomic_sub(&the_area->nthreads, p->nthreads);
 	atomic_store(&p->slot->state, AREA_ZOMBIE);
 	if (W_IFEXITED(wait_status))
 		pal_exit(W_EXITSTATUS(wait_status));

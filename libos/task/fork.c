@@ -42,20 +42,11 @@ static void remake_file_locks(struct fdtab *t)
 	}
 }
 
-static void drop_children(struct process *p)
-{
-	struct child *c, *next;
-
-	list_for_each_safe(c, next, &p->children, link)
-		base_free(c);
-	list_init(&p->children);
-}
-
 static void reset_process(struct process *p, s32 pid)
 {
 	p->pid = pid;
 	p->slot = area_slot(pid);
-	drop_children(p);
+	p->had_children = p->had_clone_children = false;
 	memset(&p->children_usage, 0, sizeof(p->children_usage));
 	/* This memory is nobody else's now, whatever the parent shared. */
 	p->vfork_child = false;
@@ -88,7 +79,6 @@ static void fork_child(s32 pid, const struct clone_request *a)
 	}
 	coord_forked();
 	atomic_store(&t->tcb.pending, 0);
-	process_slot_run(p->slot, p->slot->host_pid);
 }
 
 /* What the child's guest finds: its id where it asked for it, its registers. */
@@ -106,31 +96,22 @@ static long fork_child_guest(const struct clone_request *a)
 static long fork_with(const struct clone_request *a, s32 pid)
 {
 	struct process *p = this_process();
-	struct child *c = child_add(p, pid, a->exit_signal);
-	struct area_slot *s = area_slot(pid);
 	bool locked;
 	u64 mask;
 	int host;
 
-	if (!c)
-		return -ENOMEM;
 	process_slot_init(pid, p, a->exit_signal);
 	mask = pal_signals_off();
 	locked = fork_locks_take();
-	host = pal_fork(&s->host_pid);
+	host = pal_fork(&area_slot(pid)->host_pid, !locked);
 	if (locked)
 		fork_locks_release();
 	if (host == 0)
 		fork_child(pid, a);
-	else if (host > 0)
-		process_slot_run(s, host);
 	pal_signals_on(mask);
-	if (host >= 0)
-		return host ? pid : 0;
-	child_remove(p, c);
-	atomic_sub(&the_area->nprocs, 1);
-	atomic_sub(&the_area->nthreads, 1);
-	return host;
+	if (host < 0)
+		process_slot_drop(pid);
+	return host > 0 ? pid : host;
 }
 
 long task_fork(const struct clone_request *a)
@@ -143,8 +124,6 @@ long task_fork(const struct clone_request *a)
 	if (a->flags & CLONE_PARENT_SETTID)
 		clone_tell(a->parent_tid, pid);
 	r = fork_with(a, pid);
-	if (r < 0)
-		area_free_id(pid);
 	return r ?: fork_child_guest(a);
 }
 
@@ -152,12 +131,6 @@ s32 task_fork_plain(void)
 {
 	static const struct clone_request plain = { .exit_signal = SIGCHLD };
 	s32 pid = area_take_id();
-	long r;
 
-	if (pid < 0)
-		return pid;
-	r = fork_with(&plain, pid);
-	if (r < 0)
-		area_free_id(pid);
-	return (s32)r;
+	return pid < 0 ? pid : (s32)fork_with(&plain, pid);
 }

@@ -56,7 +56,6 @@ struct process *process_create(s32 pid, const struct process *parent)
 	p->pid = pid;
 	p->slot = area_slot(pid);
 	list_init(&p->threads);
-	list_init(&p->children);
 	p->ctty_fd = p->start_fd = -1;
 	p->start_ns = now_ns();
 	signal_init(p);
@@ -72,16 +71,12 @@ struct process *process_create(s32 pid, const struct process *parent)
 
 void process_free(struct process *p)
 {
-	struct child *c, *next;
-
-	list_for_each_safe(c, next, &p->children, link)
-		base_free(c);
 	base_free(p->exe);
 	base_free(p->cmdline);
 	base_free(p);
 }
 
-void process_slot_init(s32 pid, const struct process *parent, int exit_signal)
+void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 {
 	const struct area_slot *from = parent->slot;
 	struct area_slot *s = area_slot(pid);
@@ -111,35 +106,17 @@ void process_slot_init(s32 pid, const struct process *parent, int exit_signal)
 	atomic_add(&the_area->forks, 1);
 	atomic_add(&the_area->nprocs, 1);
 	atomic_add(&the_area->nthreads, 1);
+	atomic_store(&s->state, AREA_RUNNING);
+	parent->had_children = true;
+	if (exit_signal != SIGCHLD)
+		parent->had_clone_children = true;
 }
 
-void process_slot_run(struct area_slot *s, s32 host_pid)
+void process_slot_drop(s32 pid)
 {
-	/* The child may have run, ended and been reaped before its parent says so. */
-	if (atomic_load(&s->host_pid) == host_pid)
-		(void)atomic_cas(&s->state, AREA_RESERVED, AREA_RUNNING);
-}
-
-struct child *child_add(struct process *p, s32 pid, int exit_signal)
-{
-	struct child *c = base_alloc(sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->pid = pid;
-	c->exit_signal = exit_signal;
-	lock(&p->lock);
-	list_add_tail(&p->children, &c->link);
-	unlock(&p->lock);
-	return c;
-}
-
-void child_remove(struct process *p, struct child *c)
-{
-	lock(&p->lock);
-	list_del(&c->link);
-	unlock(&p->lock);
-	base_free(c);
+	atomic_sub(&the_area->nprocs, 1);
+	atomic_sub(&the_area->nthreads, 1);
+	area_free_id(pid);
 }
 
 void process_set_comm(struct process *p, struct thread *t, const char *comm)

@@ -53,7 +53,8 @@ struct process {
 	struct mutex lock;		/* guards the next group */
 	struct list threads;		/* struct thread.sibling; changed under sig.lock too, which walks it */
 	unsigned nthreads;
-	struct list children;		/* struct child.link: host children not yet reaped */
+	bool had_children;		/* ever: else its end leaves no orphans. Sticky, as is the next; any thread sets them */
+	bool had_clone_children;	/* ever one whose exit signal is not SIGCHLD: waits must look at each */
 	struct cred cred;
 	struct rlimit64 rlimits[16];
 	struct rusage children_usage;	/* of those reaped */
@@ -78,13 +79,6 @@ struct process {
 	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
-};
-
-/* A child of this process on the host, until reaped. Guarded by process.lock. */
-struct child {
-	struct list link;
-	s32 pid;			/* guest; its slot has the host's */
-	int exit_signal;		/* SIGCHLD, or what clone() asked for (0: none, only __WCLONE waits see it) */
 };
 
 struct thread {
@@ -136,12 +130,11 @@ static inline long restartable(long r)
  * Its mm, files and fs are still NULL. NULL: no memory. */
 struct process *process_create(s32 pid, const struct process *parent);
 void process_free(struct process *p);
-/* Fill in the slot of a child to be born, but for host_pid and state. */
-void process_slot_init(s32 pid, const struct process *parent, int exit_signal);
-/* The child is there: RESERVED becomes RUNNING, once. */
-void process_slot_run(struct area_slot *s, s32 host_pid);
-struct child *child_add(struct process *p, s32 pid, int exit_signal); /* NULL: no memory */
-void child_remove(struct process *p, struct child *c);
+/* Fill in the slot of a child to be born: it counts as running, though it has no host_pid until the host writes it
+ * (who needs it at that moment waits: signal/send.c). */
+void process_slot_init(s32 pid, struct process *parent, int exit_signal);
+/* It was not born after all: the slot and its id are free again. */
+void process_slot_drop(s32 pid);
 /* Who runs what: name, command line and the slot's card. comm NULL: as it was. */
 void process_set_comm(struct process *p, struct thread *t, const char *comm);
 void process_set_cmdline(struct process *p, char *cmdline, size_t size); /* takes cmdline */

@@ -52,7 +52,6 @@ static void borrower_begin(void *arg)
 	const struct clone_request *a = b->args;
 	struct thread *t = b->thread;
 
-	process_slot_run(t->proc->slot, t->proc->slot->host_pid);
 	if (a->flags & CLONE_SETTLS)
 		pal_set_fs(a->tls);
 	if (a->flags & CLONE_CHILD_SETTID)
@@ -65,27 +64,20 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 	struct process *p = this_process();
 	struct thread *t = thread_create(child, child->pid);
 	struct borrow b = { .args = a, .thread = t };
-	struct child *c;
 	int host;
 
-	if (IS_ERR(t))
+	if (IS_ERR(t)) {
+		area_free_id(child->pid);
 		return PTR_ERR(t);
-	c = child_add(p, child->pid, a->exit_signal);
-	if (!c) {
-		pal_thread_free(&t->tcb, sizeof(*t));
-		return -ENOMEM;
 	}
 	signal_fork(child, t, p);
 	clone_frame(t, a->stack);
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	process_slot_init(child->pid, p, a->exit_signal);
-	child->slot->flags = AREA_BORROWS;
+	atomic_or(&child->slot->flags, AREA_BORROWS);
 	host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
-	if (host < 0) {
-		child_remove(p, c);
-		atomic_sub(&the_area->nprocs, 1);
-		atomic_sub(&the_area->nthreads, 1);
-	}
+	if (host < 0)
+		process_slot_drop(child->pid);
 	pal_thread_free(&t->tcb, sizeof(*t));
 	return host;
 }
@@ -105,9 +97,12 @@ long task_vfork(const struct clone_request *a)
 		area_free_id(pid);
 		return -ENOMEM;
 	}
-	r = child->files && child->fs && !IS_ERR(child->files) && !IS_ERR(child->fs) ? vfork_run(child, a) : -ENOMEM;
-	if (r < 0)
+	if (child->files && child->fs && !IS_ERR(child->files) && !IS_ERR(child->fs)) {
+		r = vfork_run(child, a);
+	} else {
 		area_free_id(pid);
+		r = -ENOMEM;
+	}
 	borrower_free(child);
 	return r < 0 ? r : pid;
 }

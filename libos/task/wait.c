@@ -30,17 +30,6 @@ static void rusage_add(struct rusage *sum, const struct rusage *ru)
 	sum->ru_nivcsw += ru->ru_nivcsw;
 }
 
-/* Caller holds p->lock. */
-static struct child *child_by_pid(struct process *p, s32 pid)
-{
-	struct child *c;
-
-	list_for_each(c, &p->children, link)
-		if (c->pid == pid)
-			return c;
-	return NULL;
-}
-
 /* pid ended without a word (SIGKILL, a fault of the host's): do now what it would have done itself. */
 static void ended_unsaid(s32 pid, struct area_slot *s)
 {
@@ -48,8 +37,6 @@ static void ended_unsaid(s32 pid, struct area_slot *s)
 
 	atomic_store(&s->state, AREA_ZOMBIE);
 	task_orphan_children(pid);
-	atomic_sub(&the_area->nprocs, 1);
-	atomic_sub(&the_area->nthreads, n);
 	for (s32 id = n > 1 ? area_next(1, true) : 0; id; id = area_next(id + 1, true))
 		if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid)
 			area_free_id(id);
@@ -63,6 +50,8 @@ void task_reaped(s32 pid)
 		return;
 	if (s->state != AREA_ZOMBIE)
 		ended_unsaid(pid, s);
+	atomic_sub(&the_area->nprocs, 1);
+	atomic_sub(&the_area->nthreads, s->nthreads);
 	area_free_id(pid);
 }
 
@@ -70,7 +59,6 @@ void task_reaped(s32 pid)
 static void translate(struct process *p, const struct siginfo *host, bool keep, struct wait_result *r)
 {
 	struct area_slot *s;
-	struct child *c;
 
 	r->pid = task_guest_pid(host->si_pid);
 	s = area_process(r->pid);
@@ -84,41 +72,19 @@ static void translate(struct process *p, const struct siginfo *host, bool keep, 
 		return;
 	lock(&p->lock);
 	rusage_add(&p->children_usage, &r->ru);
-	c = child_by_pid(p, r->pid);
-	if (c)
-		list_del(&c->link);
 	unlock(&p->lock);
-	base_free(c);
 	task_reaped(r->pid);
 }
 
-static bool is_clone_child(struct process *p, s32 pid)
+static bool eligible(const struct area_slot *s, int options)
 {
-	struct child *c;
-	bool r;
-
-	lock(&p->lock);
-	c = child_by_pid(p, pid);
-	r = c && c->exit_signal != SIGCHLD;
-	unlock(&p->lock);
-	return r;
+	return (options & __WALL) || (s->exit_signal != SIGCHLD) == !!(options & __WCLONE);
 }
 
-static bool eligible(struct process *p, s32 pid, int options)
+/* Must each child be looked at, for some are not meant? */
+static bool choosy(const struct process *p, int options)
 {
-	return (options & __WALL) || is_clone_child(p, pid) == !!(options & __WCLONE);
-}
-
-static bool any_clone_child(struct process *p, int options)
-{
-	struct child *c;
-	bool odd = options & __WCLONE;
-
-	lock(&p->lock);
-	list_for_each(c, &p->children, link)
-		odd = odd || c->exit_signal != SIGCHLD;
-	unlock(&p->lock);
-	return odd && !(options & __WALL);
+	return (p->had_clone_children || (options & __WCLONE)) && !(options & __WALL);
 }
 
 /* Host id that stands for the guest's, or -errno. */
@@ -129,7 +95,7 @@ static int host_target(struct process *p, int which, s32 id, int options)
 	switch (which) {
 	case P_PID:
 		s = area_process(id);
-		if (!s || atomic_load_relaxed(&s->ppid) != p->pid || !eligible(p, id, options))
+		if (!s || atomic_load_relaxed(&s->ppid) != p->pid || !eligible(s, options))
 			return -ECHILD;
 		return s->host_pid;
 	case P_PGID:
@@ -163,7 +129,7 @@ static int wait_among(struct process *p, s32 pgid, int options, struct wait_resu
 		for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
 			struct area_slot *s = area_slot(id);
 
-			if (s->ppid != p->pid || (pgid && s->pgid != pgid) || !eligible(p, id, options))
+			if (s->ppid != p->pid || (pgid && s->pgid != pgid) || !eligible(s, options))
 				continue;
 			found = true;
 			r = host_wait(p, P_PID, s->host_pid, options | WNOHANG, out);
@@ -210,7 +176,7 @@ int task_wait(int which, s32 id, int options, struct wait_result *out)
 	int host, r;
 
 	memset(out, 0, sizeof(*out));
-	if (which != P_PID && any_clone_child(p, options))
+	if (which != P_PID && choosy(p, options))
 		return wait_among(p, which == P_PGID ? (id ?: p->slot->pgid) : 0, options, out);
 	host = host_target(p, which, id, options);
 	if (host < 0)
@@ -228,7 +194,6 @@ void task_child_event(const struct siginfo *host)
 	struct siginfo info = { .si_signo = SIGCHLD, .si_code = host->si_code };
 	bool job = host->si_code == CLD_STOPPED || host->si_code == CLD_CONTINUED || host->si_code == CLD_TRAPPED;
 	struct area_slot *s;
-	struct child *c;
 
 	info.si_pid = task_guest_pid(host->si_pid);
 	s = area_process(info.si_pid);
@@ -238,11 +203,8 @@ void task_child_event(const struct siginfo *host)
 	info.si_stime = host->si_stime;
 	if (host->si_code == CLD_STOPPED && s && s->state == AREA_STOPPED && s->exit_status)
 		info.si_status = (int)s->exit_status;
-	lock(&p->lock);
-	c = child_by_pid(p, info.si_pid);
-	if (c && !job)
-		info.si_signo = c->exit_signal;
-	unlock(&p->lock);
+	if (s && !job)
+		info.si_signo = s->exit_signal;
 	if (job && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
 		return;
 	if (!job && s && s->state != AREA_ZOMBIE)

@@ -324,7 +324,7 @@ static void test_forks(void)
 		s32 pid;
 
 		counter = 1;
-		pid = pal_fork(shared);
+		pid = pal_fork(shared, false);
 		if (pid == 0)
 			fork_child(shared);
 		if (pid < 0 || *shared != pid || status_of(pid) != 5 << 8 || counter != 1)
@@ -335,7 +335,7 @@ static void test_forks(void)
 		pal_thread_free(&t->tcb, sizeof(*t));
 		if (pal_tcb() != &main_thread->tcb)
 			fail(115, "the parent lost its control block");
-		pid = pal_fork(shared);
+		pid = pal_fork(shared, false);
 		if (pid == 0)
 			pal_die_by_signal(i % 2 ? SIGTERM : SIGQUIT);
 		if ((status_of(pid) & 0x7f) != (i % 2 ? SIGTERM : SIGQUIT))
@@ -383,7 +383,7 @@ static void test_fork_locks(void)
 		int pid;
 
 		base_heap_lock();
-		pid = pal_fork(shared);
+		pid = pal_fork(shared, false);
 		base_heap_unlock();
 		if (pid == 0) {
 			void *p = base_alloc(60000), *t = thread_new();
@@ -454,7 +454,7 @@ static s32 fork_and_wait(bool vfork)
 		t = thread_new();
 	if (vfork)
 		pal_vfork(&t->tcb, end_at_once, NULL, &pid);
-	else if (pal_fork(&pid) == 0)
+	else if (pal_fork(&pid, false) == 0)
 		pal_exit(0);
 	return status_of(pid);
 }
