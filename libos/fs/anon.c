@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Files without a name: how they get descriptors, what is waited for, and how a magic link reaches them.
+ * Files without a name: how they get descriptors, what is waited for, and how a magic link reaches
+ * them.
  *
- * /proc/self/fd/N of a pipe or a terminal must open (process substitution lives on it), yet the host shows no /proc in
- * which it could be opened anew. So the link leads to a node made on the spot that holds the open file; reopen.c says
- * what opening it gives.
+ * /proc/self/fd/N of a pipe or a terminal must open (process substitution lives on it), yet the
+ * host shows no /proc in which it could be opened anew. So the link leads to a node made on the
+ * spot that holds the open file; reopen.c says what opening it gives.
  */
 #include "libos/fs/kinds.h"
 #include "libos/task/task.h"
@@ -51,7 +52,7 @@ int file_poll(struct file *f, short events, short *now)
 
 struct anon_node {
 	struct node node;
-	struct file *file;	/* held */
+	struct file *file; /* held */
 };
 
 static struct anon_node *to_anon(struct node *n)
@@ -105,7 +106,9 @@ static const struct node_ops anon_node_ops = {
 	.release = anon_release,
 };
 
-static struct fs anon_fs = { .type = "anon_inodefs", .dev = dev_make(0, 14), .magic = 0x09041934, .uncached = true };
+static struct fs anon_fs = {
+	.type = "anon_inodefs", .dev = dev_make(0, 14), .magic = 0x09041934, .uncached = true
+};
 static struct mount anon_mount = { .fs = &anon_fs, .link = { &anon_mount.link, &anon_mount.link } };
 
 static struct dentry *anon_dentry(struct file *f)
@@ -118,7 +121,9 @@ static struct dentry *anon_dentry(struct file *f)
 		base_free(a);
 		return NULL;
 	}
-	a->node = (struct node){ .refs = 1, .mode = at.mode, .ops = &anon_node_ops, .fs = &anon_fs, .ino = at.ino };
+	a->node = (struct node){
+		.refs = 1, .mode = at.mode, .ops = &anon_node_ops, .fs = &anon_fs, .ino = at.ino
+	};
 	a->file = file_get(f);
 	d = dentry_root(&a->node);
 	if (!d)

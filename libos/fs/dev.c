@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * /dev: a fixed tree. null, zero, full and random are answered here, without a host call where nothing is needed from
- * it; tty and ptmx lead to the terminals of tty.c and pty.c. No device of the host can be reached.
+ * /dev: a fixed tree. null, zero, full and random are answered here, without a host call where
+ * nothing is needed from it; tty and ptmx lead to the terminals of tty.c and pty.c. No device of
+ * the host can be reached.
  */
 #include "libos/fs/pseudo.h"
 #include "libos/fs/kinds.h"
@@ -9,8 +10,10 @@
 #include "libos/sys/user.h"
 #include "libos/task/task.h"
 
+/* clang-format off */
 #define CHR(n, perm, major, minor, fn) \
 	{ .name = (n), .mode = S_IFCHR | (perm), .rdev = dev_make(major, minor), .open = (fn) }
+/* clang-format on */
 #define RANDOM_CHUNK (1u << 20)
 
 /* ---- null, zero, full ---- */
@@ -80,7 +83,8 @@ static int no_fallocate(struct file *f, int mode, u64 off, u64 len)
 	return -ENODEV;
 }
 
-#define DEVICE_OPS .lseek = null_lseek, .truncate = no_truncate, .setflags = no_setflags, .fsync = no_fsync, \
+#define DEVICE_OPS                                                                                \
+	.lseek = null_lseek, .truncate = no_truncate, .setflags = no_setflags, .fsync = no_fsync, \
 	.fallocate = no_fallocate
 
 const struct file_ops null_file_ops = {
@@ -197,11 +201,13 @@ struct file *null_file_create(int flags)
 
 /* ---- links ---- */
 
+/* clang-format off */
 #define LINK(n, fn) { .name = (n), .mode = S_IFLNK | 0777, .readlink = (fn) }
-#define LINK_FN(fn, to)                                                                             \
-	static ssize_t fn(struct pseudo_node *n, char *buf, size_t size)                             \
-	{                                                                                           \
-		return pseudo_text(buf, size, to);                                                   \
+/* clang-format on */
+#define LINK_FN(fn, to)                                                  \
+	static ssize_t fn(struct pseudo_node *n, char *buf, size_t size) \
+	{                                                                \
+		return pseudo_text(buf, size, to);                       \
 	}
 
 LINK_FN(link_fd, "/proc/self/fd")

@@ -2,26 +2,28 @@
 /*
  * epoll: a host epoll descriptor; the guest's data goes through it untouched.
  *
- * Linux keys a registration by (file, descriptor number), the host here sees one descriptor per file. So a second
- * number of the same file (stdin and stdout of one terminal) is registered by a duplicate of the host descriptor. The
- * duplicate would keep the host's description alive when the guest closes the file: epoll_forget closes it then. A
- * plain registration needs no such care: the host drops it with the file.
+ * Linux keys a registration by (file, descriptor number), the host here sees one descriptor per
+ * file. So a second number of the same file (stdin and stdout of one terminal) is registered by a
+ * duplicate of the host descriptor. The duplicate would keep the host's description alive when the
+ * guest closes the file: epoll_forget closes it then. A plain registration needs no such care: the
+ * host drops it with the file.
  *
- * What is written down per number only tells which host descriptor stands for it; the host's own table is the truth.
+ * What is written down per number only tells which host descriptor stands for it; the host's own
+ * table is the truth.
  */
 #include "libos/fs/epoll.h"
 #include "libos/fs/kinds.h"
 #include "libos/task/task.h"
 
 struct registration {
-	struct file *file;	/* not held: only compared. NULL: none */
+	struct file *file; /* not held: only compared. NULL: none */
 	int host_fd;
-	bool own;		/* host_fd is our duplicate */
+	bool own; /* host_fd is our duplicate */
 };
 
 struct epoll {
-	struct list link;	/* in epolls */
-	struct file *file;	/* this epoll itself */
+	struct list link;	   /* in epolls */
+	struct file *file;	   /* this epoll itself */
 	struct registration *regs; /* by guest number */
 	unsigned size;
 };
@@ -74,7 +76,8 @@ static bool epoll_knows(struct epoll *e, const struct file *f)
 }
 
 /* The host has f's descriptor already, for another number of the guest: register a duplicate. */
-static int epoll_add_again(struct epoll *e, int fd, struct file *f, int host_fd, struct epoll_event *ev)
+static int epoll_add_again(struct epoll *e, int fd, struct file *f, int host_fd,
+			   struct epoll_event *ev)
 {
 	int r, copy = host_fd_move(pal_dup(host_fd, 0));
 
@@ -110,7 +113,8 @@ static int epoll_add(struct epoll *e, int fd, struct file *f, int host_fd, struc
 	return r;
 }
 
-static int epoll_change(struct epoll *e, int op, int fd, struct file *f, int host_fd, struct epoll_event *ev)
+static int epoll_change(struct epoll *e, int op, int fd, struct file *f, int host_fd,
+			struct epoll_event *ev)
 {
 	struct registration *known = epoll_find(e, fd, f);
 	int r;
@@ -150,7 +154,7 @@ void epoll_forget(struct file *f)
 	if (!atomic_load(&duplicates))
 		return;
 	lock(&epoll_lock);
-	list_for_each(e, &epolls, link) {
+	list_for_each (e, &epolls, link) {
 		for (unsigned i = 0; i < e->size; i++) {
 			if (e->regs[i].file == f)
 				registration_drop(&e->regs[i]);

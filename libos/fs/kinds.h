@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The kinds of open files that this folder makes, beside host files: the map of libos/fs for sys/ and vfs/.
+ * The kinds of open files that this folder makes, beside host files: the map of libos/fs for sys/
+ * and vfs/.
  *
- * Everything that can be waited for is backed by a host descriptor, so that poll, select and epoll ask the host once.
- * A kind's private word (file.priv) is either a plain value or something counted: fdtab_copy duplicates a struct file
- * for a vfork child by save and load.
+ * Everything that can be waited for is backed by a host descriptor, so that poll, select and epoll
+ * ask the host once. A kind's private word (file.priv) is either a plain value or something
+ * counted: fdtab_copy duplicates a struct file for a vfork child by save and load.
  */
 #ifndef LIBOS_FS_KINDS_H
 #define LIBOS_FS_KINDS_H
@@ -12,7 +13,7 @@
 #include "libos/fs/at_once.h"
 #include "libos/vfs/vfs.h"
 
-extern const struct file_ops pipe_file_ops;	/* pipe.c: both ends, and fifos once open */
+extern const struct file_ops pipe_file_ops; /* pipe.c: both ends, and fifos once open */
 extern const struct file_ops pipe_again_ops, regular_again_ops; /* reopen.c */
 extern const struct file_ops anon_file_ops;	/* anon.c: a host object of no known kind */
 extern const struct file_ops eventfd_file_ops;	/* eventfd.c */
@@ -25,19 +26,21 @@ extern const struct file_ops tty_file_ops;	/* tty.c: slaves */
 extern const struct file_ops ptm_file_ops;	/* pty.c: masters */
 extern const struct file_ops pseudo_file_ops;	/* pseudo.c: generated text */
 extern const struct file_ops pseudo_dir_ops;	/* pseudo.c: generated directories */
-extern const struct file_ops null_file_ops, zero_file_ops, full_file_ops, random_file_ops; /* dev.c */
+extern const struct file_ops null_file_ops, zero_file_ops, full_file_ops,
+	random_file_ops; /* dev.c */
 
 /* All of the above, for file_ops_by_name. */
 extern const struct file_ops *const fs_kinds[];
 extern const unsigned fs_kinds_count;
 
 /* ---- anon.c ---- */
-/* Give a fresh host descriptor a struct file and a guest number; both are closed on error. flags: O_ACCMODE and
- * O_NONBLOCK; O_CLOEXEC is taken out. The number, or -errno. */
+/* Give a fresh host descriptor a struct file and a guest number; both are closed on error. flags:
+ * O_ACCMODE and O_NONBLOCK; O_CLOEXEC is taken out. The number, or -errno. */
 int fd_install(const struct file_ops *ops, int host_fd, int flags, void *priv);
 /* What to wait for on the host, -1: nothing. *now: events that are there without asking. */
 int file_poll(struct file *f, short events, short *now);
-/* Let a magic link lead to a file that has no name: a path whose node opens as f's own description. */
+/* Let a magic link lead to a file that has no name: a path whose node opens as f's own description.
+ */
 int anon_path(struct file *f, struct path *out);
 /* The text /proc/PID/fd/N shows: a path or "pipe:[N]". Length, or -errno. */
 ssize_t file_text(struct file *f, char *buf, size_t size);
@@ -53,7 +56,8 @@ static inline bool file_is_pipe(const struct file *f)
 /* ---- passed.c: descriptors that come from outside or from another process ---- */
 /* A struct file of the right kind for any host descriptor; takes fd. ERR_PTR; then fd is closed. */
 struct file *file_from_host(int fd);
-/* A host descriptor that carries f over SCM_RIGHTS: its own, or a fresh one (*made) that file_from_host knows. */
+/* A host descriptor that carries f over SCM_RIGHTS: its own, or a fresh one (*made) that
+ * file_from_host knows. */
 int file_to_host(struct file *f, bool *made);
 
 /* ---- tty.c ---- */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* memfd: the host's memory file, seals and all; only its name is kept here, for /proc/PID/fd and maps. */
+/* memfd: the host's memory file, seals and all; only its name is kept here, for /proc/PID/fd and
+ * maps. */
 #include "libos/fs/kinds.h"
 #include "libos/ckpt/cursor.h"
 #include "pal/base/heap.h"

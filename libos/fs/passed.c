@@ -2,8 +2,9 @@
 /*
  * Descriptors from elsewhere: a session's standard files, and what comes by SCM_RIGHTS.
  *
- * The host tells what a descriptor is (fstat, socket options), and that decides the kind; a name it does not have. Files
- * that the libOS makes have nothing to pass, so a small memory file goes in their stead and says which name to open:
+ * The host tells what a descriptor is (fstat, socket options), and that decides the kind; a name it
+ *does not have. Files that the libOS makes have nothing to pass, so a small memory file goes in
+ *their stead and says which name to open:
  *
  *	offset 0   16 bytes   CARRIER_MAGIC
  *	       16   4 bytes   open flags
@@ -32,7 +33,8 @@ static struct file *carrier_open(int fd, const struct stat *st)
 	ssize_t n;
 	int r;
 
-	if (st->st_nlink || st->st_size <= (s64)offsetof(struct carrier, path) || st->st_size > (s64)sizeof(*c))
+	if (st->st_nlink || st->st_size <= (s64)offsetof(struct carrier, path) ||
+	    st->st_size > (s64)sizeof(*c))
 		return NULL;
 	c = base_alloc(sizeof(*c));
 	if (!c)
@@ -40,7 +42,8 @@ static struct file *carrier_open(int fd, const struct stat *st)
 	n = pal_pread(fd, c, (size_t)st->st_size, 0);
 	if (n == st->st_size && !memcmp(c->magic, CARRIER_MAGIC, sizeof(c->magic)) &&
 	    !c->path[(size_t)n - offsetof(struct carrier, path) - 1]) {
-		r = vfs_open(AT_FDCWD, c->path, (int)(c->flags & REOPEN_FLAGS) | O_NOCTTY, 0, 0, &f);
+		r = vfs_open(AT_FDCWD, c->path, (int)(c->flags & REOPEN_FLAGS) | O_NOCTTY, 0, 0,
+			     &f);
 		if (r < 0)
 			f = ERR_PTR(r);
 	}
@@ -93,11 +96,17 @@ static struct file *device_from_host(int fd, const struct stat *st, int flags)
 	if (major == 5 && minor == 2)
 		return NULL; /* a master: number unknown to TIOCGPTN only if it is none */
 	if (major == 1)
-		ops = minor == 3 ? &null_file_ops : minor == 5 ? &zero_file_ops : minor == 7 ? &full_file_ops :
-		      minor == 8 || minor == 9 ? &random_file_ops : NULL;
+		ops = minor == 3		 ? &null_file_ops
+		      : minor == 5		 ? &zero_file_ops
+		      : minor == 7		 ? &full_file_ops
+		      : minor == 8 || minor == 9 ? &random_file_ops
+						 : NULL;
 	if (ops) {
-		static const char *const names[] = { [3] = "/dev/null", [5] = "/dev/zero", [7] = "/dev/full",
-						     [8] = "/dev/random", [9] = "/dev/urandom" };
+		static const char *const names[] = { [3] = "/dev/null",
+						     [5] = "/dev/zero",
+						     [7] = "/dev/full",
+						     [8] = "/dev/random",
+						     [9] = "/dev/urandom" };
 		struct file *f;
 		int r = vfs_open(AT_FDCWD, names[minor], flags, 0, 0, &f);
 

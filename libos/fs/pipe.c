@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Pipes are the host's: blocking, atomicity up to PIPE_BUF, end of file and EPIPE come from there, and a fork shares
- * them for nothing. SIGPIPE is raised by the caller of file_write (sys/file.c).
+ * Pipes are the host's: blocking, atomicity up to PIPE_BUF, end of file and EPIPE come from there,
+ * and a fork shares them for nothing. SIGPIPE is raised by the caller of file_write (sys/file.c).
  */
 #include "libos/fs/kinds.h"
 

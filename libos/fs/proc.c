@@ -2,8 +2,9 @@
 /*
  * /proc: the root and the texts that concern the whole sandbox.
  *
- * The host's /proc cannot be seen from inside. Processes, uptime and mounts are the sandbox's; memory is the machine's,
- * as sysinfo(2) tells it; what neither knows (interrupts, disks) is empty in the right form.
+ * The host's /proc cannot be seen from inside. Processes, uptime and mounts are the sandbox's;
+ * memory is the machine's, as sysinfo(2) tells it; what neither knows (interrupts, disks) is empty
+ * in the right form.
  */
 #include "libos/fs/proc.h"
 #include "pal/grant.h"
@@ -33,7 +34,6 @@ static int show_uptime(struct pseudo_node *n, struct buf *b)
 	return 0;
 }
 
-
 static int show_loadavg(struct pseudo_node *n, struct buf *b)
 {
 	struct sysinfo info;
@@ -52,7 +52,8 @@ static int show_loadavg(struct pseudo_node *n, struct buf *b)
 	return 0;
 }
 
-/* What the reader used, the rest idle: enough for those that count processors or take differences. */
+/* What the reader used, the rest idle: enough for those that count processors or take differences.
+ */
 static int show_stat(struct pseudo_node *n, struct buf *b)
 {
 	u64 idle = proc_uptime_ns() / NSEC_TICK, user, system;
@@ -67,9 +68,12 @@ static int show_stat(struct pseudo_node *n, struct buf *b)
 	pal_clock_gettime(CLOCK_REALTIME, &real);
 	base_buf_printf(b, "cpu  %lu 0 %lu %lu 0 0 0 0 0 0\n", user, system, idle * cpus);
 	for (unsigned i = 0; i < cpus; i++)
-		base_buf_printf(b, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", i, user / cpus, system / cpus, idle);
-	base_buf_printf(b, "intr 0\nctxt 0\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
-			(u64)real.tv_sec - proc_uptime_ns() / 1000000000, atomic_load_relaxed(&the_area->forks), 1);
+		base_buf_printf(b, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", i, user / cpus,
+				system / cpus, idle);
+	base_buf_printf(
+		b, "intr 0\nctxt 0\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
+		(u64)real.tv_sec - proc_uptime_ns() / 1000000000,
+		atomic_load_relaxed(&the_area->forks), 1);
 	base_buf_puts(b, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
 	return 0;
 }
@@ -78,16 +82,21 @@ static int show_stat(struct pseudo_node *n, struct buf *b)
 
 static void put_kb(struct buf *b, const char *name, u64 bytes)
 {
-	base_buf_printf(b, "%s:%*s%8lu kB\n", name, (int)(15 - MIN(strlen(name), 15ul)), "", bytes >> 10);
+	base_buf_printf(b, "%s:%*s%8lu kB\n", name, (int)(15 - MIN(strlen(name), 15ul)), "",
+			bytes >> 10);
 }
 
 static int show_meminfo(struct pseudo_node *n, struct buf *b)
 {
-	static const char *const zero_before_swap[] = { "SwapCached", "Active", "Inactive", "Active(anon)", "Inactive(anon)",
-							"Active(file)", "Inactive(file)", "Unevictable", "Mlocked" };
+	static const char *const zero_before_swap[] = {
+		"SwapCached",	"Active",	  "Inactive",	 "Active(anon)", "Inactive(anon)",
+		"Active(file)", "Inactive(file)", "Unevictable", "Mlocked"
+	};
 	static const char *const zero[] = { "Dirty", "Writeback", "AnonPages", "Mapped" };
-	static const char *const zero_after[] = { "KReclaimable", "Slab", "SReclaimable", "SUnreclaim", "KernelStack",
-						  "PageTables", "SecPageTables", "NFS_Unstable", "Bounce", "WritebackTmp" };
+	static const char *const zero_after[] = { "KReclaimable",  "Slab",	   "SReclaimable",
+						  "SUnreclaim",	   "KernelStack",  "PageTables",
+						  "SecPageTables", "NFS_Unstable", "Bounce",
+						  "WritebackTmp" };
 	struct sysinfo i;
 	int r = pal_sysinfo(&i);
 	u64 unit;
@@ -115,20 +124,24 @@ static int show_meminfo(struct pseudo_node *n, struct buf *b)
 	put_kb(b, "VmallocUsed", 0);
 	put_kb(b, "VmallocChunk", 0);
 	put_kb(b, "Percpu", 0);
-	base_buf_puts(b, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
-			 "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
+	base_buf_puts(
+		b,
+		"HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
+		"HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
 	return 0;
 }
 
 static int show_vmstat(struct pseudo_node *n, struct buf *b)
 {
-	static const char *const zero[] = { "pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill" };
+	static const char *const zero[] = { "pgpgin",  "pgpgout",    "pswpin",	"pswpout",
+					    "pgfault", "pgmajfault", "oom_kill" };
 	struct sysinfo i;
 	int r = pal_sysinfo(&i);
 
 	if (r < 0)
 		return r;
-	base_buf_printf(b, "nr_free_pages %lu\n", i.freeram * (i.mem_unit ? i.mem_unit : 1) / PAGE_SIZE);
+	base_buf_printf(b, "nr_free_pages %lu\n",
+			i.freeram * (i.mem_unit ? i.mem_unit : 1) / PAGE_SIZE);
 	for (unsigned k = 0; k < ARRAY_SIZE(zero); k++)
 		base_buf_printf(b, "%s 0\n", zero[k]);
 	return 0;
@@ -162,7 +175,8 @@ static int show_version(struct pseudo_node *n, struct buf *b)
 	int r = pal_uname(&u);
 
 	if (r == 0)
-		base_buf_printf(b, "%s version %s (gsh@%s) %s\n", u.sysname, u.release, pal_grant()->hostname, u.version);
+		base_buf_printf(b, "%s version %s (gsh@%s) %s\n", u.sysname, u.release,
+				pal_grant()->hostname, u.version);
 	return r;
 }
 
@@ -232,9 +246,11 @@ static int root_attr(struct pseudo_node *n, struct attr *a)
 
 /* ---- the table ---- */
 
+/* clang-format off */
 #define LINK(n, fn) { .name = (n), .mode = S_IFLNK | 0777, .readlink = (fn) }
-#define FILESYSTEMS                                                                                 \
-	"nodev\tsysfs\nnodev\ttmpfs\nnodev\tbdev\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n"       \
+/* clang-format on */
+#define FILESYSTEMS                                                                               \
+	"nodev\tsysfs\nnodev\ttmpfs\nnodev\tbdev\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n" \
 	"nodev\tsockfs\nnodev\tpipefs\nnodev\tramfs\nnodev\tdevpts\nnodev\tmqueue\nnodev\toverlay\n"
 
 static const struct pseudo_desc tty_rows[] = {
@@ -247,11 +263,17 @@ static const struct pseudo_desc tty_rows[] = {
 };
 static const struct pseudo_desc empty_rows[] = { PSEUDO_END };
 static const struct pseudo_desc sysvipc_rows[] = {
-	PSEUDO_CONST("msg", "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
-			    "      rtime      ctime\n"),
-	PSEUDO_CONST("sem", "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"),
-	PSEUDO_CONST("shm", "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid"
-			    "      atime      dtime      ctime                   rss                  swap\n"),
+	PSEUDO_CONST(
+		"msg",
+		"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
+		"      rtime      ctime\n"),
+	PSEUDO_CONST(
+		"sem",
+		"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"),
+	PSEUDO_CONST(
+		"shm",
+		"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid"
+		"      atime      dtime      ctime                   rss                  swap\n"),
 	PSEUDO_END,
 };
 
@@ -263,8 +285,10 @@ static const struct pseudo_desc root_rows[] = {
 	PSEUDO_CONST("consoles", ""),
 	PSEUDO_TEXT("cpuinfo", proc_show_cpuinfo),
 	PSEUDO_CONST("crypto", ""),
-	PSEUDO_CONST("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n128 ptm\n136 pts\n\n"
-				"Block devices:\n"),
+	PSEUDO_CONST(
+		"devices",
+		"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n128 ptm\n136 pts\n\n"
+		"Block devices:\n"),
 	PSEUDO_CONST("diskstats", ""),
 	PSEUDO_DIR("driver", 0555, empty_rows),
 	PSEUDO_CONST("execdomains", "0-0\tLinux           \t[kernel]\n"),

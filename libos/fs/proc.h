@@ -4,13 +4,13 @@
  *
  *   proc.c        the root: system-wide texts, pids
  *   proc_cpu.c    cpuinfo, and how many processors there are
- *   proc_pid.c    /proc/PID: who it is; proc_stat.c: stat, status and their kin; proc_maps.c: memory
- *   proc_fd.c     /proc/PID/fd, fdinfo, exe, cwd, root
- *   proc_mounts.c mounts, mountinfo, mountstats
- *   proc_sys.c    /proc/sys; proc_net.c: /proc/net
+ *   proc_pid.c    /proc/PID: who it is; proc_stat.c: stat, status and their kin; proc_maps.c:
+ * memory proc_fd.c     /proc/PID/fd, fdinfo, exe, cwd, root proc_mounts.c mounts, mountinfo,
+ * mountstats proc_sys.c    /proc/sys; proc_net.c: /proc/net
  *
- * Of the process itself everything is known. Another is asked (proc_ask.c); where it can't answer, its slot of the
- * sandbox area says the essentials, and the rest of its files answers EACCES, as for processes one may not look into.
+ * Of the process itself everything is known. Another is asked (proc_ask.c); where it can't answer,
+ * its slot of the sandbox area says the essentials, and the rest of its files answers EACCES, as
+ * for processes one may not look into.
  */
 #ifndef LIBOS_FS_PROC_H
 #define LIBOS_FS_PROC_H
@@ -36,9 +36,11 @@ int proc_owner(struct pseudo_node *n, struct attr *a);	       /* .attr of everyt
 extern const struct pseudo_desc proc_pid_desc;
 
 /* ---- proc_ask.c: of another process ---- */
-/* Append what the owner says of n's file. guarded: for who may look into it only. 0 or -errno; then b is as it was. */
+/* Append what the owner says of n's file. guarded: for who may look into it only. 0 or -errno; then
+ * b is as it was. */
 int proc_ask_text(const struct pseudo_node *n, bool guarded, struct buf *b);
-int proc_ask_named(const struct pseudo_node *n, const char *name, struct buf *b); /* by its name below /proc/self */
+int proc_ask_named(const struct pseudo_node *n, const char *name,
+		   struct buf *b); /* by its name below /proc/self */
 /* A link of the owner's by its name below /proc/self. Length or -errno. */
 ssize_t proc_ask_link(const struct pseudo_node *n, const char *name, char *buf, size_t size);
 /* The lowest number >= from among the names in a directory of the owner's; -1: none. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * /proc/PID of another process: asked of the process itself, over the coordination streams, so that each text is made in
- * one place by whoever knows. It may not answer (stopped, in vfork, dying): the callers then do with the area's slot.
+ * /proc/PID of another process: asked of the process itself, over the coordination streams, so that
+ * each text is made in one place by whoever knows. It may not answer (stopped, in vfork, dying):
+ * the callers then do with the area's slot.
  */
 #include "libos/fs/proc.h"
 #include "libos/coord/coord.h"
@@ -17,14 +18,16 @@ static int may_look(const struct pseudo_node *n)
 
 	if (!s)
 		return -ESRCH;
-	return capable(me) || (s->euid == me->cred.fsuid && s->ruid == me->cred.fsuid) ? 0 : -EACCES;
+	return capable(me) || (s->euid == me->cred.fsuid && s->ruid == me->cred.fsuid) ? 0
+										       : -EACCES;
 }
 
 /* The file's name below the owner's /proc/self. */
 static int ask_name(const struct pseudo_node *n, const char *name, struct coord_query *q)
 {
-	int len = n->key && n->key != n->pid ? base_snprintf(q->name, sizeof(q->name), "task/%ld/%s", (long)n->key, name) :
-					       base_snprintf(q->name, sizeof(q->name), "%s", name);
+	int len = n->key && n->key != n->pid ? base_snprintf(q->name, sizeof(q->name),
+							     "task/%ld/%s", (long)n->key, name)
+					     : base_snprintf(q->name, sizeof(q->name), "%s", name);
 
 	return len < (int)sizeof(q->name) ? 0 : -ENAMETOOLONG;
 }

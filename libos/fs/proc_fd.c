@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Another process's links are followed by their text:
- * what has no path is open there, not here.
+ * /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Another process's links are
+ * followed by their text: what has no path is open there, not here.
  */
 #include "libos/fs/proc.h"
 #include "libos/fs/kinds.h"
@@ -15,7 +15,8 @@ static bool is_self(const struct pseudo_node *n)
 
 /* ---- names ---- */
 
-static int find(struct pseudo_node *dir, const char *name, const struct pseudo_desc *d, struct pseudo_ref *ref)
+static int find(struct pseudo_node *dir, const char *name, const struct pseudo_desc *d,
+		struct pseudo_ref *ref)
 {
 	s64 fd = pseudo_number(name);
 	struct file *f;
@@ -32,7 +33,8 @@ static int find(struct pseudo_node *dir, const char *name, const struct pseudo_d
 	return 0;
 }
 
-static bool next(struct pseudo_node *dir, s64 *cursor, char name[24], const struct pseudo_desc *d, struct pseudo_ref *ref)
+static bool next(struct pseudo_node *dir, s64 *cursor, char name[24], const struct pseudo_desc *d,
+		 struct pseudo_ref *ref)
 {
 	int fd;
 
@@ -187,7 +189,8 @@ static int fdinfo_show(struct pseudo_node *n, struct buf *b)
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	cloexec = fdtab_flags((int)n->key, -1);
-	flags = (f->flags & ~O_CLOEXEC) | (cloexec > 0 ? O_CLOEXEC : 0) | (f->path.dentry ? O_LARGEFILE : 0);
+	flags = (f->flags & ~O_CLOEXEC) | (cloexec > 0 ? O_CLOEXEC : 0) |
+		(f->path.dentry ? O_LARGEFILE : 0);
 	pos = f->flags & O_PATH ? 0 : file_lseek(f, 0, SEEK_CUR);
 	base_buf_printf(b, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\n", (long long)MAX(pos, 0), flags,
 			f->path.mnt ? f->path.mnt->id : 0);

@@ -2,7 +2,8 @@
 /*
  * /proc/self/maps and smaps: the tree of VMAs as Linux prints it.
  *
- * The tree is copied under its lock and printed without: printing a file's name takes locks that come before mm.lock.
+ * The tree is copied under its lock and printed without: printing a file's name takes locks that
+ * come before mm.lock.
  */
 #include "libos/fs/proc.h"
 #include "libos/fs/kinds.h"
@@ -22,7 +23,8 @@ static int list_take(struct mm *mm, struct vma_list *l)
 	lock(&mm->lock);
 	l->n = 0;
 	l->v = base_alloc((mm->count + 1) * sizeof(*l->v));
-	for (v = l->v ? vma_next_from(mm, 0) : NULL; v && l->n <= mm->count; v = vma_next_from(mm, v->end)) {
+	for (v = l->v ? vma_next_from(mm, 0) : NULL; v && l->n <= mm->count;
+	     v = vma_next_from(mm, v->end)) {
 		if (v->kind == VMA_TRAMPOLINE)
 			continue;
 		if (v->file)
@@ -69,10 +71,10 @@ static void show_line(struct buf *b, const struct mm *mm, const struct vma *v, c
 
 	if (v->file && file_getattr(v->file, &a) < 0)
 		a = (struct attr){ 0 };
-	base_buf_printf(b, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu", v->start, v->end, v->prot & PROT_READ ? 'r' : '-',
-			v->prot & PROT_WRITE ? 'w' : '-', v->prot & PROT_EXEC ? 'x' : '-',
-			v->flags & MAP_SHARED ? 's' : 'p', v->file ? v->offset : 0, dev_major(a.dev), dev_minor(a.dev),
-			a.ino);
+	base_buf_printf(b, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu", v->start, v->end,
+			v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
+			v->prot & PROT_EXEC ? 'x' : '-', v->flags & MAP_SHARED ? 's' : 'p',
+			v->file ? v->offset : 0, dev_major(a.dev), dev_minor(a.dev), a.ino);
 	name = name_of(mm, v, text, PATH_MAX_LEN);
 	base_buf_puts(b, " ");
 	if (*name) {
@@ -107,14 +109,25 @@ static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb)
 	static const char *const zero[] = { "Swap", "SwapPss" };
 
 	if (size_kb)
-		base_buf_printf(b, "Size:           %8lu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n", size_kb, 4, 4);
-	base_buf_printf(b, "Rss:            %8lu kB\nPss:            %8lu kB\nPss_Dirty:      %8lu kB\n", rss_kb, rss_kb,
-			private_kb);
-	base_buf_printf(b, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8u kB\n", rss_kb - private_kb, 0);
+		base_buf_printf(
+			b,
+			"Size:           %8lu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
+			size_kb, 4, 4);
+	base_buf_printf(
+		b, "Rss:            %8lu kB\nPss:            %8lu kB\nPss_Dirty:      %8lu kB\n",
+		rss_kb, rss_kb, private_kb);
+	base_buf_printf(b, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8u kB\n", rss_kb - private_kb,
+			0);
 	base_buf_printf(b, "Private_Clean:  %8u kB\nPrivate_Dirty:  %8lu kB\n", 0, private_kb);
-	base_buf_printf(b, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nKSM:            %8u kB\n", rss_kb, private_kb, 0);
-	base_buf_printf(b, "LazyFree:       %8u kB\nAnonHugePages:  %8u kB\nShmemPmdMapped: %8u kB\n", 0, 0, 0);
-	base_buf_printf(b, "FilePmdMapped:  %8u kB\nShared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\n", 0, 0, 0);
+	base_buf_printf(
+		b, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nKSM:            %8u kB\n",
+		rss_kb, private_kb, 0);
+	base_buf_printf(b,
+			"LazyFree:       %8u kB\nAnonHugePages:  %8u kB\nShmemPmdMapped: %8u kB\n",
+			0, 0, 0);
+	base_buf_printf(b,
+			"FilePmdMapped:  %8u kB\nShared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\n",
+			0, 0, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(zero); i++)
 		base_buf_printf(b, "%s:%*s%8u kB\n", zero[i], (int)(15 - strlen(zero[i])), "", 0);
 	base_buf_printf(b, "Locked:         %8u kB\n", 0);
@@ -155,7 +168,8 @@ static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
 	if (r == 0) {
 		list_free(&l);
 		if (detail == SUM) {
-			base_buf_printf(b, "%08lx-%08lx ---p 00000000 00:00 0 %*s[rollup]\n", first, last, 23, "");
+			base_buf_printf(b, "%08lx-%08lx ---p 00000000 00:00 0 %*s[rollup]\n", first,
+					last, 23, "");
 			show_amounts(b, 0, rss, own);
 		}
 	}

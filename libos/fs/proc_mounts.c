@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* /proc/PID/mounts, mountinfo, mountstats: the sandbox's mounts, which are the same for all of its processes. */
+/* /proc/PID/mounts, mountinfo, mountstats: the sandbox's mounts, which are the same for all of its
+ * processes. */
 #include "libos/fs/proc.h"
 
 static void put_options(const struct mount *m, struct buf *b)
 {
-	static const struct { unsigned flag; const char *text; } rows[] = {
-		{ MS_NOSUID, ",nosuid" }, { MS_NODEV, ",nodev" },     { MS_NOEXEC, ",noexec" },
+	static const struct {
+		unsigned flag;
+		const char *text;
+	} rows[] = {
+		{ MS_NOSUID, ",nosuid" },   { MS_NODEV, ",nodev" },	  { MS_NOEXEC, ",noexec" },
 		{ MS_NOATIME, ",noatime" }, { MS_RELATIME, ",relatime" },
 	};
 
@@ -50,8 +54,8 @@ static void put_mount(const struct mount *m, struct buf *b, char *text, enum for
 		base_buf_puts(b, " 0 0\n");
 		break;
 	case MOUNTINFO:
-		base_buf_printf(b, "%d %d %u:%u / ", m->id, m->parent ? m->parent->id : 0, dev_major(m->fs->dev),
-				dev_minor(m->fs->dev));
+		base_buf_printf(b, "%d %d %u:%u / ", m->id, m->parent ? m->parent->id : 0,
+				dev_major(m->fs->dev), dev_minor(m->fs->dev));
 		put_point(m, b, text);
 		base_buf_puts(b, " ");
 		put_options(m, b);
@@ -72,7 +76,7 @@ static int show(struct buf *b, enum form form)
 
 	if (!text)
 		return -ENOMEM;
-	list_for_each(m, &mount_list, link)
+	list_for_each (m, &mount_list, link)
 		put_mount(m, b, text, form);
 	base_free(text);
 	return 0;

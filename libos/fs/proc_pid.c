@@ -18,7 +18,7 @@ int proc_who(const struct pseudo_node *n, struct proc_who *w)
 		return 0;
 	w->self = me;
 	lock(&me->sig.lock);
-	list_for_each(t, &me->threads, sibling) {
+	list_for_each (t, &me->threads, sibling) {
 		if (t->tid == w->tid)
 			w->thread = t;
 	}
@@ -39,7 +39,8 @@ int proc_owner(struct pseudo_node *n, struct attr *a)
 	pal_clock_gettime(CLOCK_REALTIME, &real);
 	pal_clock_gettime(CLOCK_BOOTTIME, &boot);
 	age = boot.tv_sec - (s64)(s->start_ns / 1000000000);
-	a->atime = a->mtime = a->ctime = a->btime = (struct timespec){ .tv_sec = real.tv_sec - age };
+	a->atime = a->mtime = a->ctime = a->btime =
+		(struct timespec){ .tv_sec = real.tv_sec - age };
 	return 0;
 }
 
@@ -109,7 +110,8 @@ static int show_comm(struct pseudo_node *n, struct buf *b)
 	int r = proc_who(n, &w);
 
 	if (r == 0)
-		base_buf_printf(b, "%.*s\n", AREA_COMM - 1, w.thread ? w.thread->comm : w.slot->comm);
+		base_buf_printf(b, "%.*s\n", AREA_COMM - 1,
+				w.thread ? w.thread->comm : w.slot->comm);
 	return r;
 }
 
@@ -148,14 +150,17 @@ static int show_sched(struct pseudo_node *n, struct buf *b)
 
 	if (r < 0)
 		return r;
-	base_buf_printf(b, "%.*s (%d, #threads: %u)\n", AREA_COMM - 1, w.slot->comm, w.pid, w.slot->nthreads);
+	base_buf_printf(b, "%.*s (%d, #threads: %u)\n", AREA_COMM - 1, w.slot->comm, w.pid,
+			w.slot->nthreads);
 	base_buf_puts(b, "-------------------------------------------------------------------\n");
 	base_buf_printf(b, "policy                                       :                    0\n");
-	base_buf_printf(b, "prio                                         :                  %3d\n", 120 + w.slot->nice);
+	base_buf_printf(b, "prio                                         :                  %3d\n",
+			120 + w.slot->nice);
 	return 0;
 }
 
-/* Nobody here is killed for lack of memory but by the host, who is not asked: the value cannot change. */
+/* Nobody here is killed for lack of memory but by the host, who is not asked: the value cannot
+ * change. */
 static ssize_t store_oom(struct pseudo_node *n, const char *text, size_t size)
 {
 	return text[0] == '0' && (!text[1] || text[1] == '\n') ? (ssize_t)size : -EACCES;
@@ -173,10 +178,10 @@ static int open_mem(struct pseudo_node *n, struct file *f)
 
 /* ---- ns ---- */
 
-#define NS_LINK(fn, kind, number)                                                                   \
-	static ssize_t fn(struct pseudo_node *n, char *buf, size_t size)                             \
-	{                                                                                           \
-		return pseudo_text(buf, size, kind ":[" number "]");                                 \
+#define NS_LINK(fn, kind, number)                                        \
+	static ssize_t fn(struct pseudo_node *n, char *buf, size_t size) \
+	{                                                                \
+		return pseudo_text(buf, size, kind ":[" number "]");     \
 	}
 NS_LINK(ns_cgroup, "cgroup", "4026531835")
 NS_LINK(ns_ipc, "ipc", "4026531839")
@@ -192,13 +197,24 @@ static int no_follow(struct pseudo_node *n, struct path *out)
 	return -EACCES;
 }
 
+/* clang-format off */
 #define OWNED .attr = proc_owner
 #define NS(n, fn) { .name = (n), .mode = S_IFLNK | 0777, .readlink = (fn), .follow = no_follow, OWNED }
 
+/* clang-format on */
+
 static const struct pseudo_desc ns_rows[] = {
-	NS("cgroup", ns_cgroup), NS("ipc", ns_ipc), NS("mnt", ns_mnt), NS("net", ns_net), NS("pid", ns_pid),
-	NS("pid_for_children", ns_pid), NS("time", ns_time), NS("time_for_children", ns_time), NS("user", ns_user),
-	NS("uts", ns_uts), PSEUDO_END,
+	NS("cgroup", ns_cgroup),
+	NS("ipc", ns_ipc),
+	NS("mnt", ns_mnt),
+	NS("net", ns_net),
+	NS("pid", ns_pid),
+	NS("pid_for_children", ns_pid),
+	NS("time", ns_time),
+	NS("time_for_children", ns_time),
+	NS("user", ns_user),
+	NS("uts", ns_uts),
+	PSEUDO_END,
 };
 
 /* ---- task ---- */
@@ -235,6 +251,7 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 
 /* ---- tables ---- */
 
+/* clang-format off */
 #define TEXT(n, perm, fn) { .name = (n), .mode = S_IFREG | (perm), .show = (fn), OWNED }
 #define CONST(n, perm, s) { .name = (n), .mode = S_IFREG | (perm), .text = (s), OWNED }
 #define MAGIC(n, fn) { .name = (n), .mode = S_IFLNK | 0777, .readlink = fn##_text, .follow = fn##_follow, OWNED }
@@ -252,7 +269,8 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 	TEXT("mountinfo", 0444, proc_show_mountinfo), TEXT("mounts", 0444, proc_show_mounts),        \
 	CONST("oom_adj", 0644, "0\n"), CONST("oom_score", 0444, "0\n"),                              \
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n", .store = store_oom, OWNED }, \
-	TEXT("personality", 0400, show_personality), CONST("projid_map", 0644, "         0          0 4294967295\n"), \
+	TEXT("personality", 0400, show_personality),                                                 \
+	CONST("projid_map", 0644, "         0          0 4294967295\n"),                             \
 	MAGIC("root", proc_root), TEXT("sched", 0644, show_sched), CONST("schedstat", 0444, "0 0 0\n"), \
 	CONST("sessionid", 0444, "4294967295"), CONST("setgroups", 0644, "allow\n"),                 \
 	TEXT("smaps", 0444, proc_show_smaps), TEXT("smaps_rollup", 0444, proc_show_smaps_rollup),    \
@@ -261,11 +279,16 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 	CONST("uid_map", 0644, "         0          0 4294967295\n"), CONST("wchan", 0444, "0")
 
 #define DIR(n, perm, table) { .name = (n), .mode = S_IFDIR | (perm), .children = (table), OWNED }
+/* clang-format on */
 
 static const struct pseudo_desc task_rows[] = {
 	COMMON_ROWS,
 	{ .name = "fd", .mode = S_IFDIR | 0500, .find = proc_fd_find, .next = proc_fd_next, OWNED },
-	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .find = proc_fdinfo_find, .next = proc_fdinfo_next, OWNED },
+	{ .name = "fdinfo",
+	  .mode = S_IFDIR | 0555,
+	  .find = proc_fdinfo_find,
+	  .next = proc_fdinfo_next,
+	  OWNED },
 	DIR("net", 0555, proc_net_rows),
 	DIR("ns", 0511, ns_rows),
 	PSEUDO_END,
@@ -274,9 +297,17 @@ static const struct pseudo_desc task_desc = DIR("", 0555, task_rows);
 
 static const struct pseudo_desc pid_rows[] = {
 	COMMON_ROWS,
-	{ .name = "coredump_filter", .mode = S_IFREG | 0644, .text = "00000033\n", .store = store_coredump, OWNED },
+	{ .name = "coredump_filter",
+	  .mode = S_IFREG | 0644,
+	  .text = "00000033\n",
+	  .store = store_coredump,
+	  OWNED },
 	{ .name = "fd", .mode = S_IFDIR | 0500, .find = proc_fd_find, .next = proc_fd_next, OWNED },
-	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .find = proc_fdinfo_find, .next = proc_fdinfo_next, OWNED },
+	{ .name = "fdinfo",
+	  .mode = S_IFDIR | 0555,
+	  .find = proc_fdinfo_find,
+	  .next = proc_fdinfo_next,
+	  OWNED },
 	TEXT("mountstats", 0400, proc_show_mountstats),
 	DIR("net", 0555, proc_net_rows),
 	DIR("ns", 0511, ns_rows),

@@ -2,7 +2,8 @@
 /*
  * /proc/PID/stat, statm, status, io, limits: fields as proc(5) and fs/proc/array.c order them.
  *
- * Times, memory and signals of a process that does not answer are not in its slot: they are shown as 0.
+ * Times, memory and signals of a process that does not answer are not in its slot: they are shown
+ * as 0.
  */
 #include "libos/fs/proc.h"
 #include "libos/coord/coord.h"
@@ -17,8 +18,8 @@ struct insight {
 	unsigned queued;
 };
 
-/* A thread that reads about itself runs. One that answers another runs if it was interrupted in the guest; in a call it
- * was found waiting. */
+/* A thread that reads about itself runs. One that answers another runs if it was interrupted in the
+ * guest; in a call it was found waiting. */
 static bool found_running(const struct thread *t)
 {
 	return !coord_answering() || (s64)pal_frame(&t->tcb)->orig_rax == -1;
@@ -43,7 +44,10 @@ static bool told_by_owner(const struct proc_who *w, const struct pseudo_node *n,
 
 static const char *state_word(char c)
 {
-	return c == 'T' ? "T (stopped)" : c == 'Z' ? "Z (zombie)" : c == 'R' ? "R (running)" : "S (sleeping)";
+	return c == 'T'	  ? "T (stopped)"
+	       : c == 'Z' ? "Z (zombie)"
+	       : c == 'R' ? "R (running)"
+			  : "S (sleeping)";
 }
 
 static void look_at_signals(const struct proc_who *w, struct insight *in)
@@ -95,7 +99,7 @@ static void look(const struct proc_who *w, struct insight *in)
 static s32 foreground(const struct proc_who *w)
 {
 	struct process *me = this_process();
-	s32 host;
+	s32 host = 0;
 	int r;
 
 	if (!w->slot->tty || w->slot->tty != me->slot->tty)
@@ -127,21 +131,24 @@ int proc_show_stat(struct pseudo_node *n, struct buf *b)
 	s = w.slot;
 	look(&w, &in);
 	mm = w.self ? w.self->mm : NULL;
-	base_buf_printf(b, "%d (%.*s) %c %d %d %d %u %d %u ", w.tid, AREA_COMM - 1, w.thread ? w.thread->comm : s->comm,
-			state_letter(&w), s->ppid, s->pgid, s->sid, s->tty, foreground(&w), 0x400000);
-	base_buf_printf(b, "%lu %lu %lu %lu ", in.own.ru_minflt, in.children.ru_minflt, in.own.ru_majflt,
-			in.children.ru_majflt);
-	base_buf_printf(b, "%lu %lu %lu %lu ", USER(in.own), SYSTEM(in.own), USER(in.children), SYSTEM(in.children));
-	base_buf_printf(b, "%d %d %u 0 %lu %lu %lu %lu ", 20 + s->nice, s->nice, MAX(s->nthreads, 1u),
-			proc_ticks(s->start_ns), in.vsize, in.rss / PAGE_SIZE,
+	base_buf_printf(b, "%d (%.*s) %c %d %d %d %u %d %u ", w.tid, AREA_COMM - 1,
+			w.thread ? w.thread->comm : s->comm, state_letter(&w), s->ppid, s->pgid,
+			s->sid, s->tty, foreground(&w), 0x400000);
+	base_buf_printf(b, "%lu %lu %lu %lu ", in.own.ru_minflt, in.children.ru_minflt,
+			in.own.ru_majflt, in.children.ru_majflt);
+	base_buf_printf(b, "%lu %lu %lu %lu ", USER(in.own), SYSTEM(in.own), USER(in.children),
+			SYSTEM(in.children));
+	base_buf_printf(b, "%d %d %u 0 %lu %lu %lu %lu ", 20 + s->nice, s->nice,
+			MAX(s->nthreads, 1u), proc_ticks(s->start_ns), in.vsize, in.rss / PAGE_SIZE,
 			w.self ? (u64)w.self->rlimits[RLIMIT_RSS].rlim_cur : ~0ul);
-	base_buf_printf(b, "%lu %lu %lu 0 0 ", mm ? mm->code_start : 0, mm ? mm->code_end : 0, mm ? mm->stack_top : 0);
-	base_buf_printf(b, "%lu %lu %lu %lu ", in.pending & 0x7fffffff, in.blocked & 0x7fffffff, in.ignored & 0x7fffffff,
-			in.caught & 0x7fffffff);
+	base_buf_printf(b, "%lu %lu %lu 0 0 ", mm ? mm->code_start : 0, mm ? mm->code_end : 0,
+			mm ? mm->stack_top : 0);
+	base_buf_printf(b, "%lu %lu %lu %lu ", in.pending & 0x7fffffff, in.blocked & 0x7fffffff,
+			in.ignored & 0x7fffffff, in.caught & 0x7fffffff);
 	base_buf_printf(b, "0 0 0 %d 0 0 0 0 0 0 ", s->exit_signal);
-	base_buf_printf(b, "%lu %lu %lu %lu %lu %lu %lu ", mm ? mm->data_start : 0, mm ? mm->data_end : 0,
-			mm ? mm->brk_start : 0, mm ? mm->arg_start : 0, mm ? mm->arg_end : 0, mm ? mm->env_start : 0,
-			mm ? mm->env_end : 0);
+	base_buf_printf(b, "%lu %lu %lu %lu %lu %lu %lu ", mm ? mm->data_start : 0,
+			mm ? mm->data_end : 0, mm ? mm->brk_start : 0, mm ? mm->arg_start : 0,
+			mm ? mm->arg_end : 0, mm ? mm->env_start : 0, mm ? mm->env_end : 0);
 	base_buf_printf(b, "%u\n", s->state == AREA_ZOMBIE ? s->exit_status : 0);
 	return 0;
 }
@@ -155,8 +162,8 @@ int proc_show_statm(struct pseudo_node *n, struct buf *b)
 	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	look(&w, &in);
-	base_buf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", in.vsize / PAGE_SIZE, in.rss / PAGE_SIZE, in.code / PAGE_SIZE,
-			PAGE_UP(in.code) / PAGE_SIZE, in.data / PAGE_SIZE);
+	base_buf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", in.vsize / PAGE_SIZE, in.rss / PAGE_SIZE,
+			in.code / PAGE_SIZE, PAGE_UP(in.code) / PAGE_SIZE, in.data / PAGE_SIZE);
 	return 0;
 }
 
@@ -167,47 +174,65 @@ static void status_ids(const struct proc_who *w, struct buf *b)
 	struct area_slot *s = w->slot;
 	struct process *p = w->self;
 
-	base_buf_printf(b, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", w->pid, w->tid, s->ppid);
-	base_buf_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s->ruid, s->euid, s->suid, p ? p->cred.fsuid : s->euid);
+	base_buf_printf(b, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", w->pid,
+			w->tid, s->ppid);
+	base_buf_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s->ruid, s->euid, s->suid,
+			p ? p->cred.fsuid : s->euid);
 	if (p)
-		base_buf_printf(b, "Gid:\t%u\t%u\t%u\t%u\n", p->cred.rgid, p->cred.egid, p->cred.sgid, p->cred.fsgid);
+		base_buf_printf(b, "Gid:\t%u\t%u\t%u\t%u\n", p->cred.rgid, p->cred.egid,
+				p->cred.sgid, p->cred.fsgid);
 	else
 		base_buf_printf(b, "Gid:\t%u\t%u\t%u\t%u\n", s->egid, s->egid, s->egid, s->egid);
 	base_buf_printf(b, "FDSize:\t%u\nGroups:\t", p ? atomic_load(&p->files->array)->size : 0);
 	for (unsigned i = 0; p && i < p->cred.ngroups; i++)
 		base_buf_printf(b, "%u ", p->cred.groups[i]);
-	base_buf_printf(b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", w->pid, w->tid, s->pgid, s->sid);
+	base_buf_printf(b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", w->pid, w->tid,
+			s->pgid, s->sid);
 }
 
 static void status_memory(const struct insight *in, struct buf *b)
 {
-	base_buf_printf(b, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n", in->peak >> 10,
-			in->vsize >> 10, 0, 0);
-	base_buf_printf(b, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8u kB\nRssShmem:\t%8u kB\n",
-			in->rss >> 10, in->rss >> 10, in->rss >> 10, 0, 0);
-	base_buf_printf(b, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\n",
-			in->data >> 10, in->stack >> 10, in->code >> 10, 0, MAX(in->vsize >> 21, 16ul));
-	base_buf_printf(b, "VmSwap:\t%8u kB\nHugetlbPages:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t1\n", 0, 0);
+	base_buf_printf(b, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
+			in->peak >> 10, in->vsize >> 10, 0, 0);
+	base_buf_printf(
+		b,
+		"VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8u kB\nRssShmem:\t%8u kB\n",
+		in->rss >> 10, in->rss >> 10, in->rss >> 10, 0, 0);
+	base_buf_printf(
+		b,
+		"VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\n",
+		in->data >> 10, in->stack >> 10, in->code >> 10, 0, MAX(in->vsize >> 21, 16ul));
+	base_buf_printf(
+		b, "VmSwap:\t%8u kB\nHugetlbPages:\t%8u kB\nCoreDumping:\t0\nTHP_enabled:\t1\n", 0,
+		0);
 	base_buf_puts(b, "untag_mask:\t0xffffffffffffffff\n");
 }
 
 static void status_signals(const struct proc_who *w, const struct insight *in, struct buf *b)
 {
-	base_buf_printf(b, "SigQ:\t%u/%lu\n", in->queued,
-			(unsigned long)(w->self ? w->self->rlimits[RLIMIT_SIGPENDING].rlim_cur : 0));
-	base_buf_printf(b, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", in->pending,
-			in->shared, in->blocked, in->ignored, in->caught);
+	base_buf_printf(
+		b, "SigQ:\t%u/%lu\n", in->queued,
+		(unsigned long)(w->self ? w->self->rlimits[RLIMIT_SIGPENDING].rlim_cur : 0));
+	base_buf_printf(
+		b,
+		"SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		in->pending, in->shared, in->blocked, in->ignored, in->caught);
 }
 
 static void status_rights(const struct proc_who *w, struct buf *b)
 {
 	const struct cred *c = w->self ? &w->self->cred : NULL;
 
-	base_buf_printf(b, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
-			c ? c->cap_inheritable : 0, c ? c->cap_permitted : 0, c ? c->cap_effective : 0, 0x1fffffffffful,
-			0ul);
-	base_buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", w->self ? w->self->no_new_privs : 0);
-	base_buf_puts(b, "Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n");
+	base_buf_printf(
+		b,
+		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+		c ? c->cap_inheritable : 0, c ? c->cap_permitted : 0, c ? c->cap_effective : 0,
+		0x1fffffffffful, 0ul);
+	base_buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+			w->self ? w->self->no_new_privs : 0);
+	base_buf_puts(
+		b,
+		"Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n");
 }
 
 static void status_cpus(const struct insight *in, struct buf *b)
@@ -217,7 +242,9 @@ static void status_cpus(const struct insight *in, struct buf *b)
 
 	base_buf_printf(b, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", mask);
 	cpu_list(b);
-	base_buf_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n", in->own.ru_nvcsw);
+	base_buf_printf(b,
+			"Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
+			in->own.ru_nvcsw);
 	base_buf_printf(b, "nonvoluntary_ctxt_switches:\t%lu\n", in->own.ru_nivcsw);
 }
 
@@ -230,8 +257,10 @@ int proc_show_status(struct pseudo_node *n, struct buf *b)
 	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	look(&w, &in);
-	base_buf_printf(b, "Name:\t%.*s\n", AREA_COMM - 1, w.thread ? w.thread->comm : w.slot->comm);
-	base_buf_printf(b, "Umask:\t%04o\nState:\t%s\n", w.self ? atomic_load(&w.self->fs->umask) : 022,
+	base_buf_printf(b, "Name:\t%.*s\n", AREA_COMM - 1,
+			w.thread ? w.thread->comm : w.slot->comm);
+	base_buf_printf(b, "Umask:\t%04o\nState:\t%s\n",
+			w.self ? atomic_load(&w.self->fs->umask) : 022,
 			state_word(state_letter(&w)));
 	status_ids(&w, b);
 	if (w.slot->state != AREA_ZOMBIE)
@@ -252,9 +281,10 @@ int proc_show_io(struct pseudo_node *n, struct buf *b)
 	if (r < 0 || !w.self)
 		return r < 0 ? r : proc_ask_text(n, true, b);
 	look(&w, &in);
-	base_buf_printf(b, "rchar: %lu\nwchar: %lu\nsyscr: 0\nsyscw: 0\n", in.own.ru_inblock * 512, in.own.ru_oublock * 512);
-	base_buf_printf(b, "read_bytes: %lu\nwrite_bytes: %lu\ncancelled_write_bytes: 0\n", in.own.ru_inblock * 512,
+	base_buf_printf(b, "rchar: %lu\nwchar: %lu\nsyscr: 0\nsyscw: 0\n", in.own.ru_inblock * 512,
 			in.own.ru_oublock * 512);
+	base_buf_printf(b, "read_bytes: %lu\nwrite_bytes: %lu\ncancelled_write_bytes: 0\n",
+			in.own.ru_inblock * 512, in.own.ru_oublock * 512);
 	return 0;
 }
 
@@ -270,7 +300,9 @@ static void limit_text(char *out, size_t size, u64 v)
 
 int proc_show_limits(struct pseudo_node *n, struct buf *b)
 {
-	static const struct { const char *name, *unit; } rows[] = {
+	static const struct {
+		const char *name, *unit;
+	} rows[] = {
 		[RLIMIT_CPU] = { "Max cpu time", "seconds" },
 		[RLIMIT_FSIZE] = { "Max file size", "bytes" },
 		[RLIMIT_DATA] = { "Max data size", "bytes" },
@@ -293,14 +325,16 @@ int proc_show_limits(struct pseudo_node *n, struct buf *b)
 
 	if (r < 0 || !w.self)
 		return r < 0 ? r : proc_ask_text(n, false, b);
-	base_buf_printf(b, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	base_buf_printf(b, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit",
+			"Units");
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct rlimit64 *l = &w.self->rlimits[i];
 		char soft[24], hard[24];
 
 		limit_text(soft, sizeof(soft), l->rlim_cur);
 		limit_text(hard, sizeof(hard), l->rlim_max);
-		base_buf_printf(b, "%-25s %-20s %-20s %-10s\n", rows[i].name, soft, hard, rows[i].unit ? rows[i].unit : "");
+		base_buf_printf(b, "%-25s %-20s %-20s %-10s\n", rows[i].name, soft, hard,
+				rows[i].unit ? rows[i].unit : "");
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * /proc/sys: what programs read there. Values are those of a stock kernel, or the libOS's own where it has one; all are
- * read-only but where writing means nothing.
+ * /proc/sys: what programs read there. Values are those of a stock kernel, or the libOS's own where
+ * it has one; all are read-only but where writing means nothing.
  */
 #include "libos/fs/proc.h"
 #include "pal/grant.h"
@@ -72,9 +72,6 @@ static int show_overflow(struct pseudo_node *n, struct buf *b)
 	return 0;
 }
 
-
-
-
 #define CONST PSEUDO_CONST
 #define TEXT PSEUDO_TEXT
 #define DIR(n, t) PSEUDO_DIR(n, 0555, t)
@@ -89,11 +86,12 @@ static const struct pseudo_desc random_rows[] = {
 	PSEUDO_END,
 };
 
-static const struct pseudo_desc pty_rows[] = { CONST("max", "4096\n"), CONST("nr", "0\n"), CONST("reserve", "1024\n"),
-					       PSEUDO_END };
+static const struct pseudo_desc pty_rows[] = { CONST("max", "4096\n"), CONST("nr", "0\n"),
+					       CONST("reserve", "1024\n"), PSEUDO_END };
 static const struct pseudo_desc yama_rows[] = { CONST("ptrace_scope", "1\n"), PSEUDO_END };
 static const struct pseudo_desc seccomp_rows[] = {
-	CONST("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow\n"), PSEUDO_END
+	CONST("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow\n"),
+	PSEUDO_END
 };
 
 static const struct pseudo_desc kernel_rows[] = {
@@ -155,7 +153,8 @@ static const struct pseudo_desc vm_rows[] = {
 	PSEUDO_END,
 };
 
-static const struct pseudo_desc epoll_rows[] = { CONST("max_user_watches", "1048576\n"), PSEUDO_END };
+static const struct pseudo_desc epoll_rows[] = { CONST("max_user_watches", "1048576\n"),
+						 PSEUDO_END };
 static const struct pseudo_desc inotify_rows[] = {
 	CONST("max_queued_events", "16384\n"),
 	CONST("max_user_instances", "128\n"),
@@ -163,8 +162,9 @@ static const struct pseudo_desc inotify_rows[] = {
 	PSEUDO_END,
 };
 static const struct pseudo_desc mqueue_rows[] = {
-	CONST("msg_default", "10\n"), CONST("msg_max", "10\n"),	    CONST("msgsize_default", "8192\n"),
-	CONST("msgsize_max", "8192\n"), CONST("queues_max", "256\n"), PSEUDO_END,
+	CONST("msg_default", "10\n"),	    CONST("msg_max", "10\n"),
+	CONST("msgsize_default", "8192\n"), CONST("msgsize_max", "8192\n"),
+	CONST("queues_max", "256\n"),	    PSEUDO_END,
 };
 
 static const struct pseudo_desc fs_rows[] = {
@@ -193,9 +193,15 @@ static const struct pseudo_desc fs_rows[] = {
 };
 
 static const struct pseudo_desc core_rows[] = {
-	CONST("default_qdisc", "pfifo_fast\n"), CONST("netdev_max_backlog", "1000\n"), CONST("optmem_max", "131072\n"),
-	CONST("rmem_default", "212992\n"),	CONST("rmem_max", "212992\n"),	       CONST("somaxconn", "4096\n"),
-	CONST("wmem_default", "212992\n"),	CONST("wmem_max", "212992\n"),	       PSEUDO_END,
+	CONST("default_qdisc", "pfifo_fast\n"),
+	CONST("netdev_max_backlog", "1000\n"),
+	CONST("optmem_max", "131072\n"),
+	CONST("rmem_default", "212992\n"),
+	CONST("rmem_max", "212992\n"),
+	CONST("somaxconn", "4096\n"),
+	CONST("wmem_default", "212992\n"),
+	CONST("wmem_max", "212992\n"),
+	PSEUDO_END,
 };
 static const struct pseudo_desc ipv4_rows[] = {
 	CONST("ip_forward", "0\n"),
@@ -213,15 +219,19 @@ static const struct pseudo_desc ipv4_rows[] = {
 	PSEUDO_END,
 };
 static const struct pseudo_desc ipv6_all_rows[] = { CONST("disable_ipv6", "0\n"), PSEUDO_END };
-static const struct pseudo_desc ipv6_conf_rows[] = { DIR("all", ipv6_all_rows), DIR("default", ipv6_all_rows),
+static const struct pseudo_desc ipv6_conf_rows[] = { DIR("all", ipv6_all_rows),
+						     DIR("default", ipv6_all_rows),
 						     DIR("lo", ipv6_all_rows), PSEUDO_END };
-static const struct pseudo_desc ipv6_rows[] = { CONST("bindv6only", "0\n"), DIR("conf", ipv6_conf_rows), PSEUDO_END };
+static const struct pseudo_desc ipv6_rows[] = { CONST("bindv6only", "0\n"),
+						DIR("conf", ipv6_conf_rows), PSEUDO_END };
 static const struct pseudo_desc unix_rows[] = { CONST("max_dgram_qlen", "512\n"), PSEUDO_END };
-static const struct pseudo_desc net_rows[] = { DIR("core", core_rows), DIR("ipv4", ipv4_rows), DIR("ipv6", ipv6_rows),
-					       DIR("unix", unix_rows), PSEUDO_END };
+static const struct pseudo_desc net_rows[] = { DIR("core", core_rows), DIR("ipv4", ipv4_rows),
+					       DIR("ipv6", ipv6_rows), DIR("unix", unix_rows),
+					       PSEUDO_END };
 static const struct pseudo_desc none_rows[] = { PSEUDO_END };
 
 const struct pseudo_desc proc_sys_rows[] = {
-	DIR("abi", none_rows), DIR("debug", none_rows), DIR("dev", none_rows), DIR("fs", fs_rows),
-	DIR("kernel", kernel_rows), DIR("net", net_rows), DIR("user", none_rows), DIR("vm", vm_rows), PSEUDO_END,
+	DIR("abi", none_rows),	DIR("debug", none_rows),    DIR("dev", none_rows),
+	DIR("fs", fs_rows),	DIR("kernel", kernel_rows), DIR("net", net_rows),
+	DIR("user", none_rows), DIR("vm", vm_rows),	    PSEUDO_END,
 };

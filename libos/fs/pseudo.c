@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Generated file systems: nodes and open files on top of tables of rows. See pseudo.h for what a row says. */
+/* Generated file systems: nodes and open files on top of tables of rows. See pseudo.h for what a
+ * row says. */
 #include "libos/fs/pseudo.h"
 #include "libos/fs/kinds.h"
 #include "libos/sys/user.h"
 #include "libos/task/task.h"
 #include "pal/grant.h"
 
-#define POS_DYNAMIC (1ull << 32) /* directory positions: 0 ".", 1 "..", 2 + i row i, POS_DYNAMIC + cursor the rest */
+#define POS_DYNAMIC                                                                               \
+	(1ull << 32) /* directory positions: 0 ".", 1 "..", 2 + i row i, POS_DYNAMIC + cursor the \
+			rest */
 
 static const struct node_ops pseudo_node_ops, pseudo_magic_ops;
 
-/* NULL: the file lost its name on the way through an exec (its process is gone); what was generated can still be read. */
+/* NULL: the file lost its name on the way through an exec (its process is gone); what was generated
+ * can still be read. */
 static struct pseudo_node *file_node(struct file *f)
 {
 	return f->path.dentry ? to_pseudo(path_node(&f->path)) : NULL;
@@ -33,16 +37,21 @@ ssize_t pseudo_text(char *buf, size_t size, const char *text)
 	return (ssize_t)n;
 }
 
-/* The same object has the same number in every picoprocess: made of what names it, not of where it lies. */
+/* The same object has the same number in every picoprocess: made of what names it, not of where it
+ * lies. */
 static u64 make_ino(const struct fs *fs, const struct pseudo_desc *d, s64 pid, s64 key)
 {
-	struct { u64 dev; s64 pid, key; u32 name, mode; } id = { fs->dev, pid, key, base_hash(d->name, strlen(d->name)),
-								 d->mode };
+	struct {
+		u64 dev;
+		s64 pid, key;
+		u32 name, mode;
+	} id = { fs->dev, pid, key, base_hash(d->name, strlen(d->name)), d->mode };
 
 	return 0xf0000000u + (base_hash(&id, sizeof(id)) >> 4);
 }
 
-struct node *pseudo_node_create(struct fs *fs, const struct pseudo_desc *d, s64 pid, s64 key, u64 ino)
+struct node *pseudo_node_create(struct fs *fs, const struct pseudo_desc *d, s64 pid, s64 key,
+				u64 ino)
 {
 	struct pseudo_node *n = base_zalloc(sizeof(*n));
 
@@ -57,7 +66,8 @@ struct node *pseudo_node_create(struct fs *fs, const struct pseudo_desc *d, s64 
 	return &n->node;
 }
 
-struct fs *pseudo_fs_create(const char *type, u64 dev, u32 magic, bool uncached, const struct pseudo_desc *d)
+struct fs *pseudo_fs_create(const char *type, u64 dev, u32 magic, bool uncached,
+			    const struct pseudo_desc *d)
 {
 	struct fs *fs = base_zalloc(sizeof(*fs));
 
@@ -73,7 +83,8 @@ struct fs *pseudo_fs_create(const char *type, u64 dev, u32 magic, bool uncached,
 
 /* ---- names ---- */
 
-static const struct pseudo_desc *child_row(const struct pseudo_desc *dir, const char *name, size_t len)
+static const struct pseudo_desc *child_row(const struct pseudo_desc *dir, const char *name,
+					   size_t len)
 {
 	for (const struct pseudo_desc *d = dir->children; d && d->name; d++) {
 		if (strlen(d->name) == len && !memcmp(d->name, name, len))
@@ -85,7 +96,9 @@ static const struct pseudo_desc *child_row(const struct pseudo_desc *dir, const 
 static int pseudo_lookup(struct node *dir, const char *name, size_t len, struct node **out)
 {
 	struct pseudo_node *p = to_pseudo(dir);
-	struct pseudo_ref ref = { .desc = child_row(p->desc, name, len), .pid = p->pid, .key = p->key };
+	struct pseudo_ref ref = { .desc = child_row(p->desc, name, len),
+				  .pid = p->pid,
+				  .key = p->key };
 	char text[NAME_MAX_LEN + 1];
 	int r;
 
@@ -118,7 +131,9 @@ static int pseudo_getattr(struct node *n, struct attr *a)
 {
 	struct pseudo_node *p = to_pseudo(n);
 
-	*a = (struct attr){ .ino = n->ino, .dev = n->fs->dev, .mode = p->desc->mode, .nlink = 1, .blksize = 1024 };
+	*a = (struct attr){
+		.ino = n->ino, .dev = n->fs->dev, .mode = p->desc->mode, .nlink = 1, .blksize = 1024
+	};
 	a->rdev = p->desc->rdev;
 	a->atime = a->mtime = a->ctime = a->btime = birth();
 	if (S_ISDIR(a->mode)) {
@@ -145,11 +160,15 @@ static int pseudo_follow(struct node *n, struct path *out)
 
 static int pseudo_statfs(struct node *n, struct statfs *st)
 {
-	*st = (struct statfs){ .f_type = n->fs->magic, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX_LEN, .f_frsize = PAGE_SIZE };
+	*st = (struct statfs){ .f_type = n->fs->magic,
+			       .f_bsize = PAGE_SIZE,
+			       .f_namelen = NAME_MAX_LEN,
+			       .f_frsize = PAGE_SIZE };
 	return 0;
 }
 
-/* Owners change nothing in a generated tree, but a mode or time set to what it is anyway is not an error. */
+/* Owners change nothing in a generated tree, but a mode or time set to what it is anyway is not an
+ * error. */
 static int pseudo_setattr(struct node *n, const struct attr *a)
 {
 	return a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -EPERM : 0;
@@ -323,7 +342,8 @@ static bool fill(struct filler *o, const char *name, u64 ino, u32 mode, u64 next
 	return true;
 }
 
-/* Put the entry at *pos and move it on. False: no room; *pos stays. At the end *pos stays too and *end is set. */
+/* Put the entry at *pos and move it on. False: no room; *pos stays. At the end *pos stays too and
+ * *end is set. */
 static bool fill_next(struct pseudo_node *dir, struct filler *o, u64 *pos, unsigned rows, bool *end)
 {
 	const struct pseudo_desc *d = dir->desc;
@@ -340,7 +360,8 @@ static bool fill_next(struct pseudo_node *dir, struct filler *o, u64 *pos, unsig
 	if (*pos < 2 + rows) {
 		const struct pseudo_desc *c = &d->children[*pos - 2];
 
-		if (!fill(o, c->name, make_ino(dir->node.fs, c, dir->pid, dir->key), c->mode, *pos + 1))
+		if (!fill(o, c->name, make_ino(dir->node.fs, c, dir->pid, dir->key), c->mode,
+			  *pos + 1))
 			return false;
 		++*pos;
 		return true;
@@ -400,8 +421,9 @@ const struct file_ops pseudo_dir_ops = {
 	.getdents = dir_getdents,
 };
 
-/* A name that is not in the tree does not exist, whatever was to be made of it: proc's and sysfs's lookup comes before
- * the question who may write to the directory. The vfs asks for both permissions before it has anything made. */
+/* A name that is not in the tree does not exist, whatever was to be made of it: proc's and sysfs's
+ * lookup comes before the question who may write to the directory. The vfs asks for both
+ * permissions before it has anything made. */
 static int pseudo_permission(struct node *n, int mask)
 {
 	const struct cred *c = &this_process()->cred;
@@ -413,7 +435,8 @@ static int pseudo_permission(struct node *n, int mask)
 	return r < 0 ? r : attr_permission(c, a.mode, a.uid, a.gid, c->fsuid, c->fsgid, mask);
 }
 
-static int no_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out)
+static int no_create(struct node *dir, const char *name, u32 mode, struct file *f,
+		     struct node **out)
 {
 	return -ENOENT;
 }
@@ -438,10 +461,12 @@ static int no_unlink(struct node *dir, const char *name, struct node *victim)
 	return -EPERM;
 }
 
-#define PSEUDO_OPS                                                                                  \
-	.lookup = pseudo_lookup, .permission = pseudo_permission, .getattr = pseudo_getattr, .setattr = pseudo_setattr,               \
-	.create = no_create, .mkdir = no_mkdir, .mknod = no_mknod, .symlink = no_symlink,            \
-	.unlink = no_unlink, .rmdir = no_unlink, .readlink = pseudo_readlink, .open = pseudo_open, .statfs = pseudo_statfs, .release = pseudo_release
+#define PSEUDO_OPS                                                                            \
+	.lookup = pseudo_lookup, .permission = pseudo_permission, .getattr = pseudo_getattr,  \
+	.setattr = pseudo_setattr, .create = no_create, .mkdir = no_mkdir, .mknod = no_mknod, \
+	.symlink = no_symlink, .unlink = no_unlink, .rmdir = no_unlink,                       \
+	.readlink = pseudo_readlink, .open = pseudo_open, .statfs = pseudo_statfs,            \
+	.release = pseudo_release
 
 static const struct node_ops pseudo_node_ops = { PSEUDO_OPS };
 static const struct node_ops pseudo_magic_ops = { PSEUDO_OPS, .follow = pseudo_follow };

@@ -77,7 +77,11 @@ static bool pts_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct
 
 void pts_attr(unsigned number, struct attr *a)
 {
-	*a = (struct attr){ .dev = PTS_DEV, .ino = number + 3, .mode = S_IFCHR | 0620, .nlink = 1, .blksize = 1024 };
+	*a = (struct attr){ .dev = PTS_DEV,
+			    .ino = number + 3,
+			    .mode = S_IFCHR | 0620,
+			    .nlink = 1,
+			    .blksize = 1024 };
 	a->rdev = dev_make(PTS_MAJOR, number);
 	a->uid = pal_grant()->uid;
 	a->gid = TTY_GID;

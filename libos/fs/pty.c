@@ -2,8 +2,9 @@
 /*
  * Terminals, the master side: /dev/ptmx gives a host pty that the monitor opened.
  *
- * The monitor hands over the slave with the master. It is kept until the guest opens the slave for the first time, which
- * then gets this very description: a pty whose slave was once closed would read as hung up before anybody used it.
+ * The monitor hands over the slave with the master. It is kept until the guest opens the slave for
+ * the first time, which then gets this very description: a pty whose slave was once closed would
+ * read as hung up before anybody used it.
  */
 #include "libos/fs/tty.h"
 #include "libos/fs/kinds.h"
@@ -14,9 +15,9 @@
 #include "pal/monitor.h"
 
 struct ptm {
-	struct list link;	/* in ptms */
-	unsigned number;	/* immutable */
-	int slave;		/* kept for the first open; -1: given away */
+	struct list link; /* in ptms */
+	unsigned number;  /* immutable */
+	int slave;	  /* kept for the first open; -1: given away */
 };
 
 struct mutex ptm_lock = MUTEX_INIT; /* guards the list and .slave */
@@ -29,7 +30,7 @@ static int kept_slave(unsigned number)
 	int fd = -1;
 
 	lock(&ptm_lock);
-	list_for_each(m, &ptms, link) {
+	list_for_each (m, &ptms, link) {
 		if (m->number == number && m->slave >= 0) {
 			fd = m->slave;
 			m->slave = -1;
@@ -46,7 +47,7 @@ bool pty_is_ours(unsigned number)
 	bool found = false;
 
 	lock(&ptm_lock);
-	list_for_each(m, &ptms, link)
+	list_for_each (m, &ptms, link)
 		found |= m->number == number;
 	unlock(&ptm_lock);
 	return found;
@@ -114,8 +115,9 @@ static long ptm_peer(struct file *f, int flags)
 	int fd = kept_slave(ptm_of(f)->number);
 
 	if (fd < 0)
-		fd = (int)at_once(pal_ioctl(f->host_fd, TIOCGPTPEER,
-					    (u64)((flags & O_ACCMODE) | O_NOCTTY | (flags & O_NONBLOCK))));
+		fd = (int)at_once(
+			pal_ioctl(f->host_fd, TIOCGPTPEER,
+				  (u64)((flags & O_ACCMODE) | O_NOCTTY | (flags & O_NONBLOCK))));
 	if (fd < 0)
 		return fd;
 	return fd_install(&tty_file_ops, fd, flags & (O_ACCMODE | O_NONBLOCK | O_CLOEXEC),

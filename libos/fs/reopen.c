@@ -2,8 +2,9 @@
 /*
  * Opening through /proc/self/fd what has no name: pipes, and files that were unlinked.
  *
- * Linux makes a new description. The host gives no way to one without its /proc, so the old description is used, and
- * what must be the new file's own is kept here: whether it blocks, and where a regular file's position stands.
+ * Linux makes a new description. The host gives no way to one without its /proc, so the old
+ * description is used, and what must be the new file's own is kept here: whether it blocks, and
+ * where a regular file's position stands.
  */
 #include "libos/fs/kinds.h"
 #include "libos/task/task.h"
@@ -87,7 +88,8 @@ static ssize_t regular_write(struct file *f, const void *buf, size_t n)
 	ssize_t r;
 
 	lock(&f->lock);
-	r = at_once(pal_pwritev2(f->host_fd, &iov, 1, append ? 0 : (s64)f->pos, append ? RWF_APPEND : 0));
+	r = at_once(pal_pwritev2(f->host_fd, &iov, 1, append ? 0 : (s64)f->pos,
+				 append ? RWF_APPEND : 0));
 	if (r > 0 && append)
 		f->pos = pal_fstat(f->host_fd, &st) == 0 ? (u64)st.st_size : f->pos + (u64)r;
 	else if (r > 0)

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * signalfd: a window on the pending queues, with a host event counter that is readable while something is in it.
+ * signalfd: a window on the pending queues, with a host event counter that is readable while
+ * something is in it.
  *
- * The counter follows the queues lazily: a signal that arrives sets it (signalfd_notify); reads and polls through this
- * file set it right. A signal taken by someone else leaves it set for a moment, so an epoll may report readiness that a
- * read then answers with EAGAIN, as programs must expect of any descriptor.
+ * The counter follows the queues lazily: a signal that arrives sets it (signalfd_notify); reads and
+ * polls through this file set it right. A signal taken by someone else leaves it set for a moment,
+ * so an epoll may report readiness that a read then answers with EAGAIN, as programs must expect of
+ * any descriptor.
  *
- * What a signalfd shows are the signals of whoever reads it. After a fork the child therefore gets a counter of its own,
- * at its first use (signalfd_own): the inherited one goes on to mean the parent's signals.
+ * What a signalfd shows are the signals of whoever reads it. After a fork the child therefore gets
+ * a counter of its own, at its first use (signalfd_own): the inherited one goes on to mean the
+ * parent's signals.
  */
 #include "libos/fs/signalfd.h"
 #include "libos/fs/kinds.h"
@@ -16,10 +19,10 @@
 #include "libos/ckpt/cursor.h"
 
 struct signalfd {
-	struct list link;	/* in owner's sig.watchers */
-	u64 mask;		/* sig.lock */
-	s32 owner;		/* pid in whose watchers this is, 0: none yet */
-	int counter;		/* host eventfd: the file's host_fd */
+	struct list link; /* in owner's sig.watchers */
+	u64 mask;	  /* sig.lock */
+	s32 owner;	  /* pid in whose watchers this is, 0: none yet */
+	int counter;	  /* host eventfd: the file's host_fd */
 };
 
 /* Caller holds p->sig.lock. */
@@ -28,7 +31,7 @@ static u64 pending_signals(struct process *p)
 	u64 set = p->sig.shared.set;
 	struct thread *t;
 
-	list_for_each(t, &p->threads, sibling)
+	list_for_each (t, &p->threads, sibling)
 		set |= t->sig.pending.set;
 	return set;
 }
@@ -36,7 +39,8 @@ static u64 pending_signals(struct process *p)
 static void counter_set(int fd, bool on)
 {
 	u64 n = 1;
-	ssize_t r = on ? at_once(pal_write(fd, &n, sizeof(n))) : at_once(pal_read(fd, &n, sizeof(n)));
+	ssize_t r =
+		on ? at_once(pal_write(fd, &n, sizeof(n))) : at_once(pal_read(fd, &n, sizeof(n)));
 
 	(void)r; /* full or empty already: as wanted */
 }
@@ -46,7 +50,7 @@ void signalfd_notify(struct process *p, int sig)
 	struct signalfd *s;
 
 	lock(&p->sig.lock);
-	list_for_each(s, &p->sig.watchers, link) {
+	list_for_each (s, &p->sig.watchers, link) {
 		if (s->mask & SIG_BIT(sig))
 			counter_set(s->counter, true);
 	}
@@ -85,7 +89,9 @@ static struct signalfd *signalfd_own(struct file *f)
 
 static void info_fill(struct signalfd_siginfo *o, const struct siginfo *i)
 {
-	*o = (struct signalfd_siginfo){ .ssi_signo = (u32)i->si_signo, .ssi_errno = i->si_errno, .ssi_code = i->si_code };
+	*o = (struct signalfd_siginfo){ .ssi_signo = (u32)i->si_signo,
+					.ssi_errno = i->si_errno,
+					.ssi_code = i->si_code };
 	if (i->si_code == SI_TIMER) {
 		o->ssi_tid = (u32)i->si_tid;
 		o->ssi_overrun = (u32)i->si_overrun;

@@ -5,7 +5,7 @@
 
 #include "libos/vfs/vfs.h"
 
-int signalfd_create(u64 mask, int flags);	    /* descriptor or -errno */
-int signalfd_set_mask(struct file *f, u64 mask);    /* -EINVAL if f is none */
+int signalfd_create(u64 mask, int flags);	 /* descriptor or -errno */
+int signalfd_set_mask(struct file *f, u64 mask); /* -EINVAL if f is none */
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Sockets as open files. Calls are in sys/sock.c, sys/sockmsg.c and sys/sockopt.c; names in sock_unix.c. */
+/* Sockets as open files. Calls are in sys/sock.c, sys/sockmsg.c and sys/sockopt.c; names in
+ * sock_unix.c. */
 #include "libos/fs/sock.h"
 #include "libos/ckpt/cursor.h"
 #include "pal/base/heap.h"

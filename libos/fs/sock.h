@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Sockets: host sockets of the sandbox's own network namespace (rung A), and socket pairs everywhere.
+ * Sockets: host sockets of the sandbox's own network namespace (rung A), and socket pairs
+ * everywhere.
  *
- * Internet addresses pass as they are. A unix socket with a path is bound on the host to an abstract name made from the
- * socket file's identity (sock_unix.c), since the host must resolve no path for a guest; addresses are translated on
- * their way in and out.
+ * Internet addresses pass as they are. A unix socket with a path is bound on the host to an
+ * abstract name made from the socket file's identity (sock_unix.c), since the host must resolve no
+ * path for a guest; addresses are translated on their way in and out.
  */
 #ifndef LIBOS_FS_SOCK_H
 #define LIBOS_FS_SOCK_H
@@ -25,8 +26,8 @@ struct sock_addr {
 
 /* f->priv of a socket. */
 struct sock {
-	int domain, type;	/* immutable */
-	char *path;		/* guest path that we bound; set once */
+	int domain, type; /* immutable */
+	char *path;	  /* guest path that we bound; set once */
 };
 
 static inline struct sock *to_sock(const struct file *f)

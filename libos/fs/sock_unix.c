@@ -2,11 +2,12 @@
 /*
  * Names of unix sockets.
  *
- * The host must not resolve a path for a guest (it might reach a service of the host), so a socket file is only a file:
- * bind makes it in the guest's tree and binds the host socket to an abstract name of the sandbox's own network namespace
- * that says which file it is (device, inode, birth). connect walks the guest path, checks what Linux checks, and makes
- * the same name from what it finds. Renamed and hard-linked socket files go on working; a file whose server is gone, or
- * is a host's, answers ECONNREFUSED.
+ * The host must not resolve a path for a guest (it might reach a service of the host), so a socket
+ * file is only a file: bind makes it in the guest's tree and binds the host socket to an abstract
+ * name of the sandbox's own network namespace that says which file it is (device, inode, birth).
+ * connect walks the guest path, checks what Linux checks, and makes the same name from what it
+ * finds. Renamed and hard-linked socket files go on working; a file whose server is gone, or is a
+ * host's, answers ECONNREFUSED.
  *
  * To show a peer's path, the path is noted under that name as a symlink on the sandbox's tmpfs.
  */
@@ -34,14 +35,18 @@ static void path_of(const struct sock_addr *a, char path[sizeof(a->un.sun_path) 
 
 static void name_for(const struct attr *at, struct sock_addr *out)
 {
-	struct { u64 dev, ino; s64 sec, nsec; } id = { at->dev, at->ino, at->btime.tv_sec, at->btime.tv_nsec };
+	struct {
+		u64 dev, ino;
+		s64 sec, nsec;
+	} id = { at->dev, at->ino, at->btime.tv_sec, at->btime.tv_nsec };
 	u32 low = base_hash(&id, sizeof(id)), high;
 
 	id.dev ^= 0x9e3779b97f4a7c15ull;
 	high = base_hash(&id, sizeof(id));
 	memset(out, 0, sizeof(*out));
 	out->family = AF_UNIX;
-	base_snprintf(out->un.sun_path + 1, sizeof(out->un.sun_path) - 1, NAME_MAGIC "%08x%08x", high, low);
+	base_snprintf(out->un.sun_path + 1, sizeof(out->un.sun_path) - 1, NAME_MAGIC "%08x%08x",
+		      high, low);
 	out->len = UN_HEAD + 1 + NAME_LEN;
 }
 
@@ -54,7 +59,8 @@ static bool is_ours(const struct sock_addr *a)
 /* The note's file name: not a name that a guest file system on the same tmpfs would use. */
 static void note_name(const struct sock_addr *host, char name[NAME_LEN + 8])
 {
-	base_snprintf(name, NAME_LEN + 8, ".gsh-%.*s", 16, host->un.sun_path + 1 + sizeof(NAME_MAGIC) - 1);
+	base_snprintf(name, NAME_LEN + 8, ".gsh-%.*s", 16,
+		      host->un.sun_path + 1 + sizeof(NAME_MAGIC) - 1);
 }
 
 static void note_path(const struct sock_addr *host, const char *path)

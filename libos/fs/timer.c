@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Timers: one sorted queue would be overkill for the handful a process has; a list is walked when one is due.
+ * Timers: one sorted queue would be overkill for the handful a process has; a list is walked when
+ * one is due.
  *
  * Lock: timer_set.lock, inside process.lock, outside sighand.lock (signals are queued under it).
  */
@@ -9,28 +10,29 @@
 
 #define TIMERS_MAX 1024
 #define DELAY_MAX 2147483647 /* as Linux: overruns saturate */
-/* A timer whose signal is still pending is only counted; never wake for that more often than this. */
+/* A timer whose signal is still pending is only counted; never wake for that more often than this.
+ */
 #define PENDING_PAUSE (10 * 1000000l)
 
 struct timer {
 	struct list link;
-	int id;			/* -1: the interval timer */
+	int id; /* -1: the interval timer */
 	int clock;
-	int notify;		/* SIGEV_* */
+	int notify; /* SIGEV_* */
 	int sig;
-	s32 tid;		/* SIGEV_THREAD_ID */
+	s32 tid; /* SIGEV_THREAD_ID */
 	void *value;
-	s64 at, interval;	/* on clock; at 0: disarmed */
-	int overrun;		/* of the signal queued last */
+	s64 at, interval; /* on clock; at 0: disarmed */
+	int overrun;	  /* of the signal queued last */
 };
 
 struct timer_set {
-	struct mutex lock;	/* guards the rest */
+	struct mutex lock; /* guards the rest */
 	struct list timers;
-	struct timer real;	/* in the list, always */
+	struct timer real; /* in the list, always */
 	int next_id;
 	unsigned count;
-	bool caught;		/* the host's SIGALRM is set up */
+	bool caught; /* the host's SIGALRM is set up */
 };
 
 static struct timer_set *set_get(struct process *p)
@@ -43,7 +45,9 @@ static struct timer_set *set_get(struct process *p)
 	if (!s)
 		return NULL;
 	list_init(&s->timers);
-	s->real = (struct timer){ .id = -1, .clock = CLOCK_MONOTONIC, .notify = SIGEV_SIGNAL, .sig = SIGALRM };
+	s->real = (struct timer){
+		.id = -1, .clock = CLOCK_MONOTONIC, .notify = SIGEV_SIGNAL, .sig = SIGALRM
+	};
 	list_add(&s->timers, &s->real.link);
 	if (atomic_cas(&p->timers, NULL, s))
 		return s;
@@ -68,7 +72,7 @@ static int set_arm(struct timer_set *s, s64 pause)
 	s64 first = LONG_MAX;
 	struct timer *t;
 
-	list_for_each(t, &s->timers, link) {
+	list_for_each (t, &s->timers, link) {
 		if (t->at)
 			first = MIN(first, timer_rest(t));
 	}
@@ -97,7 +101,7 @@ static struct timer *set_find(struct timer_set *s, int id)
 
 	if (!s || id < 0)
 		return NULL;
-	list_for_each(t, &s->timers, link) {
+	list_for_each (t, &s->timers, link) {
 		if (t->id == id)
 			return t;
 	}
@@ -120,8 +124,9 @@ static bool timer_joins(struct process *p, struct sigpending *q, struct timer *t
 
 	if (!(q->set & SIG_BIT(t->sig)))
 		return false;
-	list_for_each(e, &q->queue, link) {
-		if (e->info.si_signo == t->sig && e->info.si_code == SI_TIMER && e->info.si_tid == t->id) {
+	list_for_each (e, &q->queue, link) {
+		if (e->info.si_signo == t->sig && e->info.si_code == SI_TIMER &&
+		    e->info.si_tid == t->id) {
 			e->info.si_overrun = (int)MIN((s64)e->info.si_overrun + more, DELAY_MAX);
 			t->overrun = e->info.si_overrun;
 			return true;
@@ -135,7 +140,7 @@ static struct thread *timer_thread(struct process *p, const struct timer *t)
 {
 	struct thread *th;
 
-	list_for_each(th, &p->threads, sibling) {
+	list_for_each (th, &p->threads, sibling) {
 		if (th->tid == t->tid)
 			return th;
 	}
@@ -194,7 +199,7 @@ bool timers_expired(struct process *p)
 		return false;
 	lock(&p->lock);
 	lock(&s->lock);
-	list_for_each(t, &s->timers, link) {
+	list_for_each (t, &s->timers, link) {
 		if (timer_check(p, t))
 			pause = PENDING_PAUSE;
 	}
@@ -284,7 +289,9 @@ int timer_settime(int id, bool absolute, const struct timer_value *set, struct t
 	t = set_find(s, id);
 	if (t) {
 		timer_read(t, old);
-		t->at = !set->value ? 0 : absolute ? set->value : ns_add(clock_now(t->clock), set->value);
+		t->at = !set->value ? 0
+			: absolute  ? set->value
+				    : ns_add(clock_now(t->clock), set->value);
 		t->interval = set->interval;
 		t->overrun = 0;
 		r = set_arm(s, 0);
@@ -357,7 +364,8 @@ void timers_fork_child(struct process *p)
 
 	if (!s)
 		return;
-	/* Another thread of the parent may have held the lock; nothing of the set is used here any more. */
+	/* Another thread of the parent may have held the lock; nothing of the set is used here any
+	 * more. */
 	p->timers = NULL;
 }
 
@@ -369,7 +377,7 @@ void timers_exec(struct process *p)
 	if (!s)
 		return;
 	lock(&s->lock);
-	list_for_each_safe(t, next, &s->timers, link) {
+	list_for_each_safe (t, next, &s->timers, link) {
 		if (t->id >= 0)
 			timer_free(s, t);
 	}

@@ -2,9 +2,10 @@
 /*
  * Terminals, the slave side: a host pty slave behind each.
  *
- * The host's line discipline does the work: echo, editing, ^C and ^Z, SIGTTIN and SIGTTOU, hang-up, window size. That
- * works because guest sessions and process groups are repeated on the host (task/group.c); what remains here is to
- * translate the group and session numbers in ioctls, and to keep the area's note of who has which controlling terminal.
+ * The host's line discipline does the work: echo, editing, ^C and ^Z, SIGTTIN and SIGTTOU, hang-up,
+ * window size. That works because guest sessions and process groups are repeated on the host
+ * (task/group.c); what remains here is to translate the group and session numbers in ioctls, and to
+ * keep the area's note of who has which controlling terminal.
  *
  * TIOCSTI, TIOCLINUX and TIOCSETD never reach the host: they are ways out of a sandbox.
  */
@@ -81,9 +82,10 @@ void tty_attach(struct file *f, int host_fd, unsigned number)
 	f->priv = (void *)(uintptr_t)number;
 	if (f->flags & O_NONBLOCK && at_once(pal_fcntl(host_fd, F_SETFL, O_NONBLOCK)) < 0)
 		pal_log("tty: cannot be made non-blocking");
-	/* drivers/tty/tty_jobctrl.c, tty_open_proc_set_tty; not if it is another session's: the host says */
-	if (!(f->flags & O_NOCTTY) && session_leader(p) && !p->slot->tty && (f->flags & O_ACCMODE) != O_WRONLY &&
-	    at_once(pal_ioctl(host_fd, TIOCSCTTY, 0)) == 0)
+	/* drivers/tty/tty_jobctrl.c, tty_open_proc_set_tty; not if it is another session's: the
+	 * host says */
+	if (!(f->flags & O_NOCTTY) && session_leader(p) && !p->slot->tty &&
+	    (f->flags & O_ACCMODE) != O_WRONLY && at_once(pal_ioctl(host_fd, TIOCSCTTY, 0)) == 0)
 		controlling_keep(p, host_fd, tty_device(number));
 }
 
@@ -108,7 +110,8 @@ int tty_open_controlling(struct pseudo_node *n, struct file *f)
 	return 0;
 }
 
-/* TIOCNOTTY: a leader's session loses the terminal, whole; the host sends SIGHUP and SIGCONT to the foreground. */
+/* TIOCNOTTY: a leader's session loses the terminal, whole; the host sends SIGHUP and SIGCONT to the
+ * foreground. */
 static long tty_give_up(struct file *f)
 {
 	struct process *p = this_process();
@@ -230,7 +233,8 @@ static long tty_ioctl(struct file *f, unsigned cmd, u64 arg)
 	return tty_ioctl_common(f, cmd, arg);
 }
 
-/* fstat of a terminal, the name in /dev/pts and /proc/self/fd must agree, or ttyname() finds nothing. */
+/* fstat of a terminal, the name in /dev/pts and /proc/self/fd must agree, or ttyname() finds
+ * nothing. */
 static int tty_getattr(struct file *f, struct attr *a)
 {
 	struct node *n = f->path.dentry ? path_node(&f->path) : NULL;
@@ -273,7 +277,8 @@ struct file *tty_file_from_host(int fd)
 		return ERR_PTR(r < 0 ? r : flags);
 	base_snprintf(name, sizeof(name), "/dev/pts/%u", dev_minor(st.st_rdev));
 	r = path_walk(AT_FDCWD, name, WALK_FOLLOW, &w);
-	f = file_create(&tty_file_ops, fd, flags & (O_ACCMODE | O_NONBLOCK | O_APPEND), r == 0 ? &w.path : NULL);
+	f = file_create(&tty_file_ops, fd, flags & (O_ACCMODE | O_NONBLOCK | O_APPEND),
+			r == 0 ? &w.path : NULL);
 	if (r == 0)
 		path_put(&w.path);
 	if (!IS_ERR(f))

@@ -14,14 +14,16 @@ struct pseudo_node;
 /* ---- tty.c ---- */
 /* Open row of /dev/tty: the caller's controlling terminal, or -ENXIO. */
 int tty_open_controlling(struct pseudo_node *n, struct file *f);
-/* Make f a file for the slave of pty `number` on host_fd; takes the terminal as controlling one where Linux would. */
+/* Make f a file for the slave of pty `number` on host_fd; takes the terminal as controlling one
+ * where Linux would. */
 void tty_attach(struct file *f, int host_fd, unsigned number);
 /* What is common to both ends: modes, window size, groups, queues. -ENOTTY for the rest. */
 long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg);
 unsigned tty_number(const struct file *f);
 /* setsid: the caller has no terminal any more. */
 void tty_forget(struct process *p);
-/* Session start (MON_START): the host descriptor becomes p's controlling terminal. 0 or -errno; fd is not taken. */
+/* Session start (MON_START): the host descriptor becomes p's controlling terminal. 0 or -errno; fd
+ * is not taken. */
 int tty_set_controlling(struct process *p, int fd);
 
 /* ---- pty.c ---- */

@@ -56,7 +56,8 @@ static long epoll_until(int ep, void *ev, int max, const struct wait_end *end)
 	}
 }
 
-static long epoll_masked(int ep, void *ev, int max, const struct wait_end *end, const u64 *mask, size_t size)
+static long epoll_masked(int ep, void *ev, int max, const struct wait_end *end, const u64 *mask,
+			 size_t size)
 {
 	long r = wait_mask_enter(mask, size);
 
@@ -88,7 +89,8 @@ long sys_epoll_pwait(int ep, void *ev, int max, int timeout_ms, const u64 *mask,
 	return epoll_masked(ep, ev, max, &end, mask, size);
 }
 
-long sys_epoll_pwait2(int ep, void *ev, int max, const struct timespec *timeout, const u64 *mask, size_t size)
+long sys_epoll_pwait2(int ep, void *ev, int max, const struct timespec *timeout, const u64 *mask,
+		      size_t size)
 {
 	struct wait_end end = { .forever = !timeout };
 	struct timespec ts;

@@ -14,7 +14,9 @@ long sys_eventfd2(unsigned value, int flags)
 	if (flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK))
 		return -EINVAL;
 	fd = pal_eventfd(value, flags & (EFD_SEMAPHORE | EFD_NONBLOCK));
-	return fd < 0 ? fd : fd_install(&eventfd_file_ops, fd, (flags & (O_CLOEXEC | O_NONBLOCK)) | O_RDWR, NULL);
+	return fd < 0 ? fd
+		      : fd_install(&eventfd_file_ops, fd,
+				   (flags & (O_CLOEXEC | O_NONBLOCK)) | O_RDWR, NULL);
 }
 
 long sys_eventfd(unsigned value)
@@ -56,8 +58,8 @@ long sys_timerfd_settime(int fd, int flags, const void *value, void *old)
 
 	if (user_read(&set, value, sizeof(set)) < 0)
 		return -EFAULT;
-	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !timespec_valid(&set.it_value) ||
-	    !timespec_valid(&set.it_interval))
+	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) ||
+	    !timespec_valid(&set.it_value) || !timespec_valid(&set.it_interval))
 		return -EINVAL;
 	f = timerfd_get(fd);
 	if (IS_ERR(f))
@@ -135,5 +137,6 @@ long sys_memfd_create(const char *name, unsigned flags)
 		base_free(copy);
 		return fd;
 	}
-	return fd_install(&memfd_file_ops, fd, O_RDWR | (flags & MFD_CLOEXEC ? O_CLOEXEC : 0), copy);
+	return fd_install(&memfd_file_ops, fd, O_RDWR | (flags & MFD_CLOEXEC ? O_CLOEXEC : 0),
+			  copy);
 }

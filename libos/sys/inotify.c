@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * inotify is not offered: the host's would watch the layers, whose names and moments are not the guest's. Programs that
- * use it (tail -f, make's watchers, glib) fall back to polling on ENOSYS.
+ * inotify is not offered: the host's would watch the layers, whose names and moments are not the
+ * guest's. Programs that use it (tail -f, make's watchers, glib) fall back to polling on ENOSYS.
  */
 #include "libos/sys/sys.h"
 #include "libos/vfs/vfs.h"

@@ -13,8 +13,10 @@ static long set_flag(struct file *f, int flag, bool on)
 	if (f->ops->setflags)
 		r = f->ops->setflags(f, flags);
 	else
-		r = f->host_fd < 0 ? 0 :
-		    (int)at_once(pal_fcntl(f->host_fd, F_SETFL, (u64)(flags & (O_APPEND | O_NONBLOCK))));
+		r = f->host_fd < 0
+			    ? 0
+			    : (int)at_once(pal_fcntl(f->host_fd, F_SETFL,
+						     (u64)(flags & (O_APPEND | O_NONBLOCK))));
 	if (r >= 0)
 		atomic_store(&f->flags, flags);
 	return MIN(r, 0);
@@ -24,7 +26,8 @@ static long ioctl_nonblock(struct file *f, u64 arg)
 {
 	int on;
 
-	return user_read(&on, (const void *)arg, sizeof(on)) < 0 ? -EFAULT : set_flag(f, O_NONBLOCK, on);
+	return user_read(&on, (const void *)arg, sizeof(on)) < 0 ? -EFAULT
+								 : set_flag(f, O_NONBLOCK, on);
 }
 
 /* FIONREAD of a regular file is the rest of it. */
@@ -61,7 +64,8 @@ static long ioctl_regular(struct file *f, unsigned cmd, u64 arg)
 
 static bool is_regular(struct file *f)
 {
-	return f->ops == &host_file_ops || (f->path.dentry && path_node(&f->path) && S_ISREG(path_node(&f->path)->mode));
+	return f->ops == &host_file_ops ||
+	       (f->path.dentry && path_node(&f->path) && S_ISREG(path_node(&f->path)->mode));
 }
 
 long sys_ioctl(int fd, unsigned cmd, u64 arg)

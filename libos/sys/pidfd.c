@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * pidfd calls are not offered: a descriptor that becomes readable at a process's end needs either the host's pidfd, which
- * the filter denies (it reaches beyond the sandbox), or a thread that waits. glibc and others fall back on ENOSYS.
+ * pidfd calls are not offered: a descriptor that becomes readable at a process's end needs either
+ * the host's pidfd, which the filter denies (it reaches beyond the sandbox), or a thread that
+ * waits. glibc and others fall back on ENOSYS.
  */
 #include "libos/sys/sys.h"
 

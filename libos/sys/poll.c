@@ -141,7 +141,8 @@ static long poll_again(struct thread *t)
 
 long sys_poll(struct pollfd *fds, unsigned n, int timeout_ms)
 {
-	struct timespec ts = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000l };
+	struct timespec ts = { .tv_sec = timeout_ms / 1000,
+			       .tv_nsec = timeout_ms % 1000 * 1000000l };
 	struct wait_end end = { .forever = timeout_ms < 0 };
 	struct thread *t = current();
 	long r;
@@ -159,7 +160,8 @@ long sys_poll(struct pollfd *fds, unsigned n, int timeout_ms)
 	return -ERESTART_RESTARTBLOCK;
 }
 
-long sys_ppoll(struct pollfd *fds, unsigned n, struct timespec *timeout, const u64 *mask, size_t size)
+long sys_ppoll(struct pollfd *fds, unsigned n, struct timespec *timeout, const u64 *mask,
+	       size_t size)
 {
 	struct wait_end end = { .forever = !timeout };
 	struct timespec ts;

@@ -2,8 +2,9 @@
 /*
  * select and pselect6: three bit sets on top of the poller.
  *
- * As Linux (fs/select.c): numbers above the descriptor table are ignored, a bit for a closed descriptor is EBADF, the
- * sets are written only when the wait was not interrupted, and the timeout is updated in any case.
+ * As Linux (fs/select.c): numbers above the descriptor table are ignored, a bit for a closed
+ * descriptor is EBADF, the sets are written only when the wait was not interrupted, and the timeout
+ * is updated in any case.
  */
 #include "libos/sys/sys.h"
 #include "libos/sys/poll.h"
@@ -16,9 +17,9 @@
 enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
 
 struct select_sets {
-	unsigned n;		/* descriptors looked at */
+	unsigned n; /* descriptors looked at */
 	unsigned words;
-	u64 *bits[SETS];	/* what is asked, then what is answered */
+	u64 *bits[SETS]; /* what is asked, then what is answered */
 	u64 fixed[SETS][WORDS_INLINE];
 	u64 *heap;
 };
@@ -56,7 +57,8 @@ static unsigned sets_next(const struct select_sets *s, unsigned fd)
 {
 	while (fd < s->n) {
 		unsigned word = fd / 64;
-		u64 any = s->bits[SET_READ][word] | s->bits[SET_WRITE][word] | s->bits[SET_EXCEPT][word];
+		u64 any = s->bits[SET_READ][word] | s->bits[SET_WRITE][word] |
+			  s->bits[SET_EXCEPT][word];
 
 		any &= ~0ull << fd % 64;
 		if (any)
@@ -78,8 +80,9 @@ static int sets_ask(const struct select_sets *s, struct poller *w)
 		return r;
 	for (unsigned fd = sets_next(s, 0); fd < s->n; fd = sets_next(s, fd + 1), i++) {
 		unsigned asked = sets_asked(s, fd);
-		short events = (short)((asked & 1 ? POLLIN_SET : 0) | (asked & 2 ? POLLOUT_SET : 0) |
-				       (asked & 4 ? POLLEX_SET : 0));
+		short events =
+			(short)((asked & 1 ? POLLIN_SET : 0) | (asked & 2 ? POLLOUT_SET : 0) |
+				(asked & 4 ? POLLEX_SET : 0));
 
 		if (!poller_add(w, i, (int)fd, events)) {
 			w->n = i;
@@ -163,7 +166,8 @@ long sys_select(int n, u64 *r, u64 *w, u64 *e, void *timeout)
 		if (user_read(tv, timeout, sizeof(tv)) < 0)
 			return -EFAULT;
 		/* glibc's own select normalises; the kernel takes microseconds above a million */
-		left = (struct timespec){ .tv_sec = tv[0] + tv[1] / 1000000, .tv_nsec = tv[1] % 1000000 * 1000 };
+		left = (struct timespec){ .tv_sec = tv[0] + tv[1] / 1000000,
+					  .tv_nsec = tv[1] % 1000000 * 1000 };
 		if (!timespec_valid(&left))
 			return -EINVAL;
 		if (left.tv_sec || left.tv_nsec)
@@ -184,7 +188,10 @@ long sys_pselect6(int n, u64 *r, u64 *w, u64 *e, void *timeout, void *sig)
 {
 	u64 *const guest[SETS] = { r, w, e };
 	struct wait_end end = { .forever = !timeout };
-	struct { const u64 *mask; size_t size; } arg = { 0 };
+	struct {
+		const u64 *mask;
+		size_t size;
+	} arg = { 0 };
 	struct timespec left;
 	long result;
 

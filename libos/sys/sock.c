@@ -2,8 +2,8 @@
 /*
  * Sockets: making, naming, connecting, plain sends and receives.
  *
- * Which kinds exist is what the host's filter lets through (pal/confine/seccomp.def): unix, IPv4 and IPv6, streams and
- * datagrams. On rung B there are socket pairs only.
+ * Which kinds exist is what the host's filter lets through (pal/confine/seccomp.def): unix, IPv4
+ * and IPv6, streams and datagrams. On rung B there are socket pairs only.
  */
 #include "libos/sys/sockaddr.h"
 #include "libos/mm/mm.h"
@@ -11,22 +11,26 @@
 
 #define SOCK_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 
-/* Is (domain, type, protocol) a socket we have? 0 or the error that Linux gives a program without privilege. */
+/* Is (domain, type, protocol) a socket we have? 0 or the error that Linux gives a program without
+ * privilege. */
 static int socket_known(int domain, int type, int protocol)
 {
 	switch (domain) {
 	case AF_UNIX:
 		if (protocol && protocol != AF_UNIX)
 			return -EPROTONOSUPPORT;
-		return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET ? 0 : -ESOCKTNOSUPPORT;
+		return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET
+			       ? 0
+			       : -ESOCKTNOSUPPORT;
 	case AF_INET:
 	case AF_INET6:
 		if (type == SOCK_STREAM)
 			return !protocol || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
 		if (type == SOCK_DGRAM)
-			return !protocol || protocol == IPPROTO_UDP		      ? 0 :
-			       protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ? -EACCES :
-											-EPROTONOSUPPORT;
+			return !protocol || protocol == IPPROTO_UDP ? 0
+			       : protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6
+				       ? -EACCES
+				       : -EPROTONOSUPPORT;
 		return type == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
 	case AF_PACKET:
 		return -EPERM;
@@ -216,7 +220,9 @@ long sys_sendto(int fd, const void *buf, size_t n, int flags, const void *addr, 
 	}
 	if (r < 0)
 		return r;
-	return sent(pal_sendto(f->host_fd, buf, n, flags | MSG_NOSIGNAL, addr ? a.bytes : NULL, a.len), flags);
+	return sent(
+		pal_sendto(f->host_fd, buf, n, flags | MSG_NOSIGNAL, addr ? a.bytes : NULL, a.len),
+		flags);
 }
 
 long sys_recvfrom(int fd, void *buf, size_t n, int flags, void *addr, unsigned *len)

@@ -17,7 +17,8 @@ static inline int sockaddr_read(struct sock_addr *a, const void *guest, unsigned
 }
 
 /* Show a host address to the guest: at most *len bytes, and *len becomes the whole length. */
-static inline int sockaddr_write(const struct file *f, struct sock_addr *a, void *guest, unsigned *guest_len)
+static inline int sockaddr_write(const struct file *f, struct sock_addr *a, void *guest,
+				 unsigned *guest_len)
 {
 	int room;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Control messages: SCM_RIGHTS and SCM_CREDENTIALS between the guest's numbers and the host's. See sockmsg.h. */
+/* Control messages: SCM_RIGHTS and SCM_CREDENTIALS between the guest's numbers and the host's. See
+ * sockmsg.h. */
 #include "libos/sys/sys.h"
 #include "libos/sys/sockmsg.h"
 #include "libos/fs/kinds.h"
@@ -41,7 +42,9 @@ static int credentials_to_host(struct ucred *c)
 		if (c->gid != me->rgid && c->gid != me->egid && c->gid != me->sgid)
 			return -EPERM;
 	}
-	*c = (struct ucred){ .pid = (u32)pal_getpid(), .uid = pal_grant()->uid, .gid = pal_grant()->gid };
+	*c = (struct ucred){ .pid = (u32)pal_getpid(),
+			     .uid = pal_grant()->uid,
+			     .gid = pal_grant()->gid };
 	return 0;
 }
 
@@ -108,8 +111,10 @@ void control_to_guest(struct msghdr *m, bool cloexec)
 			if (kept < count) {
 				m->msg_flags |= MSG_CTRUNC;
 				c->cmsg_len = CMSG_LEN(kept * sizeof(int));
-				m->msg_controllen = kept ? (size_t)((char *)c - (char *)m->msg_control) + c->cmsg_len :
-							   (size_t)((char *)c - (char *)m->msg_control);
+				m->msg_controllen =
+					kept ? (size_t)((char *)c - (char *)m->msg_control) +
+							c->cmsg_len
+					     : (size_t)((char *)c - (char *)m->msg_control);
 				return;
 			}
 		}

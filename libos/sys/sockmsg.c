@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * sendmsg, recvmsg and their many-message forms: scattered data goes between guest and host as it is; what is said beside
- * it (descriptors, credentials, addresses) is translated in a copy.
+ * sendmsg, recvmsg and their many-message forms: scattered data goes between guest and host as it
+ * is; what is said beside it (descriptors, credentials, addresses) is translated in a copy.
  */
 #include "libos/sys/sockaddr.h"
 #include "libos/sys/sockmsg.h"
@@ -95,7 +95,8 @@ static long send_one(struct file *f, const void *guest, int flags)
 	long r = message_read(&m, guest);
 
 	if (r == 0 && m.guest.msg_namelen) {
-		r = sockaddr_read(&m.addr, m.guest.msg_name, MIN((unsigned)m.guest.msg_namelen, SOCK_ADDR_MAX));
+		r = sockaddr_read(&m.addr, m.guest.msg_name,
+				  MIN((unsigned)m.guest.msg_namelen, SOCK_ADDR_MAX));
 		if (r == 0)
 			r = sock_addr_to_host(f, &m.addr);
 		m.host.msg_name = m.addr.bytes;
@@ -156,7 +157,8 @@ static int message_write(struct file *f, struct message *m, struct msghdr *guest
 		m->addr.len = MIN((unsigned)m->host.msg_namelen, SOCK_ADDR_MAX);
 		sock_addr_to_guest(f, &m->addr);
 		len = m->addr.len;
-		if (user_write(m->guest.msg_name, m->addr.bytes, MIN(len, (unsigned)m->guest.msg_namelen)) < 0)
+		if (user_write(m->guest.msg_name, m->addr.bytes,
+			       MIN(len, (unsigned)m->guest.msg_namelen)) < 0)
 			return -EFAULT;
 		if (user_write(&guest->msg_namelen, &len, sizeof(int)) < 0)
 			return -EFAULT;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Socket options. What the host's filter lets through is passed on; the rest gets the answer of a kernel that lacks the
- * option or the caller's privilege, since the filter's own answer would be death.
+ * Socket options. What the host's filter lets through is passed on; the rest gets the answer of a
+ * kernel that lacks the option or the caller's privilege, since the filter's own answer would be
+ * death.
  */
 #include "libos/sys/sockaddr.h"
 #include "libos/coord/area.h"
@@ -49,8 +50,9 @@ static int option_set(const struct sock *s, int level, int name)
 		return option_socket(name);
 	if (s->domain == AF_UNIX)
 		return -EOPNOTSUPP;
-	if (name >= 0 && ((level == IPPROTO_TCP && name <= 36) || (level == IPPROTO_IP && name <= 50) ||
-			  (level == IPPROTO_IPV6 && name <= 78)))
+	if (name >= 0 &&
+	    ((level == IPPROTO_TCP && name <= 36) || (level == IPPROTO_IP && name <= 50) ||
+	     (level == IPPROTO_IPV6 && name <= 78)))
 		return 1;
 	return -ENOPROTOOPT;
 }

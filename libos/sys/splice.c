@@ -2,8 +2,9 @@
 /*
  * splice, tee, vmsplice on pipes of the host.
  *
- * Files that the libOS makes have nothing to splice on the host: EINVAL, as Linux says of files that cannot. vmsplice is
- * not among the host's calls; it is a copy here, which its contract allows.
+ * Files that the libOS makes have nothing to splice on the host: EINVAL, as Linux says of files
+ * that cannot. vmsplice is not among the host's calls; it is a copy here, which its contract
+ * allows.
  */
 #include "libos/sys/sys.h"
 #include "libos/fs/kinds.h"
@@ -11,7 +12,8 @@
 
 #define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
 
-/* Bytes that go to the host must lie on the host: kinds whose read and write are the libOS's own do not. */
+/* Bytes that go to the host must lie on the host: kinds whose read and write are the libOS's own do
+ * not. */
 static bool on_host(const struct file *f)
 {
 	return f->host_fd >= 0 && ((!f->ops->read && !f->ops->write) || file_is_pipe(f));
@@ -56,10 +58,12 @@ long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned f
 		r = offset_read(to, out_off, &b);
 	if (r < 0)
 		return r;
-	r = pal_splice(from->host_fd, in_off ? &a : NULL, to->host_fd, out_off ? &b : NULL, n, flags);
+	r = pal_splice(from->host_fd, in_off ? &a : NULL, to->host_fd, out_off ? &b : NULL, n,
+		       flags);
 	if (r < 0)
 		return broken_pipe(r);
-	if ((in_off && user_write(in_off, &a, sizeof(a)) < 0) || (out_off && user_write(out_off, &b, sizeof(b)) < 0))
+	if ((in_off && user_write(in_off, &a, sizeof(a)) < 0) ||
+	    (out_off && user_write(out_off, &b, sizeof(b)) < 0))
 		return -EFAULT;
 	return r;
 }
@@ -113,7 +117,8 @@ long sys_vmsplice(int fd, const struct iovec *iov, size_t n, unsigned flags)
 		if (r <= 0)
 			return r < 0 ? restartable(r) : -EAGAIN;
 		n = 1;
-		copy[0].iov_len = MIN(copy[0].iov_len, 4096ul); /* PIPE_BUF: what is ready goes without blocking */
+		copy[0].iov_len = MIN(copy[0].iov_len,
+				      4096ul); /* PIPE_BUF: what is ready goes without blocking */
 	}
 	if ((f->flags & O_ACCMODE) == O_RDONLY)
 		return restartable(pal_preadv2(f->host_fd, copy, (int)n, -1, 0));

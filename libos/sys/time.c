@@ -2,15 +2,16 @@
 /*
  * Clocks and sleeps. Reading a clock costs what the host's vDSO costs.
  *
- * The host gives a picoprocess clocks 0 to 11 only. Of the clock ids made from a pid (negative numbers), those that mean
- * the caller itself are turned into its own CPU clocks; others cannot be read (EINVAL, as for a pid that is not there).
+ * The host gives a picoprocess clocks 0 to 11 only. Of the clock ids made from a pid (negative
+ * numbers), those that mean the caller itself are turned into its own CPU clocks; others cannot be
+ * read (EINVAL, as for a pid that is not there).
  */
 #include "libos/sys/sys.h"
 #include "libos/sys/wait_end.h"
 
 #define CLOCKS 12
 /* include/linux/posix-timers_types.h: the pid's complement above three bits */
-#define CPUCLOCK_PID(clock) ((s32)~((clock) >> 3))
+#define CPUCLOCK_PID(clock) ((s32) ~((clock) >> 3))
 #define CPUCLOCK_PERTHREAD 4
 
 /* The host's number for a guest's clock, or -EINVAL. */
@@ -57,7 +58,9 @@ long sys_clock_settime(int clock, const struct timespec *ts)
 
 	if (clock != CLOCK_REALTIME)
 		return -EINVAL;
-	return user_read(&set, ts, sizeof(set)) < 0 ? -EFAULT : timespec_valid(&set) ? -EPERM : -EINVAL;
+	return user_read(&set, ts, sizeof(set)) < 0 ? -EFAULT
+	       : timespec_valid(&set)		    ? -EPERM
+						    : -EINVAL;
 }
 
 long sys_gettimeofday(void *tv, void *tz)
@@ -109,7 +112,8 @@ static long sleep_until(int clock, s64 at, struct timespec *rem)
 
 static long sleep_again(struct thread *t)
 {
-	long r = sleep_until((int)t->restart.arg[0], (s64)t->restart.arg[1], (struct timespec *)t->restart.arg[2]);
+	long r = sleep_until((int)t->restart.arg[0], (s64)t->restart.arg[1],
+			     (struct timespec *)t->restart.arg[2]);
 
 	return r == -EINTR ? -ERESTART_RESTARTBLOCK : r;
 }
@@ -138,7 +142,8 @@ long sys_clock_nanosleep(int clock, int flags, const struct timespec *req, struc
 		r = sleep_until(c, timespec_ns(&ts), NULL);
 		return r == -EINTR ? -ERESTARTNOHAND : r;
 	}
-	/* Relative sleeps on the settable clock do not follow when it is set (POSIX): they run on the other. */
+	/* Relative sleeps on the settable clock do not follow when it is set (POSIX): they run on
+	 * the other. */
 	if (c == CLOCK_REALTIME)
 		c = CLOCK_MONOTONIC;
 	at = ns_add(clock_now(c), timespec_ns(&ts));
@@ -157,7 +162,8 @@ long sys_nanosleep(const struct timespec *req, struct timespec *rem)
 	return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, req, rem);
 }
 
-/* The clock is the host's and cannot be steered; reading says that nothing is known of how good it is. */
+/* The clock is the host's and cannot be steered; reading says that nothing is known of how good it
+ * is. */
 long sys_clock_adjtime(int clock, void *guest)
 {
 	struct __kernel_timex tx;

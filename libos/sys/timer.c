@@ -17,8 +17,8 @@ static struct itimerval to_itimerval(const struct timer_value *v)
 
 static bool itimerval_valid(const struct itimerval *v)
 {
-	return v->it_value.tv_sec >= 0 && (u64)v->it_value.tv_usec < 1000000 && v->it_interval.tv_sec >= 0 &&
-	       (u64)v->it_interval.tv_usec < 1000000;
+	return v->it_value.tv_sec >= 0 && (u64)v->it_value.tv_usec < 1000000 &&
+	       v->it_interval.tv_sec >= 0 && (u64)v->it_interval.tv_usec < 1000000;
 }
 
 static s64 timeval_ns(s64 sec, s64 usec)
@@ -107,7 +107,8 @@ static int timer_clock(int clock)
 		return -EPERM;
 	}
 	/* made from a pid: the caller's own CPU clock or none */
-	if (clock < 0 && (clock & 3) != 3 && !(clock & 4) && (~(clock >> 3) == p->pid || ~(clock >> 3) == 0))
+	if (clock < 0 && (clock & 3) != 3 && !(clock & 4) &&
+	    (~(clock >> 3) == p->pid || ~(clock >> 3) == 0))
 		return CLOCK_PROCESS_CPUTIME_ID;
 	return clock < 0 || clock > CLOCK_TAI ? -EINVAL : -EOPNOTSUPP;
 }
@@ -118,7 +119,7 @@ static bool thread_exists(struct process *p, s32 tid)
 	bool found = false;
 
 	lock(&p->lock);
-	list_for_each(t, &p->threads, sibling)
+	list_for_each (t, &p->threads, sibling)
 		found |= t->tid == tid;
 	unlock(&p->lock);
 	return found;
@@ -164,7 +165,8 @@ long sys_timer_create(int clock, const void *sev, int *id)
 
 static struct itimerspec to_itimerspec(const struct timer_value *v)
 {
-	return (struct itimerspec){ .it_value = ns_timespec(v->value), .it_interval = ns_timespec(v->interval) };
+	return (struct itimerspec){ .it_value = ns_timespec(v->value),
+				    .it_interval = ns_timespec(v->interval) };
 }
 
 long sys_timer_settime(int id, int flags, const void *value, void *old)

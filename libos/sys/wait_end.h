@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * When a wait ends: relative timeouts become a point on CLOCK_MONOTONIC once, so that a wait that was broken off (by a
- * signal, by a kick that carried nothing) goes on for the rest and not for the whole.
+ * When a wait ends: relative timeouts become a point on CLOCK_MONOTONIC once, so that a wait that
+ * was broken off (by a signal, by a kick that carried nothing) goes on for the rest and not for the
+ * whole.
  */
 #ifndef LIBOS_SYS_WAIT_END_H
 #define LIBOS_SYS_WAIT_END_H
@@ -13,7 +14,7 @@
 
 struct wait_end {
 	bool forever;
-	s64 at;		/* nanoseconds of CLOCK_MONOTONIC */
+	s64 at; /* nanoseconds of CLOCK_MONOTONIC */
 };
 
 static inline bool timespec_valid(const struct timespec *ts)
@@ -59,8 +60,9 @@ static inline struct timespec wait_end_left(const struct wait_end *e)
 	return ns_timespec(MAX(e->at - clock_now(CLOCK_MONOTONIC), 0));
 }
 
-/* After a blocking call said -EINTR: is there a signal (or the process's end), or was it a kick that asked for nothing?
- * The flag is cleared before the look, so that what arrives meanwhile sets it again. */
+/* After a blocking call said -EINTR: is there a signal (or the process's end), or was it a kick
+ * that asked for nothing? The flag is cleared before the look, so that what arrives meanwhile sets
+ * it again. */
 static inline bool wait_interrupted(void)
 {
 	struct thread *t = current();
@@ -72,7 +74,8 @@ static inline bool wait_interrupted(void)
 	return true;
 }
 
-/* The guest's mask argument of ppoll and its kin: swap it in (none if mask is NULL). 0 or -errno. */
+/* The guest's mask argument of ppoll and its kin: swap it in (none if mask is NULL). 0 or -errno.
+ */
 static inline int wait_mask_enter(const u64 *mask, size_t size)
 {
 	u64 set;
@@ -87,7 +90,8 @@ static inline int wait_mask_enter(const u64 *mask, size_t size)
 	return 0;
 }
 
-/* A wait that was not interrupted restores the mask before it returns: what the old mask blocks stays blocked. */
+/* A wait that was not interrupted restores the mask before it returns: what the old mask blocks
+ * stays blocked. */
 static inline void wait_mask_leave(const u64 *mask, bool was_interrupted)
 {
 	struct thread *t = current();
