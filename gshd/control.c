@@ -274,7 +274,9 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		/* Closed, which only a dying or a disloyal leader does. */
+		/* Closed, which only a dying or a disloyal leader does; or empty, but for descriptors. */
+		if (!n)
+			close_received(&msg);
 		event_del(m->control_ev);
 		monitor_kill(m);
 		return;

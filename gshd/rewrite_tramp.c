@@ -31,10 +31,11 @@ void tramp_write(struct image *img, const struct site *s)
 
 	for (size_t i = 0; i < img->ntpages; i++) {
 		struct tpage *p = &img->tpages[i];
-		u8 *at = p->bytes + (s->trampoline - p->vaddr);
+		u8 *at;
 
 		if (p->vaddr != PAGE_DOWN(s->trampoline))
 			continue;
+		at = p->bytes + (s->trampoline - p->vaddr);
 		memcpy(at, code, sizeof(code));
 		memcpy(at + 12, &back, sizeof(back));
 	}
