@@ -129,7 +129,8 @@ int image_find_functions(struct image *img)
 	if (err)
 		return err;
 	/* Of several that start together the longest stands. */
-	qsort(img->functions, img->nfunctions, sizeof(*img->functions), compare);
+	if (img->nfunctions)
+		qsort(img->functions, img->nfunctions, sizeof(*img->functions), compare);
 	for (size_t i = 0; i < img->nfunctions; i++)
 		if (!kept || img->functions[i].start != img->functions[kept - 1].start)
 			img->functions[kept++] = img->functions[i];

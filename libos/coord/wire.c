@@ -125,9 +125,12 @@ ssize_t wire_receive(int from, void *buf, size_t size, int *fd)
 
 	*fd = -1;
 	n = uncancelled(NULL, pal_recvmsg, from, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n <= 0)
-		return n ? n : -EPIPE;
+	if (n < 0)
+		return n;
 	fds = take_fds(&msg, fd);
+	/* The end has no descriptors; an empty message may. */
+	if (!n && !fds)
+		return -EPIPE;
 	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !wire_valid(buf, n, fds)) {
 		if (*fd >= 0)
 			pal_close(*fd);
