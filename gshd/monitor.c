@@ -7,8 +7,7 @@
  * may die and come back meanwhile.
  *
  * Stopping is in steps: SIGHUP, SIGTERM, SIGCONT to all; wait until only pid 1 is left or patience
- * is over; order the leader to end; if it does not, SIGKILL. Killing the leader ends everything on
- * rung A by its pid namespace, on rung B by its keeper.
+ * is over; order the leader to end; if it does not, SIGKILL. Its keeper sees to that.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -105,12 +104,9 @@ void monitor_ready(struct monitor *m, const struct confine_note *failure)
 void monitor_kill(struct monitor *m)
 {
 	clear_lock(m); /* whoever wants to start it waits until it is gone */
-	if (m->child.lifeline >= 0) {
+	if (m->child.lifeline >= 0)
 		close(m->child.lifeline);
-		m->child.lifeline = -1;
-	} else if (m->child.pid > 0 && m->rung == GRANT_RUNG_A) {
-		kill(m->child.pid, SIGKILL);
-	}
+	m->child.lifeline = -1;
 }
 
 void monitor_violation(struct monitor *m, const char *what)
@@ -399,7 +395,7 @@ static void clean_up(struct monitor *m)
 	char why[STORE_WHY];
 
 	monitor_kill(m);
-	if (m->rung == GRANT_RUNG_B)
+	if (m->rung)
 		confine_kill_descendants();
 	pty_close_all(m);
 	if (m->socket[0])

@@ -13,6 +13,7 @@
 
 #define CLONE_OK 0ul /* the PAL makes up clone's flags by itself */
 #define A (rung != GRANT_RUNG_B)
+#define B (rung == GRANT_RUNG_B)
 #define AB true
 #define EQ(i, v) (arg[i] == (u64)(v))
 #define LE(i, v) (arg[i] <= (u64)(v))
@@ -55,6 +56,7 @@ static inline __attribute__((always_inline)) bool allowed_row(long nr, u32 rung,
 #undef ALLOW
 #undef GUARD
 #undef A
+#undef B
 #undef AB
 #undef AND
 #undef EQ

@@ -168,7 +168,8 @@ static void descriptors_fill(bool first)
 	int start = first ? 0 : GRANT_FD_LEADER, end = first ? GRANT_FD_FIRST_FREE : GRANT_FD_LAYER;
 
 	for (int fd = start; fd < end; fd++)
-		if (HOST(3, fcntl, fd, F_GETFD, 0) < 0 && HOST(3, dup3, GRANT_FD_GRANT, fd, 0) < 0)
+		if (fd != GRANT_FD_IMAGE && HOST(3, fcntl, fd, F_GETFD, 0) < 0 &&
+		    HOST(3, dup3, GRANT_FD_GRANT, fd, 0) < 0)
 			pal_refuse("no descriptors left\n");
 }
 

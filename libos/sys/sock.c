@@ -74,7 +74,7 @@ long sys_socket(int domain, int type, int protocol)
 long sys_socketpair(int domain, int type, int protocol, int *fds)
 {
 	int flags = type & SOCK_FLAGS, kind = type & SOCK_TYPE_MASK;
-	int host[2], guest[2], r;
+	int host[2], guest[2], at_host, r;
 
 	if (type & ~(SOCK_TYPE_MASK | SOCK_FLAGS))
 		return -EINVAL;
@@ -85,7 +85,11 @@ long sys_socketpair(int domain, int type, int protocol, int *fds)
 		return r;
 	if (domain != AF_UNIX)
 		return -EOPNOTSUPP;
-	r = pal_socketpair_flags(domain, kind | (flags & SOCK_NONBLOCK), 0, host);
+	/* Datagrams that keep to the pair: those of the host could be sent to its paths. */
+	at_host = kind;
+	if (kind == SOCK_DGRAM && pal_grant()->flags & GRANT_BROKER_SOCK)
+		at_host = SOCK_SEQPACKET;
+	r = pal_socketpair_flags(domain, at_host | (flags & SOCK_NONBLOCK), 0, host);
 	if (r < 0)
 		return r;
 	guest[0] = sock_install(host[0], domain, kind, flags);

@@ -161,7 +161,7 @@ static int lay_out(struct confine_state *st)
 	PUT(st->null, 0);
 	PUT(st->null, 1);
 	PUT(spec->log >= 0 ? spec->log : st->null, 2);
-	PUT(spec->image, GRANT_FD_IMAGE);
+	PUT(st->image >= 0 ? st->image : spec->image, GRANT_FD_IMAGE);
 	PUT(spec->grant, GRANT_FD_GRANT);
 	PUT(spec->port, GRANT_FD_PORT);
 	PUT(spec->control, GRANT_FD_CONTROL);
@@ -264,8 +264,20 @@ static pid_t fork_rung(enum grant_rung rung)
 	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 }
 
-/* Between the monitor and the leader where no pid namespace ends everything with the leader: see
- * keeper.c. */
+static void leader_failed(enum grant_rung rung, struct report *r, int err)
+{
+	r->kind = REPORT_FAILED;
+	r->note.err = err;
+	r->note.host_lacks = rung == GRANT_RUNG_A;
+	if (r->note.host_lacks)
+		snprintf(r->note.hint, sizeof(r->note.hint), "%s", USERNS_HINT);
+	/* clone(2): ENOSPC is the limit of user namespaces, which may be 0. */
+	snprintf(r->note.text, sizeof(r->note.text), "cannot create a process%s: %s",
+		 r->note.host_lacks ? " in new namespaces" : "",
+		 r->note.host_lacks && err == ENOSPC ? "no more are allowed" : strerror(err));
+}
+
+/* Between the monitor and the leader: see keeper.c. */
 static void keeper(const struct confine_spec *spec, int report, int lifeline)
 {
 	struct report r = { .kind = REPORT_LEADER };
@@ -275,12 +287,14 @@ static void keeper(const struct confine_spec *spec, int report, int lifeline)
 	 * init. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
 		_exit(126);
-	r.leader = fork();
+	r.leader = fork_rung(spec->rung);
 	if (r.leader == 0) {
 		close(lifeline);
 		child_run(spec, report, &self);
 	}
-	if (r.leader < 0 || report_send(report, &r, -1))
+	if (r.leader < 0)
+		leader_failed(spec->rung, &r, errno);
+	if (report_send(report, &r, -1) || r.kind == REPORT_FAILED)
 		_exit(126);
 	_exit(keeper_run(lifeline, r.leader));
 }
@@ -338,12 +352,12 @@ static void reap(pid_t pid)
 static pid_t start(const struct confine_spec *spec, int report[2], int life[2])
 {
 	struct origin self = { getpid(), geteuid(), getegid() };
-	pid_t pid = fork_rung(spec->rung);
+	pid_t pid = fork();
 
 	if (pid)
 		return pid;
 	close(report[0]);
-	if (spec->rung == GRANT_RUNG_B) {
+	if (spec->rung != GRANT_RUNG_NONE) {
 		close(life[1]);
 		keeper(spec, report[1], life[0]);
 	}
@@ -363,21 +377,16 @@ int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
 		return -EINVAL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report))
 		return -errno;
-	if (spec->rung == GRANT_RUNG_B && pipe2(life, O_CLOEXEC)) {
+	if (spec->rung != GRANT_RUNG_NONE && pipe2(life, O_CLOEXEC)) {
 		err = -errno;
 		goto out_report;
 	}
 	child->pid = child->leader = start(spec, report, life);
 	err = child->pid < 0 ? -errno : 0;
 	if (err) {
-		note->host_lacks = spec->rung == GRANT_RUNG_A;
-		if (note->host_lacks)
-			snprintf(note->hint, sizeof(note->hint), "%s", USERNS_HINT);
 		note->err = -err;
-		/* clone(2): ENOSPC is the limit of user namespaces, which may be 0. */
-		snprintf(note->text, sizeof(note->text), "cannot create a process%s: %s",
-			 note->host_lacks ? " in new namespaces" : "",
-			 note->host_lacks && err == -ENOSPC ? "no more are allowed" : strerror(-err));
+		snprintf(note->text, sizeof(note->text), "cannot create a process: %s",
+			 strerror(-err));
 		goto out_life;
 	}
 	close(report[1]);

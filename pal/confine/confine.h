@@ -56,11 +56,11 @@ struct confine_spec {
 
 /* What a started leader leaves in the caller's hands. */
 struct confine_child {
-	pid_t pid;    /* the leader, on rung B its keeper (keeper.c): the caller's child */
+	pid_t pid;    /* the leader's keeper (keeper.c), or without confinement the leader */
 	pid_t leader; /* the leader itself */
 	uint64_t tree_mount; /* rung A: the mount id of the sandbox's tree, as statx() tells it */
 	int ptmx;     /* rung A: O_PATH descriptor of the sandbox's own /dev/ptmx; else -1 */
-	int lifeline; /* rung B: closing it ends the sandbox; else -1 */
+	int lifeline; /* closing it ends the sandbox; without confinement -1 */
 };
 
 /* Start the image as a leader. 0 when it runs, else -errno with *note filled. The image is executed

@@ -14,6 +14,7 @@ struct confine_state {
 	int null, base, tree, work, shm, ptmx;
 	int sys;   /* base/sys/devices/system: the processors, read-only; -1: not there */
 	int cache; /* rung A: of its own mount; else -1, and the caller's stands */
+	int image; /* as cache */
 	int layer[GRANT_LAYERS_MAX]; /* 0 is base's */
 	int report;		     /* to the parent, close-on-exec */
 	pid_t parent;
@@ -24,7 +25,7 @@ struct confine_state {
 #define CONFINE_CLOSED_STATE                                                                      \
 	{                                                                                         \
 		.null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, \
-		.cache = -1, .report = -1                                                         \
+		.cache = -1, .image = -1, .report = -1                                                         \
 	}
 
 /* Say what happened, for a person. Returns err, so that a step can `return confine_say(...)`. */

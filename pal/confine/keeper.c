@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The keeper: what ends a sandbox as a whole where there is no pid namespace to do it (rung B).
+ * The keeper: what ends a sandbox as a whole. A parent-death signal alone would not do: a leader
+ * that was taken over can take it back.
  *
  * A small process between the monitor and the leader. It is a subreaper, so every orphan of the
  * sandbox becomes its child and none can leave; it ends when the leader ends or when the lifeline,

@@ -8,6 +8,7 @@
  *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between
  *           them
  *   /cache  the patched-image cache, read-only
+ *   /image  the picoprocess image, read-only: as its owner we could change its mode otherwise
  *   /shm    a tmpfs of its own; and the root directory of every picoprocess
  *   /pts    a devpts of its own; gone for the picoprocesses but for the terminals that the monitor
  *           hands in
@@ -96,28 +97,28 @@ static int fresh_tmpfs(const char *mode)
 
 /* The copies that will be attached, taken while the host's root is still whole. */
 struct trees {
-	int base, tree, sys, cache;
+	int base, tree, sys, cache, image;
 };
 
 /* The caller gave a descriptor, but one of the host's mount, whence ".." leads to all of the host.
  */
-static int copy_cache(struct confine_state *st, struct trees *t)
+static int copy_given(struct confine_state *st, int fd, int *mnt)
 {
 	char link[32], path[PATH_MAX];
 	ssize_t n;
 	int err;
 
-	t->cache = -1;
-	if (st->spec->cache < 0)
+	*mnt = -1;
+	if (fd < 0)
 		return 0;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", st->spec->cache);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	if (n < 0)
-		return confine_say(st, -errno, "finding the image cache");
+		return confine_say(st, -errno, "finding descriptor %d", fd);
 	path[n] = '\0';
-	t->cache = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE);
-	err = t->cache < 0 ? t->cache : sys_setattr(t->cache, false, MOUNT_ATTR_RDONLY | SAFE);
-	return err ? confine_say(st, err, "the image cache %.200s", path) : 0;
+	*mnt = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE);
+	err = *mnt < 0 ? *mnt : sys_setattr(*mnt, false, MOUNT_ATTR_RDONLY | SAFE);
+	return err ? confine_say(st, err, "%.240s", path) : 0;
 }
 
 static int copy_trees(struct confine_state *st, struct trees *t)
@@ -149,7 +150,9 @@ static int copy_trees(struct confine_state *st, struct trees *t)
 		if (t->sys >= 0)
 			err = sys_setattr(t->sys, false, MOUNT_ATTR_RDONLY | SAFE);
 	}
-	return err ? err : copy_cache(st, t);
+	if (!err)
+		err = copy_given(st, spec->cache, &t->cache);
+	return err ? err : copy_given(st, spec->image, &t->image);
 }
 
 /* Stand on a fresh tmpfs as the root of the namespace; the old root is gone. */
@@ -183,6 +186,22 @@ static int attach_at(struct confine_state *st, int mnt, const char *dir)
 	if (!err)
 		err = sys_attach(mnt, AT_FDCWD, dir);
 	return err ? confine_say(st, err, "attaching %s", dir) : 0;
+}
+
+static int attach_image(struct confine_state *st, int mnt)
+{
+	int err = 0;
+
+	if (mknod("image", S_IFREG | 0400, 0))
+		err = -errno;
+	if (!err)
+		err = sys_attach(mnt, AT_FDCWD, "image");
+	if (!err) {
+		st->image = open("image", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (st->image < 0)
+			err = -errno;
+	}
+	return err ? confine_say(st, err, "attaching the image") : 0;
 }
 
 /* Put a copy of the empty mount on a directory of the base. A name that is not there, or no
@@ -334,6 +353,8 @@ int mounts_enter(struct confine_state *st)
 		err = attach_at(st, t.tree, "tree");
 	if (!err && t.cache >= 0)
 		err = attach_at(st, t.cache, "cache");
+	if (!err && t.image >= 0)
+		err = attach_image(st, t.image);
 	if (!err)
 		err = cover_all(st, t.sys);
 	if (!err)
