@@ -199,25 +199,26 @@ static void take_list(struct json_object *items)
 	}
 }
 
-/* True: it is this thread's to ask, and asked_done must follow. */
-static bool asked_begin(const struct timespec *then)
+/* True: it is this thread's to ask. */
+static bool asked_begin(const struct timespec *then, bool now)
 {
 	bool mine;
 
 	pthread_mutex_lock(&lock);
-	mine = !asking && !is_fresh(then);
+	mine = !asking && (now || !is_fresh(then));
 	asking |= mine;
 	pthread_mutex_unlock(&lock);
 	return mine;
 }
 
-static void refresh_list(void)
+/* now: what is remembered will not do. */
+static void refresh_list(bool now)
 {
 	struct client_reply r = {0};
 	struct json_object *items;
 	int err;
 
-	if (!asked_begin(&listed_at))
+	if (!asked_begin(&listed_at, now))
 		return;
 	err = ask("org.gsh.Daemon.List", NULL, &r);
 	pthread_mutex_lock(&lock);
@@ -240,20 +241,24 @@ int boxes_init(void)
 	/* Without a daemon there is nothing to show yet; it may come. */
 	if (!err)
 		client_close(c);
-	refresh_list();
+	refresh_list(false);
 	return 0;
 }
 
 struct box *box_find(const char *name)
 {
-	struct box *b;
+	struct box *b = NULL;
 
-	refresh_list();
-	pthread_mutex_lock(&lock);
-	b = find_locked(name);
-	if (b)
-		b->refs++;
-	pthread_mutex_unlock(&lock);
+	if (!paths_name_ok(name))
+		return NULL;
+	for (int now = 0; now < 2 && !b; now++) {
+		refresh_list(now);
+		pthread_mutex_lock(&lock);
+		b = find_locked(name);
+		if (b)
+			b->refs++;
+		pthread_mutex_unlock(&lock);
+	}
 	return b;
 }
 
@@ -261,7 +266,7 @@ int boxes_each(int (*fn)(const char *name, void *arg), void *arg)
 {
 	int r = 0;
 
-	refresh_list();
+	refresh_list(true);
 	pthread_mutex_lock(&lock);
 	for (struct box *b = boxes; b && !r; b = b->next)
 		if (b->listed)
@@ -274,7 +279,7 @@ bool box_running(struct box *b)
 {
 	bool r;
 
-	refresh_list();
+	refresh_list(false);
 	pthread_mutex_lock(&lock);
 	r = b->listed && b->running;
 	pthread_mutex_unlock(&lock);
@@ -335,7 +340,7 @@ static void refresh_layers(struct box *b)
 	struct client_reply r = {0};
 	int err;
 
-	if (!asked_begin(&b->asked))
+	if (!asked_begin(&b->asked, false))
 		return;
 	params = json_object_new_object();
 	json_object_object_add(params, "name", json_object_new_string(b->name));
@@ -368,7 +373,7 @@ char *box_info(struct box *b)
 	struct json_object *o = json_object_new_object();
 	char *text;
 
-	refresh_list();
+	refresh_list(false);
 	json_object_object_add(o, "schema", json_object_new_string("gsh.info/1"));
 	pthread_mutex_lock(&lock);
 	if (b->info) {

@@ -20,9 +20,10 @@
  * directory and never follows a link (tree.c). The sandbox itself never goes through here, and
  * killing gfs disturbs nobody.
  *
- * Nothing is cached but names of sandboxes and their layers, for half a second; what is below root/
- * and proc/ is looked at anew for every question, and the kernel is told to remember neither
- * attributes nor entries of it.
+ * Nothing is cached of root/: it is looked at anew for every question, and the kernel is told to
+ * remember neither attributes nor entries. Of proc/, where every look costs its process a moment,
+ * it remembers entries for a tenth of a second. Names of sandboxes and their layers are remembered
+ * for half a second, but that a name is missing is not.
  *
  * Several threads answer at once. A question to a sandbox that hangs ends after two seconds, and
  * while it hangs others about the same sandbox's proc/ fail at once, so that the rest of the tree
@@ -45,6 +46,8 @@
 #define TREE_PATH_MAX 16384 /* a path below root/: deeper than one call can name */
 #define RPC_TIMEOUT 2	    /* seconds */
 #define NAMES_FRESH 0.5 /* seconds for which names of sandboxes and their layers are remembered */
+
+#define PROC_FRESH 0.1	/* seconds for which the kernel remembers what is below proc/ */
 
 #define must_check __attribute__((warn_unused_result))
 

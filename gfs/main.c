@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -185,9 +186,28 @@ static void raise_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &r);
 }
 
+/* FUSE says that a mount is gone when its last copy is, and a sandbox that was started meanwhile
+ * has copies of all mounts, hidden, in a namespace of its own. So the table of mounts is watched:
+ * poll(2) reports its changes as errors (proc(5)). Whatever has files open here then gets ENOTCONN,
+ * as after any end of ours. */
+static void *watch_mount(void *arg)
+{
+	struct pollfd p = {.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)};
+	dev_t dev;
+
+	(void)arg;
+	while (p.fd >= 0 && mount_find(gfs.mount, &dev) && dev == gfs.dev)
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return NULL;
+	if (p.fd >= 0)
+		_exit(0);
+	return NULL;
+}
+
 static int serve(int ready)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	pthread_t watcher;
 	int err;
 
 	if (!config)
@@ -195,6 +215,8 @@ static int serve(int ready)
 	fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
 	if (chdir("/"))
 		perror("gfs: /");
+	if (!pthread_create(&watcher, NULL, watch_mount, NULL))
+		pthread_detach(watcher);
 	tell_ready(ready);
 	err = fuse_session_loop_mt(gfs.session, config);
 	fuse_loop_cfg_destroy(config);

@@ -247,6 +247,7 @@ static int proc_lookup(struct node *n, const char *name, struct fuse_entry_param
 	if (!child)
 		return -ENOMEM;
 	e->ino = node_ino(child);
+	e->entry_timeout = e->attr_timeout = PROC_FRESH;
 	return 0;
 }
 

@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gshd/client/paths.h"
 #include "shell/shell.h"
+
+#define GFS_END_MS 2000 /* how long an unmounted gfs is waited for */
 
 int place_beside(const char *name, char *buf, size_t size)
 {
@@ -140,6 +144,25 @@ int place_run(char *const *argv, bool quiet)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL + WTERMSIG(status);
 }
 
+/* gfs holds a lock for as long as it lives: wait until it has heard of its end, and ended. */
+static void wait_ended(void)
+{
+	struct timespec pause = {.tv_nsec = 5000000};
+	struct paths paths;
+	char why[512], lock[PATH_MAX + 16];
+	int fd, waited;
+
+	if (paths_find(&paths, why, sizeof(why)))
+		return;
+	snprintf(lock, sizeof(lock), "%s/gfs.lock", paths.runtime);
+	fd = open(lock, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	for (waited = 0; flock(fd, LOCK_SH | LOCK_NB) && waited < GFS_END_MS; waited += 5)
+		nanosleep(&pause, NULL);
+	close(fd);
+}
+
 int place_unmount(const char *path)
 {
 	char *gently[] = {"fusermount3", "-u", (char *)path, NULL};
@@ -151,7 +174,9 @@ int place_unmount(const char *path)
 	/* A dead mount ("Transport endpoint is not connected") has no data to lose. A live one is
 	 * read-only, and its daemon ends when the last file is closed. */
 	result = mounted > 0 ? place_run(gently, true) : 1;
-	if (result)
+	if (!result)
+		wait_ended();
+	else
 		result = place_run(lazily, false);
 	if (result == -ENOENT) {
 		fail(FAIL_HOST, path, "cannot unmount: fusermount3 is not installed");
