@@ -45,6 +45,7 @@ static void take_identity(struct program *prog)
 	char *exe;
 
 	process_set_comm(p, t, base_name(prog->name));
+	(void)pal_prctl(PR_SET_NAME, (u64)t->comm, 0, 0, 0); /* ps on the host names it too */
 	process_set_cmdline(p, args, prog->argv.size);
 	lock(&p->lock);
 	exe = p->exe;
