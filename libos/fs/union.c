@@ -9,6 +9,7 @@ static void union_release(struct node *node)
 {
 	struct unode *n = to_unode(node), *parent = n->parent;
 
+	union_fresh_drop(n);
 	union_drop_redirects(n->redirects);
 	if (n->tmp_fd >= 0)
 		pal_close(n->tmp_fd);
@@ -75,7 +76,7 @@ static int make_root(struct ufs *u)
 	u->main_dev = statx_dev(&st);
 	union_adopt(root, 0, &st);
 	/* The top's root may have attributes of its own. */
-	if (!union_getattr(&root->node, &a)) {
+	if (!union_getattr_now(&root->node, &a)) {
 		root->node.mode = a.mode;
 		root->node.uid = a.uid;
 		root->node.gid = a.gid;

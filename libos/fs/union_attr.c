@@ -4,10 +4,55 @@
  * for all layers, inode numbers that survive copy-up; and user.gsh.attr's where the object is marked.
  *
  * Nothing but directories' modes and owners is kept between calls (they are good as long as the name is): each stat asks
- * the host once. user.gsh.attr is read again only when the host's ctime has moved. A cache of attributes would sit in
- * union_getattr.
+ * the host once, be it the lookup or the stat itself (`fresh`). user.gsh.attr is read again only when the host's ctime has
+ * moved. A cache of attributes would sit in union_getattr.
  */
 #include "libos/fs/union_impl.h"
+
+/* What the last lookup learnt, for the stat that it was part of: good until the next walk of a name begins. */
+static struct {
+	const struct unode *node;
+	u32 walk;
+	struct attr attr;
+} fresh; /* dcache_lock */
+
+static void fresh_put(const struct unode *n, const struct attr *a)
+{
+	lock(&dcache_lock);
+	fresh.node = n;
+	fresh.walk = atomic_load(&path_walks);
+	fresh.attr = *a;
+	dcache_unlock();
+}
+
+static bool fresh_take(const struct unode *n, struct attr *a)
+{
+	bool is = false;
+
+	if (fresh.node != n)
+		return false;
+	lock(&dcache_lock);
+	if (fresh.node == n) {
+		is = fresh.walk == atomic_load(&path_walks);
+		*a = fresh.attr;
+		fresh.node = NULL;
+	}
+	dcache_unlock();
+	return is;
+}
+
+void union_fresh_moved(const struct unode *from, const struct unode *to)
+{
+	if (fresh.node == from)
+		fresh.node = to;
+}
+
+void union_fresh_drop(const struct unode *n)
+{
+	struct attr a;
+
+	(void)fresh_take(n, &a);
+}
 
 u64 union_ino(const struct ufs *u, const struct statx *st)
 {
@@ -97,6 +142,8 @@ void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 	struct attr a;
 
 	union_fill_attr(n, layer, st, &a);
+	if (!S_ISDIR(a.mode))
+		fresh_put(n, &a);
 	n->host_ino = st->stx_ino;
 	n->host_dev = statx_dev(st);
 	n->node.ino = a.ino;
@@ -161,6 +208,11 @@ static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct st
 }
 
 int union_getattr(struct node *node, struct attr *a)
+{
+	return fresh_take(to_unode(node), a) ? 0 : union_getattr_now(node, a);
+}
+
+int union_getattr_now(struct node *node, struct attr *a)
 {
 	struct unode *n = to_unode(node);
 	struct hpath h;

@@ -288,7 +288,7 @@ static int copy_dir(struct unode *n)
 
 	/* One that may be passed but not read has no attributes to copy but those that stat tells. */
 	if (from == -EACCES)
-		r = union_getattr(&n->node, &a);
+		r = union_getattr_now(&n->node, &a);
 	else
 		r = MIN(from, 0);
 	if (r < 0)
@@ -334,7 +334,7 @@ static int copy_symlink(struct unode *n)
 	if (!text)
 		return -ENOMEM;
 	len = union_readlink(&n->node, text, PATH_MAX_LEN - 1);
-	r = len < 0 ? (int)len : union_getattr(&n->node, &a);
+	r = len < 0 ? (int)len : union_getattr_now(&n->node, &a);
 	if (!r) {
 		text[len] = '\0';
 		stage_name(&s);
@@ -361,7 +361,7 @@ static int copy_special(struct unode *n)
 	struct stage s;
 	struct statx st;
 	struct attr a;
-	int r = union_getattr(&n->node, &a);
+	int r = union_getattr_now(&n->node, &a);
 
 	if (r < 0)
 		return r;

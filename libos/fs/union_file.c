@@ -194,7 +194,7 @@ static int file_attr(struct file *f, struct attr *a)
 		return r;
 	}
 	if (!is_current(f, n)) {
-		r = union_getattr(&n->node, a);
+		r = union_getattr_now(&n->node, a);
 		if (r != -ESTALE && r != -ENOENT)
 			return r;
 	}

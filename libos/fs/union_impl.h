@@ -120,7 +120,10 @@ struct unode *union_fresh(struct unode *dir, const char *name, const struct stat
 
 /* ---- union_attr.c ---- */
 #define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)
-int union_getattr(struct node *n, struct attr *a);
+int union_getattr(struct node *n, struct attr *a);	/* after a walk to n */
+int union_getattr_now(struct node *n, struct attr *a); /* of a node that was found before */
+void union_fresh_moved(const struct unode *from, const struct unode *to); /* `to` stands for what `from` was. dcache_lock */
+void union_fresh_drop(const struct unode *n);	/* n changes, or goes */
 int union_permission(struct node *n, int mask);
 /* Attributes of what fd is, an object of n in that layer. */
 int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a);

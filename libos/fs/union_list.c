@@ -364,7 +364,7 @@ static int dir_getattr(struct file *f, struct attr *a)
 	int r;
 
 	if (n && !n->gone) {
-		r = union_getattr(&n->node, a);
+		r = union_getattr_now(&n->node, a);
 		if (r != -ESTALE)
 			return r;
 	}

@@ -261,6 +261,7 @@ void union_update(struct node *o, struct node *f)
 	struct uredirect *redirects = old->redirects;
 	char *link = o->link;
 
+	union_fresh_moved(fresh, old);
 	/* A symlink under the same number with another birth: its text is another. */
 	if (old->changed_s != fresh->changed_s || old->changed_ns != fresh->changed_ns) {
 		o->link = f->link;

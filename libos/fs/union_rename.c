@@ -55,7 +55,7 @@ static int set_mark(struct unode *n)
 {
 	struct union_attr want;
 	struct attr a;
-	int r = union_getattr(&n->node, &a), fd;
+	int r = union_getattr_now(&n->node, &a), fd;
 
 	if (r < 0)
 		return r;

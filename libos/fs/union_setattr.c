@@ -183,6 +183,7 @@ int union_setattr(struct node *node, const struct attr *a)
 
 	if (n->gone && n->tmp_fd < 0)
 		return -ENOENT;
+	union_fresh_drop(n);
 	if (n->tmp_fd < 0) {
 		r = union_copy_up(n, !(a->valid & ATTR_SIZE && a->size == 0));
 		if (r < 0)

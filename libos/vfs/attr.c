@@ -26,6 +26,7 @@ static int target_dirfd(int dirfd, struct target *t)
 
 	if (dirfd == AT_FDCWD) {
 		lock(&dcache_lock);
+		path_walks++;
 		t->path = fs->cwd;
 		path_get(&t->path);
 		dcache_unlock();

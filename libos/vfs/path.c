@@ -26,6 +26,8 @@ struct walker {
 	size_t last_len;
 };
 
+u32 path_walks;
+
 void path_get(const struct path *p)
 {
 	if (p->dentry)
@@ -331,6 +333,7 @@ static int begin(struct walker *w, int dirfd, const char *name, unsigned flags)
 	*w = (struct walker){ .flags = flags, .rest = name, .dots = true };
 	moves_apply();
 	lock(&dcache_lock);
+	path_walks++;
 	w->root = fs->root;
 	path_get(&w->root);
 	dcache_unlock();

@@ -175,6 +175,7 @@ struct walk {
 };
 /* Resolve name (kernel-side) from dirfd (AT_FDCWD: cwd) with search permission checks. */
 int path_walk(int dirfd, const char *name, unsigned flags, struct walk *w);
+extern u32 path_walks; /* atomic: walks begun; what a lookup learnt may serve the call it was made for, not the next */
 /* As path_walk with WALK_PARENT, but a final symlink is replaced by what it names, again and again: where O_CREAT makes
  * its file. *target is what the name leads to now (counted; node NULL when it does not exist). */
 int path_walk_create(int dirfd, const char *name, unsigned flags, struct walk *w, struct path *target);
