@@ -145,6 +145,8 @@ int rewrite_build(int fd, const struct image_key *key, int out) __attribute__((w
 /* Is `out` a well-formed image of fd that changes but sites and islands? -EBADMSG if not. */
 int rewrite_verify(int out, int fd, const struct image_key *key)
 	__attribute__((warn_unused_result));
+/* Only bytes of the forms that assemblers pad with? Islands lie on nothing else. */
+bool rewrite_is_padding(const u8 *p, u64 size);
 
 /* ---- rewrite_cache.c ---- */
 /*

@@ -85,7 +85,7 @@ static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 
 		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&d->zydis, NULL, seg->bytes + at,
 							      stop - at, &in)))
 			return;
-		dead = dead && is_padding(&in);
+		dead = dead && is_padding(&in) && rewrite_is_padding(seg->bytes + at, in.length);
 		mark(seg, at, in.length, dead ? MARK_PAD : MARK_LIVE);
 		mark_branch(d, &in, seg->vaddr + at);
 		if (in.mnemonic == ZYDIS_MNEMONIC_SYSCALL && in.length == 2)

@@ -69,11 +69,11 @@ static int check_shape(struct verify *v)
 	return 0;
 }
 
-static bool was_padding(const u8 *p)
+bool rewrite_is_padding(const u8 *p, u64 size)
 {
 	static const u8 nops[] = {0x90, 0xcc, 0x0f, 0x1f, 0x66, 0x2e, 0x00, 0x40, 0x44, 0x80, 0x84};
 
-	for (int i = 0; i < ISLAND_SIZE; i++)
+	for (u64 i = 0; i < size; i++)
 		if (!memchr(nops, p[i], sizeof(nops)))
 			return false;
 	return true;
@@ -98,7 +98,7 @@ static int undo(const struct verify *v, u8 *copy, const u8 *orig, u64 vaddr, u64
 		if (s->kind != IMAGE_SITE_SHORT)
 			continue;
 		if (s->island < -128 || s->island > 130 || island >= size ||
-		    size - island < ISLAND_SIZE || !was_padding(orig + island) ||
+		    size - island < ISLAND_SIZE || !rewrite_is_padding(orig + island, ISLAND_SIZE) ||
 		    copy[island] != 0xe9)
 			return -EBADMSG;
 		memcpy(copy + island, orig + island, ISLAND_SIZE);
