@@ -130,6 +130,9 @@ int keeper_run(int lifeline, pid_t leader)
 	 * alive. */
 	if (dup2(lifeline, 0) < 0 || close_range(1, ~0u, 0))
 		return 126;
+	/* Not to be hit by who kills monitors by name: were both gone at once, on rung B the leader's
+	 * descendants would be left to init. */
+	prctl(PR_SET_NAME, "gsh-keeper");
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
