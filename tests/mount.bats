@@ -1,0 +1,203 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# The host's view of sandboxes through the mount: while they work, when they stop, when something dies.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup() {
+	{ [ -r /dev/fuse ] && [ -w /dev/fuse ]; } || skip "/dev/fuse is not for ordinary users here"
+	box_setup
+}
+
+teardown() {
+	[ -z "${BOX-}" ] || box_teardown
+}
+
+gsh() {
+	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
+}
+
+view() { # the place of this directory in the view of sandbox $1
+	echo "$GSH_MOUNT/$1/root$PWD"
+}
+
+gfs_pid() {
+	local p
+	for p in $(pgrep -u "$(id -u)" -x gfs); do grep -qzF "$BOX" "/proc/$p/environ" 2>/dev/null && echo "$p"; done
+}
+
+@test "mount says where, lists sandboxes, and goes cleanly" {
+	gsh -s one -c true
+	run gsh mount
+	[ "$status" -eq 0 ]
+	[ "$output" = "$GSH_MOUNT" ]
+	[ -d "$GSH_MOUNT/one/root" ] && [ -d "$GSH_MOUNT/one/proc" ]
+	gsh -s two -c true
+	wait_until 20 sh -c "ls '$GSH_MOUNT' | grep -qx two"
+	gsh mount
+	[ "$(box_mounts | wc -l)" = 1 ]
+	gsh umount
+	[ -z "$(box_mounts)" ]
+	[ -z "$(gfs_pid)" ]
+}
+
+@test "root shows what the sandbox sees: added, changed, removed, renamed" {
+	mkdir -p d/sub
+	echo base >d/base
+	echo old >d/changed
+	echo gone >d/gone
+	echo deep >d/sub/deep
+	gsh -s s -c 'cd d; echo new > changed; rm gone; echo added > added; mv sub moved; ln -s moved/deep link; ln added hard; chmod 600 added; touch -d @1000 base'
+	gsh mount
+	v=$(view s)/d
+	[ "$(cat "$v/changed" "$v/added" "$v/base" "$v/moved/deep" "$v/link")" = $'new\nadded\nbase\ndeep\ndeep' ]
+	[ ! -e "$v/gone" ] && [ ! -e "$v/sub" ]
+	[ "$(stat -c '%a %h' "$v/hard")" = '600 2' ]
+	[ "$(stat -c %i "$v/hard")" = "$(stat -c %i "$v/added")" ]
+	[ "$(stat -c %Y "$v/base")" = 1000 ]
+	[ "$(readlink "$v/link")" = moved/deep ]
+	diff <(cd "$v" && find . -printf '%P %y %m %s\n' | sort) <(gsh -s s -c 'cd d; find . -printf "%P %y %m %s\n"' | sort)
+	[ "$(cat d/changed d/gone)" = $'old\ngone' ]
+}
+
+@test "it is live: what is written inside is seen at once, and what grows, and what goes" {
+	gsh -s s -c true
+	gsh mount
+	v=$(view s)
+	for i in 1 2 3 4 5; do
+		gsh -s s -c "echo $i > f; echo x >> log"
+		[ "$(cat "$v/f")" = "$i" ]
+		[ "$(wc -l <"$v/log")" = "$i" ]
+	done
+	gsh -s s -c 'rm f; mkdir f; echo in > f/in'
+	[ "$(cat "$v/f/in")" = in ]
+	gsh -s s -c 'rm -r f'
+	[ ! -e "$v/f" ]
+}
+
+@test "it is read-only" {
+	gsh -s s -c 'echo x > f; mkdir d'
+	gsh mount
+	v=$(view s)
+	! touch "$v/new" 2>err
+	grep -q 'Read-only' err
+	for c in "rm $v/f" "mkdir $v/x" "mv $v/f $v/g" "chmod 777 $v/f" "ln $v/f $v/l" "ln -s a $v/s" "rmdir $v/d" "truncate -s 0 $v/f"; do
+		! $c 2>err
+	done
+	! sh -c "echo y > '$v/f'" 2>err
+	[ "$(cat "$v/f")" = x ]
+}
+
+@test "an absolute link leads to the sandbox's file, not the host's" {
+	echo host >target
+	ln -s "$PWD/target" abs
+	gsh -s s -c 'echo inside > target; ln -s "$PWD/target" abs2'
+	gsh mount
+	[ "$(cat "$(view s)/abs2")" = inside ]
+	[ "$(cat "$(view s)/abs")" = inside ]
+}
+
+@test "names of all kinds, many files, big and sparse ones" {
+	gsh -s s -c 'touch "two words" "$(printf "new\nline")" "$(printf "\377\376")" -- -dash; mkdir many; cd many; for i in $(seq 2000); do : > $i; done
+		cd ..; head -c 20000000 /dev/urandom > big; truncate -s 3G sparse; echo end >> sparse'
+	gsh mount
+	v=$(view s)
+	[ "$(ls "$v/many" | wc -l)" = 2000 ]
+	[ -e "$v/two words" ] && [ -e "$v/"$'new\nline' ] && [ -e "$v/"$'\377\376' ] && [ -e "$v/-dash" ]
+	[ "$(sha256sum <"$v/big")" = "$(gsh -s s -c 'sha256sum < big')" ]
+	[ "$(stat -c %s "$v/sparse")" = $((3 * 1024 * 1024 * 1024 + 4)) ]
+	[ "$(tail -c 4 "$v/sparse")" = end ]
+	[ "$(stat -c %b "$v/sparse")" -lt 100000 ]
+}
+
+@test "proc shows the processes, and forgets those that end" {
+	gsh run -s s -- bash -c 'sleep 4321 & echo $! > pid; (exec -a "own name" sleep 4322) & sleep 0.2'
+	gsh mount
+	p=$GSH_MOUNT/s/proc
+	pid=$(cat "$(view s)/pid")
+	tr '\0' ' ' <"$p/$pid/cmdline" | grep -qx 'sleep 4321 '
+	grep -q '^Name:.sleep' "$p/$pid/status"
+	[ "$(readlink "$p/$pid/exe")" = "$(gsh -s s -c "readlink /proc/$pid/exe")" ]
+	cat "$p"/[0-9]*/cmdline | tr '\0' ' ' | grep -q 'own name 4322'
+	[ -s "$p/meminfo" ] && [ -s "$p/uptime" ]
+	gsh -s s -c "kill $pid"
+	wait_until 30 test ! -e "$p/$pid"
+	ls -R "$p" >/dev/null 2>&1 || true
+}
+
+build_in_background() {
+	"$TESTS/project/generate" "$BOX/work/project"
+	# With a repository of its own, so that git has something to say.
+	(cd project && git init -q && git -c user.name=a -c user.email=a@b add . && git -c user.name=a -c user.email=a@b commit -q -m all)
+	gsh run -s build -- sh -c 'cd project; for i in 1 2 3; do make -j2 && make check && { [ $i = 3 ] || make clean; }; done' >build.log 2>&1 &
+	job=$!
+	wait_until 100 sh -c "'$GSH' run -s build -- test -e project/gen/config.h"
+}
+
+@test "during a build: ls, cat, find, git status, and proc shows the compilers" {
+	export GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+	BOX_TIMEOUT=150 build_in_background
+	gsh mount
+	v=$(view build)/project
+	seen=
+	while kill -0 $job 2>/dev/null; do
+		# What make clean takes away between two looks is no fault.
+		ls -l "$v" "$v/lib/alpha" >/dev/null 2>&1 || true
+		cat "$v/Makefile" "$v"/lib/*/*.c | cmp - <(cat project/Makefile project/lib/*/*.c)
+		find "$v" -name '*.o' >/dev/null 2>&1 || true
+		git -C "$v" status --short >status.txt
+		cat "$GSH_MOUNT"/build/proc/*/cmdline 2>/dev/null | tr '\0' ' ' | grep -q 'cc1\|gcc\|cc -O2' && seen=yes
+	done
+	wait $job
+	[ "$seen" = yes ]
+	grep -q '?? program' status.txt || git -C "$v" status --short | grep -q '?? program'
+	cmp "$v/program.out" <(gsh run -s build -- cat project/program.out)
+	[ ! -e project/program ]
+}
+
+@test "kill -9 of gfs during a build: the build goes on, mount mends the view" {
+	BOX_TIMEOUT=150 build_in_background
+	gsh mount
+	ls "$(view build)" >/dev/null
+	kill -KILL "$(gfs_pid)"
+	gsh mount
+	ls "$(view build)/project" | grep -qx Makefile
+	wait $job
+	[ -e "$(view build)/project/program" ]
+}
+
+@test "the view outlives a stop, a start, and goes with the sandbox" {
+	gsh -s s -c 'echo kept > f'
+	gsh -s keep -c 'sleep 200 &'
+	gsh mount
+	gsh stop -s s
+	[ "$(cat "$(view s)/f")" = kept ]
+	[ -z "$(ls "$GSH_MOUNT/s/proc" | grep '^[0-9]')" ]
+	gsh -s s -c 'echo again > f'
+	[ "$(cat "$(view s)/f")" = again ]
+	gsh stop -s s
+	gsh rm -s s
+	wait_until 30 test ! -e "$GSH_MOUNT/s"
+	[ -d "$GSH_MOUNT/keep/root" ]
+}
+
+@test "kill -9 of a monitor leaves the view standing" {
+	gsh -s s -c 'echo x > f'
+	gsh mount
+	for p in $(pgrep -u "$(id -u)" -x gsh-monitor); do
+		grep -qzF "$BOX" "/proc/$p/environ" 2>/dev/null && kill -KILL "$p"
+	done
+	[ "$(cat "$(view s)/f")" = x ]
+	timeout 10 ls "$GSH_MOUNT/s/proc" >/dev/null || true
+	gsh -s s -c true
+}
+
+@test "inside, the mount shows no loop" {
+	gsh -s s -c true
+	gsh mount
+	run timeout 20 "$GSH" run -s s -- sh -c "ls '$GSH_MOUNT' | wc -l"
+	[ "$status" -ne 124 ]
+	run timeout 60 "$GSH" run -s s -- find "$BOX" -xdev -name nothing
+	[ "$status" -ne 124 ]
+}
