@@ -21,7 +21,8 @@ FUZZ_SRC_union := $(UNION_SRC)
 FUZZ_SRC_frames := gshd/client/frames.c
 FUZZ_SRC_conf := $(CONF_SRC)
 FUZZ_SRC_rewrite := $(filter-out gshd/rewrite_cache.c,$(wildcard gshd/rewrite*.c))
-FUZZ_SRC_coord := libos/coord/wire.c
+# Free-standing code wants memcpy hidden, as in a picoprocess; clang's sanitiser has taken its place already.
+FUZZ_SRC_coord := libos/coord/wire.c $(if $(FUZZ_MAIN),pal/base/mem.c)
 FUZZ_SRC_monitor := $(FUZZ_GSHD)
 FUZZ_SRC_varlink := $(FUZZ_GSHD)
 FUZZ_TARGETS := $(patsubst tests/fuzz/target_%.c,%,$(wildcard tests/fuzz/target_*.c))
@@ -32,7 +33,7 @@ fuzz_obj = $(patsubst %,$(FUZZ_B)/obj/%.o,$(1))
 fuzz-targets: $(addprefix $(FUZZ_B)/,$(FUZZ_TARGETS))
 
 # Without a libc, as in a picoprocess.
-$(FUZZ_B)/obj/libos/coord/%.o $(FUZZ_B)/obj/tests/fuzz/target_coord.c.o: FUZZ_HOST := -ffreestanding
+$(FUZZ_B)/obj/pal/base/%.o $(FUZZ_B)/obj/libos/coord/%.o $(FUZZ_B)/obj/tests/fuzz/target_coord.c.o: FUZZ_HOST := -ffreestanding
 $(FUZZ_B)/obj/%.c.o: %.c tests/fuzz/fuzz.mk
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_HOST) $(HOST_CFLAGS_gshd) $(DEPS) -c -o $@ $<

@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -93,6 +94,7 @@ static void serve(void)
 	must(!bind(fd, (struct sockaddr *)&name, name_size) && !listen(fd, 8));
 	name_size = sizeof(name);
 	must(!getsockname(fd, (struct sockaddr *)&name, &name_size));
+	signal(SIGPIPE, SIG_IGN); /* as the daemons do */
 	server.base = event_base_new();
 	must(!wire_serve(&server, fd));
 }
