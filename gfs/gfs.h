@@ -9,6 +9,7 @@
  *
  *	main.c mount.c	options, the mount point, life as a daemon
  *	ops.c		FUSE's questions, handed on by what kind of node they are about
+ *	asker.c		who may ask: no sandbox
  *	node.c		numbers that the kernel knows nodes by
  *	boxes.c		which sandboxes there are and of what layers they are made
  *	tree.c		a name in a stack of layers
@@ -47,7 +48,7 @@
 #define RPC_TIMEOUT 2	    /* seconds */
 #define NAMES_FRESH 0.5 /* seconds for which names of sandboxes and their layers are remembered */
 
-#define PROC_FRESH 0.1	/* seconds for which the kernel remembers what is below proc/ */
+#define PROC_FRESH 0.1 /* seconds for which the kernel remembers what is below proc/ */
 
 #define must_check __attribute__((warn_unused_result))
 
@@ -212,6 +213,10 @@ int open_text(struct fuse_file_info *fi, char *text,
 /* ---- proc.c ---- */
 struct proc_door *proc_door_create(void);
 void proc_door_free(struct proc_door *d);
+
+/* ---- asker.c ---- */
+/* Does the question come from inside a sandbox? */
+bool asker_refused(fuse_req_t req);
 
 /* ---- ops.c ---- */
 extern const struct fuse_lowlevel_ops gfs_ops;

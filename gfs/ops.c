@@ -59,17 +59,24 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 }
 
+/* Before anything is looked at: may this process ask at all? */
+static int admit(fuse_req_t req)
+{
+	return asker_refused(req) ? -EACCES : 0;
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct node *n = node_of(ino);
 	struct fuse_entry_param e = {0};
-	int err = kind_of(n)->lookup ? kind_of(n)->lookup(n, name, &e) : -ENOTDIR;
+	int err = admit(req);
 
+	if (!err)
+		err = kind_of(n)->lookup ? kind_of(n)->lookup(n, name, &e) : -ENOTDIR;
 	if (err)
 		fuse_reply_err(req, -err);
 	else if (fuse_reply_entry(req, &e))
-		node_drop(node_of(e.ino),
-			  1); /* the question was interrupted: the kernel has not got the number */
+		node_drop(node_of(e.ino), 1); /* interrupted: the kernel has not got the number */
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
@@ -89,9 +96,11 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct node *n = node_of(ino);
 	struct stat st;
-	int err = kind_of(n)->getattr(n, &st);
+	int err = admit(req);
 
 	(void)fi;
+	if (!err)
+		err = kind_of(n)->getattr(n, &st);
 	if (err)
 		fuse_reply_err(req, -err);
 	else
@@ -102,8 +111,10 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct node *n = node_of(ino);
 	char buf[PATH_MAX];
-	int err = kind_of(n)->readlink ? kind_of(n)->readlink(n, buf, sizeof(buf)) : -EINVAL;
+	int err = admit(req);
 
+	if (!err)
+		err = kind_of(n)->readlink ? kind_of(n)->readlink(n, buf, sizeof(buf)) : -EINVAL;
 	if (err)
 		fuse_reply_err(req, -err);
 	else
@@ -116,8 +127,10 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct node *n = node_of(ino);
 	struct listing *l;
-	int err = kind_of(n)->list ? kind_of(n)->list(n, &l) : -ENOTDIR;
+	int err = admit(req);
 
+	if (!err)
+		err = kind_of(n)->list ? kind_of(n)->list(n, &l) : -ENOTDIR;
 	if (err) {
 		fuse_reply_err(req, -err);
 		return;
@@ -176,8 +189,10 @@ static void file_close(struct open_file *f)
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node *n = node_of(ino);
-	int err = kind_of(n)->open ? 0 : -EISDIR;
+	int err = admit(req);
 
+	if (!err && !kind_of(n)->open)
+		err = -EISDIR;
 	if (!err && (fi->flags & O_ACCMODE) != O_RDONLY)
 		err = -EROFS;
 	if (!err)

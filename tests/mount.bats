@@ -118,7 +118,8 @@ gfs_pid() {
 	pid=$(cat "$(view s)/pid")
 	tr '\0' ' ' <"$p/$pid/cmdline" | grep -qx 'sleep 4321 '
 	grep -q '^Name:.sleep' "$p/$pid/status"
-	[ "$(readlink "$p/$pid/exe")" = "$(gsh -s s -c "readlink /proc/$pid/exe")" ]
+	# As in root/, an absolute link is shown so that it stays in the sandbox.
+	[ "$(readlink -f "$p/$pid/exe")" = "$(readlink -f "$GSH_MOUNT/s/root$(gsh -s s -c "readlink /proc/$pid/exe")")" ]
 	cat "$p"/[0-9]*/cmdline | tr '\0' ' ' | grep -q 'own name 4322'
 	[ -s "$p/meminfo" ] && [ -s "$p/uptime" ]
 	gsh -s s -c "kill $pid"
