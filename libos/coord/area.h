@@ -60,6 +60,26 @@ struct area_slot {
 #define AREA_BORROWS 0x4u /* a vfork child in its parent's memory: it is killed at a point where it holds no lock */
 #define AREA_MUTE 0x4u /* asleep in vfork: cannot answer queries */
 
+/* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
+struct area_watch {
+	u32 state;	/* WATCH_*; whoever makes or drops the watch */
+	u32 mask;
+	u64 dev, ino;
+	u32 instance, generation; /* whose it is */
+	s32 wd;
+	u32 pad;
+};
+#define AREA_WATCHES 8192
+#define AREA_INSTANCES 128
+
+/* An inotify instance. */
+struct area_inotify {
+	u32 generation;	/* odd: in use */
+	u32 last;	/* hash of the youngest event that may be unread still, 0 none: the same again is not queued */
+	u32 next_wd;	/* atomic */
+	u32 pad;
+};
+
 struct area {
 	u64 magic;
 	u32 ready;	/* leader: layout done */
@@ -70,6 +90,10 @@ struct area {
 	u32 nprocs, nthreads; /* atomic */
 	u32 generation[AREA_GENERATIONS]; /* atomic: bumped after a change to a directory that hashes here (vfs/dentry.c) */
 	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */
+	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
+	u32 cookie;	/* atomic: pairs the two events of a rename */
+	struct area_inotify inotify[AREA_INSTANCES];
+	struct area_watch watch[AREA_WATCHES];
 	struct area_slot slot[AREA_PIDS];
 };
 

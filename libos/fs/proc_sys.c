@@ -158,7 +158,7 @@ static const struct pseudo_desc epoll_rows[] = { CONST("max_user_watches", "1048
 static const struct pseudo_desc inotify_rows[] = {
 	CONST("max_queued_events", "16384\n"),
 	CONST("max_user_instances", "128\n"),
-	CONST("max_user_watches", "65536\n"),
+	CONST("max_user_watches", "8192\n"),
 	PSEUDO_END,
 };
 static const struct pseudo_desc mqueue_rows[] = {

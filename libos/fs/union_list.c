@@ -261,6 +261,12 @@ static ssize_t snapshot_getdents(struct file *f, struct udir *d, struct unode *n
 	return fl->used || room ? (ssize_t)fl->used : -EINVAL;
 }
 
+/* What the libOS itself keeps on the sandbox's tmpfs (inotify's fifos, names of sockets) is not the guest's to see. */
+static bool is_own_note(const struct unode *n, const char *name)
+{
+	return name[0] == '.' && !strncmp(name, ".gsh-", 5) && n->node.fs->magic == TMPFS_MAGIC;
+}
+
 /* The host's own entries, numbers made ours, whiteouts left out. In place. */
 static ssize_t fix_entries(struct unode *n, struct udir *d, char *buf, ssize_t size)
 {
@@ -273,7 +279,7 @@ static ssize_t fix_entries(struct unode *n, struct udir *d, char *buf, ssize_t s
 		struct union_name name = { .ino = e->d_ino, .layer = (u8)d->layer, .type = e->d_type };
 
 		in += (ssize_t)reclen;
-		if (e->d_type == DT_CHR && ours)
+		if ((e->d_type == DT_CHR && ours) || is_own_note(n, e->d_name))
 			continue;
 		if (!strcmp(e->d_name, "."))
 			e->d_ino = n->node.ino;

@@ -8,6 +8,7 @@
 #include "libos/sys/sys.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
+#include "libos/vfs/notify.h"
 
 #define RW_MAX 0x7ffff000ul /* MAX_RW_COUNT */
 #define IOV_MAX_COUNT 1024
@@ -176,6 +177,8 @@ long sys_ftruncate(int fd, s64 size)
 	r = file_size_allowed(size);
 	if (r)
 		return r;
+	if (f->ops->regular)
+		notify_object(f->path.dentry, IN_MODIFY);
 	if (f->ops->truncate)
 		return f->ops->truncate(f, size);
 	return f->host_fd >= 0 ? pal_ftruncate(f->host_fd, size) : -EINVAL;

@@ -5,6 +5,7 @@
  */
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
+#include "libos/vfs/notify.h"
 
 /* Who gets the children of a process that ends: its nearest living ancestor that asked for them, else the leader. */
 static s32 reaper_of(s32 pid)
@@ -113,6 +114,7 @@ void task_exit_group(int wait_status)
 	if (p->had_children || p->child_subreaper)
 		task_orphan_children(p->pid);
 	session_end(p);
+	notify_exit(p);
 	p->slot->exit_status = (u32)wait_status;
 	atomic_store(&p->slot->state, AREA_ZOMBIE);
 	if (W_IFEXITED(wait_status))

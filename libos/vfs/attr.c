@@ -3,6 +3,7 @@
  * Attributes: reading them, changing them, asking for access. The rules are Linux's fs/attr.c and fs/open.c.
  */
 #include "libos/vfs/impl.h"
+#include "libos/vfs/notify.h"
 #include "libos/task/busy.h"
 #include "libos/task/task.h"
 
@@ -161,6 +162,18 @@ ssize_t vfs_readlink(int dirfd, const char *path, char *buf, size_t size)
 
 /* ---- changing ---- */
 
+/* What a watcher is told of it (include/linux/fsnotify.h, fsnotify_change). */
+static u32 change_mask(const struct attr *a)
+{
+	bool atime = a->valid & ATTR_ATIME && a->atime.tv_nsec != UTIME_OMIT;
+	bool mtime = a->valid & ATTR_MTIME && a->mtime.tv_nsec != UTIME_OMIT;
+	u32 mask = a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? IN_ATTRIB : 0;
+
+	if (a->valid & ATTR_SIZE)
+		mask |= IN_MODIFY;
+	return mask | (atime && mtime ? IN_ATTRIB : atime ? IN_ACCESS : mtime ? IN_MODIFY : 0);
+}
+
 static int set(const struct target *t, const struct attr *a)
 {
 	struct node *n;
@@ -174,6 +187,8 @@ static int set(const struct target *t, const struct attr *a)
 		n = path_node(&t->path);
 		r = n->ops->setattr ? n->ops->setattr(n, a) : -EPERM;
 	}
+	if (!r)
+		notify_object(t->path.dentry, change_mask(a));
 	/* Mode and owner are cached with the names of directories. */
 	if (!r && t->path.dentry && a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID))
 		dentry_touched(t->path.dentry);

@@ -7,6 +7,7 @@
  * else can see them, since a vfork child has struct files of its own.
  */
 #include "libos/vfs/vfs.h"
+#include "libos/vfs/notify.h"
 #include "libos/task/task.h"
 #include "pal/grant.h"
 #include "libos/fs/kinds.h"
@@ -91,9 +92,21 @@ struct file *file_get(struct file *f)
 	return f;
 }
 
+static bool can_read(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) == O_RDONLY || (f->flags & O_ACCMODE) == O_RDWR;
+}
+
+static bool can_write(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) == O_WRONLY || (f->flags & O_ACCMODE) == O_RDWR;
+}
+
 static void file_free(struct file *f)
 {
 	epoll_forget(f);
+	if (notify_wanted() && f->ops != &path_file_ops)
+		notify_object(f->path.dentry, can_write(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (f->ops->release)
 		f->ops->release(f);
 	if (f->host_fd >= 0)
@@ -149,23 +162,16 @@ static ssize_t write_allowed(struct file *f, size_t n, s64 off)
 	return off >= 0 ? MIN(n, limit - (u64)off) : n;
 }
 
-/* A read or write of a disk file is never cut short by a signal: it is made again, handler or not. */
-static ssize_t whole(struct file *f, ssize_t r)
+/* A read or write of a disk file is never cut short by a signal: it is made again, handler or not. What was done (mask:
+ * IN_ACCESS, IN_MODIFY) is told to those who watch. */
+static ssize_t whole(struct file *f, ssize_t r, u32 mask)
 {
+	if (r > 0 && f->ops->regular)
+		notify_object(f->path.dentry, mask);
 	return r == -EINTR && f->ops->regular ? -ERESTARTNOINTR : r;
 }
 
 /* ---- reading and writing ---- */
-
-static bool can_read(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) == O_RDONLY || (f->flags & O_ACCMODE) == O_RDWR;
-}
-
-static bool can_write(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) == O_WRONLY || (f->flags & O_ACCMODE) == O_RDWR;
-}
 
 ssize_t file_read(struct file *f, void *buf, size_t n)
 {
@@ -176,7 +182,7 @@ ssize_t file_read(struct file *f, void *buf, size_t n)
 		return f->ops->read(f, buf, n);
 	if (f->host_fd < 0)
 		return -EINVAL;
-	return whole(f, pal_read(f->host_fd, buf, n));
+	return whole(f, pal_read(f->host_fd, buf, n), IN_ACCESS);
 }
 
 ssize_t file_write(struct file *f, const void *buf, size_t n)
@@ -193,7 +199,7 @@ ssize_t file_write(struct file *f, const void *buf, size_t n)
 	may = write_allowed(f, n, -1);
 	if (may < 0)
 		return may;
-	return whole(f, pal_write(f->host_fd, buf, may));
+	return whole(f, pal_write(f->host_fd, buf, may), IN_MODIFY);
 }
 
 ssize_t file_pread(struct file *f, void *buf, size_t n, u64 off)
@@ -205,7 +211,7 @@ ssize_t file_pread(struct file *f, void *buf, size_t n, u64 off)
 		return f->ops->pread(f, buf, n, off);
 	if (f->host_fd < 0)
 		return -ESPIPE;
-	return pal_pread(f->host_fd, buf, n, off);
+	return whole(f, pal_pread(f->host_fd, buf, n, off), IN_ACCESS);
 }
 
 ssize_t file_pwrite(struct file *f, const void *buf, size_t n, u64 off)
@@ -220,7 +226,7 @@ ssize_t file_pwrite(struct file *f, const void *buf, size_t n, u64 off)
 	if (f->host_fd < 0)
 		return -ESPIPE;
 	may = write_allowed(f, n, off);
-	return may < 0 ? may : pal_pwrite(f->host_fd, buf, may, off);
+	return may < 0 ? may : whole(f, pal_pwrite(f->host_fd, buf, may, off), IN_MODIFY);
 }
 
 /* One element after the other, for files that the libOS makes; what was done before an error counts. */
@@ -253,7 +259,7 @@ ssize_t file_readv(struct file *f, const struct iovec *iov, int n, s64 off, int 
 		return rwf & ~RWF_HIPRI ? -EOPNOTSUPP : each(f, iov, n, off, false);
 	if (f->host_fd < 0)
 		return off < 0 ? -EINVAL : -ESPIPE;
-	return whole(f, pal_preadv2(f->host_fd, iov, n, off, rwf));
+	return whole(f, pal_preadv2(f->host_fd, iov, n, off, rwf), IN_ACCESS);
 }
 
 ssize_t file_writev(struct file *f, const struct iovec *iov, int n, s64 off, int rwf)
@@ -274,7 +280,7 @@ ssize_t file_writev(struct file *f, const struct iovec *iov, int n, s64 off, int
 		return may;
 	if ((u64)may < total) /* over the limit: by elements, so that the last is shortened */
 		return each(f, iov, n, off, true);
-	return whole(f, pal_pwritev2(f->host_fd, iov, n, off, rwf));
+	return whole(f, pal_pwritev2(f->host_fd, iov, n, off, rwf), IN_MODIFY);
 }
 
 s64 file_lseek(struct file *f, s64 off, int whence)

@@ -6,6 +6,7 @@
  * may_create, may_delete), and frames the file system's act with dentry_begin and dentry_changed.
  */
 #include "libos/vfs/impl.h"
+#include "libos/vfs/notify.h"
 #include "libos/task/task.h"
 
 int place_find(int dirfd, const char *path, struct place *p)
@@ -150,8 +151,10 @@ static int make_once(int dirfd, const char *path, const struct making *m)
 	if (!r) {
 		dentry_begin(&c, p.w.path.dentry, p.w.last);
 		r = make_act(&p, m, &made);
-		if (!r)
+		if (!r) {
 			name_made(&c, made);
+			notify_entry(p.dir, p.w.last, IN_CREATE, m->what == MAKE_DIR);
+		}
 	}
 	r = place_stale(&p, r);
 	place_put(&p);
@@ -278,6 +281,8 @@ static int link_once(int from, const char *a, int to, const char *b, int at_flag
 		if (!r) {
 			dentry_changed(&c, false);
 			dentry_touched(t.path.dentry);
+			notify_object(t.path.dentry, IN_ATTRIB);
+			notify_entry(p.dir, p.w.last, IN_CREATE, false);
 		}
 	}
 	if (r == -ESTALE)
@@ -362,8 +367,11 @@ static int remove_once(int dirfd, const char *path, bool is_dir)
 	if (!r) {
 		dentry_begin(&c, p.w.path.dentry, p.w.last);
 		r = remove_act(&p, is_dir);
-		if (!r)
+		if (!r) {
 			dentry_changed(&c, true);
+			notify_unlinked(p.node);
+			notify_entry(p.dir, p.w.last, IN_DELETE, is_dir);
+		}
 	}
 	r = place_stale(&p, r);
 	place_put(&p);

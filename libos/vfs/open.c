@@ -3,6 +3,7 @@
  * open(2) in all its forms: find or make the object, check what Linux checks, let the file system fill the open file.
  */
 #include "libos/vfs/vfs.h"
+#include "libos/vfs/notify.h"
 #include "libos/task/busy.h"
 #include "libos/task/task.h"
 
@@ -106,6 +107,9 @@ static int open_found(const struct path *p, int flags, struct file **out)
 		return r;
 	}
 	settle(f);
+	if (flags & O_TRUNC)
+		notify_object(f->path.dentry, IN_MODIFY);
+	notify_object(f->path.dentry, IN_OPEN);
 	*out = f;
 	return 0;
 }
@@ -149,6 +153,8 @@ static int open_new(const struct path *dir, const char *name, int flags, u32 mod
 	}
 	f->path = (struct path){ dir->mnt, d };
 	settle(f);
+	notify_entry(parent, name, IN_CREATE, false);
+	notify_object(d, IN_OPEN);
 	*out = f;
 	return 0;
 }

@@ -3,6 +3,7 @@
  * rename(2), renameat2(2): the checks of Linux's do_renameat2 and vfs_rename, then the file system's act.
  */
 #include "libos/vfs/impl.h"
+#include "libos/vfs/notify.h"
 #include "libos/task/task.h"
 
 static bool is_below(const struct dentry *d, const struct dentry *top)
@@ -157,6 +158,11 @@ static int rename_placed(struct place *from, struct place *to, unsigned flags)
 	if (!r) {
 		tell(&t, from, to, flags);
 		renamed(from, to, &c, &into, flags);
+		notify_moved(from->dir, from->w.last, to->dir, to->w.last, from->node);
+		if (to->node && !(flags & RENAME_EXCHANGE))
+			notify_unlinked(to->node);
+		else if (to->node)
+			notify_moved(to->dir, to->w.last, from->dir, from->w.last, to->node);
 	}
 	base_free(t.from);
 	base_free(t.to);

@@ -6,6 +6,7 @@
  * capabilities: trusted.* is invisible, security.* can't be set, access control lists are not supported.
  */
 #include "libos/vfs/impl.h"
+#include "libos/vfs/notify.h"
 #include "libos/task/task.h"
 
 static bool begins(const char *s, const char *with)
@@ -66,7 +67,11 @@ int vfs_setxattr(const struct target *t, const char *name, const void *value, si
 {
 	int r = allowed(t, name, MAY_WRITE);
 
-	return r < 0 ? r : DISPATCH(t, setxattr, name, value, size, flags);
+	if (!r)
+		r = DISPATCH(t, setxattr, name, value, size, flags);
+	if (!r)
+		notify_object(t->path.dentry, IN_ATTRIB);
+	return r;
 }
 
 ssize_t vfs_listxattr(const struct target *t, char *list, size_t size)
@@ -80,5 +85,9 @@ int vfs_removexattr(const struct target *t, const char *name)
 {
 	int r = allowed(t, name, MAY_WRITE);
 
-	return r < 0 ? r : DISPATCH(t, removexattr, name);
+	if (!r)
+		r = DISPATCH(t, removexattr, name);
+	if (!r)
+		notify_object(t->path.dentry, IN_ATTRIB);
+	return r;
 }
