@@ -131,6 +131,25 @@ static int write_state(const struct buf *b)
 	return err < 0 ? err : pal_fcntl(GRANT_FD_LEADER, F_SETFD, 0);
 }
 
+/* Everything into b. An error means that nothing has changed yet. */
+static int save(struct buf *b, struct thread *t, const struct program *prog, u64 host_mask)
+{
+	struct process *p = t->proc;
+	struct rlimit64 *nofile = &p->rlimits[RLIMIT_NOFILE], limit = *nofile;
+	int err;
+
+	save_scalars(b, t, host_mask);
+	save_pending(b, &p->sig.shared);
+	save_pending(b, &t->sig.pending);
+	timers_save(b, p);
+	fs_save(b, p->fs);
+	/* The files of the trip are ours: the guest's limit is not meant for them. */
+	nofile->rlim_cur = RLIM64_INFINITY;
+	err = save_program(b, prog);
+	*nofile = limit;
+	return err ?: b->err;
+}
+
 long exec_state_switch(struct program *prog)
 {
 	struct thread *t = current();
@@ -143,18 +162,17 @@ long exec_state_switch(struct program *prog)
 	/* What has come is saved below; the flag itself would only break off calls. */
 	(void)signal_drain(t);
 	atomic_store(&t->tcb.pending, 0);
-	save_scalars(&b, t, mask);
-	save_pending(&b, &p->sig.shared);
-	save_pending(&b, &t->sig.pending);
-	timers_save(&b, p);
-	fs_save(&b, p->fs);
-	err = save_program(&b, prog);
-	if (!err) {
-		fdtab_close_exec(p->files);
-		fdtab_save(&b, p->files);
-		put_u64(&b, STATE_MAGIC);
-		err = b.err ?: write_state(&b);
+	err = save(&b, t, prog, mask);
+	if (err) {
+		base_buf_free(&b);
+		atomic_store(&t->tcb.pending, 1);
+		pal_signals_on(mask);
+		return err;
 	}
+	fdtab_close_exec(p->files);
+	fdtab_save(&b, p->files);
+	put_u64(&b, STATE_MAGIC);
+	err = b.err ?: write_state(&b);
 	if (!err && p->ctty_fd >= 0)
 		err = pal_fcntl(p->ctty_fd, F_SETFD, 0);
 	base_buf_free(&b);
@@ -298,6 +316,7 @@ static int load_program(struct cursor *c, struct program *prog, int *image, int 
 int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog)
 {
 	struct process *p = t->proc;
+	struct rlimit64 *nofile = &p->rlimits[RLIMIT_NOFILE], limit = *nofile;
 	struct cursor *c = &s->at;
 	int image, interp, err;
 
@@ -311,6 +330,8 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 		err = fs_load(c, &p->fs);
 	if (!err)
 		err = load_program(c, prog, &image, &interp);
+	/* What is open stays open, though the limit has been lowered since. */
+	nofile->rlim_cur = RLIM64_INFINITY;
 	if (!err)
 		err = fdtab_load(c, &p->files);
 	if (!err && (get_u64(c) != STATE_MAGIC || c->err))
@@ -320,6 +341,7 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	if (!err && interp >= 0)
 		err = take_file(interp, &prog->interp, true);
 	base_free(s->bytes.data);
+	*nofile = limit;
 	if (err)
 		return err;
 	/* A process with memory of its own, and handlers: signals may come. */
