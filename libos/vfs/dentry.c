@@ -555,42 +555,14 @@ struct dentry *dentry_nameless(struct dentry *dir, struct node *node)
 	return d;
 }
 
-/* ---- directories that no file system has ---- */
-
-static int stub_getattr(struct node *n, struct attr *a)
-{
-	*a = (struct attr){ .ino = n->ino, .dev = n->fs->dev, .mode = n->mode, .nlink = 2, .blksize = PAGE_SIZE };
-	return 0;
-}
-
-static int stub_lookup(struct node *dir, const char *name, size_t len, struct node **out)
-{
-	return -ENOENT;
-}
-
-static void stub_release(struct node *n)
-{
-	base_free(n);
-}
-
-static const struct node_ops stub_ops = {
-	.lookup = stub_lookup,
-	.getattr = stub_getattr,
-	.release = stub_release,
-};
-
 struct dentry *dentry_stub(struct dentry *dir, const char *name)
 {
-	struct node *n = base_zalloc(sizeof(*n));
-	struct dentry *d, *miss;
+	struct node *n = stub_create(dir->node->fs, name_hash(name, strlen(name)));
+	struct dentry *d = n ? make(dir, name, strlen(name), n) : NULL, *miss;
 
-	if (!n)
-		return ERR_PTR(-ENOMEM);
-	*n = (struct node){ .refs = 1, .mode = S_IFDIR | 0755, .ops = &stub_ops, .fs = dir->node->fs, .flags = NODE_ATTR };
-	n->ino = 1ull << 62 | name_hash(name, strlen(name));
-	d = make(dir, name, strlen(name), n);
 	if (!d) {
-		base_free(n);
+		if (n)
+			node_put(n);
 		return ERR_PTR(-ENOMEM);
 	}
 	lock(&dcache_lock);

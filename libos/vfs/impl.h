@@ -23,6 +23,9 @@ struct dentry *dentry_peek(struct dentry *dir, const char *name, size_t len);
 /* Another picoprocess moved d to name in `to`. */
 void dentry_follow(struct dentry *d, struct dentry *to, const char *name);
 
+/* ---- stub.c ---- */
+struct node *stub_create(struct fs *fs, u32 number); /* an empty directory; NULL: no memory */
+
 /* ---- moves.c ---- */
 /* Tell the others that a directory was renamed; absolute paths from the sandbox's root. */
 void moves_record(u64 ino, const char *from, const char *to);

@@ -10,6 +10,7 @@
  *   node.c    nodes' counts; who may do what
  *   open.c    open(2) in all its forms; name.c, rename.c change names; attr.c attributes; xattr.c extended ones
  *   context.c where walks begin: root, cwd, umask
+ *   moves.c   directories that other picoprocesses rename; stub.c directories to mount on that are nowhere else
  *   file.c    open files; fdtab.c  descriptors; state.c  both across exec
  *
  * A file system supplies struct node_ops (objects and names) and struct file_ops (open files). A missing operation is
