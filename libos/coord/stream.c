@@ -155,7 +155,9 @@ bool coord_answering(void)
 static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 {
 	struct timespec limit = { 0, COORD_WAIT_MS * 1000000l };
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	/* The leader passes its own question on, and hears of the other side's stream, by its port: nobody else will. */
+	bool leader = this_process()->pid == 1;
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = leader ? coord_port_fd() : -1, .events = POLLIN } };
 	struct coord_msg *m;
 	struct coord_answer *a;
 	char *in = base_alloc(COORD_MSG_MAX);
@@ -163,7 +165,7 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 	int none;
 
 	while (in && (n = wire_receive(fd, in, COORD_MSG_MAX, &none)) == -EAGAIN) {
-		int r = pal_ppoll(&p, 1, &limit);
+		int r = pal_ppoll(p, leader ? 2 : 1, &limit);
 
 		if (r == 0) {
 			n = -ETIMEDOUT;
@@ -177,6 +179,8 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 				break;
 			}
 		}
+		if (r > 0 && p[1].revents)
+			coord_port_serve();
 	}
 	m = (void *)in;
 	a = (void *)(m + 1);
