@@ -57,8 +57,7 @@ struct area_slot {
 };
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
-#define AREA_BORROWS 0x4u /* a vfork child in its parent's memory: it is killed at a point where it holds no lock */
-#define AREA_MUTE 0x4u /* asleep in vfork: cannot answer queries */
+#define AREA_BORROWS 0x4u /* a vfork child in its parent's memory: killed only where it holds no lock; answers no queries */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {

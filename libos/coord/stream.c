@@ -206,7 +206,7 @@ ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, 
 	int ends[2];
 	ssize_t r;
 
-	if (!s || s->state != AREA_RUNNING || (s->flags & AREA_MUTE))
+	if (!s || s->state != AREA_RUNNING || (s->flags & AREA_BORROWS))
 		return -ESRCH;
 	r = wire_pair(ends);
 	if (r)
