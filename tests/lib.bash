@@ -124,3 +124,8 @@ wait_until() {
 	done
 	return 1
 }
+
+# A command that must fail. (bats does not look at the result of a line that begins with "!".)
+refuses() {
+	! "$@"
+}

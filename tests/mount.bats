@@ -80,12 +80,12 @@ gfs_pid() {
 	gsh -s s -c 'echo x > f; mkdir d'
 	gsh mount
 	v=$(view s)
-	! touch "$v/new" 2>err
+	refuses touch "$v/new" 2>err
 	grep -q 'Read-only' err
 	for c in "rm $v/f" "mkdir $v/x" "mv $v/f $v/g" "chmod 777 $v/f" "ln $v/f $v/l" "ln -s a $v/s" "rmdir $v/d" "truncate -s 0 $v/f"; do
-		! $c 2>err
+		refuses $c 2>err
 	done
-	! sh -c "echo y > '$v/f'" 2>err
+	refuses sh -c "echo y > '$v/f'" 2>err
 	[ "$(cat "$v/f")" = x ]
 }
 
@@ -163,7 +163,7 @@ build_in_background() {
 	ls "$(view build)" >/dev/null
 	kill -KILL "$(gfs_pid)"
 	gsh mount
-	ls "$(view build)/project" | grep -qx Makefile
+	[ -e "$(view build)/project/Makefile" ]
 	wait $job
 	[ -e "$(view build)/project/program" ]
 }
@@ -174,7 +174,7 @@ build_in_background() {
 	gsh mount
 	gsh stop -s s
 	[ "$(cat "$(view s)/f")" = kept ]
-	[ -z "$(ls "$GSH_MOUNT/s/proc" | grep '^[0-9]')" ]
+	[ -z "$(find "$GSH_MOUNT/s/proc" -mindepth 1 -maxdepth 1 -name '[0-9]*')" ]
 	gsh -s s -c 'echo again > f'
 	[ "$(cat "$(view s)/f")" = again ]
 	gsh stop -s s

@@ -300,14 +300,14 @@ job_is_whole() {
 
 @test "files that are no programs" {
 	head -c 4096 /dev/urandom >noise
-	head -c 300 /bin/true >cut
+	head -c 300 /bin/true >cut.short
 	: >empty
 	cp /bin/true arm
 	printf '\xb7' | dd of=arm bs=1 seek=18 conv=notrunc status=none
 	cp /bin/true hidden
-	chmod +x noise cut empty arm
+	chmod +x noise cut.short empty arm
 	chmod 0 hidden
-	for f in noise cut arm; do
+	for f in noise cut.short arm; do
 		run gsh run -s s -- "./$f"
 		[ "$status" -eq 126 ]
 		[[ "$output" == *"xec format error"* || "$output" == *"annot execute"* ]]

@@ -34,6 +34,18 @@ apt_own() {
 		-o Debug::NoLocking=1 "$@"
 }
 
+# By all lists together, else by one after the other: an index may name what its own pool has dropped.
+fetch() {
+	local n
+	apt_own source -qq --download-only --only-source "$1" && return
+	for ((n = 1; n <= $(wc -l <"$BOX/apt/sources.list"); n++)); do
+		rm -f ./*.dsc ./*.tar.*
+		sed -n "${n}p" "$BOX/apt/sources.list" >"$BOX/apt/one.list"
+		apt_own -o Dir::Etc::sourcelist="$BOX/apt/one.list" source -qq --download-only --only-source "$1" && return
+	done
+	return 1
+}
+
 # package NAME FILES...: source into work/NAME, build here and inside with the functions configure_ and test_, compare.
 package() {
 	local name=$1
@@ -42,7 +54,7 @@ package() {
 	mkdir -p "$name"
 	cd "$name"
 	# As upstream wrote it: some distributors' patches ask for tools of their own.
-	{ apt_own source -qq --download-only --only-source "$name" && dpkg-source --skip-patches -x ./*.dsc source; } \
+	{ fetch "$name" && dpkg-source --skip-patches -x ./*.dsc source; } \
 		>"$BOX/$name.apt.log" 2>&1 || { tail -5 "$BOX/$name.apt.log"; return 1; }
 	local src=source
 	cp -a "$src" "$BOX/pristine-$name"
