@@ -25,7 +25,7 @@ static bool below(const char *path, const char *dir)
 	return n && !strncmp(path, dir, n) && path[n] == '/';
 }
 
-static int check_place(struct monitor *m, int fd)
+static int check_place(struct monitor *m, int fd, uint32_t op)
 {
 	char link[32], path[PATH_MAX];
 	struct stat st;
@@ -34,7 +34,7 @@ static int check_place(struct monitor *m, int fd)
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode) &&
-	    !S_ISSOCK(st.st_mode))
+	    !S_ISSOCK(st.st_mode) && !(S_ISLNK(st.st_mode) && op == MON_ATTR_TIMES))
 		return -EPERM;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
@@ -81,7 +81,8 @@ static int perform(int fd, const struct mon_setattr *q, const void *value, size_
 			return -EINVAL;
 		return fchmod(fd, q->mode) ? -errno : 0;
 	case MON_ATTR_TIMES:
-		return size ? -EINVAL : futimens(fd, times) ? -errno : 0;
+		/* The descriptor may be O_PATH: a symlink has no other. */
+		return size ? -EINVAL : utimensat(fd, "", times, AT_EMPTY_PATH) ? -errno : 0;
 	case MON_ATTR_BUSY:
 		return size ? -EINVAL : ask_busy(fd);
 	case MON_ATTR_SETX:
@@ -99,7 +100,7 @@ void answer_setattr(struct monitor *m, struct request *r)
 	memcpy(&q, r->data, sizeof(q));
 	/* On rung A the picoprocess changes attributes itself, in its own mounts. */
 	if (m->rung == GRANT_RUNG_B)
-		err = check_place(m, r->fds[0]);
+		err = check_place(m, r->fds[0], q.op);
 	else
 		err = q.op == MON_ATTR_BUSY ? check_mount(m, r->fds[0]) : -EOPNOTSUPP;
 	if (!err)

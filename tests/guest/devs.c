@@ -95,14 +95,18 @@ static void names(void)
 
 static void shared_memory(void)
 {
-	int fd = must(open("/dev/shm/gsh-test-guest", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	char name[64];
 	struct stat st;
+
+	/* The builds of this program run side by side. */
+	snprintf(name, sizeof(name), "/dev/shm/gsh-test-%d", (int)getpid());
+	int fd = must(open(name, O_RDWR | O_CREAT | O_TRUNC, 0600));
 
 	must(ftruncate(fd, 8192));
 	int *m = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	pid_t pid = must(fork());
 	if (pid == 0) {
-		int other = open("/dev/shm/gsh-test-guest", O_RDWR);
+		int other = open(name, O_RDWR);
 		int *n = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
 		n[1000] = 77;
 		_exit(0);
@@ -111,8 +115,8 @@ static void shared_memory(void)
 	eq(m[1000], 77);
 	must(stat("/dev/shm", &st));
 	eq(st.st_mode, S_IFDIR | 01777);
-	eq(unlink("/dev/shm/gsh-test-guest"), 0);
-	fails(access("/dev/shm/gsh-test-guest", F_OK), ENOENT);
+	eq(unlink(name), 0);
+	fails(access(name, F_OK), ENOENT);
 }
 
 T_MAIN(T(null_zero_full), T(randomness), T(names), T(shared_memory))

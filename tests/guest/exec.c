@@ -327,7 +327,10 @@ static void running_file_is_busy(void)
 	if (pid == 0) {
 		dup2(p[0], 0);
 		close(p[1]);
-		execl("./copy", "copy", "helper", "wait", NULL);
+		/* The parent, trying, may have it open for writing just now. */
+		do
+			execl("./copy", "copy", "helper", "wait", NULL);
+		while (errno == ETXTBSY);
 		_exit(127);
 	}
 	close(p[0]);
