@@ -58,7 +58,7 @@ static struct timer_set *set_get(struct process *p)
 /* The soonest that t can be due, from now. The CPU clock of n threads may run n times as fast. */
 static s64 timer_rest(const struct timer *t)
 {
-	s64 rest = MAX(t->at - clock_now(t->clock), 1);
+	s64 rest = ns_left(t->at, t->clock, 1);
 
 	if (t->clock == CLOCK_PROCESS_CPUTIME_ID || t->clock == CLOCK_THREAD_CPUTIME_ID)
 		rest = MAX(rest / MAX(this_process()->nthreads, 1u), 100000);
@@ -112,7 +112,7 @@ static void timer_read(const struct timer *t, struct timer_value *v)
 {
 	*v = (struct timer_value){ .interval = t->interval };
 	if (t->at)
-		v->value = MAX(t->at - clock_now(t->clock), 1);
+		v->value = ns_left(t->at, t->clock, 1);
 }
 
 /* ---- expiry ---- */

@@ -102,7 +102,7 @@ static long sleep_until(int clock, s64 at, struct timespec *rem)
 			break;
 	}
 	if (rem) {
-		struct timespec left = ns_timespec(MAX(at - clock_now(clock), 0));
+		struct timespec left = ns_timespec(ns_left(at, clock, 0));
 
 		if (user_write(rem, &left, sizeof(left)) < 0)
 			return -EFAULT;

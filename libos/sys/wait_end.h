@@ -55,9 +55,17 @@ static inline struct wait_end wait_end_after(const struct timespec *ts)
 	return (struct wait_end){ .at = ns_add(clock_now(CLOCK_MONOTONIC), timespec_ns(ts)) };
 }
 
+/* From now to at, at least `least`. The clock is read once: MAX would read it twice, and time passes in between. */
+static inline s64 ns_left(s64 at, int clock, s64 least)
+{
+	s64 left = at - clock_now(clock);
+
+	return MAX(left, least);
+}
+
 static inline struct timespec wait_end_left(const struct wait_end *e)
 {
-	return ns_timespec(MAX(e->at - clock_now(CLOCK_MONOTONIC), 0));
+	return ns_timespec(ns_left(e->at, CLOCK_MONOTONIC, 0));
 }
 
 /* After a blocking call said -EINTR: is there a signal (or the process's end), or was it a kick
