@@ -55,7 +55,8 @@ static inline struct wait_end wait_end_after(const struct timespec *ts)
 	return (struct wait_end){ .at = ns_add(clock_now(CLOCK_MONOTONIC), timespec_ns(ts)) };
 }
 
-/* From now to at, at least `least`. The clock is read once: MAX would read it twice, and time passes in between. */
+/* From now to at, at least `least`. The clock is read once: MAX would read it twice, and time passes
+ * in between. */
 static inline s64 ns_left(s64 at, int clock, s64 least)
 {
 	s64 left = at - clock_now(clock);
