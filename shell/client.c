@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -314,10 +315,18 @@ int box_begin(struct box *box, const char *method, struct json_object *params, b
 	int err, result = 0;
 
 	snprintf(name, sizeof(name), "org.gsh.Box.%s", method);
-	err = client_send(box->conn, name, params, upgrade ? CLIENT_UPGRADE : CLIENT_MORE, fds,
-			  nfds);
-	if (!err)
-		err = client_receive(box->conn, &reply);
+	/* A monitor that has only just begun is heard before its sandbox runs. */
+	for (int tries = 0;; tries++) {
+		err = client_send(box->conn, name, json_object_get(params),
+				  upgrade ? CLIENT_UPGRADE : CLIENT_MORE, fds, nfds);
+		if (!err)
+			err = client_receive(box->conn, &reply);
+		if (err || strcmp(reply.error, "org.gsh.Conflict") != 0 || tries == 100)
+			break;
+		client_reply_free(&reply);
+		usleep(20000);
+	}
+	json_object_put(params);
 	if (err == -E2BIG) /* more words than a message holds: as a kernel says of too many */
 		return E2BIG;
 	if (err)
