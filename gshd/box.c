@@ -81,8 +81,7 @@ static void answer_run(struct wire_call *call)
 	else if (args.tty != call->upgrade)
 		bad(call, "with a terminal the call must be an upgrade, without one it must not");
 	else if (m->state != BOX_RUNNING)
-		wire_fail(call, "org.gsh.Conflict", m->spec.name, "the sandbox is not running",
-			  "try again");
+		session_not_begun(m, call);
 	else
 		session_run(m, call, &args);
 }

@@ -164,6 +164,8 @@ struct session_args {
 	bool tty;
 	uint16_t rows, cols;
 };
+/* Say that nothing was begun: the sandbox is coming or going. */
+void session_not_begun(struct monitor *m, struct wire_call *call);
 /* Start a program for a call of Run; answers the call, now or later. */
 void session_run(struct monitor *m, struct wire_call *call, const struct session_args *args);
 void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows,

@@ -194,6 +194,11 @@ static void caller_gone(struct wire_call *call)
 	wire_reply(call, NULL);
 }
 
+void session_not_begun(struct monitor *m, struct wire_call *call)
+{
+	wire_fail(call, "org.gsh.NotRunning", m->spec.name, "the sandbox is not running", "try again");
+}
+
 void session_run(struct monitor *m, struct wire_call *call, const struct session_args *args)
 {
 	struct session *s;
@@ -216,6 +221,10 @@ void session_run(struct monitor *m, struct wire_call *call, const struct session
 	err = start(s, call, args);
 	if (err) {
 		session_free(s);
+		if (err == -EPIPE) { /* the leader is gone, and we have not been told yet */
+			session_not_begun(m, call);
+			return;
+		}
 		wire_fail(call, "org.gsh.Failed",
 			  args->tty ? "cannot open a terminal or start the program"
 				    : "cannot start the program",
@@ -254,15 +263,18 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 	struct mon_started started = { .error = EIO };
 	struct session *s = arg;
 
-	(void)answer;
-	if (payload)
+	if (answer)
 		memcpy(&started, payload, sizeof(started));
 	if (s->slave >= 0)
 		close(s->slave);
 	s->slave = -1;
 	if (started.error || started.pid <= 0) {
-		if (s->call)
+		if (s->call && answer)
 			reply_exec_failed(s, started.error);
+		else if (s->call) /* it may have begun: not for the client to repeat */
+			wire_fail(s->call, "org.gsh.Failed", m->spec.name,
+				  "the sandbox ended while the program was being started", NULL);
+		s->call = NULL;
 		session_free(s);
 		monitor_session_ended(m);
 		return;

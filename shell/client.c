@@ -78,6 +78,7 @@ static int fail_reply(const struct client_reply *reply)
 		enum fail code;
 	} table[] = {
 		{"org.gsh.Conflict", FAIL_CONFLICT},
+		{"org.gsh.NotRunning", FAIL_CONFLICT},
 		{"org.gsh.Refused", FAIL_REFUSED},
 		{"org.gsh.HostLacks", FAIL_HOST},
 		{"org.gsh.BadRequest", FAIL_USAGE},
@@ -272,7 +273,7 @@ int box_open(struct box *box, const char *sandbox)
 	struct json_object *answer = NULL;
 	int result = 1, err;
 
-	*box = (struct box){0};
+	*box = (struct box){.restart = sandbox != NULL};
 	if (sandbox) {
 		snprintf(box->name, sizeof(box->name), "%s", sandbox);
 		result = open_monitor(sandbox, &box->conn, &box->path);
@@ -307,26 +308,61 @@ int box_open_running(struct box *box, const char *sandbox)
 			     "this sandbox does not run, so it has no sessions");
 }
 
+/*
+ * The monitor has not begun what it was asked: its sandbox is coming or going (org.gsh.NotRunning),
+ * or it ended with the request unread, which the socket tells from one read and not answered.
+ */
+static bool not_begun(int sent, int received, const struct client_reply *reply)
+{
+	if (sent)
+		return sent == -EPIPE || sent == -ECONNRESET;
+	if (received)
+		return received == -ECONNRESET;
+	return strcmp(reply->error, "org.gsh.NotRunning") == 0;
+}
+
+/* The monitor of the same sandbox once more, be it another by now. 0 or a failure. */
+static int box_reopen(struct box *box)
+{
+	struct box again;
+	int result;
+
+	client_close(box->conn);
+	box->conn = NULL;
+	usleep(20000);
+	result = box->restart ? box_open(&again, box->name) : box_open_running(&again, box->name);
+	if (result)
+		return result;
+	free(box->path);
+	*box = again;
+	return 0;
+}
+
 int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade,
 	      const int *fds, unsigned int nfds)
 {
 	struct client_reply reply = {0};
 	char name[128];
-	int err, result = 0;
+	int err, received, tries = 0, result = 0;
 
 	snprintf(name, sizeof(name), "org.gsh.Box.%s", method);
-	/* A monitor that has only just begun is heard before its sandbox runs. */
-	for (int tries = 0;; tries++) {
+	for (;;) {
+		received = 0;
 		err = client_send(box->conn, name, json_object_get(params),
 				  upgrade ? CLIENT_UPGRADE : CLIENT_MORE, fds, nfds);
 		if (!err)
-			err = client_receive(box->conn, &reply);
-		if (err || strcmp(reply.error, "org.gsh.Conflict") != 0 || tries == 100)
+			received = client_receive(box->conn, &reply);
+		if (!not_begun(err, received, &reply) || ++tries == 100)
 			break;
 		client_reply_free(&reply);
-		usleep(20000);
+		result = box_reopen(box);
+		if (result)
+			break;
 	}
 	json_object_put(params);
+	if (result)
+		return result;
+	err = err ? err : received;
 	if (err == -E2BIG) /* more words than a message holds: as a kernel says of too many */
 		return E2BIG;
 	if (err)
