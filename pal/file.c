@@ -133,6 +133,17 @@ int pal_symlinkat(const char *target, int dir, const char *path)
 	return HOST_OR(-EBADF, 3, symlinkat, target, dir, path);
 }
 
+int pal_open_brokered(int pinned)
+{
+	int fd, n = 1, r = -EACCES;
+
+	if (pal_grant()->flags & GRANT_BROKER_OPEN)
+		r = pal_request(MON_OPEN, NULL, 0, &pinned, 1, NULL, 0, &fd, &n);
+	if (r >= 0 && n != 1)
+		r = -EACCES;
+	return r < 0 ? r : fd;
+}
+
 static bool brokered(void)
 {
 	return pal_grant()->flags & GRANT_BROKER_ATTR;

@@ -55,6 +55,7 @@ enum grant_rung {
 /* What the rung does not confine by itself and the libOS must therefore ask the monitor for. */
 #define GRANT_BROKER_ATTR 0x1u /* chmod, utimens, xattr of files: MON_SETATTR (rung B: Landlock does not cover them) */
 #define GRANT_BROKER_SOCK 0x2u /* no sockets but socketpair */
+#define GRANT_BROKER_OPEN 0x4u /* files of the base that Landlock does not know yet: MON_OPEN */
 
 struct grant {
 	uint64_t magic;

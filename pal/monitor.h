@@ -29,6 +29,8 @@
  * MON_PTY       port                struct mon_pty                            reply end
  * MON_SETATTR   port                struct mon_setattr + value                reply end, the file
  * MON_IMAGE     port                -                                         reply end, an executable file (O_RDONLY)
+ * MON_OPEN      port                -                                         reply end, a file of the base (O_PATH);
+ *                                                                             the reply brings it back open for reading
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  */
 #ifndef PAL_MONITOR_H
@@ -54,6 +56,7 @@ enum mon_type {
 	MON_PTY = 64,
 	MON_SETATTR,
 	MON_IMAGE,
+	MON_OPEN,
 	MON_REPLY,
 };
 

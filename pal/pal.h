@@ -59,6 +59,9 @@ int pal_unlinkat(int dir, const char *path, int flags);
 int pal_renameat2(int from, const char *a, int to, const char *b, unsigned flags);
 int pal_linkat(int from, const char *a, int to, const char *b, int flags);
 int pal_symlinkat(const char *target, int dir, const char *path);
+/* Where Landlock refuses what the monitor may grant (GRANT_BROKER_OPEN): pinned (O_PATH), opened for reading. Blocks
+ * until the monitor answers; a descriptor below GRANT_FD_FIRST_FREE is possible. -EACCES elsewhere. */
+int pal_open_brokered(int pinned);
 /* The four below go to the monitor where the rung demands it (GRANT_BROKER_ATTR). fd must be open for reading. */
 int pal_fchmod(int fd, u32 mode);
 int pal_futimens(int fd, const struct timespec times[2]);
@@ -196,8 +199,11 @@ struct pal_kick {
 	s32 tid;   /* guest tid it is for, 0: the process */
 	s32 extra; /* si_status, si_overrun */
 };
-/* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone, -EAGAIN if the host's queue is full. */
+/* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone; -EAGAIN if the host's queue is full, which all
+ * processes of the user share, and k carries a signal. A kick without one always arrives, be it as a nudge. */
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k);
+/* The same without anything to carry: libos_upcall_signal sees PAL_SIG_NUDGE. -ESRCH if gone. */
+int pal_nudge(int host_pid, int host_tid);
 /* What a siginfo that the handler got carries, if it is a kick (si_signo PAL_SIG_KICK); false if it is anything else. */
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k);
 /* SIGKILL, SIGSTOP, SIGCONT and 0 (does it exist) by host pid. */

@@ -27,6 +27,9 @@
 
 /* The host signal with which picoprocesses interrupt each other, and which carries guest signals. */
 #define PAL_SIG_KICK 40
+/* SIGSTKFLT, which no kernel sends: stands in for a kick when the user's queue of real-time signals is full. A standard
+ * signal needs no room in it, but carries nothing. */
+#define PAL_SIG_NUDGE 16
 
 /* Offsets of struct pal_tcb. */
 #define TCB_SELF 0

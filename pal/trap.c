@@ -297,6 +297,7 @@ void pal_trap_init(void)
 		if (sigmask(sig) & (FAULT_SIGNALS | sigmask(SIGSYS)))
 			BUG_ON(action_catch(sig));
 	BUG_ON(action_catch(PAL_SIG_KICK));
+	BUG_ON(action_catch(PAL_SIG_NUDGE));
 	BUG_ON(action_set(SIGPIPE, &ignore)); /* calls say EPIPE */
 	/* The libOS lets them in once it has a thread that can take them. */
 	(void)pal_signals_off();
@@ -313,7 +314,7 @@ int pal_signal(int sig, enum pal_disposition how)
 
 int pal_sigmask(int how, u64 mask, u64 *old)
 {
-	mask &= ~(NEVER_MASKED | sigmask(PAL_SIG_KICK));
+	mask &= ~(NEVER_MASKED | sigmask(PAL_SIG_KICK) | sigmask(PAL_SIG_NUDGE));
 	return HOST(4, rt_sigprocmask, how, &mask, old, sizeof(mask));
 }
 
@@ -333,13 +334,21 @@ void pal_signals_on(u64 mask)
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k)
 {
 	struct siginfo info;
+	int r;
 
 	memset(&info, 0, sizeof(info));
 	info.si_signo = PAL_SIG_KICK;
 	info.si_code = SI_QUEUE;
 	memcpy(&info._sifields, k, sizeof(*k));
-	return host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_KICK, &info)
-			: HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_KICK, &info);
+	r = host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_KICK, &info)
+		     : HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_KICK, &info);
+	return r == -EAGAIN && !k->sig ? pal_nudge(host_pid, host_tid) : r;
+}
+
+int pal_nudge(int host_pid, int host_tid)
+{
+	return host_tid ? HOST(3, tgkill, host_pid, host_tid, PAL_SIG_NUDGE)
+			: HOST(2, kill, host_pid, PAL_SIG_NUDGE);
 }
 
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k)

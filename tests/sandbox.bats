@@ -227,6 +227,52 @@ job_is_whole() {
 	[ "$output" = kept ]
 }
 
+@test "signals get through when the host's queue for them is full" {
+	(
+		ulimit -i 0 # for all that this gsh starts
+		output=$("$GSH" run -s s -- python3 -c '
+import os, signal, threading, time
+got = []
+signal.signal(signal.SIGUSR1, lambda s, f: got.append(s))
+child = os.fork()
+if not child:
+    time.sleep(100)
+    os._exit(1)
+time.sleep(0.2)
+os.kill(child, signal.SIGTERM)
+print(os.waitpid(child, 0)[1], flush=True)
+child = os.fork()
+if not child:
+    os.kill(os.getppid(), signal.SIGUSR1)
+    os._exit(0)
+os.waitpid(child, 0)
+t = threading.Thread(target=lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1))
+t.start()
+t.join()
+time.sleep(0.01)
+print(got, flush=True)
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+os._exit(0)')
+		echo "$output"
+		[ "$output" = $'15\n[10, 10]' ]
+	)
+}
+
+@test "what the user makes outside while it runs can be read inside" {
+	gsh -s s -c 'ls >/dev/null'
+	mkdir late
+	echo new >late/f
+	# Beside the store, where Landlock has no rule for the directory as a whole.
+	echo newer >"$BOX/late"
+	mv "$BOX/late" "$BOX/later"
+	run gsh -s s -c "cat late/f '$BOX/later'; ls '$BOX/work/late'; cp '$BOX/later' copy && cat copy; echo own >>'$BOX/later' && cat '$BOX/later'"
+	[ "$output" = $'new\nnewer\nf\nnewer\nnewer\nown' ]
+	[ "$(cat "$BOX/later")" = newer ]
+	run gsh -s s -c "cat '$BOX/store/VERSION'"
+	[ "$status" -ne 0 ]
+	[[ "$output" != *gsh-store* ]]
+}
+
 @test "a crash of one program inside disturbs no other" {
 	gsh -s s -c 'sleep 2; echo survived > f' &
 	for i in 1 2 3; do gsh -s s -c 'kill -SEGV $$' || true; done

@@ -47,6 +47,7 @@ struct area_slot {
 	s32 exit_signal;
 	s32 nice;
 	u64 start_ns;	/* CLOCK_BOOTTIME */
+	u64 unqueued; /* atomic: standard signals for which the host's queue had no room. Senders set; the process takes */
 	u64 exe_dev, exe_ino; /* the file it executes: opening it for writing is ETXTBSY (task/busy.c) */
 	u32 exit_status; /* wait status, valid in AREA_ZOMBIE */
 	u32 nthreads;

@@ -17,6 +17,10 @@ bool libos_upcall_signal(struct pal_tcb *tcb, const struct siginfo *info)
 	struct inbox *in = &((struct thread *)tcb)->sig.inbox;
 	struct pal_kick k;
 
+	if (info->si_signo == PAL_SIG_NUDGE) {
+		atomic_store(&in->look, 1);
+		return true;
+	}
 	if (pal_kick_decode(info, &k) && !k.sig) {
 		if (k.extra)
 			atomic_store(&in->look, 1);

@@ -68,11 +68,23 @@ static void from_host(struct process *p, const struct siginfo *host)
 	signal_send_process(p, &info);
 }
 
+/* As signals that come as a set do: who sent them is not known. */
+static void from_set(struct process *p, u64 set, int code)
+{
+	for (int sig = 1; set; sig++, set >>= 1) {
+		struct siginfo info = { .si_signo = sig, .si_code = code };
+
+		if (set & 1 && code == SI_USER)
+			signal_send_process(p, &info);
+		else if (set & 1)
+			from_host(p, &info);
+	}
+}
+
 bool signal_drain(struct thread *t)
 {
 	struct inbox *in = &t->sig.inbox;
 	struct process *p = t->proc;
-	u64 overflow;
 
 	while (in->head != atomic_load(&in->tail)) {
 		struct siginfo info = in->slot[in->head % INBOX_SIZE];
@@ -84,14 +96,11 @@ bool signal_drain(struct thread *t)
 		else
 			from_host(p, &info);
 	}
-	overflow = atomic_xchg(&in->overflow, 0);
-	for (int sig = 1; overflow; sig++, overflow >>= 1) {
-		struct siginfo info = { .si_signo = sig, .si_code = SI_KERNEL };
-
-		if (overflow & 1)
-			from_host(p, &info);
-	}
-	if (atomic_xchg(&in->look, 0))
+	if (in->overflow)
+		from_set(p, atomic_xchg(&in->overflow, 0), SI_KERNEL);
+	if (in->look && atomic_xchg(&in->look, 0)) {
+		from_set(p, atomic_xchg(&p->slot->unqueued, 0), SI_USER);
 		coord_serve();
+	}
 	return signal_available(t, ~t->sig.blocked);
 }

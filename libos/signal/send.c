@@ -30,6 +30,17 @@ static int host_pid_of(const struct area_slot *to)
 	return host;
 }
 
+/* A standard signal is never lost for want of room: it is then a bit without a sender, as in kernel/signal.c. */
+static int send_carried(struct area_slot *to, int host, const struct pal_kick *k)
+{
+	int r = pal_kick(host, 0, k);
+
+	if (r != -EAGAIN || k->sig >= SIGRTMIN)
+		return r;
+	atomic_or(&to->unqueued, SIG_BIT(k->sig));
+	return pal_nudge(host, 0);
+}
+
 static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *info)
 {
 	struct pal_kick k = {
@@ -49,20 +60,20 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 		if (!(atomic_load(&to->flags) & AREA_BORROWS))
 			return pal_kill(host, SIGKILL);
 		/* Its locks are its parent's too: it ends by itself at the next safe point, and is woken for that. */
-		r = pal_kick(host, 0, &k);
+		r = send_carried(to, host, &k);
 		return r ?: pal_kill(host, SIGCONT);
 	case SIGSTOP:
 		to->exit_status = SIGSTOP;
 		atomic_store(&to->state, AREA_STOPPED);
 		return pal_kill(host, SIGSTOP);
 	}
-	r = pal_kick(host, 0, &k);
+	r = send_carried(to, host, &k);
 	if (info->si_signo == SIGCONT) {
 		if (atomic_load(&to->state) == AREA_STOPPED)
 			atomic_store(&to->state, AREA_RUNNING);
 		return pal_kill(host, SIGCONT);
 	}
-	return r == -EAGAIN && info->si_signo < SIGRTMIN ? 0 : r;
+	return r;
 }
 
 /* To the process in slot id (or the process of the thread with that id). */

@@ -60,7 +60,7 @@ struct sighand {
 struct inbox {
 	u32 head, tail; /* head: next to read, tail: next to write; free-running */
 	u64 overflow;	/* standard signals that found the ring full, as a set (atomic) */
-	u32 look;	/* atomic: a kick with `extra` and no signal came: a message may wait on the coordination stream */
+	u32 look;	/* atomic: a message may wait on the coordination stream, or a signal in the slot's `unqueued` */
 	struct siginfo slot[INBOX_SIZE];
 };
 

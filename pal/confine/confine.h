@@ -96,4 +96,7 @@ int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32
  * subreapers. */
 void confine_kill_descendants(void);
 
+/* Directories of the base's root that are never the host's, NULL-terminated. */
+extern const char *const confine_host_dirs[];
+
 #endif

@@ -51,6 +51,5 @@ int landlock_enter(struct confine_state *st);
 int keeper_run(int lifeline, pid_t leader);
 
 /* Names at the top of a base that belong to the host's kernel and services, never to a sandbox. */
-extern const char *const confine_host_dirs[];
 
 #endif
