@@ -130,7 +130,7 @@ static void answer_new(struct monitor *m, struct request *r)
 	r->reply.head.value = (uint32_t)number;
 }
 
-static void answer_open(struct monitor *m, struct request *r, unsigned number)
+static void open_number(struct monitor *m, struct request *r, unsigned number)
 {
 	int fd = -ENOENT;
 
@@ -162,7 +162,7 @@ void answer_pty(struct monitor *m, struct request *r)
 	if (q.op == MON_PTY_NEW)
 		answer_new(m, r);
 	else if (q.op == MON_PTY_OPEN)
-		answer_open(m, r, q.number);
+		open_number(m, r, q.number);
 	else if (q.op == MON_PTY_LIST)
 		answer_list(m, r);
 	else

@@ -18,30 +18,19 @@
 #include <unistd.h>
 #include "gshd/monitor.h"
 
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return n && !strncmp(path, dir, n) && path[n] == '/';
-}
-
 static int check_place(struct monitor *m, int fd, uint32_t op)
 {
-	char link[32], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct stat st;
-	ssize_t n;
 
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode) &&
 	    !S_ISSOCK(st.st_mode) && !(S_ISLNK(st.st_mode) && op == MON_ATTR_TIMES))
 		return -EPERM;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n <= 0 || n >= (ssize_t)sizeof(path) - 1)
+	if (path_of_fd(fd, path))
 		return -EPERM;
-	path[n] = '\0';
-	return below(path, m->tree) || below(path, m->shm) ? 0 : -EPERM;
+	return path_below(path, m->tree) || path_below(path, m->shm) ? 0 : -EPERM;
 }
 
 /* The same on rung A, where our own paths mean nothing: a file is the sandbox's if it was opened through its mount. */

@@ -29,8 +29,6 @@ struct launch {
 	struct confine_spec spec;
 	struct confine_range range;
 	const char *layers[GRANT_LAYERS_MAX];
-	char hidden_paths[3][PATH_MAX];
-	const char *hidden[3];
 	int control[2], port[2], log[2];
 };
 
@@ -113,7 +111,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
 		g.groups[g.ngroups++] = groups[i];
 	if (rung == GRANT_RUNG_B)
-		g.flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK;
+		g.flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	g.boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
@@ -142,23 +140,18 @@ static void resolve(const char *path, char *to)
 	snprintf(to, PATH_MAX, "%.2000s/%.2000s", strcmp(real, "/") ? real : "", slash + 1);
 }
 
-static void find_hidden(struct launch *l)
+static void find_hidden(struct monitor *m)
 {
-	const struct paths *p = &l->m->paths;
-	unsigned n = 0;
+	const struct paths *p = &m->paths;
 
-	if (!realpath(p->store, l->hidden_paths[n]))
-		resolve(p->store, l->hidden_paths[n]);
-	n++;
-	if (!realpath(p->runtime, l->hidden_paths[n]))
-		resolve(p->runtime, l->hidden_paths[n]);
-	n++;
-	resolve(p->mount, l->hidden_paths[n]);
-	n++;
-	for (unsigned i = 0; i < n; i++)
-		l->hidden[i] = l->hidden_paths[i];
-	l->spec.hidden = l->hidden;
-	l->spec.nhidden = n;
+	m->nhidden = HIDDEN_MAX;
+	if (!realpath(p->store, m->hidden_paths[0]))
+		resolve(p->store, m->hidden_paths[0]);
+	if (!realpath(p->runtime, m->hidden_paths[1]))
+		resolve(p->runtime, m->hidden_paths[1]);
+	resolve(p->mount, m->hidden_paths[2]);
+	for (unsigned i = 0; i < m->nhidden; i++)
+		m->hidden[i] = m->hidden_paths[i];
 }
 
 static int try_rung(struct launch *l, enum grant_rung rung, struct confine_note *note)
@@ -270,7 +263,9 @@ int launch(struct monitor *m, struct confine_note *note)
 	l.spec.hostname = m->spec.hostname[0] ? m->spec.hostname : m->spec.name;
 	for (unsigned i = 0; i < m->spec.nlayers; i++)
 		l.layers[i] = m->spec.layers[i];
-	find_hidden(&l);
+	find_hidden(m);
+	l.spec.hidden = m->hidden;
+	l.spec.nhidden = m->nhidden;
 	/* Without the cache system calls trap, which is slow and nothing else. */
 	err = image_cache_open(&m->images, m->store, m->spec.name);
 	if (err)

@@ -29,6 +29,7 @@
 #define SESSIONS_MAX 256
 #define PTYS_MAX 1024
 #define ASKS_MAX 256
+#define HIDDEN_MAX 3 /* the store, the runtime directory, the mount */
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
 enum box_state {
@@ -51,6 +52,9 @@ struct monitor {
 	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];
 	enum grant_rung rung;
+	char hidden_paths[HIDDEN_MAX][PATH_MAX]; /* host paths that the sandbox must not read */
+	const char *hidden[HIDDEN_MAX];
+	unsigned nhidden;
 	struct confine_child child;
 	enum box_state state;
 	int64_t started; /* unix time */
@@ -146,6 +150,13 @@ void port_reply(const struct request *r);
 void answer_pty(struct monitor *m, struct request *r);
 void answer_setattr(struct monitor *m, struct request *r);
 void answer_image(struct monitor *m, struct request *r);
+
+/* ---- answer_open.c ---- */
+void answer_open(struct monitor *m, struct request *r);
+/* Does path lie in dir, however deep? Not dir itself. "" holds nothing. */
+bool path_below(const char *path, const char *dir);
+/* The path by which the kernel knows what is open: 0 or -EPERM. */
+int path_of_fd(int fd, char path[PATH_MAX]) __attribute__((warn_unused_result));
 
 /* ---- answer_image.c ---- */
 /* A child of the monitor ended; it may have been a builder. */

@@ -28,6 +28,7 @@ static const struct {
 	{ MON_PTY, ANY, sizeof(struct mon_pty), sizeof(struct mon_pty), 0, answer_pty },
 	{ MON_SETATTR, ANY, sizeof(struct mon_setattr), MON_MSG_MAX, 1, answer_setattr },
 	{ MON_IMAGE, ANY, 0, 0, 1, answer_image },
+	{ MON_OPEN, ANY, 0, 0, 1, answer_open },
 };
 
 void port_reply(const struct request *r)

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Asking the monitor to open what the sandbox may not read (MON_OPEN): hidden files and directories, other processes'
+ * /proc, devices, by descriptors that could only be looked up.
+ *
+ *   opened GRANTED PATH...    absolute host paths; the first is one that the monitor may open on rung B
+ *
+ * On rung A there is nothing to ask for, and every request is refused.
+ */
+#include "way.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define PORT 5	/* pal/grant.h */
+#define BASE 16
+#define MON_OPEN 67	/* pal/monitor.h */
+
+struct message {
+	uint32_t type, len;
+	uint64_t id;
+	int32_t error;
+	uint32_t value;
+};
+
+/* The request as the PAL makes it; the descriptor that came back, or -errno. */
+static long ask(int pinned)
+{
+	union {
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} c = { 0 };
+	struct message m = { .type = MON_OPEN };
+	struct iovec iov = { &m, 16 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
+	int pair[2], fd;
+
+	if (call(PAL, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+		return -EIO;
+	c.align.cmsg_level = SOL_SOCKET;
+	c.align.cmsg_type = SCM_RIGHTS;
+	c.align.cmsg_len = CMSG_LEN(2 * sizeof(int));
+	memcpy(CMSG_DATA(&c.align), (int[]){ pair[1], pinned }, 2 * sizeof(int));
+	if (call(PAL, SYS_sendmsg, PORT, &msg, MSG_NOSIGNAL) < 0)
+		return -EIO;
+	iov.iov_len = sizeof(m);
+	msg.msg_controllen = sizeof(c);
+	if (call(PAL, SYS_recvmsg, pair[0], &msg, 0) < (long)sizeof(m))
+		return -EIO;
+	if (m.error)
+		return -m.error;
+	if (msg.msg_controllen < CMSG_LEN(sizeof(int)))
+		return -EIO;
+	memcpy(&fd, CMSG_DATA(&c.align), sizeof(fd));
+	return fd;
+}
+
+static long opened(const char *path)
+{
+	long pinned = call(PAL, SYS_openat, BASE, path + 1, O_PATH | O_NOFOLLOW);
+
+	return pinned < 0 ? pinned : ask(pinned);
+}
+
+static enum verdict hidden(enum way w, void *arg)
+{
+	return must_fail(opened(arg));
+}
+
+/* Not an escape: the request must be one that is granted where it may be, or the others' refusal shows nothing. */
+static enum verdict granted(enum way w, void *arg)
+{
+	long fd = opened(arg);
+	char c;
+
+	return fd >= 0 && call(PAL, SYS_read, fd, &c, 1) == 1 ? DONE : REFUSED;
+}
+
+int main(int argc, char **argv)
+{
+	int escaped = 0;
+
+	if (!way_pal() || argc < 2)
+		return 2;
+	attempt("granted file", PAL, granted, argv[1]);
+	for (int i = 2; i < argc; i++)
+		escaped += attempt(argv[i], PAL, hidden, argv[i]);
+	return escaped ? 1 : 0;
+}
