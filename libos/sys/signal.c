@@ -94,15 +94,18 @@ long sys_pause(void)
 static bool remaining(const struct timespec *start, const struct timespec *timeout, struct timespec *left)
 {
 	struct timespec now;
-	s64 ns;
 
 	pal_clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (timeout->tv_sec - (now.tv_sec - start->tv_sec)) * 1000000000l + timeout->tv_nsec - (now.tv_nsec - start->tv_nsec);
-	if (ns <= 0)
-		return false;
-	left->tv_sec = ns / 1000000000l;
-	left->tv_nsec = ns % 1000000000l;
-	return true;
+	left->tv_sec = timeout->tv_sec - (now.tv_sec - start->tv_sec);
+	left->tv_nsec = timeout->tv_nsec - (now.tv_nsec - start->tv_nsec);
+	if (left->tv_nsec < 0) {
+		left->tv_sec--;
+		left->tv_nsec += 1000000000l;
+	} else if (left->tv_nsec >= 1000000000l) {
+		left->tv_sec++;
+		left->tv_nsec -= 1000000000l;
+	}
+	return left->tv_sec > 0 || (left->tv_sec == 0 && left->tv_nsec > 0);
 }
 
 static long wait_for(struct thread *t, u64 set, struct siginfo *info, const struct timespec *timeout)
@@ -118,7 +121,8 @@ static long wait_for(struct thread *t, u64 set, struct siginfo *info, const stru
 		sig = signal_dequeue(t, set, info);
 		if (sig)
 			break;
-		if (signal_available(t, ~t->sig.blocked) || atomic_load(&t->proc->exiting) || atomic_load(&t->proc->exec_by)) {
+		if (signal_available(t, ~t->sig.blocked) || atomic_load(&t->proc->exiting) ||
+		    atomic_load(&t->proc->exec_by)) {
 			atomic_store(&t->tcb.pending, 1);
 			sig = -EINTR;
 			break;
@@ -195,7 +199,8 @@ long sys_tkill(s32 tid, int sig)
 	return signal_tgkill(0, tid, &info, sig);
 }
 
-/* Only the kernel may say that a signal is the kernel's or kill's, unless to oneself (sigqueue(3), do_rt_sigqueueinfo). */
+/* Only the kernel may say that a signal is the kernel's or kill's, unless to oneself (sigqueue(3),
+ * do_rt_sigqueueinfo). */
 static long read_info(struct siginfo *info, const void *guest, int sig, s32 pid)
 {
 	if (user_read(info, guest, sizeof(*info)))

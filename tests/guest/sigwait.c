@@ -4,6 +4,7 @@
  */
 #include "lib/t.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <sys/epoll.h>
@@ -89,6 +90,10 @@ static void eintr(void)
 		sigset_t s;
 		sigemptyset(&s);
 		sigaddset(&s, SIGUSR2);
+		pid = sender(SIGUSR1, 50, 1);
+		fails(syscall(SYS_rt_sigtimedwait, &s, NULL, &ts, 8), EINTR);
+		t_wait(pid);
+		ts.tv_sec = LONG_MAX; /* more nanoseconds than a word counts */
 		pid = sender(SIGUSR1, 50, 1);
 		fails(syscall(SYS_rt_sigtimedwait, &s, NULL, &ts, 8), EINTR);
 		t_wait(pid);
