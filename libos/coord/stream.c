@@ -155,16 +155,20 @@ bool coord_answering(void)
 static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 {
 	struct timespec limit = { 0, COORD_WAIT_MS * 1000000l };
-	/* The leader passes its own question on, and hears of the other side's stream, by its port: nobody else will. */
+	/* The leader passes its own question on, and hears of the other side's stream, by its port:
+	 * nobody else will. */
 	bool leader = this_process()->pid == 1;
-	struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = leader ? coord_port_fd() : -1, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN },
+			      { .fd = leader ? coord_port_fd() : -1, .events = POLLIN } };
 	struct coord_msg *m;
 	struct coord_answer *a;
 	char *in = base_alloc(COORD_MSG_MAX);
-	ssize_t n = -ENOMEM;
+	ssize_t n;
 	int none;
 
-	while (in && (n = wire_receive(fd, in, COORD_MSG_MAX, &none)) == -EAGAIN) {
+	if (!in)
+		return -ENOMEM;
+	while ((n = wire_receive(fd, in, COORD_MSG_MAX, &none)) == -EAGAIN) {
 		int r = pal_ppoll(p, leader ? 2 : 1, &limit);
 
 		if (r == 0) {
@@ -172,7 +176,8 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 			break;
 		}
 		if (r == -EINTR) {
-			/* Someone may be asking us, and waiting for it: answer, or the two would wait for each other. */
+			/* Someone may be asking us, and waiting for it: answer, or the two would
+			 * wait for each other. */
 			coord_serve();
 			if (signal_pending(current())) {
 				n = -EINTR;

@@ -142,7 +142,8 @@ static int load(const struct image_key *key, struct known_image **out)
 		return 0;
 	}
 	shrunk = base_realloc(h, h->size);
-	h = shrunk ?: h;
+	if (shrunk)
+		h = shrunk;
 	*out = remember(key, fd, h);
 	if (!*out) {
 		base_free(h);

@@ -49,7 +49,7 @@ void libos_upcall_fault(struct pal_tcb *tcb, const struct siginfo *info, u64 tra
 
 uintptr_t libos_upcall_fixup(uintptr_t rip, uintptr_t addr)
 {
-	for (const struct extable *e = libos_extable_start; e < libos_extable_end; e++)
+	for (const struct extable *e = libos_extable_start; (uintptr_t)e < (uintptr_t)libos_extable_end; e++)
 		if (e->from == rip)
 			return e->to;
 	return 0;

@@ -17,7 +17,8 @@
 static int pipe_ready(struct file *f, short event)
 {
 	struct pollfd p = { .fd = f->host_fd, .events = event };
-	int r = pal_ppoll(&p, 1, f->flags & O_NONBLOCK ? &(struct timespec){ 0 } : NULL);
+	static const struct timespec at_once;
+	int r = pal_ppoll(&p, 1, f->flags & O_NONBLOCK ? &at_once : NULL);
 
 	return r ? MIN(r, 0) : -EAGAIN;
 }

@@ -266,12 +266,14 @@ void union_moved(struct node *n, struct node *dir, const char *name)
 char *unode_lower_path(struct unode *n)
 {
 	char *heap = base_alloc(UNION_REDIRECT_MAX), *path;
-	struct front f = { .low = heap, .at = heap + UNION_REDIRECT_MAX };
+	struct front f = { 0 };
 	unsigned below = ufs_of(n)->top - 1;
 	const struct unode *i;
 
 	if (!heap)
 		return NULL;
+	f.low = heap;
+	f.at = heap + UNION_REDIRECT_MAX;
 	lock(&dcache_lock);
 	put_front(&f, "", 1);
 	for (i = n; i->parent; i = i->parent) {
