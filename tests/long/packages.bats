@@ -50,21 +50,20 @@ fetch() {
 package() {
 	local name=$1
 	shift
-	cd "$BOX/work"
-	mkdir -p "$name"
-	cd "$name"
+	mkdir -p "$BOX/work/$name"
+	cd "$BOX/work/$name" || return
 	# As upstream wrote it: some distributors' patches ask for tools of their own.
 	{ fetch "$name" && dpkg-source --skip-patches -x ./*.dsc source; } \
 		>"$BOX/$name.apt.log" 2>&1 || { tail -5 "$BOX/$name.apt.log"; return 1; }
 	local src=source
 	cp -a "$src" "$BOX/pristine-$name"
-	cd "$src"
+	cd "$src" || return
 	bash -e -c "$BUILD" >"$BOX/$name.native.log" 2>&1 || { echo "fails on the host:"; tail -20 "$BOX/$name.native.log"; return 1; }
 	sha256sum "$@" >"$BOX/$name.native.sums"
-	cd ..
+	cd .. || return
 	rm -rf "$src"
 	cp -a "$BOX/pristine-$name" "$src"
-	cd "$src"
+	cd "$src" || return
 	local before
 	before=$(tree_hash .)
 	BOX_TIMEOUT=1500 box packages bash -e -c "$BUILD" >"$BOX/$name.inside.log" 2>&1 || {
