@@ -2,9 +2,9 @@
 /*
  * Raw host calls. Results are the kernel's: negative errno or a value.
  *
- * The instruction itself stands only in pal/hostcall_x86_64.S, on the one page from which seccomp lets calls come; these
- * inlines load the registers and call it there, which costs a near call and return (about a nanosecond). host<n>() makes
- * a call; cp<n>() makes a cancellable one (pal.h says what that means).
+ * The instruction itself stands only in pal/hostcall_x86_64.S, on the one page from which seccomp lets calls come;
+ * these inlines load the registers and call it there, which costs a near call and return (about a nanosecond).
+ * host<n>() makes a call; cp<n>() makes a cancellable one (pal.h says what that means).
  *
  * Every host call that the PAL makes, with the arguments it ever gives; pal/confine/seccomp.def mirrors this list:
  *

@@ -23,9 +23,9 @@ pal_host_insn:
 	ret
 
 /*
- * The cancellable call. A kick that finds RIP in [pal_cp_begin, pal_cp_end) has come before the call took effect, or the
- * kernel rolled it back to be restarted: the handler moves RIP to pal_cp_eintr. Later, the kernel ends the call itself
- * with EINTR, since no handler has SA_RESTART. At pal_cp_end the call has completed and its result stands.
+ * The cancellable call. A kick that finds RIP in [pal_cp_begin, pal_cp_end) has come before the call took effect, or
+ * the kernel rolled it back to be restarted: the handler moves RIP to pal_cp_eintr. Later, the kernel ends the call
+ * itself with EINTR, since no handler has SA_RESTART. At pal_cp_end the call has completed and its result stands.
  */
 	.balign 32
 pal_cp_begin:

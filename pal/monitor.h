@@ -133,8 +133,9 @@ enum {
 	MON_ATTR_TIMES,
 	MON_ATTR_SETX,
 	MON_ATTR_DELX,
-	/* No change but a question, on both rungs: ETXTBSY if somebody has the file open for writing. Only a lease can tell,
-	 * and leases are not the sandbox's to take: they would hold up the user's own writers on the host. */
+	/* No change but a question, on both rungs: ETXTBSY if somebody has the file open for writing. Only a lease
+	 * can tell, and leases are not the sandbox's to take: they would hold up the user's own writers on the
+	 * host. */
 	MON_ATTR_BUSY,
 };
 

@@ -95,10 +95,10 @@ int pal_socketpair(int type, int fds[2]); /* AF_UNIX */
 int pal_socketpair_flags(int domain, int type, int protocol, int fds[2]);
 int pal_socket(int domain, int type, int protocol);
 int pal_bind(int fd, const void *addr, unsigned len);
-/* A socket with a name in the file system: bind or connect fd to the socket file `name` in directory `dir`. To bind, make
- * the file first (pal_mknodat). The host sees an abstract address made of the file's identity, never a path: a path could
- * name a socket of the host's. -ECONNREFUSED: no socket file, or nobody listens. -EPERM where the rung has no sockets.
- * Connecting is cancellable. */
+/* A socket with a name in the file system: bind or connect fd to the socket file `name` in directory `dir`. To bind,
+ * make the file first (pal_mknodat). The host sees an abstract address made of the file's identity, never a path: a
+ * path could name a socket of the host's. -ECONNREFUSED: no socket file, or nobody listens. -EPERM where the rung has
+ * no sockets. Connecting is cancellable. */
 int pal_unix_at(int fd, int dir, const char *name, bool connect);
 int pal_connect(int fd, const void *addr, unsigned len); /* cancellable */
 int pal_listen(int fd, int backlog);
@@ -139,7 +139,8 @@ u64 pal_vdso(void); /* address of the host's vDSO, or 0 */
 /* ---- processes and threads (pal/process.c, pal/clone_x86_64.S) ---- */
 /* The calling thread's region (guard, stack, control block, alternate stack); size of the libOS's struct thread. */
 struct pal_tcb *pal_thread_alloc(size_t thread_size); /* NULL: no memory */
-/* The region goes back when the host thread on it is gone (host_tid is 0); a thread may free its own before it exits. */
+/* The region goes back when the host thread on it is gone (host_tid is 0); a thread may free its
+ * own before it exits. */
 void pal_thread_free(struct pal_tcb *tcb, size_t thread_size);
 /* Make tcb the current thread's: GS base, alternate stack. */
 void pal_thread_adopt(struct pal_tcb *tcb);
@@ -204,7 +205,8 @@ struct pal_kick {
 int pal_kick(int host_pid, int host_tid, const struct pal_kick *k);
 /* The same without anything to carry: libos_upcall_signal sees PAL_SIG_NUDGE. -ESRCH if gone. */
 int pal_nudge(int host_pid, int host_tid);
-/* What a siginfo that the handler got carries, if it is a kick (si_signo PAL_SIG_KICK); false if it is anything else. */
+/* What a siginfo that the handler got carries, if it is a kick (si_signo PAL_SIG_KICK); false if it
+ * is anything else. */
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k);
 /* SIGKILL, SIGSTOP, SIGCONT and 0 (does it exist) by host pid. */
 int pal_kill(int host_pid, int sig);

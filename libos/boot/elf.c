@@ -2,8 +2,8 @@
 /*
  * ELF headers: read from a file that may hold anything, checked before a byte of it is believed.
  *
- * The checks and their errno are those of Linux's fs/binfmt_elf.c, with two more that Linux leaves to the mapping calls:
- * the span of the segments must not wrap, and must lie where a guest may map.
+ * The checks and their errno are those of Linux's fs/binfmt_elf.c, with two more that Linux leaves to the mapping
+ * calls: the span of the segments must not wrap, and must lie where a guest may map.
  */
 #include "libos/boot/boot.h"
 #include "libos/mm/mm.h"

@@ -12,8 +12,8 @@ static int prot_of(const struct elf64_phdr *p)
 	       (p->p_flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* The tail of the last file page, whole, belongs to the bss (ld.so allocates from what follows its own). Linux leaves it
- * alone where the segment can't be written. */
+/* The tail of the last file page, whole, belongs to the bss (ld.so allocates from what follows its own). Linux leaves
+ * it alone where the segment can't be written. */
 static int clear_tail(uintptr_t from, uintptr_t to, int prot)
 {
 	if (from == to || !(prot & PROT_WRITE))
@@ -29,7 +29,8 @@ static int map_segment(struct mm *mm, struct elf_image *e, const struct elf64_ph
 	intptr_t r;
 
 	if (p->p_filesz) {
-		/* The first segment must find its place free; later ones may share a page with the one before, as Linux. */
+		/* The first segment must find its place free; later ones may share a page with the
+		 * one before, as Linux. */
 		r = mm_map(mm, start, file_end - start, prot, MAP_PRIVATE | MAP_FIXED, e->file, PAGE_DOWN(p->p_offset));
 		if (r < 0)
 			return (int)r;
@@ -44,7 +45,8 @@ static int map_segment(struct mm *mm, struct elf_image *e, const struct elf64_ph
 	return r < 0 ? (int)r : 0;
 }
 
-/* Where a position-independent object goes: the base asked for, if all of it is free there, else wherever mmap would. */
+/* Where a position-independent object goes: the base asked for, if all of it is free there, else
+ * wherever mmap would. */
 static uintptr_t place(struct mm *mm, const struct elf_image *e, uintptr_t base)
 {
 	size_t size = e->high - e->low;

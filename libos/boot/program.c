@@ -2,8 +2,8 @@
 /*
  * A program to be: its strings, its files, and loading them.
  *
- * Limits follow fs/exec.c: strings are counted against a quarter of the stack's limit (at least 128 KiB, at most 6 MiB),
- * a single one against 128 KiB; "#!" leads to another file at most five times.
+ * Limits follow fs/exec.c: strings are counted against a quarter of the stack's limit (at least 128 KiB, at most 6
+ * MiB), a single one against 128 KiB; "#!" leads to another file at most five times.
  */
 #include "libos/boot/boot.h"
 #include "libos/mm/mm.h"
@@ -262,7 +262,8 @@ int program_load(struct program *p, uintptr_t *rip, uintptr_t *rsp)
 	int err;
 
 	mm_stir(mm);
-	/* A loader run by hand goes where libraries go, so that the program it loads finds its usual place: binfmt_elf. */
+	/* A loader run by hand goes where libraries go, so that the program it loads finds its
+	 * usual place: binfmt_elf. */
 	base = p->interp.file ? PIE_BASE + PAGE_DOWN(mm_random(mm) % PIE_RANDOM) : 0;
 	err = mm_layout(mm, p->exec_stack);
 

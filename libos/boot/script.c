@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The "#!" line: interpreter, and everything after it as one optional argument. As fs/binfmt_script.c, with its limit of
- * 256 bytes: an interpreter's name that may have been cut off there is refused, a cut argument is not.
+ * The "#!" line: interpreter, and everything after it as one optional argument. As fs/binfmt_script.c, with its limit
+ * of 256 bytes: an interpreter's name that may have been cut off there is refused, a cut argument is not.
  */
 #include "libos/boot/boot.h"
 

@@ -38,7 +38,8 @@ int area_map(bool create)
 	intptr_t r;
 	int err;
 
-	/* The monitor made it large enough and sealed its size: nobody in the sandbox can shrink it under the others. */
+	/* The monitor made it large enough and sealed its size: nobody in the sandbox can shrink it
+	 * under the others. */
 	err = pal_fstat(GRANT_FD_AREA, &st);
 	if (err)
 		return err;

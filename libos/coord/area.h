@@ -58,7 +58,8 @@ struct area_slot {
 };
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
-#define AREA_BORROWS 0x4u /* a vfork child in its parent's memory: killed only where it holds no lock; answers no queries */
+/* A vfork child in its parent's memory: killed only where it holds no lock; answers no queries. */
+#define AREA_BORROWS 0x4u
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {
@@ -88,7 +89,8 @@ struct area {
 	u64 inodes;	/* atomic: next number for objects without a host inode */
 	u64 forks;	/* atomic: processes since start, /proc/stat */
 	u32 nprocs, nthreads; /* atomic */
-	u32 generation[AREA_GENERATIONS]; /* atomic: bumped after a change to a directory that hashes here (vfs/dentry.c) */
+	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c). */
+	u32 generation[AREA_GENERATIONS];
 	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */
 	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
 	u32 cookie;	/* atomic: pairs the two events of a rename */

@@ -269,7 +269,8 @@ void leader_run(void)
 
 	buffer = control_buffer();
 	BUG_ON(!buffer);
-	/* Orphans come to the first process of a pid namespace by themselves; without one, they do if it asks for them. */
+	/* Orphans come to the first process of a pid namespace by themselves; without one, they do
+	 * if it asks for them. */
 	(void)pal_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	control_send(MON_READY, 0, NULL, 0, NULL, 0);
 	for (;;) {

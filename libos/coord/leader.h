@@ -3,8 +3,8 @@
  * The leader: guest pid 1, the sandbox's first picoprocess. It runs no program. It starts commands for the monitor,
  * adopts and reaps orphans, serves the coordination port, and answers questions about /proc for the host side.
  *
- * It is one loop round one ppoll: everything in it is done at once or handed to a child, so nothing that a guest does can
- * hold it up.
+ * It is one loop round one ppoll: everything in it is done at once or handed to a child, so nothing that a guest does
+ * can hold it up.
  */
 #ifndef LIBOS_COORD_LEADER_H
 #define LIBOS_COORD_LEADER_H

@@ -172,7 +172,10 @@ void coord_port_serve(void)
 	ssize_t n;
 	int fd;
 
-	while ((n = wire_receive(GRANT_FD_LEADER_READ, &in, sizeof(in), &fd)) != -EAGAIN && n != -EPIPE && n != -EINTR) {
+	for (;;) {
+		n = wire_receive(GRANT_FD_LEADER_READ, &in, sizeof(in), &fd);
+		if (n == -EAGAIN || n == -EPIPE || n == -EINTR)
+			break;
 		if (n < 0)
 			continue;
 		if (in.m.type == COORD_QUERY)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * MON_PROC: the host side looks at the sandbox's /proc. The leader walks its own mount of it, as a guest would, so there
- * is one source of what /proc says.
+ * MON_PROC: the host side looks at the sandbox's /proc. The leader walks its own mount of it, as a guest would, so
+ * there is one source of what /proc says.
  */
 #include "libos/coord/leader.h"
 #include "libos/vfs/vfs.h"

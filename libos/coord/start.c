@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * MON_START, in the child: session and terminal, descriptors 0 to 2, cwd, umask, the program by PATH. What fails is told
- * through the outcome pipe; what succeeds closes it (task/exec.c).
+ * MON_START, in the child: session and terminal, descriptors 0 to 2, cwd, umask, the program by PATH. What fails is
+ * told through the outcome pipe; what succeeds closes it (task/exec.c).
  */
 #include "libos/coord/leader.h"
 #include "libos/fs/kinds.h"

@@ -34,8 +34,8 @@ bool wire_valid(const struct coord_msg *m, size_t size, int fds)
 }
 
 /* These never block, so they need no cancelling: a kick in the meantime is put off until after them. */
-static ssize_t uncancelled(ssize_t (*send)(int, const struct msghdr *, int), ssize_t (*receive)(int, struct msghdr *, int),
-			   int fd, struct msghdr *msg, int flags)
+static ssize_t uncancelled(ssize_t (*send)(int, const struct msghdr *, int),
+			   ssize_t (*receive)(int, struct msghdr *, int), int fd, struct msghdr *msg, int flags)
 {
 	struct pal_tcb *t = pal_tcb();
 	u32 kicked = 0;

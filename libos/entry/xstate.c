@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What vector state this processor has: CPUID leaf 0xd, and XCR0 for what the host enabled (Intel SDM vol. 1, ch. 13). */
+/* What vector state this processor has: CPUID leaf 0xd, and XCR0 for what the host enabled (Intel
+ * SDM vol. 1, ch. 13). */
 #include "libos/entry/entry.h"
 
 u64 xstate_mask;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Host calls that do not block but go through a cancellable entry of the PAL (ioctl, fcntl, reads of what is there): made
- * at once, though the thread may be wanted elsewhere. What wants it is not lost: the flag is raised again.
+ * Host calls that do not block but go through a cancellable entry of the PAL (ioctl, fcntl, reads of what is there):
+ * made at once, though the thread may be wanted elsewhere. What wants it is not lost: the flag is raised again.
  */
 #ifndef LIBOS_FS_AT_ONCE_H
 #define LIBOS_FS_AT_ONCE_H

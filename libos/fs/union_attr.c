@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Attributes as the guest sees them: the host's, with the host user shown as the guest's own identity, one device number
- * for all layers, inode numbers that survive copy-up; and user.gsh.attr's where the object is marked.
+ * Attributes as the guest sees them: the host's, with the host user shown as the guest's own identity, one device
+ * number for all layers, inode numbers that survive copy-up; and user.gsh.attr's where the object is marked.
  *
- * Nothing but directories' modes and owners is kept between calls (they are good as long as the name is): each stat asks
- * the host once, be it the lookup or the stat itself (`fresh`). user.gsh.attr is read again only when the host's ctime has
- * moved. A cache of attributes would sit in union_getattr.
+ * Nothing but directories' modes and owners is kept between calls (they are good as long as the name is): each stat
+ * asks the host once, be it the lookup or the stat itself (`fresh`). user.gsh.attr is read again only when the host's
+ * ctime has moved. A cache of attributes would sit in union_getattr.
  */
 #include "libos/fs/union_impl.h"
 
@@ -74,8 +74,9 @@ void union_read_over(struct unode *n, int fd, const struct statx *st)
 }
 
 /*
- * Rung A's user namespace maps the user's own ids only; the kernel shows every other owner as the overflow id. In a base
- * that is the user's machine nearly all of those are root's, and programs look for root there (ssh, sudo, git, ls): say so.
+ * Rung A's user namespace maps the user's own ids only; the kernel shows every other owner as the overflow id. In a
+ * base that is the user's machine nearly all of those are root's, and programs look for root there (ssh, sudo, git,
+ * ls): say so.
  */
 #define OVERFLOW_ID 65534
 

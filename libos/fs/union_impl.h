@@ -100,7 +100,8 @@ int unode_open(struct unode *n, unsigned layer, int flags);
 u64 unode_layers(struct unode *n);
 bool unode_in_top(struct unode *n);
 struct unode *unode_create(struct unode *parent, const char *name, size_t len);
-/* The path of a directory as the layers below the top know it, for a redirect: absolute, on the heap; NULL: no memory. */
+/* The path of a directory as the layers below the top know it, for a redirect: absolute, on the
+ * heap; NULL: no memory. */
 char *unode_lower_path(struct unode *n);
 /* The name in the directory now leads to something else: other picoprocesses look again. */
 void names_bump(struct unode *dir, const char *name);
@@ -122,7 +123,8 @@ struct unode *union_fresh(struct unode *dir, const char *name, const struct stat
 #define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)
 int union_getattr(struct node *n, struct attr *a);	/* after a walk to n */
 int union_getattr_now(struct node *n, struct attr *a); /* of a node that was found before */
-void union_fresh_moved(const struct unode *from, const struct unode *to); /* `to` stands for what `from` was. dcache_lock */
+/* `to` stands for what `from` was. Caller holds dcache_lock. */
+void union_fresh_moved(const struct unode *from, const struct unode *to);
 void union_fresh_drop(const struct unode *n);	/* n changes, or goes */
 int union_permission(struct node *n, int mask);
 /* Attributes of what fd is, an object of n in that layer. */

@@ -2,9 +2,10 @@
 /*
  * Open directories.
  *
- * A directory of one layer is read from the host as it comes, with inode numbers made the sandbox's own. A merged one is
- * read whole at the first read, and again after a rewind: a snapshot, in which offsets are ordinals. They are kept as the
- * offset of the host's descriptor, which is the highest layer's directory and otherwise unread: so it is shared over fork.
+ * A directory of one layer is read from the host as it comes, with inode numbers made the sandbox's own. A merged one
+ * is read whole at the first read, and again after a rewind: a snapshot, in which offsets are ordinals. They are kept
+ * as the offset of the host's descriptor, which is the highest layer's directory and otherwise unread: so it is
+ * shared over fork.
  *
  * Two threads that read through one descriptor are kept apart by file.lock, as Linux keeps them by f_pos_lock.
  */

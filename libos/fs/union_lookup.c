@@ -3,8 +3,8 @@
  * A name through the layers (the rules: union/merge.c).
  *
  * For each layer that the directory has, from the highest, one statx, and for directories that may have something below
- * them, or are marked, a look at their attributes. A redirect leads to another name in the union of the layers below: it
- * is resolved by looking that up, component by component, in a view of the root that has only those layers.
+ * them, or are marked, a look at their attributes. A redirect leads to another name in the union of the layers below:
+ * it is resolved by looking that up, component by component, in a view of the root that has only those layers.
  */
 #include "libos/fs/union_impl.h"
 

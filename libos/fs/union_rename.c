@@ -23,8 +23,8 @@ static bool merged(const struct unode *n)
 	return n->layers & (n->layers - 1);
 }
 
-/* The directory in the top, if it is still the one we know: what is written to it must not land on another that took its
- * name meanwhile. */
+/* The directory in the top, if it is still the one we know: what is written to it must not land on another that took
+ * its name meanwhile. */
 static int open_dir(struct unode *n)
 {
 	int fd = unode_open(n, ufs_of(n)->top, O_RDONLY | O_DIRECTORY);

@@ -153,7 +153,8 @@ static int set_by_name(struct unode *n, const struct attr *a)
 {
 	struct ufs *u = ufs_of(n);
 	struct timespec times[2] = { a->atime, a->mtime };
-	struct union_attr want = { .mode = (n->node.mode & S_IFMT) | (a->mode & S_IALLUGO), .uid = u->uid, .gid = u->gid };
+	struct union_attr want = { .mode = (n->node.mode & S_IFMT) | (a->mode & S_IALLUGO),
+				   .uid = u->uid, .gid = u->gid };
 	bool marked = n->over_valid || n->origin;
 	struct hpath h;
 	u32 host_mode = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Extended attributes of the guest's: the host's user.* but for those that are ours. Changing one copies the file up. */
+/* Extended attributes of the guest's: the host's user.* but for those that are ours. Changing one
+ * copies the file up. */
 #include "libos/fs/union_impl.h"
 
 static int open_highest(struct unode *n)

@@ -55,8 +55,8 @@ int mm_advise(struct mm *mm, uintptr_t addr, size_t size, int advice)
 	if (!guest_mappable(addr, end))
 		return -ENOMEM;
 	/* Advice that a host may lack or that the sandbox does not pass on is taken and has no effect. */
-	if (advice == MADV_MERGEABLE || advice == MADV_UNMERGEABLE || advice == MADV_DONTDUMP || advice == MADV_DODUMP ||
-	    advice == MADV_COLD || advice == MADV_PAGEOUT) {
+	if (advice == MADV_MERGEABLE || advice == MADV_UNMERGEABLE || advice == MADV_DONTDUMP ||
+	    advice == MADV_DODUMP || advice == MADV_COLD || advice == MADV_PAGEOUT) {
 		mm_lock(mm);
 		err = covered(mm, addr, end) ? 0 : -ENOMEM;
 		mm_unlock(mm);

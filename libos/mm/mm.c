@@ -88,7 +88,8 @@ static size_t vdso_size(uintptr_t base)
 	return PAGE_UP(end);
 }
 
-/* The host puts its vDSO and that one's data pages where it likes, below PAL_GUEST_TOP on recent kernels: take them in. */
+/* The host puts its vDSO and that one's data pages where it likes, below PAL_GUEST_TOP on recent
+ * kernels: take them in. */
 static int adopt_vdso(struct mm *mm)
 {
 	uintptr_t vdso = pal_vdso(), data = vdso;
@@ -256,7 +257,8 @@ void mm_stack_limit(struct mm *mm, u64 limit)
 	if (end > low && !vma_range_free(mm, low, end))
 		end = 0;
 	mm_unlock(mm);
-	/* If another thread maps there meanwhile, the stack stays as it was: no worse than a limit that was not raised. */
+	/* If another thread maps there meanwhile, the stack stays as it was: no worse than a limit
+	 * that was not raised. */
 	if (end > low)
 		(void)mm_map_kind(mm, low, end - low, prot, VMA_STACK);
 }

@@ -6,9 +6,9 @@
  * host's mmap calls so that tree and host agree. Guest ranges lie in [PAL_GUEST_BOTTOM, PAL_GUEST_TOP) and never touch
  * the image's own part of the address space (PAL_BASE..PAL_END).
  *
- * Files of VMAs that go away are let go after mm.lock is: dropping the last reference takes the name cache's lock, which
- * is outside of mm.lock. So the lock is taken and left by mm_lock and mm_unlock only. Tree changes cannot fail, because
- * mm_reserve sets VMAs aside before the host is asked: nothing is ever half done.
+ * Files of VMAs that go away are let go after mm.lock is: dropping the last reference takes the name cache's lock,
+ * which is outside of mm.lock. So the lock is taken and left by mm_lock and mm_unlock only. Tree changes cannot fail,
+ * because mm_reserve sets VMAs aside before the host is asked: nothing is ever half done.
  */
 #ifndef LIBOS_MM_MM_H
 #define LIBOS_MM_MM_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * mprotect: VMA by VMA, as Linux does it, so that a hole ends the call with ENOMEM after what lies before it was changed.
+ * mprotect: VMA by VMA, as Linux does it, so that a hole ends the call with ENOMEM after what lies before it was
+ * changed.
  */
 #include "libos/mm/mm.h"
 
@@ -18,7 +19,8 @@ static int protect_one(struct mm *mm, struct vma *v, uintptr_t start, uintptr_t 
 	err = pal_mprotect(start, end - start, prot);
 	if (err)
 		return err;
-	/* Pages that become executable now may have been written before: their system calls are not rewritten, and trap. */
+	/* Pages that become executable now may have been written before: their system calls are not
+	 * rewritten, and trap. */
 	vma_change(mm, start, end, prot, 0, 0);
 	return 0;
 }

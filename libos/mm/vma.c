@@ -2,9 +2,9 @@
 /*
  * The tree of VMAs, by address. No host call is made here: see map.c.
  *
- * A VMA is born by vma_insert, split or trimmed by vma_remove and vma_change, joined with a neighbour that is alike, and
- * dies when its last page goes. New ones come from mm->spare, so nothing here fails. A dead one whose file must be let go
- * waits in mm->dead until the lock is left.
+ * A VMA is born by vma_insert, split or trimmed by vma_remove and vma_change, joined with a neighbour that is alike,
+ * and dies when its last page goes. New ones come from mm->spare, so nothing here fails. A dead one whose file must
+ * be let go waits in mm->dead until the lock is left.
  */
 #include "libos/mm/mm.h"
 #include "libos/vfs/file.h"

@@ -8,7 +8,8 @@
 
 #define NR_restart_syscall 219
 
-/* Orphaned: no member has its parent in another group of the same session (POSIX 3.264). Then nobody could continue it. */
+/* Orphaned: no member has its parent in another group of the same session (POSIX 3.264). Then
+ * nobody could continue it. */
 static bool group_orphaned(s32 pgid)
 {
 	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {

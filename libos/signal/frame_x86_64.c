@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The signal frame on the guest's stack, byte for byte Linux's (arch/x86/kernel/signal_64.c, struct rt_sigframe), since
- * handlers, unwinders and debuggers read and edit it: return address, ucontext, siginfo, and above them the vector state
- * with its software-reserved bytes (arch/x86/kernel/fpu/signal.c).
+ * handlers, unwinders and debuggers read and edit it: return address, ucontext, siginfo, and above them the vector
+ * state with its software-reserved bytes (arch/x86/kernel/fpu/signal.c).
  */
 #include "libos/entry/entry.h"
 #include "libos/sys/user.h"
@@ -172,7 +172,8 @@ long signal_return(struct thread *t)
 	struct frame_context uc;
 	u64 at = r->rsp - 8;
 
-	if (user_read(&uc, (void *)(at + offsetof(struct frame, uc)), sizeof(uc)) || restore_vector_state(uc.mc.fpstate)) {
+	if (user_read(&uc, (void *)(at + offsetof(struct frame, uc)), sizeof(uc)) ||
+	    restore_vector_state(uc.mc.fpstate)) {
 		signal_force(SIGSEGV, SI_KERNEL, 0);
 		return 0;
 	}

@@ -62,7 +62,8 @@ static void from_host(struct process *p, const struct siginfo *host)
 		break;
 	case SIGCONT:
 		p->slot->state = AREA_RUNNING;
-		/* A guest's SIGCONT brings its own kick with the sender's ids; this one covers the host's job control. */
+		/* A guest's SIGCONT brings its own kick with the sender's ids; this one covers the
+		 * host's job control. */
 		break;
 	}
 	signal_send_process(p, &info);

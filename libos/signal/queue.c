@@ -35,7 +35,8 @@ void signal_thread_init(struct thread *t)
 	t->sig.altstack.ss_flags = SS_DISABLE;
 }
 
-/* After a fork parent is child itself, in the child's copy of the memory, and t is the caller; after a vfork neither. */
+/* After a fork parent is child itself, in the child's copy of the memory, and t is the caller;
+ * after a vfork neither. */
 void signal_fork(struct process *child, struct thread *t, const struct process *parent)
 {
 	const struct sigthread *self = &current()->sig;

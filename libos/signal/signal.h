@@ -4,9 +4,10 @@
  *
  * A signal reaches this picoprocess in three ways: raised inside (kill to self, SIGPIPE, a fault), carried by a kick
  * from another picoprocess, or from the host's terminal and job control. The last two arrive in the PAL's handler,
- * which may take no lock: it appends to the thread's inbox ring. The thread empties its inbox (signal_drain) whenever it
- * is about to return to the guest or to block, moving each into the process's or its own queue; then signal_deliver
- * takes what the mask lets through, runs default actions or builds the handler's frame on the guest stack.
+ * which may take no lock: it appends to the thread's inbox ring. The thread empties its inbox (signal_drain) whenever
+ * it is about to return to the guest or to block, moving each into the process's or its own queue; then
+ * signal_deliver takes what the mask lets through, runs default actions or builds the handler's frame on the guest
+ * stack.
  *
  * "Before you block" is safe because the PAL's cancellable calls refuse to block while tcb.pending is set, and the kick
  * breaks them off later.

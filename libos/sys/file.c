@@ -237,7 +237,8 @@ long sys_fdatasync(int fd)
 	return sync_file(fd, true);
 }
 
-/* The sandbox's files are the host's: its own writeback serves them, and a sync of the whole host is not ours to ask. */
+/* The sandbox's files are the host's: its own writeback serves them, and a sync of the whole host
+ * is not ours to ask. */
 long sys_sync(void)
 {
 	return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * futex: on the guest's own words, straight on the host, for private and shared memory alike. Only what names a thread is
- * made here: the priority-inheriting locks compare with guest tids, which the host does not know.
+ * futex: on the guest's own words, straight on the host, for private and shared memory alike. Only what names a
+ * thread is made here: the priority-inheriting locks compare with guest tids, which the host does not know.
  *
- * A wait with a timeout that a signal breaks off is restarted with the point in time, not the rest: kernel/futex/waitwake.c.
+ * A wait with a timeout that a signal breaks off is restarted with the point in time, not the rest:
+ * kernel/futex/waitwake.c.
  */
 #include "libos/sys/sys.h"
 #include "libos/coord/area.h"
@@ -125,8 +126,9 @@ static long pi_lock(u32 *word, int op, const void *timeout)
 
 		if (r <= 0)
 			return !r && slept ? pi_mark_waited(word, tid) : r;
-		r = pal_futex(word, FUTEX_WAIT_BITSET | (op & FUTEX_PRIVATE_FLAG) | (realtime ? FUTEX_CLOCK_REALTIME : 0), v,
-			      timeout ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+		r = pal_futex(word,
+			      FUTEX_WAIT_BITSET | (op & FUTEX_PRIVATE_FLAG) | (realtime ? FUTEX_CLOCK_REALTIME : 0),
+			      v, timeout ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
 		if (r == -EINTR)
 			return -ERESTARTNOINTR;
 		if (r && r != -EAGAIN)

@@ -96,7 +96,8 @@ long sys_getrusage(int who, void *guest)
 
 	switch (who) {
 	case RUSAGE_CHILDREN:
-		/* Only what was waited for counts, also on Linux; the host's figure would include what the libOS reaps. */
+		/* Only what was waited for counts, also on Linux; the host's figure would include
+		 * what the libOS reaps. */
 		lock(&p->lock);
 		ru = p->children_usage;
 		unlock(&p->lock);

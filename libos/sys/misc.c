@@ -116,7 +116,8 @@ static long vm_copy(s32 pid, const struct iovec *l, u64 nl, const struct iovec *
 
 		if (x <= 0 || y <= 0)
 			return done ?: MIN(x, y) < 0 ? -EFAULT : 0;
-		got = write ? copy_between(b.now.iov_base, a.now.iov_base, n) : copy_between(a.now.iov_base, b.now.iov_base, n);
+		got = write ? copy_between(b.now.iov_base, a.now.iov_base, n) :
+			      copy_between(a.now.iov_base, b.now.iov_base, n);
 		if (got < 0)
 			return done ?: got;
 		done += got;

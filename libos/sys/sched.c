@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Scheduling: answered as to an ordinary user whose threads are SCHED_OTHER. Affinity and nice values are the host's; an
- * id that is not the caller's own thread or process is known by its slot only.
+ * Scheduling: answered as to an ordinary user whose threads are SCHED_OTHER. Affinity and nice values are the host's;
+ * an id that is not the caller's own thread or process is known by its slot only.
  */
 #include "libos/sys/sys.h"
 #include "libos/coord/area.h"

@@ -3,7 +3,8 @@
  * System call handlers: prototypes from the table, and the way in.
  *
  * Handlers take the guest's arguments as they stand in registers, check them, copy strings and structures in, make one
- * call into a subsystem, copy out, and return a result or -errno. -ERESTART* never reaches the guest (signal/deliver.c).
+ * call into a subsystem, copy out, and return a result or -errno. -ERESTART* never reaches the guest
+ * (signal/deliver.c).
  */
 #ifndef LIBOS_SYS_SYS_H
 #define LIBOS_SYS_SYS_H

@@ -29,7 +29,8 @@ long sys_wait4(s32 pid, int *status, int options, void *rusage)
 	if (err || !r.pid)
 		return err;
 	value = wait_status(&r);
-	if ((status && user_write(status, &value, sizeof(value))) || (rusage && user_write(rusage, &r.ru, sizeof(r.ru))))
+	if ((status && user_write(status, &value, sizeof(value))) ||
+	    (rusage && user_write(rusage, &r.ru, sizeof(r.ru))))
 		return -EFAULT;
 	return r.pid;
 }

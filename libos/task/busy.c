@@ -2,8 +2,9 @@
 /*
  * ETXTBSY: a running program's file can't be written, and a file that someone has open for writing can't be executed.
  *
- * Who runs what stands in the slots of the area. Who writes what only the host knows; the monitor asks it (MON_ATTR_BUSY),
- * and is bothered only about files of the top layer, which are the only ones that a sandbox can write.
+ * Who runs what stands in the slots of the area. Who writes what only the host knows; the monitor asks it
+ * (MON_ATTR_BUSY), and is bothered only about files of the top layer, which are the only ones that a sandbox can
+ * write.
  */
 #include "libos/task/busy.h"
 #include "libos/coord/area.h"

@@ -3,8 +3,8 @@
  * exec: in place. The new program is opened and checked while every error can still be returned; then the other threads
  * end, the guest's memory goes, whole, and the new program is mapped where it was. No host execve.
  *
- * A vfork child borrows its parent's memory, so its exec needs a fresh address space: its state goes into a memfd and the
- * host executes the picoprocess image again (ckpt/exec_state.c, boot/main.c), keeping the process.
+ * A vfork child borrows its parent's memory, so its exec needs a fresh address space: its state goes into a memfd and
+ * the host executes the picoprocess image again (ckpt/exec_state.c, boot/main.c), keeping the process.
  */
 #include "libos/entry/entry.h"
 #include "libos/boot/boot.h"

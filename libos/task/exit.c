@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The end of a thread, and of a process. The host process ends with the guest's own status, so that the parent's wait on
- * the host needs no message; the slot only says what the host cannot know.
+ * The end of a thread, and of a process. The host process ends with the guest's own status, so that the parent's wait
+ * on the host needs no message; the slot only says what the host cannot know.
  */
 #include "libos/task/task.h"
 #include "libos/coord/area.h"

@@ -16,7 +16,8 @@
 static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 {
 	struct mutex *const order[LOCKS] = {
-		&p->lock, &p->files->lock, &p->fs->lock, &dcache_lock, &p->mm->lock, &p->sig.lock, &epoll_lock, &ptm_lock,
+		&p->lock,     &p->files->lock, &p->fs->lock, &dcache_lock,
+		&p->mm->lock, &p->sig.lock,    &epoll_lock,  &ptm_lock,
 	};
 
 	memcpy(out, order, sizeof(order));

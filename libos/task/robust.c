@@ -2,8 +2,9 @@
 /*
  * Robust futexes: a thread that ends while it holds some marks them, so that the next owner learns of it.
  *
- * The host's own walk compares the word with the host's tid, but the guest's words hold guest tids: so the walk is here.
- * It reads a list in guest memory that may be anything; every step is bounded and survives faults, as kernel/futex/core.c.
+ * The host's own walk compares the word with the host's tid, but the guest's words hold guest tids: so the walk is
+ * here. It reads a list in guest memory that may be anything; every step is bounded and survives faults, as
+ * kernel/futex/core.c.
  */
 #include "libos/task/task.h"
 #include "libos/sys/user.h"

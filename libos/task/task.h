@@ -193,8 +193,8 @@ struct wait_result {
 	int code, status; /* si_code (CLD_*), si_status */
 	struct rusage ru;
 };
-/* which: P_ALL, P_PID, P_PGID (id 0: the caller's group); options: WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT, __W*.
- * 0 or -errno. */
+/* which: P_ALL, P_PID, P_PGID (id 0: the caller's group); options: WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT,
+ * __W*. 0 or -errno. */
 int task_wait(int which, s32 id, int options, struct wait_result *out);
 /* Host SIGCHLD arrived: queue the guest's SIGCHLD with translated siginfo; reap if ignored. From libOS context. */
 void task_child_event(const struct siginfo *host);

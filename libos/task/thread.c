@@ -51,7 +51,8 @@ static void kick_others(struct process *p, struct thread *self)
 		if (t == self)
 			continue;
 		atomic_store(&t->tcb.pending, 1);
-		(void)pal_kick(p->slot->host_pid, t->tcb.host_tid, &look); /* one that is leaving by itself needs none */
+		/* May fail: one that is leaving by itself needs none. */
+		(void)pal_kick(p->slot->host_pid, t->tcb.host_tid, &look);
 	}
 	unlock(&p->lock);
 }
@@ -74,7 +75,8 @@ void thread_release_user(struct thread *t, bool clear_tid)
 {
 	static const u32 zero;
 
-	/* First rseq: once the word below is cleared, its memory may be given back at any time, and the host would fault. */
+	/* First rseq: once the word below is cleared, its memory may be given back at any time, and
+	 * the host would fault. */
 	if (t->rseq.area) {
 		(void)pal_rseq(t->rseq.area, t->rseq.size, RSEQ_FLAG_UNREGISTER, t->rseq.sig);
 		t->rseq.area = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Waiting for children: the guest's children are host children of this process, so the host waits, queues and wakes, and
- * what it says is translated. A child that was re-parented to this one (subreaper) is known by its slot alone.
+ * Waiting for children: the guest's children are host children of this process, so the host waits, queues and wakes,
+ * and what it says is translated. A child that was re-parented to this one (subreaper) is known by its slot alone.
  *
  * The host sees every child end with SIGCHLD. One that clone() gave another exit signal is told apart here: it is seen
  * only by waits that ask for it (__WCLONE, __WALL).

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * What a name means in a stack of layers. From the highest layer down: the first entry decides; a directory takes in the
- * directories of that name below it, until one is opaque or redirected, or something that is no directory (a whiteout,
- * a file) is in the way. Linux: fs/overlayfs/namei.c, ovl_lookup().
+ * What a name means in a stack of layers. From the highest layer down: the first entry decides; a directory takes in
+ * the directories of that name below it, until one is opaque or redirected, or something that is no directory (a
+ * whiteout, a file) is in the way. Linux: fs/overlayfs/namei.c, ovl_lookup().
  */
 #if __STDC_HOSTED__
 #include <string.h>

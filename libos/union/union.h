@@ -49,11 +49,12 @@ size_t union_attr_encode(char value[UNION_VALUE_MAX], const struct union_attr *a
 size_t union_origin_encode(char value[UNION_VALUE_MAX], u64 ino);
 /* 0, or -1 if value is not well formed (somebody else's hand): then the host's attributes stand. */
 int union_attr_decode(const char *value, size_t size, struct union_attr *a);
-/* May an object of this host mode have these attributes? Its type is the host's; only devices are kept as plain files. */
+/* May an object of this host mode have these attributes? Its type is the host's; only devices are
+ * kept as plain files. */
 bool union_attr_fits(u32 host_mode, const struct union_attr *a);
 int union_origin_decode(const char *value, size_t size, u64 *ino);
-/* The mode an object of this mode gets on the host: what the libOS itself needs is always allowed (u+r, directories u+rwx,
- * with all: u+w too), set-id and sticky bits never. *differs: the object needs user.gsh.attr and the mark. */
+/* The mode an object of this mode gets on the host: what the libOS itself needs is always allowed (u+r, directories
+ * u+rwx, with all: u+w too), set-id and sticky bits never. *differs: the object needs user.gsh.attr and the mark. */
 u32 union_host_mode(u32 mode, bool all, bool *differs);
 #define UNION_MARK 01000u /* or'ed to the host mode of a marked object */
 /* One number for objects of several devices: those of main keep theirs. */

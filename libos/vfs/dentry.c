@@ -5,11 +5,12 @@
  * Every picoprocess has a cache of its own; a fork copies it. What makes it right is one rule for everybody who changes
  * a name: first act on the host, then bump the name's counter in the sandbox area (dentry_changed). Who looks a name up
  * reads the counter first (slot), then asks the file system, and keeps both. A cached name is valid while its counter
- * stands where it stood. Counters are hashed by directory and name, so that a build that writes one object after another
- * does not spoil its neighbours' view of the headers.
+ * stands where it stood. Counters are hashed by directory and name, so that a build that writes one object after
+ * another does not spoil its neighbours' view of the headers.
  *
- * What the host can change behind us (the base) is good for a second only (NODE_FLEETING, NODE_NAMES_FLEETING); positive
- * files of the base are good for ever, since every use of one asks the host and answers -ESTALE when it is gone.
+ * What the host can change behind us (the base) is good for a second only (NODE_FLEETING, NODE_NAMES_FLEETING);
+ * positive files of the base are good for ever, since every use of one asks the host and answers -ESTALE when it is
+ * gone.
  *
  * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Renamed, it
  * moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.

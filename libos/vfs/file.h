@@ -8,8 +8,8 @@
  * fork copies it with the memory; a vfork child gets copies of its own with the same host numbers (fdtab_copy), since
  * the host gave it a descriptor table of its own.
  *
- * Files that the libOS generates (/proc, /dev/null) have no host file description, host_fd = -1; those whose offset must
- * be shared over fork keep it in a memfd (fs/pseudo.c).
+ * Files that the libOS generates (/proc, /dev/null) have no host file description, host_fd = -1; those whose offset
+ * must be shared over fork keep it in a memfd (fs/pseudo.c).
  */
 #ifndef LIBOS_VFS_FILE_H
 #define LIBOS_VFS_FILE_H
@@ -24,13 +24,14 @@ struct file_ops {
 	ssize_t (*pwrite)(struct file *f, const void *buf, size_t n, u64 off);
 	/* Vectored forms go to the host when read/write are NULL, else loop over them. */
 	s64 (*lseek)(struct file *f, s64 off, int whence);		/* NULL: pal_lseek, -ESPIPE without host_fd */
-	/* Fill buf (kernel-side) with whole struct dirent64 entries, from f's position. Bytes, 0 at the end. -ENOTDIR */
+	/* Fill buf (kernel-side) with whole struct dirent64 entries, from f's position. Bytes, 0 at
+	 * the end. -ENOTDIR */
 	ssize_t (*getdents)(struct file *f, void *buf, size_t size);
 	long (*ioctl)(struct file *f, unsigned cmd, u64 arg);		/* arg is the guest's; NULL: -ENOTTY */
 	/* Map: returns host fd to map, or -errno; NULL: host_fd, -ENODEV without. *off may be moved. */
 	int (*mmap)(struct file *f, int prot, int flags, u64 *off);
-	/* The host descriptor to poll and, where libOS state decides, ready events at once (*now, else 0). NULL: host_fd;
-	 * without one, always readable and writable. */
+	/* The host descriptor to poll and, where libOS state decides, ready events at once (*now, else 0). NULL:
+	 * host_fd; without one, always readable and writable. */
 	int (*poll)(struct file *f, short events, short *now);
 	int (*fsync)(struct file *f, bool data_only);			/* NULL: pal_fsync, 0 without host_fd */
 	int (*truncate)(struct file *f, u64 size);			/* NULL: pal_ftruncate, -EINVAL without */
@@ -105,10 +106,12 @@ const struct file_ops *file_ops_by_name(const char *name);
 struct fdtab *fdtab_create(void);
 struct fdtab *fdtab_copy(struct fdtab *t);	/* own struct files, same host numbers: vfork */
 void fdtab_put(struct fdtab *t);
-/* Free the memory of a table whose host descriptors are not this process's to close: a vfork child's, from the parent. */
+/* Free the memory of a table whose host descriptors are not this process's to close: a vfork
+ * child's, from the parent. */
 void fdtab_forget(struct fdtab *t);
 void fdtab_close_exec(struct fdtab *t);
-/* Install f (takes its count) at the lowest free number >= min. fd or -errno (-EMFILE by RLIMIT_NOFILE); f is put then. */
+/* Install f (takes its count) at the lowest free number >= min. fd or -errno (-EMFILE by
+ * RLIMIT_NOFILE); f is put then. */
 int fdtab_add(struct file *f, int min, bool cloexec);
 int fdtab_set(int fd, struct file *f, bool cloexec);	/* dup2: closes what was there; takes the count */
 struct file *fdtab_get(int fd);			/* counted, or ERR_PTR(-EBADF); O_PATH files only by fdtab_get_path */

@@ -8,10 +8,11 @@
  * under a name that no directory has) tells that there is something to read. Who finds a cached directory out of date
  * first reads on in that file and moves in its own tree what was moved; only then it looks the name up again.
  *
- *   record   u32 size of it all, s32 writer's pid, u64 inode number, old path NUL, new path NUL; from the sandbox's root
+ *   record   u32 size of it all, s32 writer's pid, u64 inode number, old path NUL, new path NUL;
+ *            from the sandbox's root
  *
- * The file begins empty with the sandbox (the monitor sweeps work) and is only appended to: a forked picoprocess goes on
- * reading where its parent was.
+ * The file begins empty with the sandbox (the monitor sweeps work) and is only appended to: a forked picoprocess goes
+ * on reading where its parent was.
  */
 #include "libos/vfs/impl.h"
 #include "libos/task/task.h"
@@ -73,7 +74,8 @@ void moves_record(u64 ino, const char *from, const char *to)
 	base_free(r);
 }
 
-/* The dentry of a path from the sandbox's root, as far as it is cached, out of date or not. Caller holds dcache_lock. */
+/* The dentry of a path from the sandbox's root, as far as it is cached, out of date or not. Caller
+ * holds dcache_lock. */
 static struct dentry *peek_path(const char *path)
 {
 	struct dentry *d = mount_root->root;

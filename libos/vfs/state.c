@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Descriptors across exec of a vfork child: the process goes on in a fresh address space with the same host descriptors.
+ * Descriptors across exec of a vfork child: the process goes on in a fresh address space with the same host
+ * descriptors.
  *
  *   table   u32 entries, each: u32 fd, u32 cloexec, u32 same
  *           same: 1 + the earlier entry whose struct file it shares, or 0: a file follows

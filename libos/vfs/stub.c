@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Directories that no file system has, to be mounted on: the base of a sandbox need not have /proc or /dev/shm. They are
- * empty and belong to root.
+ * Directories that no file system has, to be mounted on: the base of a sandbox need not have /proc or /dev/shm. They
+ * are empty and belong to root.
  */
 #include "libos/vfs/impl.h"
 #include "pal/base/heap.h"

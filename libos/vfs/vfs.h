@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Files as the guest sees them, in Linux's cut: nodes (inodes) with operations, names (dentries) in a tree, mounts, open
- * files, descriptor tables.
+ * Files as the guest sees them, in Linux's cut: nodes (inodes) with operations, names (dentries) in a tree, mounts,
+ * open files, descriptor tables.
  *
  *   dentry.c  the tree of names and its cache; validity by the area's generation counters
  *   path.c    walks names: symlinks, "..", mounts, trailing slashes, openat2's bounds; yields a struct path
@@ -75,7 +75,8 @@ struct node_ops {
 	ssize_t (*readlink)(struct node *n, char *buf, size_t size);		  /* text without NUL; default -EINVAL */
 	int (*follow)(struct node *n, struct path *out);			  /* magic link; NULL: by readlink's text */
 	int (*open)(struct node *n, struct file *f);				  /* fills f->ops, f->host_fd ...; default -ENXIO */
-	/* Open with O_PATH: fill f->ops and host_fd so that the object stays the same. NULL: found by its name again. */
+	/* Open with O_PATH: fill f->ops and host_fd so that the object stays the same. NULL: found
+	 * by its name again. */
 	int (*pin)(struct node *n, struct file *f);
 	/* Make and open a regular file that did not exist. */
 	int (*create)(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out); /* -EROFS */
@@ -248,8 +249,8 @@ struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len);
 struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len);
 /* Is d still what its name means? Looks it and its parents up again where the cache is out of date. */
 bool dentry_refresh(struct dentry *d);
-/* A change of a name is framed by begin, before the file system acts, and one of the others after it did. The cached name
- * becomes stale in every other picoprocess. */
+/* A change of a name is framed by begin, before the file system acts, and one of the others after it did. The cached
+ * name becomes stale in every other picoprocess. */
 struct dentry_change {
 	struct dentry *dir;
 	const char *name;
