@@ -22,8 +22,8 @@ both() {
 	local name=${1// /_}
 	mkdir -p "$BOX/work/$name"
 	cd "$BOX/work/$name" || return 1
-	timeout 90 "$TESTS/tools/bash-cases" "$name" bash --norc --noprofile || { echo "fails on the host"; return 1; }
-	timeout 90 "$TESTS/tools/bash-cases" "$name" "$GSH" run -s bash -- bash --norc --noprofile
+	timeout 300 "$TESTS/tools/bash-cases" "$name" bash --norc --noprofile || { echo "fails on the host"; return 1; }
+	timeout 300 "$TESTS/tools/bash-cases" "$name" "$GSH" run -s bash -- bash --norc --noprofile
 }
 
 @test "background jobs, kill %1" { both "background jobs"; }

@@ -18,7 +18,7 @@ teardown() {
 }
 
 at_terminal() {
-	run timeout 90 "$TESTS/tools/terminal" "$1"
+	run timeout 300 "$TESTS/tools/terminal" "$1"
 	assert_success
 }
 
