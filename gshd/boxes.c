@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "gshd/client/client.h"
 #include "gshd/daemon.h"
+#include "gshd/ended.h"
 #include "gshd/json.h"
 #include "gshd/log.h"
 #include "gshd/shm.h"
@@ -418,7 +419,7 @@ static int list_one(const char *name, void *arg)
 {
 	struct listing *l = arg;
 	struct json_object *o = json_object_new_object(), *box = box_running(l->d, name);
-	char why[STORE_WHY];
+	char why[STORE_WHY], end[ENDED_MAX];
 	struct box_spec spec;
 	int n, err = store_read_spec(l->d->store, name, &spec, why);
 
@@ -434,6 +435,8 @@ static int list_one(const char *name, void *arg)
 		n = count_processes(l->d, name);
 		if (n >= 0)
 			json_put_int(o, "processes", n);
+	} else if (!err && ended_read(l->d->store, name, end, sizeof(end))) {
+		json_put_str(o, "ended", end);
 	}
 	if (!err) {
 		json_put_int(o, "created", spec.created);

@@ -4,26 +4,33 @@
  *
  * A leader that does not read fills the socket, then our queue; orders are refused after that. What
  * it sends must be in the table below, in the right state, of the right size, without descriptors;
- * an answer must be to a question.
+ * an answer must be to a question. A leader that is stopped or busy does not hold up who asked: after a
+ * while the asker is told that there is no answer, and one that comes later is taken and forgotten.
  */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 
 #define QUEUE_MAX 64
+#define ANSWER_MS 2000	/* for what is in the leader's memory */
+#define STARTED_MS 20000 /* a fork and an exec; the disk may be slow */
+#define LOOK_MS 250
 
 struct ask {
 	struct ask *next;
 	uint64_t id;
 	uint32_t answer; /* the type expected */
-	ask_done done;
+	ask_done done; /* NULL: it was told that there is no answer */
 	void *arg;
+	int64_t until; /* monotonic milliseconds */
 };
 
 struct queued {
@@ -148,6 +155,21 @@ int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data
 	return err;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void look_again(struct monitor *m)
+{
+	struct timeval t = { 0, LOOK_MS * 1000 };
+
+	event_add(m->asks_ev, &t);
+}
+
 int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size, const int *fds,
 		unsigned nfds, ask_done done, void *arg)
 {
@@ -155,7 +177,7 @@ int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size,
 	int err;
 
 	if (m->nasks >= ASKS_MAX)
-		return -EBUSY;
+		return -ETIMEDOUT; /* so many are not answered */
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
@@ -163,6 +185,7 @@ int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size,
 	a->answer = type == MON_START ? MON_STARTED : MON_PROC_DATA;
 	a->done = done;
 	a->arg = arg;
+	a->until = now_ms() + (type == MON_START ? STARTED_MS : ANSWER_MS);
 	err = control_send(m, type, a->id, data, size, fds, nfds);
 	if (err) {
 		free(a);
@@ -171,7 +194,46 @@ int control_ask(struct monitor *m, uint32_t type, const void *data, size_t size,
 	a->next = m->asks;
 	m->asks = a;
 	m->nasks++;
+	if (!event_pending(m->asks_ev, EV_TIMEOUT, NULL))
+		look_again(m);
 	return 0;
+}
+
+/* Done with: what is freed here is never called again. */
+static void ask_drop(struct monitor *m, struct ask *a)
+{
+	struct ask **p = &m->asks;
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+	m->nasks--;
+	free(a);
+}
+
+static struct ask *ask_late(struct monitor *m)
+{
+	int64_t now = now_ms();
+
+	for (struct ask *a = m->asks; a; a = a->next)
+		if (a->done && a->until <= now)
+			return a;
+	return NULL;
+}
+
+static void on_asks(evutil_socket_t fd, short what, void *arg)
+{
+	struct monitor *m = arg;
+	struct ask *a;
+
+	(void)fd, (void)what;
+	while ((a = ask_late(m))) {
+		ask_done done = a->done;
+		a->done = NULL;
+		done(m, a->arg, NULL, NULL);
+	}
+	if (m->asks)
+		look_again(m);
 }
 
 /* ---- from the leader ---- */
@@ -183,18 +245,32 @@ static void on_ready(struct monitor *m, const struct mon_msg *msg, const void *p
 	monitor_ready(m, NULL);
 }
 
+/* A program that was started after its client had been told that it was not. */
+static void end_late(struct monitor *m, const void *payload)
+{
+	struct mon_signal s = { .sig = SIGKILL };
+	struct mon_started started;
+
+	memcpy(&started, payload, sizeof(started));
+	s.pid = started.pid;
+	if (!started.error && s.pid > 1 && control_send(m, MON_SIGNAL, 0, &s, sizeof(s), NULL, 0))
+		log_line("a program that was started late goes on");
+}
+
 static void on_answer(struct monitor *m, const struct mon_msg *msg, const void *payload)
 {
-	for (struct ask **p = &m->asks; *p; p = &(*p)->next) {
-		struct ask *a = *p;
+	for (struct ask *a = m->asks; a; a = a->next) {
+		ask_done done = a->done;
+		void *arg = a->arg;
 		if (a->id != msg->id)
 			continue;
 		if (a->answer != msg->type)
 			break;
-		*p = a->next;
-		m->nasks--;
-		a->done(m, a->arg, msg, payload);
-		free(a);
+		ask_drop(m, a);
+		if (done)
+			done(m, arg, msg, payload);
+		else if (msg->type == MON_STARTED)
+			end_late(m, payload);
 		return;
 	}
 	monitor_violation(m, "an answer to no question");
@@ -292,7 +368,8 @@ int control_start(struct monitor *m)
 {
 	m->control_ev = event_new(m->base, m->control, EV_READ | EV_PERSIST, on_readable, m);
 	m->control_out_ev = event_new(m->base, m->control, EV_WRITE, on_writable, m);
-	return m->control_ev && m->control_out_ev && !event_add(m->control_ev, NULL) ? 0 : -ENOMEM;
+	m->asks_ev = event_new(m->base, -1, 0, on_asks, m);
+	return m->control_ev && m->control_out_ev && m->asks_ev && !event_add(m->control_ev, NULL) ? 0 : -ENOMEM;
 }
 
 void control_close(struct monitor *m)
@@ -303,6 +380,8 @@ void control_close(struct monitor *m)
 		event_free(m->control_ev);
 	if (m->control_out_ev)
 		event_free(m->control_out_ev);
+	if (m->asks_ev)
+		event_free(m->asks_ev);
 	close(m->control);
 	m->control = -1;
 	while (m->queue) {
@@ -311,10 +390,10 @@ void control_close(struct monitor *m)
 		queued_free(q);
 	}
 	while (m->asks) {
-		struct ask *a = m->asks;
-		m->asks = a->next;
-		m->nasks--;
-		a->done(m, a->arg, NULL, NULL);
-		free(a);
+		ask_done done = m->asks->done;
+		void *arg = m->asks->arg;
+		ask_drop(m, m->asks);
+		if (done)
+			done(m, arg, NULL, NULL);
 	}
 }

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "gshd/ended.h"
 #include "gshd/json.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
@@ -78,6 +79,7 @@ void monitor_ready(struct monitor *m, const struct confine_note *failure)
 	const char *text;
 
 	if (!failure) {
+		ended_clear(m->store, m->spec.name);
 		write_lock(m);
 		timer_in(m, UNUSED_MS);
 	}
@@ -112,6 +114,8 @@ void monitor_kill(struct monitor *m)
 void monitor_violation(struct monitor *m, const char *what)
 {
 	log_line("sandbox %s broke the protocol and is ended: %s", m->spec.name, what);
+	if (!m->why[0])
+		snprintf(m->why, sizeof(m->why), "it broke the protocol: %s", what);
 	control_close(m);
 	port_close(m);
 	monitor_kill(m);
@@ -127,6 +131,8 @@ static void ended(struct monitor *m)
 	snprintf(note.text, sizeof(note.text), "the sandbox's first process ended at once%s%.200s",
 		 m->last_words[0] ? ": " : "", m->last_words);
 	monitor_ready(m, &note);
+	if (m->why[0])
+		ended_write(m->store, m->spec.name, m->why);
 	m->state = BOX_ENDED;
 	clear_lock(m);
 	unlink(m->socket);
@@ -165,8 +171,10 @@ static void on_sigchld(evutil_socket_t sig, short what, void *arg)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == m->child.pid) {
 			gone = true;
-			if (m->state != BOX_STOPPING)
-				log_line("the leader ended by itself, wait status %#x", status);
+			if (m->state == BOX_RUNNING && !m->why[0])
+				ended_by_itself(m->why, sizeof(m->why), status, m->last_words);
+			if (m->why[0])
+				log_line("sandbox %s ended: %s", m->spec.name, m->why);
 		} else {
 			image_reaped(m, pid);
 		}

@@ -61,7 +61,7 @@ struct monitor {
 	struct wire_server server;
 
 	int control, port, log_pipe;
-	struct event *control_ev, *control_out_ev, *port_ev, *log_ev;
+	struct event *control_ev, *control_out_ev, *asks_ev, *port_ev, *log_ev;
 	struct event *sigchld_ev, *sigterm_ev;
 	struct event *timer_ev; /* READY is late, the steps of stopping, the end */
 	struct queued *queue; /* orders that the leader has not taken yet */
@@ -81,6 +81,7 @@ struct monitor {
 
 	size_t logged;	      /* bytes of the sandbox's own diagnostics so far */
 	char last_words[256]; /* the last line of them */
+	char why[384];	      /* the sandbox ended though nobody asked it to; "" if not so */
 	bool shutdown_sent;
 	int64_t deadline; /* of the current step, monotonic milliseconds */
 	struct wire_call *stop_call;
@@ -119,7 +120,7 @@ void control_close(struct monitor *m);
 int control_send(struct monitor *m, uint32_t type, uint64_t id, const void *data, size_t size,
 		 const int *fds, unsigned nfds) __attribute__((warn_unused_result));
 /* Send an order that is answered. done() gets the answer (message and payload are valid during the
- * call only), or NULL when the leader has gone. Returns -errno if it could not be sent: done() is
+ * call only), or NULL when the leader has gone or does not answer in time. Returns -errno if it could not be sent: done() is
  * then not called. */
 typedef void (*ask_done)(struct monitor *m, void *arg, const struct mon_msg *answer,
 			 const void *payload);

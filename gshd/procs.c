@@ -251,6 +251,15 @@ static void walk_end(struct walk *w)
 	free(w);
 }
 
+static void walk_fail(struct walk *w, const char *why)
+{
+	const struct monitor *m = w->call->server->context;
+
+	json_object_put(w->items);
+	wire_fail(w->call, "org.gsh.Failed", m->spec.name, why, NULL);
+	free(w);
+}
+
 static void cmdline_done(struct monitor *m, void *arg, const struct mon_msg *msg,
 			 const void *payload)
 {
@@ -266,7 +275,10 @@ static void cmdline_done(struct monitor *m, void *arg, const struct mon_msg *msg
 	json_object_object_add(w->item, "cmdline", argv);
 	json_object_array_add(w->items, w->item);
 	w->item = NULL;
-	walk_next(m, w);
+	if (!msg)
+		walk_end(w);
+	else
+		walk_next(m, w);
 }
 
 /* "12 (name) S 1 12 12 34816 ...": proc(5). The name may hold anything, so its end is the last
@@ -329,6 +341,10 @@ static void listing_done(struct monitor *m, void *arg, const struct mon_msg *msg
 	const char *name;
 	char text[16];
 
+	if (!msg && !w->listed) {
+		walk_fail(w, m->control < 0 ? "the sandbox has ended" : "its first process does not answer");
+		return;
+	}
 	while (!a.head.error && next_entry(&a.bytes, &a.size, &mode, &name, &len)) {
 		seen++;
 		if (len == 0 || len >= sizeof(text) || !isdigit((unsigned char)*name) ||
@@ -356,7 +372,9 @@ static void walk_next(struct monitor *m, struct walk *w)
 	} else {
 		err = -ECANCELED;
 	}
-	if (err)
+	if (err == -ETIMEDOUT && !w->listed)
+		walk_fail(w, "its first process does not answer");
+	else if (err)
 		walk_end(w);
 }
 

@@ -273,7 +273,9 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 			reply_exec_failed(s, started.error);
 		else if (s->call) /* it may have begun: not for the client to repeat */
 			wire_fail(s->call, "org.gsh.Failed", m->spec.name,
-				  "the sandbox ended while the program was being started", NULL);
+				  m->control < 0 ? "the sandbox ended while the program was being started"
+						 : "its first process does not answer",
+				  m->control < 0 ? NULL : "gsh stop -s NAME ends it, the next command starts it anew");
 		s->call = NULL;
 		session_free(s);
 		monitor_session_ended(m);

@@ -212,6 +212,20 @@ int ask_start(const char *sandbox, struct json_object **answer)
 	return ask_daemon("Start", p, answer);
 }
 
+void note_ended(struct json_object *list, const char *sandbox)
+{
+	struct json_object *items = reply_items(list);
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+		const char *name = reply_string(item, "name"), *why = reply_string(item, "ended");
+
+		if (*why && (!sandbox || strcmp(name, sandbox) == 0))
+			note("sandbox %s ended: %s", name, why);
+	}
+}
+
 static int check_exists(const char *sandbox)
 {
 	struct json_object *answer = NULL, *items;

@@ -37,6 +37,9 @@ int ask_start(const char *sandbox, struct json_object **reply) MUST_CHECK;
 /* All changes of a sandbox, sorted by path (changes.c). */
 int ask_changes(const char *sandbox, struct json_object **items) MUST_CHECK;
 
+/* Of an answer to List: say why this sandbox (NULL: each) does not run any more, if nobody stopped it. */
+void note_ended(struct json_object *list, const char *sandbox);
+
 /* A field of a reply: never NULL; "" and an empty array when it is missing. Borrowed. */
 const char *reply_string(struct json_object *reply, const char *key) MUST_CHECK;
 struct json_object *reply_items(struct json_object *reply) MUST_CHECK;

@@ -34,6 +34,8 @@ static int exec(const struct call *call)
 		reply_date(json_object_array_get_idx(items, i), "created");
 	result = show_list(opt_given(call, OPT_JSON), "ls", items, columns,
 			   sizeof(columns) / sizeof(columns[0]));
+	if (!opt_given(call, OPT_JSON))
+		note_ended(reply, NULL);
 	json_object_put(reply);
 	return result;
 }

@@ -29,6 +29,17 @@ static int status_to_exit(int status)
 	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* A command that was killed may have been so with all of its sandbox. */
+static int told_status(const struct box *box, int status)
+{
+	struct json_object *list = NULL;
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !ask_daemon("List", NULL, &list))
+		note_ended(list, box->name);
+	json_object_put(list);
+	return status_to_exit(status);
+}
+
 /* The folder to start in. */
 static int find_cwd(const char *wanted, char *buf, size_t size)
 {
@@ -145,7 +156,7 @@ static int wait_for(struct box *box, int sigfd)
 	}
 	if (!result)
 		result = box_ended(box, &status);
-	return result ? result : status_to_exit(status);
+	return result ? result : told_status(box, status);
 }
 
 static void say_detached(const struct box *box)
@@ -177,7 +188,7 @@ static int join_terminal(struct box *box, struct tty *t, bool throwaway)
 	if (end.hung_up)
 		return EXIT_SIGNAL + SIGHUP;
 	if (!end.detached)
-		return status_to_exit(end.status);
+		return told_status(box, end.status);
 	say_detached(box);
 	return 0;
 }

@@ -144,8 +144,11 @@ int keeper_run(int lifeline, pid_t leader)
 	while (!reap_all(leader, &status)) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
-		if (p[0].revents)
+		/* The monitor sees the leader's streams close and lets go, before we have looked. */
+		if (p[0].revents) {
+			reap_all(leader, &status);
 			break;
+		}
 		while (read(children, &si, sizeof(si)) > 0)
 			;
 	}
