@@ -35,7 +35,7 @@ int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
 int pal_close(int fd)
 {
 	/* The low numbers are never free (pal/main.c); a placeholder takes this one's place. */
-	if (unlikely(fd >= 0 && fd < GRANT_FD_FIRST_FREE)) {
+	if (unlikely(fd >= 0 && fd < pal_fd_free())) {
 		int r = HOST_OR(-EBADF, 3, dup3, GRANT_FD_GRANT, fd, 0);
 
 		return MIN(r, 0);

@@ -43,7 +43,7 @@ enum grant_fd {
 
 #define GRANT_LAYERS_MAX 64
 #define GRANT_GROUPS_MAX 64
-/* Descriptors below this number are the libOS's own: a guest's files are never placed there. */
+/* Descriptors below this number may be the grant's; those below its last layer are (pal_fd_free in pal/pal.h). */
 #define GRANT_FD_FIRST_FREE (GRANT_FD_LAYER + GRANT_LAYERS_MAX)
 
 enum grant_rung {

@@ -9,6 +9,7 @@
 
 /* hostcall_x86_64.S */
 extern const char pal_hostcall_start[], pal_hostcall_end[]; /* from the linker script */
+extern const char pal_constant_end[];			    /* likewise: of text and constants */
 extern const char pal_host_insn[], pal_cp_begin[], pal_cp_end[], pal_cp_eintr[];
 extern const char pal_peek_insn[], pal_peek_fail[];
 void pal_restorer(void);
@@ -19,6 +20,7 @@ u64 pal_peek(const void *p, bool *ok);
 
 /* main.c */
 void pal_main(u64 *stack) noreturn_fn;
+void pal_boot_stack_drop(void); /* unless the caller is on it */
 /* End with status 125 and a sentence: the host or the grant does not allow a start. */
 void pal_refuse(const char *fmt, ...) printf_like(1, 2) noreturn_fn;
 

@@ -13,16 +13,23 @@
 
 #define AUXV_MAX 48
 #define BPF_MAX 4096 /* BPF_MAXINSNS */
+#define BOOT_STACK_ROOM (512ul << 10)
 
 static struct grant grant; /* immutable after start */
 static struct {
 	u64 type, value;
 } auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
 static char platform[16], random_bytes[16];
+static uintptr_t boot_stack; /* where the host's first stack pointed at start; 0: it is gone */
 
 const struct grant *pal_grant(void)
 {
 	return &grant;
+}
+
+int pal_fd_free(void)
+{
+	return GRANT_FD_LAYER + (int)grant.nlayers;
 }
 
 u64 pal_auxv(u64 type)
@@ -66,6 +73,19 @@ static void auxv_read(const u64 *stack)
 			auxv[n].value = (u64)random_bytes;
 		}
 	}
+}
+
+/* The host's first stack serves the leader only; in others it is ten pages, and page tables of
+ * their own, to copy at every fork. What lies below it is a gap of the host's making. */
+void pal_boot_stack_drop(void)
+{
+	uintptr_t low = PAGE_DOWN(boot_stack) - BOOT_STACK_ROOM, high = PAGE_UP(boot_stack) + PAGE_SIZE;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	if (!boot_stack || (here >= low && here < high))
+		return;
+	boot_stack = 0;
+	BUG_ON(pal_munmap(low, high - low) < 0);
 }
 
 static void host_check(void)
@@ -157,15 +177,16 @@ static void seal(void)
 }
 
 /*
- * Occupy every descriptor number below GRANT_FD_FIRST_FREE that is not in use, so that the host
+ * Occupy every descriptor number below pal_fd_free() that is not in use, so that the host
  * gives out none of them: what is opened need not be moved out of the way, and a dup3 onto one of
- * the numbers with a meaning cannot hit a descriptor that another thread has just been given. The
+ * the numbers with a meaning cannot hit a descriptor that another thread has just been given. No
+ * more than that: each is counted at a fork and given back at the child's end. The
  * placeholders survive an exec of the image; holes are then left by what was close-on-exec, and
  * that lies where the libOS puts descriptors of its own making.
  */
 static void descriptors_fill(bool first)
 {
-	int start = first ? 0 : GRANT_FD_LEADER, end = first ? GRANT_FD_FIRST_FREE : GRANT_FD_LAYER;
+	int start = first ? 0 : GRANT_FD_LEADER, end = first ? pal_fd_free() : GRANT_FD_LAYER;
 
 	for (int fd = start; fd < end; fd++)
 		if (fd != GRANT_FD_IMAGE && HOST(3, fcntl, fd, F_GETFD, 0) < 0 &&
@@ -177,6 +198,7 @@ void pal_main(u64 *stack)
 {
 	char **argv = (char **)(stack + 1);
 
+	boot_stack = (uintptr_t)stack;
 	auxv_read(stack);
 	host_check();
 	pal_set_gs(&pal_boot_tcb);

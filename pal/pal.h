@@ -228,6 +228,8 @@ struct grant;
 u64 pal_auxv(u64 type);
 /* The grant of this sandbox; valid in every picoprocess. */
 const struct grant *pal_grant(void) __attribute__((const));
+/* The lowest descriptor number that is not the grant's: a guest's files are never placed below it. */
+int pal_fd_free(void) __attribute__((const));
 /* One request to the monitor over the port and its answer (pal/monitor.h): payloads are copied; fds in and out.
  * Returns the reply's payload size or -errno (the reply's error included). */
 int pal_monitor(u32 type, const void *req, size_t req_size, const int *fds, int nfds, void *reply, size_t reply_size,

@@ -6,14 +6,14 @@
 #include "pal/grant.h"
 
 /*
- * Make fork copy the page tables of the image's text. Linux leaves out mappings of files that hold
+ * Make fork copy the page tables of the image's text and constants. Linux leaves out mappings of files that hold
  * no private page, and the child would fault its way through the text again, some 64 KiB a time;
  * one page made private is enough to have the others copied too (mm/memory.c, vma_needs_copy).
  */
 static void text_keep(void)
 {
 	static bool done; /* a race does it twice */
-	uintptr_t start = (uintptr_t)pal_hostcall_start, end = PAGE_UP(libos_text_end);
+	uintptr_t start = (uintptr_t)pal_hostcall_start, end = PAGE_UP(pal_constant_end);
 
 	if (done)
 		return;
@@ -34,6 +34,7 @@ int pal_fork(s32 *host_pid, bool alone)
 	long pid;
 
 	text_keep();
+	pal_boot_stack_drop();
 	/* Locks that nobody else can hold are left alone: what the child does not write is not
 	 * copied. */
 	if (!alone) {

@@ -25,6 +25,11 @@
 
 struct pal_tcb pal_boot_tcb = { .self = &pal_boot_tcb };
 
+/* Where the first region lies: within the image, so that one page table serves for both. */
+#define FIRST_SIZE (28 * PAGE_SIZE)
+static u8 first_region[FIRST_SIZE] __attribute__((section(".bss.region"), aligned(PAGE_SIZE)));
+static u32 first_taken; /* atomic */
+
 static struct mutex region_lock = MUTEX_INIT;
 static struct pal_tcb *regions; /* guarded by region_lock */
 static unsigned freed_count;	/* guarded by region_lock */
@@ -76,11 +81,23 @@ static struct pal_tcb *region_surplus(void)
 	return NULL;
 }
 
+static struct pal_tcb *region_first(void)
+{
+	uintptr_t start = (uintptr_t)first_region;
+
+	BUG_ON(pal_munmap(start, PAGE_SIZE) < 0);
+	return (struct pal_tcb *)(start + PAGE_SIZE + PAL_STACK_SIZE);
+}
+
 /* The guard is a page that is never mapped: nobody else is given its address. */
 static struct pal_tcb *region_map(size_t size)
 {
-	uintptr_t start = pal_pages_reserve(size), stack = start + PAGE_SIZE;
+	uintptr_t start, stack;
 
+	if (size <= FIRST_SIZE && atomic_cas(&first_taken, 0, 1))
+		return region_first();
+	start = pal_pages_reserve(size);
+	stack = start + PAGE_SIZE;
 	if (!start || pal_mmap(stack, size - PAGE_SIZE, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
 			       0) != (intptr_t)stack)
@@ -145,7 +162,9 @@ struct pal_tcb *pal_gs_checked(void)
 	__asm__ volatile("rdgsbase %0" : "=r"(gs));
 	if (gs == (uintptr_t)&pal_boot_tcb)
 		return &pal_boot_tcb;
-	if (gs < PAL_PAGES_BASE || gs >= PAL_END || gs & 15)
+	if ((gs < PAL_PAGES_BASE || gs >= PAL_END) && gs - (uintptr_t)first_region >= FIRST_SIZE)
+		return NULL;
+	if (gs & 15)
 		return NULL;
 	return ((struct pal_tcb *)gs)->self == (struct pal_tcb *)gs ? (struct pal_tcb *)gs : NULL;
 }

@@ -55,7 +55,7 @@ int wire_pair(int ends[2])
 	if (r)
 		return r;
 	for (int i = 0; !r && i < 2; i++) {
-		int high = ends[i] < GRANT_FD_FIRST_FREE ? pal_dup(ends[i], GRANT_FD_FIRST_FREE) : ends[i];
+		int high = ends[i] < pal_fd_free() ? pal_dup(ends[i], pal_fd_free()) : ends[i];
 
 		if (high < 0)
 			r = high;

@@ -110,9 +110,9 @@ static int move_up(int fd)
 {
 	int up;
 
-	if (fd < 0 || fd >= GRANT_FD_FIRST_FREE)
+	if (fd < 0 || fd >= pal_fd_free())
 		return fd;
-	up = pal_dup(fd, GRANT_FD_FIRST_FREE);
+	up = pal_dup(fd, pal_fd_free());
 	(void)pal_close(fd);
 	return up;
 }

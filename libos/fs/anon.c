@@ -83,7 +83,7 @@ static int anon_open(struct node *n, struct file *f)
 		return -ENXIO; /* as Linux says of sockets and its nameless objects */
 	if (!access_fits(inner->flags, f->flags))
 		return -EACCES;
-	fd = pal_dup(inner->host_fd, GRANT_FD_FIRST_FREE);
+	fd = pal_dup(inner->host_fd, pal_fd_free());
 	if (fd < 0)
 		return fd;
 	path_put(&f->path); /* a file without a name, like the other */

@@ -60,7 +60,7 @@ static int open_nameless(struct unode *n, struct file *f)
 
 	if (n->tmp_fd < 0)
 		return -ENOENT;
-	fd = pal_dup(n->tmp_fd, GRANT_FD_FIRST_FREE);
+	fd = pal_dup(n->tmp_fd, pal_fd_free());
 	if (fd < 0)
 		return fd;
 	f->ops = &union_file_ops;

@@ -163,7 +163,7 @@ int union_tmpfile(struct node *d, u32 mode, struct file *f, struct node **out)
 		r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
 	n = r < 0 ? ERR_PTR(r) : union_fresh(dir, "#tmpfile", &st);
 	if (!IS_ERR(n)) {
-		n->tmp_fd = pal_dup(fd, GRANT_FD_FIRST_FREE);
+		n->tmp_fd = pal_dup(fd, pal_fd_free());
 		if (n->tmp_fd < 0) {
 			r = n->tmp_fd;
 			node_put(&n->node);

@@ -67,7 +67,7 @@ static int open_top(struct unode *n, int flags)
 	int fd;
 
 	if (n->tmp_fd >= 0)
-		return pal_dup(n->tmp_fd, GRANT_FD_FIRST_FREE);
+		return pal_dup(n->tmp_fd, pal_fd_free());
 	fd = unode_open(n, ufs_of(n)->top, flags | O_NONBLOCK);
 	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
 }

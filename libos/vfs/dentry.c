@@ -19,17 +19,20 @@
 #include "libos/coord/area.h"
 #include "pal/base/heap.h"
 
-#define BUCKETS 4096
+#define BUCKETS 2048
 #define CACHED_MAX 8192
 #define QUARTER_NS 250000000
 #define GOOD_FOR 4 /* quarters of a second */
 
 struct mutex dcache_lock;
-static struct dentry *buckets[BUCKETS];		/* dcache_lock */
+/* dcache_lock. First of a chain, counted from PAL_BASE; 0: none. Half of a pointer, as each page written is copied at a
+ * fork. */
+static u32 buckets[BUCKETS] __attribute__((section(".bss.sparse")));
+_Static_assert(PAL_PAGES_BASE - PAL_BASE <= 1ul << 32, "the heap's addresses fit a bucket");
 static struct list clock = { &clock, &clock };	/* dcache_lock */
 static unsigned cached_count;			/* dcache_lock */
 static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
-static u32 no_area[AREA_GENERATIONS];		/* before the area is mapped, there is nobody else */
+static u32 no_area;				/* before the area is mapped, there is nobody else */
 
 static u32 now(void)
 {
@@ -63,9 +66,8 @@ static u32 name_hash(const char *name, size_t len)
 static u32 *slot_of(const struct node *dir, u32 hash)
 {
 	u64 h = (dir->ino ^ dir->fs->dev << 48 ^ (u64)hash << 20) * 0x9e3779b97f4a7c15ull;
-	u32 *base = the_area ? the_area->generation : no_area;
 
-	return &base[h >> 52];
+	return the_area ? &the_area->generation[h >> 52] : &no_area;
 }
 
 u32 *names_slot(const struct node *dir, const char *name)
@@ -73,14 +75,24 @@ u32 *names_slot(const struct node *dir, const char *name)
 	return slot_of(dir, name_hash(name, strlen(name)));
 }
 
-static struct dentry **bucket_of(const struct dentry *dir, u32 hash)
+static u32 *bucket_of(const struct dentry *dir, u32 hash)
 {
 	u64 h = ((uintptr_t)dir >> 4 ^ hash) * 0x9e3779b97f4a7c15ull;
 
-	return &buckets[h >> 52];
+	return &buckets[h >> 53];
 }
 
-_Static_assert(BUCKETS == 1 << 12 && AREA_GENERATIONS == 1 << 12, "hashes above are shifted by 52");
+_Static_assert(BUCKETS == 1 << 11 && AREA_GENERATIONS == 1 << 12, "hashes above are shifted by 53 and 52");
+
+static struct dentry *bucket_first(const u32 *b)
+{
+	return *b ? (struct dentry *)(PAL_BASE + *b) : NULL;
+}
+
+static void bucket_set(u32 *b, const struct dentry *d)
+{
+	*b = d ? (u32)((uintptr_t)d - PAL_BASE) : 0;
+}
 
 /* ---- counts ---- */
 
@@ -162,10 +174,10 @@ void dcache_unlock(void)
 
 static void hash_in(struct dentry *d)
 {
-	struct dentry **b = bucket_of(d->parent, d->hash);
+	u32 *b = bucket_of(d->parent, d->hash);
 
-	d->hash_next = *b;
-	*b = d;
+	d->hash_next = bucket_first(b);
+	bucket_set(b, d);
 	d->hashed = d->recent = true;
 	list_add_tail(&clock, &d->cached);
 	cached_count++;
@@ -173,11 +185,16 @@ static void hash_in(struct dentry *d)
 
 static void hash_out(struct dentry *d)
 {
-	struct dentry **b = bucket_of(d->parent, d->hash);
+	u32 *b = bucket_of(d->parent, d->hash);
+	struct dentry *before = bucket_first(b);
 
-	while (*b != d)
-		b = &(*b)->hash_next;
-	*b = d->hash_next;
+	if (before == d) {
+		bucket_set(b, d->hash_next);
+	} else {
+		while (before->hash_next != d)
+			before = before->hash_next;
+		before->hash_next = d->hash_next;
+	}
 	d->hashed = false;
 	list_del(&d->cached);
 	cached_count--;
@@ -213,7 +230,7 @@ static void evict(void)
 
 static struct dentry *find(struct dentry *dir, const char *name, size_t len, u32 hash)
 {
-	struct dentry *d = *bucket_of(dir, hash);
+	struct dentry *d = bucket_first(bucket_of(dir, hash));
 
 	for (; d; d = d->hash_next)
 		if (d->hash == hash && d->parent == dir && d->len == len && !memcmp(d->name, name, len))

@@ -52,9 +52,9 @@ int host_fd_move(int fd)
 {
 	int moved;
 
-	if (likely(fd < 0 || fd >= GRANT_FD_FIRST_FREE))
+	if (likely(fd < 0 || fd >= pal_fd_free()))
 		return fd;
-	moved = pal_dup(fd, GRANT_FD_FIRST_FREE);
+	moved = pal_dup(fd, pal_fd_free());
 	pal_close(fd);
 	return moved;
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The heap: size classes over one arena that grows upwards.
+ * The heap: size classes over an island and an arena that grows upwards.
  *
- * The arena is cut into pages; a run of pages serves one class for ever, and a byte per page tells
+ * Both are cut into blocks; a run of blocks serves one class for ever, and a byte per block tells
  * which, so that objects carry no header. Freed objects go to their class's list, last in first
  * out. Classes are four to a doubling: at most a quarter of an object is lost. Objects above BIG
  * have pages of their own behind a small header.
+ *
+ * The island comes first. It is part of the image, so that its page tables are the image's, and its
+ * blocks are small: what a process needs of some forty classes lies on a few pages, and each page
+ * that a child writes is copied.
  */
 #include "pal/base/heap.h"
 #include "pal/base/lock.h"
@@ -15,6 +19,8 @@
 #define SMALL_MAX 128
 #define BIG 32768
 #define CLASSES 40
+#define ISLAND_SIZE (1280ul << 10)
+#define ISLAND_BLOCK 1024ul
 #define ARENA_PAGES ((PAL_PAGES_BASE - PAL_HEAP_BASE) / PAGE_SIZE)
 #define GROW_MIN (64ul << 10)
 #define BIG_MAGIC 0x6769624fu
@@ -31,9 +37,12 @@ struct big_header {
 static struct mutex heap_lock = MUTEX_INIT;
 /* All guarded by heap_lock. */
 static struct free_object *free_list[CLASSES];
+static size_t island_used;		     /* bytes given to classes */
 static uintptr_t arena_next = PAL_HEAP_BASE; /* not yet given to a class */
 static uintptr_t arena_end = PAL_HEAP_BASE;  /* mapped up to here */
+static u8 island_class[ISLAND_SIZE / ISLAND_BLOCK];			 /* class + 1 */
 static u8 page_class[ARENA_PAGES] __attribute__((section(".bss.last"))); /* class + 1 */
+static u8 island[ISLAND_SIZE] __attribute__((section(".bss.island"), aligned(PAGE_SIZE)));
 
 static unsigned class_of(size_t size)
 {
@@ -57,14 +66,26 @@ static size_t class_size(unsigned c)
 	return (1ul << log) + (c % 4 + 1) * (1ul << (log - 2));
 }
 
-/* Bytes of a run: whole pages of which an eighth at most is lost. */
-static size_t run_size(size_t size)
+/* Bytes of a run: whole blocks of which an eighth at most is lost. */
+static size_t run_size(size_t size, size_t block)
 {
-	size_t run = PAGE_UP(size);
+	size_t run = ALIGN_UP(size, block);
 
 	while (run % size > run / 8)
-		run += PAGE_SIZE;
+		run += block;
 	return run;
+}
+
+/* A run for class c, or 0: the island is used up. */
+static uintptr_t island_take(unsigned c, size_t run)
+{
+	size_t at = island_used;
+
+	if (run > ISLAND_SIZE - at)
+		return 0;
+	island_used += run;
+	memset(island_class + at / ISLAND_BLOCK, c + 1, run / ISLAND_BLOCK);
+	return (uintptr_t)island + at;
 }
 
 static bool arena_grow(size_t need)
@@ -83,17 +104,29 @@ static bool arena_grow(size_t need)
 	return true;
 }
 
-/* Give a run of pages to class c. Lists its objects so that the lowest goes out first. */
-static bool class_refill(unsigned c)
+static uintptr_t arena_take(unsigned c, size_t run)
 {
-	size_t size = class_size(c), run = run_size(size);
-	uintptr_t start;
+	uintptr_t start = arena_next;
 
 	if (!arena_grow(run))
-		return false;
-	start = arena_next;
+		return 0;
 	arena_next += run;
 	memset(page_class + (start - PAL_HEAP_BASE) / PAGE_SIZE, c + 1, run / PAGE_SIZE);
+	return start;
+}
+
+/* Give a run to class c. Lists its objects so that the lowest goes out first. */
+static bool class_refill(unsigned c)
+{
+	size_t size = class_size(c), run = run_size(size, ISLAND_BLOCK);
+	uintptr_t start = island_take(c, run);
+
+	if (!start) {
+		run = run_size(size, PAGE_SIZE);
+		start = arena_take(c, run);
+	}
+	if (!start)
+		return false;
 	for (size_t i = run / size; i-- > 0;) {
 		struct free_object *o = (struct free_object *)(start + i * size);
 
@@ -105,16 +138,23 @@ static bool class_refill(unsigned c)
 
 static unsigned class_at(const void *p)
 {
-	uintptr_t offset = (uintptr_t)p - PAL_HEAP_BASE;
-	unsigned c = offset < PAL_PAGES_BASE - PAL_HEAP_BASE ? page_class[offset / PAGE_SIZE] : 0;
+	uintptr_t offset = (uintptr_t)p - (uintptr_t)island;
+	unsigned c = 0;
 
+	if (offset < ISLAND_SIZE) {
+		c = island_class[offset / ISLAND_BLOCK];
+	} else {
+		offset = (uintptr_t)p - PAL_HEAP_BASE;
+		if (offset < PAL_PAGES_BASE - PAL_HEAP_BASE)
+			c = page_class[offset / PAGE_SIZE];
+	}
 	BUG_ON(!c);
 	return c - 1;
 }
 
 static bool is_big(const void *p)
 {
-	return (uintptr_t)p >= PAL_PAGES_BASE;
+	return (uintptr_t)p >= PAL_PAGES_BASE && (uintptr_t)p < PAL_END;
 }
 
 static struct big_header *big_header(void *p)
