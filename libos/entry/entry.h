@@ -46,8 +46,12 @@ extern u32 xstate_size;	 /* bytes an XSAVE area of that mask takes */
 void xstate_init(void);
 
 /* ---- sites.c: rewritten images; caller holds mm->lock for all but the last ---- */
-/* Pages of a file were mapped executable in the guest. */
-void sites_mapped(struct mm *mm, struct vma *vma);
+struct known_image;
+struct known_image *sites_image(const struct vma *new); /* that of what is to be mapped, or NULL */
+/* Can the whole of it be mapped from the image at once? Then from where. */
+bool sites_source(const struct known_image *k, const struct vma *new, int *fd, u64 *offset);
+/* [start, end) of v, text of k's file, has been mapped, from the image or from the file. */
+void sites_mapped(struct mm *mm, struct known_image *k, struct vma *v, uintptr_t start, uintptr_t end, bool from_image);
 /* Where an image of size bytes should be placed so that its trampolines find room; 0: it does not matter. */
 uintptr_t sites_place(struct mm *mm, struct file *f, size_t size);
 /* The first address from addr on that lies above trampolines that are near: where a heap may begin to grow. */

@@ -21,6 +21,8 @@ struct known_image {
 	int fd;	  /* of the patched image, kept open; -1: there is nothing to patch */
 	u32 uses; /* struct patched that point here */
 	struct image_head *head; /* with ranges and blocks; NULL: there is nothing to patch */
+	/* Far blocks that were jumped to, here or in a parent: the next program will jump there too. */
+	u64 wanted[IMAGE_BLOCKS_MAX / 64];
 };
 
 /* The patched image of a file, or NULL: there is none. May ask the monitor, once for each file.

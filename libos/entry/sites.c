@@ -140,7 +140,8 @@ static int blocks_place(struct mm *mm, struct patched *p)
 				.kind = VMA_TRAMPOLINE};
 
 		err = mm_reserve(mm);
-		if (!err && image_block_near(h, &image_blocks(h)[i]))
+		if (!err && (image_block_near(h, &image_blocks(h)[i]) ||
+			     p->image->wanted[i / 64] >> i % 64 & 1))
 			err = block_map(p, i);
 		if (err) {
 			blocks_remove(mm, p, i);
@@ -250,21 +251,37 @@ static void patched_destroy(struct mm *mm, struct patched *p)
 	base_free(p);
 }
 
-void sites_mapped(struct mm *mm, struct vma *v)
+struct known_image *sites_image(const struct vma *new)
 {
-	struct known_image *k;
-	struct patched *p;
-	uintptr_t base;
-
 	/* Text that is or was writable may hold the guest's own changes. */
-	if (!v->file || v->flags & MAP_SHARED || v->prot & PROT_WRITE)
-		return;
-	k = image_lookup(v->file);
-	base = k ? base_of(k->head, v) : 0;
-	if (!base)
-		return;
-	p = patched_find(mm, k, base) ?: patched_create(mm, k, base);
-	if (p && ranges_map(p, v)) {
+	if (!new->file || !(new->prot & PROT_EXEC) || new->prot & PROT_WRITE || new->flags & MAP_SHARED)
+		return NULL;
+	return image_lookup(new->file);
+}
+
+bool sites_source(const struct known_image *k, const struct vma *new, int *fd, u64 *offset)
+{
+	for (u32 i = 0; i < k->head->nranges; i++) {
+		const struct image_range *r = &image_ranges(k->head)[i];
+
+		if (r->offset != new->offset || r->size != new->end - new->start)
+			continue;
+		*fd = k->fd;
+		*offset = r->cache_offset;
+		return true;
+	}
+	return false;
+}
+
+void sites_mapped(struct mm *mm, struct known_image *k, struct vma *v, uintptr_t start, uintptr_t end, bool from_image)
+{
+	uintptr_t base = base_of(k->head, v);
+	struct patched *p = base ? patched_find(mm, k, base) ?: patched_create(mm, k, base) : NULL;
+
+	if (from_image) {
+		if (!p)
+			text_restore(mm, start, end);
+	} else if (p && ranges_map(p, v)) {
 		unpatch(mm, p);
 		blocks_remove(mm, p, p->image->head->nblocks);
 		patched_destroy(mm, p);
@@ -327,8 +344,10 @@ bool sites_fault(struct mm *mm, uintptr_t addr, u64 err)
 	mm_lock(mm);
 	for (struct patched *p = mm->patched; p && !done; p = p->next)
 		for (u32 i = 0; i < p->image->head->nblocks && !done; i++)
-			if (overlaps(addr, addr + 1, block_at(p, i), block_size(p, i)))
+			if (overlaps(addr, addr + 1, block_at(p, i), block_size(p, i))) {
+				p->image->wanted[i / 64] |= 1ull << i % 64;
 				done = p->mapped[i] || !block_map(p, i);
+			}
 	mm_unlock(mm);
 	return done;
 }

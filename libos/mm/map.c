@@ -142,6 +142,8 @@ static size_t bytes_mapped(struct mm *mm, uintptr_t start, uintptr_t end)
 static intptr_t map_at(struct mm *mm, const struct vma *new, int host_flags, int fd, u64 offset)
 {
 	bool taken = !vma_range_free(mm, new->start, new->end);
+	struct known_image *image = sites_image(new);
+	bool from_image = image && sites_source(image, new, &fd, &offset);
 	struct vma *v;
 	intptr_t r;
 
@@ -158,8 +160,8 @@ static intptr_t map_at(struct mm *mm, const struct vma *new, int host_flags, int
 	v = vma_insert(mm, new);
 	if ((new->flags & VMA_LOCKED) || mm->lock_future)
 		(void)pal_mlock(new->start, new->end - new->start, 0); /* a failure to populate is no failure of mmap */
-	if (new->file && (new->prot & PROT_EXEC))
-		sites_mapped(mm, v);
+	if (image)
+		sites_mapped(mm, image, v, new->start, new->end, from_image);
 	return r;
 }
 
