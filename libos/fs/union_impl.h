@@ -61,6 +61,7 @@ struct unode {
 	bool over_valid;		/* the object has the attributes `over` */
 	struct union_attr over;
 	u64 origin;			/* inode number from before copy-up, 0: none */
+	struct kept_attr *kept;		/* union_attr.c. dcache_lock */
 };
 enum { BELOW_UNKNOWN, BELOW_NOTHING, BELOW_SOMETHING };
 
@@ -82,12 +83,13 @@ static inline int highest(u64 layers)
 }
 
 /* ---- union_place.c ---- */
-/* A path on the host, relative to dir. Released by hpath_done. */
+/* A path on the host, relative to dir. Released by hpath_done. It lies on the stack, whose pages are copied at a fork. */
 struct hpath {
 	int dir;
 	bool owned;		/* dir was opened for this path: it was too long for one call */
-	const char *path;	/* in buf */
-	char buf[PATH_MAX_LEN];
+	const char *path;	/* in buf or heap */
+	char *heap;		/* for one that does not fit buf */
+	char buf[PATH_MAX_LEN / 8];
 };
 int unode_path(struct unode *n, unsigned layer, struct hpath *h);
 /* name (may be "") in n, which is a directory. */

@@ -116,16 +116,21 @@ static int follow_redirect(struct unode *n, struct unode *relative, unsigned lay
 	return r;
 }
 
-/* What a directory of a layer says about itself. value: UNION_REDIRECT_MAX bytes for the redirect. */
-static void read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e,
-			   char *value)
+/* What a directory of a layer says about itself. *at: UNION_REDIRECT_MAX bytes for the redirect, once needed. */
+static int read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e,
+			  char **at)
 {
-	int fd = hpath_open(h, O_RDONLY | O_DIRECTORY, 0);
+	char *value = *at ?: base_alloc(UNION_REDIRECT_MAX);
 	ssize_t size;
 	char y;
+	int fd;
 
+	if (!value)
+		return -ENOMEM;
+	*at = value;
+	fd = hpath_open(h, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
-		return;
+		return 0;
 	if (pal_fgetxattr(fd, UNION_OPAQUE, &y, 1) == 1 && y == 'y')
 		e->opaque = true;
 	size = pal_fgetxattr(fd, UNION_REDIRECT, value, UNION_REDIRECT_MAX - 1);
@@ -136,6 +141,7 @@ static void read_dir_marks(struct unode *n, const struct hpath *h, const struct 
 	if (n && union_is_marked(st->stx_mode))
 		union_read_over(n, fd, st);
 	pal_close(fd);
+	return 0;
 }
 
 static void read_file_marks(struct unode *n, const struct hpath *h, const struct statx *st)
@@ -162,7 +168,7 @@ static int stat_entry(struct unode *dir, const char *name, unsigned layer, struc
 
 /* Feed one layer's entry. 1: go on below, 0: enough, or -errno. */
 static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsigned layer, struct union_merge *m,
-		      char *value)
+		      char **value)
 {
 	struct ufs *u = ufs_of(dir);
 	struct union_entry e = { 0 };
@@ -178,10 +184,12 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 	e.mode = st.stx_mode;
 	e.rdev = dev_make(st.stx_rdev_major, st.stx_rdev_minor);
 	if (ours && S_ISDIR(e.mode) && (union_is_marked(e.mode) || candidates & ((1ull << layer) - 1)))
-		read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
+		r = read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
 	else if (ours && union_is_marked(e.mode) && m->top < 0)
 		read_file_marks(n, &h, &st);
 	hpath_done(&h);
+	if (r < 0)
+		return r;
 	if (m->top < 0 && !(layer > 0 && union_is_whiteout(e.mode, e.rdev)))
 		union_adopt(n, layer, &st);
 	more = union_merge_feed(m, layer, &e);
@@ -213,21 +221,16 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 	u64 candidates = visible_layers(dir) & mask;
 	struct union_merge m;
 	struct unode *n;
-	char *value;
+	char *value = NULL;
 	int r = 1;
 
 	n = unode_create(dir, name, len);
-	value = base_alloc(UNION_REDIRECT_MAX);
-	if (!n || !value) {
-		base_free(value);
-		if (n)
-			node_put(&n->node);
+	if (!n)
 		return -ENOMEM;
-	}
 	n->hollow = is_hollow(dir, n->name);
 	union_merge_init(&m);
 	for (u64 c = candidates; c && r > 0; c &= ~(1ull << highest(c)))
-		r = feed_layer(n, dir, candidates, (unsigned)highest(c), &m, value);
+		r = feed_layer(n, dir, candidates, (unsigned)highest(c), &m, &value);
 	if (r >= 0 && m.top < 0)
 		r = -ENOENT;
 	if (r >= 0) {

@@ -83,8 +83,8 @@ static void put_path(struct front *f, const struct unode *n, unsigned layer, boo
 /* Longer than the host takes in one call: open the first part, and go on relative to that. */
 static int open_prefix(struct hpath *h, char *path, size_t len)
 {
-	while (len >= sizeof(h->buf)) {
-		char *cut = path + sizeof(h->buf) - 1;
+	while (len >= PATH_MAX_LEN) {
+		char *cut = path + PATH_MAX_LEN - 1;
 		int fd;
 
 		while (cut > path && *cut != '/')
@@ -93,7 +93,9 @@ static int open_prefix(struct hpath *h, char *path, size_t len)
 			return -ENAMETOOLONG;
 		*cut = '\0';
 		fd = pal_openat(h->dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-		hpath_done(h);
+		if (h->owned)
+			pal_close(h->dir);
+		h->owned = false;
 		if (fd < 0)
 			return fd;
 		h->dir = fd;
@@ -101,14 +103,13 @@ static int open_prefix(struct hpath *h, char *path, size_t len)
 		len -= cut + 1 - path;
 		path = cut + 1;
 	}
-	memcpy(h->buf, path, len + 1);
-	h->path = h->buf;
+	h->path = path;
 	return 0;
 }
 
 static int long_path(struct unode *n, const char *name, unsigned layer, struct hpath *h)
 {
-	size_t size = 4 * PATH_MAX_LEN;
+	size_t size = PATH_MAX_LEN / 4;
 	struct front f = { .full = true };
 	char *heap = NULL;
 	int r;
@@ -127,7 +128,10 @@ static int long_path(struct unode *n, const char *name, unsigned layer, struct h
 		unlock(&dcache_lock);
 	}
 	r = f.full ? -ENAMETOOLONG : open_prefix(h, f.at, strlen(f.at));
-	base_free(heap);
+	if (r < 0)
+		base_free(heap);
+	else
+		h->heap = heap;
 	return r;
 }
 
@@ -137,6 +141,7 @@ int unode_child_path(struct unode *n, const char *name, unsigned layer, struct h
 
 	h->dir = ufs_of(n)->layer[layer];
 	h->owned = false;
+	h->heap = NULL;
 	lock(&dcache_lock);
 	put_front(&f, "", 1);
 	put_front(&f, name, strlen(name));
@@ -160,6 +165,8 @@ void hpath_done(struct hpath *h)
 	if (h->owned)
 		pal_close(h->dir);
 	h->owned = false;
+	base_free(h->heap);
+	h->heap = NULL;
 }
 
 /* ---- using them ---- */
