@@ -7,6 +7,7 @@
 #include "libos/ckpt/exec_state.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/coord/area.h"
+#include "libos/coord/coord.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/file.h"
@@ -347,5 +348,8 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	/* A process with memory of its own, and handlers: signals may come. */
 	atomic_and(&p->slot->flags, ~AREA_BORROWS);
 	pal_signals_on(s->host_mask);
+	/* A bell that rang while the memory was another's could not be answered. */
+	if (atomic_load(&p->slot->flags) & AREA_RUNG)
+		coord_serve();
 	return 0;
 }

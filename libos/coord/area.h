@@ -58,6 +58,7 @@ struct area_slot {
 };
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
+#define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
 /* A vfork child in its parent's memory: killed only where it holds no lock; answers no queries. */
 #define AREA_BORROWS 0x4u
 

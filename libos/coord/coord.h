@@ -38,12 +38,12 @@ struct coord_msg {
 	u32 seq;
 };
 
-enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK };
+enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD };
 
 struct coord_query {
 	u32 op;		/* enum coord_op */
 	u32 pad;
-	u64 offset;	/* READ: in bytes. LIST: entries to skip */
+	u64 offset;	/* READ: in bytes. LIST: entries to skip. FD: the guest's number */
 	char name[256];	/* below /proc/self, NUL-terminated: "maps", "fd", "task/7/stat" */
 };
 
@@ -58,17 +58,39 @@ struct coord_answer {
 /* Ask pid's owner; buf gets up to size bytes of the answer from q->offset. Bytes, or -errno; -ETIMEDOUT, -ESRCH when it
  * can't be asked (use the area's slot instead). *eof says whether more follows. Never called with a lock held. */
 ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof);
+/* A copy of another process's descriptor, for the host: pidfd_getfd. -errno; -EPERM when it can't be asked. */
+int coord_take_fd(s32 pid, int fd);
 /* Answer what has arrived; from signal_drain, after a kick that carries no signal. */
 void coord_serve(void);
 /* Is the calling thread answering another process just now? */
 bool coord_answering(void);
-/* A forked child must not answer for its parent. */
+/* A forked child must not answer for its parent, nor hold what only the parent may; nor a vfork child. */
 void coord_forked(void);
+void coord_borrowed(void);
+
+/* ---- life.c: every instance ---- */
+/* Who a life's end is about; written on it by the leader, so that it is known wherever the descriptor travels. */
+struct coord_life {
+	s32 pid;
+	u32 stamp; /* of the process's start: tells a later owner of the id apart */
+};
+/* A host descriptor that hangs up when the process ends, however it does. -ESRCH: it is gone. */
+int coord_life_open(s32 pid);
+/* A descriptor that has hung up already, for a process that is gone. */
+int coord_life_ended(const struct coord_life *l);
+bool coord_life_of(int fd, struct coord_life *l); /* false: it is something else */
+bool coord_life_over(int fd);
+struct area_slot;
+u32 coord_life_stamp(const struct area_slot *s);
+/* Leader: a pair; ends[0] is held by the process, ends[1] is handed out. */
+int coord_life_pair(const struct coord_life *l, int ends[2]);
 
 /* ---- port.c: the leader ---- */
 int coord_port_create(void);	/* 0 or -errno; before the first fork */
 int coord_port_fd(void);	/* to poll for reading */
 void coord_port_serve(void);	/* take what has arrived; never blocks */
 void coord_port_gone(s32 pid);	/* a process ended: close its stream */
+/* Look after what waits for instances that do not come: true while something does; then to be called again soon. */
+bool coord_port_tick(void);
 
 #endif

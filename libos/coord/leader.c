@@ -236,6 +236,7 @@ static bool wait_for_work(void)
 	};
 	struct job *which[ARRAY_SIZE(fds)];
 	struct timespec step = { .tv_nsec = POLL_STEP_NS };
+	bool soon = coord_port_tick() || kill_at;
 	unsigned n = 2;
 	struct job *j;
 
@@ -245,7 +246,7 @@ static bool wait_for_work(void)
 		which[n] = j;
 		fds[n++] = (struct pollfd){ .fd = j->outcome, .events = POLLIN };
 	}
-	if (pal_ppoll(fds, n, kill_at ? &step : NULL) <= 0)
+	if (pal_ppoll(fds, n, soon ? &step : NULL) <= 0)
 		return false;
 	for (unsigned i = 2; i < n; i++)
 		if (fds[i].revents)

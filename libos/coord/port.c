@@ -12,6 +12,7 @@ struct instance {
 	struct list link;
 	s32 pid, host_pid;	/* host_pid tells a later owner of the same id apart */
 	int fd;			/* its stream, -1 until HELLO */
+	int life;		/* outer end of its life (life.c), -1 until asked for */
 	struct list waiting;	/* struct waiting */
 	unsigned nwaiting;
 };
@@ -48,8 +49,17 @@ static void refuse(const struct coord_msg *m, int reply)
 {
 	struct coord_msg no = { .version = COORD_VERSION, .type = COORD_NOOWNER, .pid = m->pid, .seq = m->seq };
 
-	wire_send(reply, &no, NULL, NULL, 0, -1);
+	/* A life that nobody holds is over, and says so by its closing. */
+	if (m->type != COORD_HOLD)
+		wire_send(reply, &no, NULL, NULL, 0, -1);
 	pal_close(reply);
+}
+
+static void drop_waiting(struct instance *i, struct waiting *w)
+{
+	list_del(&w->link);
+	i->nwaiting--;
+	base_free(w);
 }
 
 static void forget(struct instance *i)
@@ -58,10 +68,12 @@ static void forget(struct instance *i)
 
 	list_for_each_safe(w, next, &i->waiting, link) {
 		refuse(&w->m, w->reply);
-		base_free(w);
+		drop_waiting(i, w);
 	}
 	if (i->fd >= 0)
 		pal_close(i->fd);
+	if (i->life >= 0)
+		pal_close(i->life);
 	list_del(&i->link);
 	base_free(i);
 }
@@ -83,7 +95,7 @@ static struct instance *find(s32 pid, s32 host_pid)
 		return NULL;
 	i->pid = pid;
 	i->host_pid = host_pid;
-	i->fd = -1;
+	i->fd = i->life = -1;
 	list_init(&i->waiting);
 	list_add(&instances, &i->link);
 	return i;
@@ -101,17 +113,45 @@ void coord_port_gone(s32 pid)
 static void ring(const struct instance *i)
 {
 	static const struct pal_kick look = { .extra = 1 };
+	struct area_slot *s = area_process(i->pid);
 
+	if (s)
+		atomic_or(&s->flags, AREA_RUNG);
 	pal_kick(i->host_pid, 0, &look);
 }
 
-/* Takes reply. */
-static void pass(struct instance *i, const struct coord_msg *m, const struct coord_query *q, int reply)
+/* What came for an instance goes to its stream: 0 and fd is closed, -EAGAIN: not now, and fd is still open. */
+static int pass(struct instance *i, const struct coord_msg *m, const struct coord_query *q, int fd)
 {
-	if (wire_send(i->fd, m, q, NULL, 0, reply))
-		refuse(m, reply);
+	int r = i->fd < 0 ? -EAGAIN : wire_send(i->fd, m, q, NULL, 0, fd);
+
+	if (r == -EAGAIN && (i->fd < 0 || m->type == COORD_HOLD))
+		return r;
+	if (r)
+		refuse(m, fd);
 	else
-		pal_close(reply);
+		pal_close(fd);
+	return 0;
+}
+
+/* Takes fd. */
+static void post(struct instance *i, const struct coord_msg *m, const struct coord_query *q, int fd)
+{
+	struct waiting *w;
+
+	if (pass(i, m, q, fd)) {
+		w = i->nwaiting < COORD_QUEUE_MAX || m->type == COORD_HOLD ? base_zalloc(sizeof(*w)) : NULL;
+		if (!w) {
+			refuse(m, fd);
+			return;
+		}
+		w->m = *m;
+		if (q)
+			w->q = *q;
+		w->reply = fd;
+		list_add_tail(&i->waiting, &w->link);
+		i->nwaiting++;
+	}
 	ring(i);
 }
 
@@ -119,27 +159,78 @@ static void take_query(const struct coord_msg *m, const struct coord_query *q, i
 {
 	struct area_slot *s = area_process(m->pid);
 	struct instance *i = s && s->state == AREA_RUNNING ? find(m->pid, s->host_pid) : NULL;
-	struct waiting *w;
 
-	if (!i || (i->fd < 0 && i->nwaiting >= COORD_QUEUE_MAX)) {
+	if (i)
+		post(i, m, q, reply);
+	else
 		refuse(m, reply);
-		return;
-	}
-	if (i->fd >= 0) {
-		pass(i, m, q, reply);
-		return;
-	}
-	w = base_alloc(sizeof(*w));
-	if (!w) {
+}
+
+/* The outer end of a process's life, made now if nobody asked before. */
+static int life_of(struct instance *i, const struct coord_life *l)
+{
+	struct coord_msg m = { .version = COORD_VERSION, .type = COORD_HOLD, .pid = l->pid };
+	int ends[2], r;
+
+	if (i->life >= 0)
+		return i->life;
+	r = coord_life_pair(l, ends);
+	if (r)
+		return r;
+	i->life = ends[1];
+	if (l->pid != this_process()->pid) /* the leader's own inner end just stays open */
+		post(i, &m, NULL, ends[0]);
+	return i->life;
+}
+
+static void take_life(const struct coord_msg *m, int reply)
+{
+	struct coord_msg answer = { .version = COORD_VERSION, .type = COORD_LIFEEND, .pid = m->pid, .seq = m->seq };
+	struct area_slot *s = area_process(m->pid);
+	struct coord_life l = { .pid = m->pid, .stamp = s ? coord_life_stamp(s) : 0 };
+	bool ended = s && s->state == AREA_ZOMBIE;
+	struct instance *i = s && !ended ? find(m->pid, s->host_pid) : NULL;
+	int fd = ended ? coord_life_ended(&l) : i ? life_of(i, &l) : -ESRCH;
+
+	if (fd < 0 || wire_send(reply, &answer, NULL, NULL, 0, fd))
 		refuse(m, reply);
-		return;
+	else
+		pal_close(reply);
+	if (ended && fd >= 0)
+		pal_close(fd);
+}
+
+/* Instances whose process is gone: reaped by its parent, who tells nobody. */
+static void sweep(void)
+{
+	struct instance *i, *next;
+
+	list_for_each_safe(i, next, &instances, link) {
+		const struct area_slot *s = area_process(i->pid);
+
+		if (!s || s->host_pid != i->host_pid || s->state == AREA_ZOMBIE)
+			forget(i);
 	}
-	w->m = *m;
-	w->q = *q;
-	w->reply = reply;
-	list_add_tail(&i->waiting, &w->link);
-	i->nwaiting++;
-	ring(i);
+}
+
+bool coord_port_tick(void)
+{
+	struct instance *i;
+	bool waiting = false;
+
+	list_for_each(i, &instances, link)
+		waiting |= i->nwaiting != 0;
+	if (!waiting)
+		return false;
+	sweep();
+	list_for_each(i, &instances, link) {
+		struct waiting *w, *next;
+
+		list_for_each_safe(w, next, &i->waiting, link)
+			if (i->fd >= 0 && !pass(i, &w->m, &w->q, w->reply))
+				drop_waiting(i, w);
+	}
+	return true;
 }
 
 static void take_hello(const struct coord_msg *m, int stream)
@@ -155,12 +246,11 @@ static void take_hello(const struct coord_msg *m, int stream)
 	if (i->fd >= 0)
 		pal_close(i->fd);
 	i->fd = stream;
-	list_for_each_safe(w, next, &i->waiting, link) {
-		list_del(&w->link);
-		i->nwaiting--;
-		pass(i, &w->m, &w->q, w->reply);
-		base_free(w);
-	}
+	list_for_each_safe(w, next, &i->waiting, link)
+		if (!pass(i, &w->m, &w->q, w->reply))
+			drop_waiting(i, w);
+	ring(i);
+	sweep();
 }
 
 void coord_port_serve(void)
@@ -182,6 +272,8 @@ void coord_port_serve(void)
 			take_query(&in.m, &in.q, fd);
 		else if (in.m.type == COORD_HELLO)
 			take_hello(&in.m, fd);
+		else if (in.m.type == COORD_LIFE)
+			take_life(&in.m, fd);
 		else if (fd >= 0)
 			pal_close(fd);
 	}

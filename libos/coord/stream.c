@@ -9,9 +9,11 @@
 #include "libos/coord/area.h"
 #include "libos/coord/wire.h"
 #include "libos/vfs/vfs.h"
+#include "libos/fs/kinds.h"
 #include "pal/grant.h"
 
 static u32 stream_open;		/* atomic: GRANT_FD_STREAM is this process's */
+static u32 life_open;		/* atomic: GRANT_FD_LIFE is, too */
 static struct mutex serve_lock; /* one thread answers at a time */
 static s32 serving_tid;		/* which one; written under serve_lock */
 
@@ -22,8 +24,21 @@ void coord_forked(void)
 		pal_close(GRANT_FD_STREAM);
 		stream_open = 0;
 	}
+	if (life_open) {
+		pal_close(GRANT_FD_LIFE);
+		life_open = 0;
+	}
 	if (serve_lock.word)
 		mutex_init(&serve_lock);
+}
+
+void coord_borrowed(void)
+{
+	/* The words are the parent's; only the copies of its descriptors are this process's. */
+	if (stream_open)
+		pal_close(GRANT_FD_STREAM);
+	if (life_open)
+		pal_close(GRANT_FD_LIFE);
 }
 
 /* ---- answering ---- */
@@ -80,6 +95,31 @@ static ssize_t produce(const struct coord_query *q, char *out, size_t size, bool
 	return n;
 }
 
+/* A file of this process's for another, as SCM_RIGHTS carries it; nothing is said where there is none. */
+static void answer_fd(const struct coord_msg *m, const struct coord_query *q, int reply)
+{
+	struct coord_msg head = { .version = COORD_VERSION, .type = COORD_FILE, .pid = m->pid, .seq = m->seq };
+	struct file *f = fdtab_get_path((int)q->offset);
+	struct coord_answer a = { 0 };
+	bool made = false;
+	int fd;
+
+	fd = IS_ERR(f) ? -EBADF : file_to_host(f, &made);
+	if (fd >= 0) {
+		head.len = sizeof(a);
+		wire_send(reply, &head, &a, NULL, 0, fd);
+	} else {
+		head.type = COORD_ANSWER;
+		head.len = sizeof(a);
+		a.error = fd;
+		wire_send(reply, &head, &a, NULL, 0, -1);
+	}
+	if (made)
+		pal_close(fd);
+	if (!IS_ERR(f))
+		file_put(f);
+}
+
 static void answer(const struct coord_msg *m, const struct coord_query *q, int reply)
 {
 	size_t room = COORD_MSG_MAX - sizeof(*m) - sizeof(struct coord_answer);
@@ -129,6 +169,7 @@ void coord_serve(void)
 	if (this_process()->vfork_child || !trylock(&serve_lock))
 		return;
 	serving_tid = current()->tid;
+	atomic_and(&this_process()->slot->flags, ~AREA_RUNG);
 	if (!stream_open)
 		open_stream();
 	while (stream_open && (n = wire_receive(GRANT_FD_STREAM, &in, sizeof(in), &reply)) != -EAGAIN) {
@@ -136,8 +177,12 @@ void coord_serve(void)
 			continue;
 		if (n < 0)
 			break;
-		if (in.m.type == COORD_QUERY)
+		if (in.m.type == COORD_QUERY && in.q.op == COORD_FD)
+			answer_fd(&in.m, &in.q, reply);
+		else if (in.m.type == COORD_QUERY)
 			answer(&in.m, &in.q, reply);
+		else if (in.m.type == COORD_HOLD && pal_dup_to(reply, GRANT_FD_LIFE) >= 0)
+			life_open = 1;
 		if (reply >= 0)
 			pal_close(reply);
 	}
@@ -152,7 +197,8 @@ bool coord_answering(void)
 
 /* ---- asking ---- */
 
-static ssize_t await(int fd, void *buf, size_t size, bool *eof)
+/* *file: a descriptor that came with the answer, or -1. */
+static ssize_t await(int fd, void *buf, size_t size, bool *eof, int *file)
 {
 	struct timespec limit = { 0, COORD_WAIT_MS * 1000000l };
 	/* The leader passes its own question on, and hears of the other side's stream, by its port:
@@ -163,12 +209,10 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 	struct coord_msg *m;
 	struct coord_answer *a;
 	char *in = base_alloc(COORD_MSG_MAX);
-	ssize_t n;
-	int none;
+	ssize_t n = -ENOMEM;
 
-	if (!in)
-		return -ENOMEM;
-	while ((n = wire_receive(fd, in, COORD_MSG_MAX, &none)) == -EAGAIN) {
+	*file = -1;
+	while (in && (n = wire_receive(fd, in, COORD_MSG_MAX, file)) == -EAGAIN) {
 		int r = pal_ppoll(p, leader ? 2 : 1, &limit);
 
 		if (r == 0) {
@@ -189,7 +233,7 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 	}
 	m = (void *)in;
 	a = (void *)(m + 1);
-	if (n > 0 && m->type != COORD_ANSWER)
+	if (n > 0 && m->type != COORD_ANSWER && m->type != COORD_FILE)
 		n = -ESRCH;
 	if (n > 0) {
 		*eof = a->eof;
@@ -203,7 +247,7 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof)
 	return n;
 }
 
-ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof)
+static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof, int *file)
 {
 	static u32 seq;
 	struct coord_msg m = { .version = COORD_VERSION, .type = COORD_QUERY, .pid = pid, .len = sizeof(*q) };
@@ -220,7 +264,29 @@ ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, 
 	r = wire_send(GRANT_FD_LEADER, &m, q, NULL, 0, ends[1]);
 	pal_close(ends[1]);
 	if (!r)
-		r = await(ends[0], buf, size, eof);
+		r = await(ends[0], buf, size, eof, file);
 	pal_close(ends[0]);
 	return r;
+}
+
+ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof)
+{
+	int file = -1;
+	ssize_t r = ask(pid, q, buf, size, eof, &file);
+
+	if (file >= 0)
+		pal_close(file);
+	return r;
+}
+
+int coord_take_fd(s32 pid, int fd)
+{
+	struct coord_query q = { .op = COORD_FD, .offset = (u32)fd };
+	int file = -1;
+	bool eof;
+	ssize_t r = ask(pid, &q, NULL, 0, &eof, &file);
+
+	if (r >= 0 && file >= 0)
+		return file;
+	return r == -ETIMEDOUT || r == -ESRCH || r >= 0 ? -EPERM : (int)r;
 }

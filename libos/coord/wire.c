@@ -48,6 +48,19 @@ static ssize_t uncancelled(ssize_t (*send)(int, const struct msghdr *, int),
 	return r;
 }
 
+int wire_poll(struct pollfd *p, const struct timespec *limit)
+{
+	struct pal_tcb *t = pal_tcb();
+	u32 kicked = 0;
+	int r;
+
+	while ((r = pal_ppoll(p, p ? 1 : 0, limit)) == -EINTR)
+		kicked |= atomic_xchg(&t->pending, 0);
+	if (kicked)
+		atomic_store(&t->pending, 1);
+	return r;
+}
+
 int wire_pair(int ends[2])
 {
 	int r = pal_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);

@@ -3,6 +3,7 @@
 #ifndef LIBOS_COORD_WIRE_H
 #define LIBOS_COORD_WIRE_H
 
+#include "pal/pal.h"
 #include "libos/coord/coord.h"
 
 /* m->len counts payload and more together; fd -1: none (else it stays the caller's). 0, -EAGAIN when full, -EPIPE. */
@@ -12,6 +13,8 @@ int wire_send(int to, const struct coord_msg *m, const void *payload, const void
 ssize_t wire_receive(int from, void *buf, size_t size, int *fd);
 /* A socket pair whose ends lie above the grant's numbers, so that they can be put there in any order. */
 int wire_pair(int ends[2]);
+/* Poll, one descriptor at most, for as long as the limit says: a kick is noted and does not end it. */
+int wire_poll(struct pollfd *p, const struct timespec *limit);
 bool wire_valid(const struct coord_msg *m, size_t size, int fds);
 
 #endif

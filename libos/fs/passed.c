@@ -11,6 +11,7 @@
  *	       20   n bytes   guest path, NUL-terminated
  */
 #include "libos/fs/kinds.h"
+#include "libos/fs/pidfd.h"
 #include "libos/fs/sock.h"
 #include "libos/fs/tty.h"
 #include "libos/task/task.h"
@@ -134,7 +135,8 @@ static struct file *classify(int fd)
 		/* a fifo's name is not known either; as a pipe it does all a fifo does */
 		return file_create(&pipe_file_ops, fd, flags, NULL);
 	case S_IFSOCK:
-		return sock_file_from_host(fd, flags);
+		f = pidfd_from_host(fd, flags);
+		return f ? f : sock_file_from_host(fd, flags);
 	case S_IFCHR:
 		f = device_from_host(fd, &st, flags);
 		break;

@@ -196,6 +196,8 @@ static int fdinfo_show(struct pseudo_node *n, struct buf *b)
 			f->path.mnt ? f->path.mnt->id : 0);
 	if (file_getattr(f, &a) == 0)
 		base_buf_printf(b, "ino:\t%llu\n", (unsigned long long)a.ino);
+	if (f->ops->info)
+		f->ops->info(f, b);
 	return 0;
 }
 

@@ -82,6 +82,8 @@ long poller_wait(struct poller *w, const struct wait_end *end)
 	for (unsigned i = 0; i < w->n; i++) {
 		short seen = w->fds[i].fd >= 0 ? w->fds[i].revents : 0;
 
+		if (seen && w->slots[i].file->ops->polled)
+			seen = w->slots[i].file->ops->polled(w->slots[i].file, seen);
 		w->fds[i].revents = seen | w->slots[i].now;
 		count += w->fds[i].revents != 0;
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* wait4 and waitid: two spellings of task_wait. */
 #include "libos/sys/sys.h"
+#include "libos/fs/pidfd.h"
+
+#define AGAIN_IF_NONE 0x100 /* beside the options of waitid: a pidfd that does not block */
 
 static int wait_status(const struct wait_result *r)
 {
@@ -35,6 +38,24 @@ long sys_wait4(s32 pid, int *status, int options, void *rusage)
 	return r.pid;
 }
 
+/* Whom a pidfd means; *options as its readiness changes them. */
+static int by_pidfd(s32 *id, int *options)
+{
+	cleanup_file struct file *f = fdtab_get(*id);
+
+	if (IS_ERR(f) || f->ops != &pidfd_file_ops)
+		return -EBADF;
+	*id = pidfd_pid(f);
+	if (*id < 0)
+		return -ECHILD;
+	/* The host closes a process's descriptors a moment before its parent can wait for it: that moment is slept over. */
+	if ((*options & WEXITED) && pidfd_over(f))
+		*options &= ~WNOHANG;
+	else if (!(*options & WNOHANG) && (f->flags & O_NONBLOCK))
+		*options |= WNOHANG | AGAIN_IF_NONE;
+	return 0;
+}
+
 long sys_waitid(int which, s32 id, void *info, int options, void *rusage)
 {
 	struct siginfo si = { 0 };
@@ -57,13 +78,21 @@ long sys_waitid(int which, s32 id, void *info, int options, void *rusage)
 			return -EINVAL;
 		break;
 	case P_PIDFD:
-		return -EBADF; /* there are none: sys/pidfd.c */
+		if (id < 0)
+			return -EINVAL;
+		err = by_pidfd(&id, &options);
+		if (err)
+			return err;
+		which = P_PID;
+		break;
 	default:
 		return -EINVAL;
 	}
-	err = task_wait(which, id, options, &r);
+	err = task_wait(which, id, options & ~AGAIN_IF_NONE, &r);
 	if (err)
 		return err;
+	if (!r.pid && (options & AGAIN_IF_NONE))
+		return -EAGAIN;
 	if (r.pid) {
 		si.si_signo = SIGCHLD;
 		si.si_code = r.code;

@@ -9,7 +9,7 @@
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
 #include "libos/sys/user.h"
-#include "libos/sys/sys.h"
+#include "libos/fs/pidfd.h"
 
 #define CLONE_NEW_ANY                                                                               \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
@@ -112,6 +112,17 @@ static long clone_thread(const struct clone_request *a)
 	return tid;
 }
 
+/* The child may be gone already, and its id too, if nobody wants to hear of children: it has ended, then. */
+static void give_pidfd(s32 pid, int *where)
+{
+	int fd = pidfd_install(pid, 0);
+
+	if (fd == -ESRCH)
+		fd = pidfd_install_ended(pid);
+	if (fd >= 0 && user_write_u32((u32 *)where, (u32)fd))
+		(void)fdtab_close(fd);
+}
+
 long task_clone(const struct clone_request *a)
 {
 	int err = check_flags(a->flags);
@@ -125,11 +136,7 @@ long task_clone(const struct clone_request *a)
 	if (a->flags & CLONE_THREAD)
 		return clone_thread(a);
 	pid = a->flags & CLONE_VM ? task_vfork(a) : task_fork(a);
-	if (pid > 0 && (a->flags & CLONE_PIDFD) && a->pidfd) {
-		long fd = sys_pidfd_open((s32)pid, 0);
-
-		if (fd >= 0 && user_write_u32((u32 *)a->pidfd, (u32)fd))
-			(void)sys_close((int)fd);
-	}
+	if (pid > 0 && (a->flags & CLONE_PIDFD))
+		give_pidfd((s32)pid, a->pidfd);
 	return pid;
 }

@@ -10,6 +10,7 @@
  */
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
+#include "libos/coord/coord.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
 #include "libos/vfs/file.h"
@@ -52,6 +53,7 @@ static void borrower_begin(void *arg)
 	const struct clone_request *a = b->args;
 	struct thread *t = b->thread;
 
+	coord_borrowed();
 	if (a->flags & CLONE_SETTLS)
 		pal_set_fs(a->tls);
 	if (a->flags & CLONE_CHILD_SETTID)

@@ -33,6 +33,8 @@ struct file_ops {
 	/* The host descriptor to poll and, where libOS state decides, ready events at once (*now, else 0). NULL:
 	 * host_fd; without one, always readable and writable. */
 	int (*poll)(struct file *f, short events, short *now);
+	short (*polled)(struct file *f, short seen);			/* what the host's answer to poll means; NULL: itself */
+	void (*info)(struct file *f, struct buf *b);			/* more lines of fdinfo; NULL: none */
 	int (*fsync)(struct file *f, bool data_only);			/* NULL: pal_fsync, 0 without host_fd */
 	int (*truncate)(struct file *f, u64 size);			/* NULL: pal_ftruncate, -EINVAL without */
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);	/* NULL: pal_fallocate */
