@@ -211,7 +211,7 @@ bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k);
 /* SIGKILL, SIGSTOP, SIGCONT and 0 (does it exist) by host pid. */
 int pal_kill(int host_pid, int sig);
 /* A host signal that the terminal or the host's job control sends to this process: what is done with it. Signals not
- * set up are at their default. Only HUP INT QUIT ALRM TERM CHLD CONT TSTP TTIN TTOU URG WINCH VTALRM PROF PIPE IO. */
+ * set up are at their default. Only HUP INT QUIT ALRM TERM CHLD CONT TSTP TTIN TTOU URG WINCH VTALRM PROF PIPE IO XCPU. */
 enum pal_disposition { PAL_SIG_DEFAULT, PAL_SIG_IGNORE, PAL_SIG_CATCH };
 int pal_signal(int sig, enum pal_disposition how);
 /* Block or unblock a host signal for this thread: so that the terminal sees the guest's mask for SIGTTOU, SIGTTIN. */
@@ -220,6 +220,8 @@ int pal_sigmask(int how, u64 mask, u64 *old);
  * in which the inbox is nobody's (between a fork and the child's reset of it). Inherited by the fork. They are off when
  * the image starts. */
 u64 pal_signals_off(void);
+/* The libOS has set tcb.full and has room again: let the kicks in that the host has kept. */
+void pal_kicks_resume(void);
 void pal_signals_on(u64 mask);
 
 /* ---- start (pal/main.c) ---- */

@@ -84,6 +84,7 @@ struct pal_tcb {
 	u64 start_mask;		/* the signal mask a new thread begins with */
 	struct pal_tcb *next;	/* guarded by the region lock: every region there is */
 	u32 freed;		/* guarded by the region lock: reusable once host_tid is 0 */
+	u32 full;		/* owner thread: the libOS has room for no more kicks; they stay with the host meanwhile */
 };
 
 _Static_assert(sizeof(struct pal_regs) == REGS_SIZE, "frame layout");

@@ -222,7 +222,7 @@ static int clone_onto(struct pal_tcb *tcb, unsigned long flags, s32 *parent_tid,
 	u64 old = mask_set(ALL_SIGNALS);
 	long tid;
 
-	tcb->start_mask = old;
+	tcb->start_mask = old & ~sigmask(PAL_SIG_KICK); /* not what a full inbox holds back for the caller */
 	tid = pal_clone_onto(flags, tcb->stack_top - START_ROOM, parent_tid, &tcb->host_tid, fs,
 			     tcb, fn, arg);
 	mask_set(old);

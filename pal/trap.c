@@ -29,7 +29,7 @@
 	(sigmask(SIGHUP) | sigmask(SIGINT) | sigmask(SIGQUIT) | sigmask(SIGALRM) |   \
 	 sigmask(SIGTERM) | sigmask(SIGCHLD) | sigmask(SIGCONT) | sigmask(SIGTSTP) | \
 	 sigmask(SIGTTIN) | sigmask(SIGTTOU) | sigmask(SIGURG) | sigmask(SIGWINCH) | \
-	 sigmask(SIGVTALRM) | sigmask(SIGPROF) | sigmask(SIGPIPE) | sigmask(SIGIO))
+	 sigmask(SIGVTALRM) | sigmask(SIGPROF) | sigmask(SIGPIPE) | sigmask(SIGIO) | sigmask(SIGXCPU))
 
 /* The kernel carries 32 bytes behind the header of a siginfo of SI_QUEUE, unread. */
 _Static_assert(sizeof(struct pal_kick) == 32, "a kick fits a siginfo");
@@ -229,12 +229,15 @@ static void on_fault(struct pal_tcb *tcb, const struct siginfo *info, struct sig
 	mc->rip = fixup;
 }
 
-static void on_async(struct pal_tcb *tcb, const struct siginfo *info, struct sigcontext *mc)
+static void on_async(struct pal_tcb *tcb, const struct siginfo *info, struct ucontext *uc)
 {
+	struct sigcontext *mc = &uc->uc_mcontext;
 	bool now;
 
 	__atomic_store_n(&tcb->pending, 1, __ATOMIC_SEQ_CST);
 	now = libos_upcall_signal(tcb, info);
+	if (unlikely(tcb->full))
+		uc->uc_sigmask |= sigmask(PAL_SIG_KICK);
 	if (within(mc->rip, pal_cp_begin, pal_cp_end)) {
 		mc->rip = (u64)pal_cp_eintr;
 	} else if (in_exit_window(mc->rip)) {
@@ -269,7 +272,7 @@ static void on_signal(int sig, const struct siginfo *info, struct ucontext *uc)
 	else if (sigmask(sig) & FAULT_SIGNALS && info->si_code > 0)
 		on_fault(tcb, info, &uc->uc_mcontext);
 	else
-		on_async(tcb, info, &uc->uc_mcontext);
+		on_async(tcb, info, uc);
 }
 
 static int action_set(int sig, const struct sigaction *act)
@@ -318,12 +321,21 @@ int pal_sigmask(int how, u64 mask, u64 *old)
 	return HOST(4, rt_sigprocmask, how, &mask, old, sizeof(mask));
 }
 
+void pal_kicks_resume(void)
+{
+	u64 mask = sigmask(PAL_SIG_KICK);
+
+	pal_tcb()->full = 0;
+	BUG_ON(HOST(4, rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask)));
+}
+
 u64 pal_signals_off(void)
 {
 	u64 mask = ~NEVER_MASKED, old;
 
 	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask)));
-	return old;
+	/* Kicks that a full inbox holds back are the caller's affair, not that of whoever inherits the mask. */
+	return old & ~sigmask(PAL_SIG_KICK);
 }
 
 void pal_signals_on(u64 mask)

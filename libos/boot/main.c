@@ -42,7 +42,7 @@ static struct thread *adopt_thread(void)
 static int catch_signals(void)
 {
 	static const u8 caught[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGCHLD, SIGCONT,
-				     SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM };
+				     SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM, SIGXCPU };
 	int err = pal_signal(SIGPIPE, PAL_SIG_IGNORE);
 
 	for (unsigned i = 0; !err && i < ARRAY_SIZE(caught); i++)
@@ -68,6 +68,7 @@ static int make_leader(struct thread *t)
 	s->host_pgid = pal_getpgid(0);
 	s->host_sid = pal_getsid(0);
 	s->start_ns = p->start_ns;
+	process_slot_first(p);
 	s->nthreads = 1;
 	s->flags = AREA_DID_EXEC;
 	cred_publish(p);

@@ -22,10 +22,9 @@ struct scalars {
 	s32 pid;
 	u32 personality;
 	u64 start_ns;
-	s32 pdeathsig, ctty_fd, nice;
+	s32 pdeathsig, ctty_fd;
 	u32 dumpable, no_new_privs, subreaper, had_children, had_clone_children;
 	struct cred cred;
-	struct rlimit64 rlimits[16];
 	struct rusage children_usage;
 	u64 ignored, blocked;
 	u64 host_mask;	/* what pal_signals_off gave */
@@ -51,7 +50,6 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.start_ns = p->start_ns,
 		.pdeathsig = p->pdeathsig,
 		.ctty_fd = p->ctty_fd,
-		.nice = t->nice,
 		.dumpable = p->dumpable,
 		.no_new_privs = p->no_new_privs,
 		.subreaper = p->child_subreaper,
@@ -64,7 +62,6 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.host_mask = host_mask,
 	};
 
-	memcpy(s.rlimits, p->rlimits, sizeof(s.rlimits));
 	put_bytes(b, &s, sizeof(s));
 }
 
@@ -238,8 +235,6 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	p->had_clone_children = s->had_clone_children;
 	p->cred = s->cred;
 	p->children_usage = s->children_usage;
-	memcpy(p->rlimits, s->rlimits, sizeof(p->rlimits));
-	t->nice = s->nice;
 	t->sig.blocked = s->blocked;
 	list_add(&p->threads, &t->sibling);
 	p->nthreads = 1;

@@ -15,12 +15,14 @@
 #define LIBOS_COORD_AREA_H
 
 #include "pal/base/types.h"
+#include "pal/linux_abi.h"
 
 #define AREA_MAGIC 0x6165726168736731ull
 #define AREA_PIDS 32768	/* pid_max */
 #define AREA_GENERATIONS 4096
 #define AREA_COMM 16
 #define AREA_CARD 256
+#define AREA_CPU_WORDS 4	/* 256 CPUs */
 
 enum area_state {
 	AREA_FREE = 0,
@@ -29,6 +31,11 @@ enum area_state {
 	AREA_RUNNING,
 	AREA_STOPPED,	/* by a stop signal */
 	AREA_ZOMBIE,	/* ended, not yet reaped */
+};
+
+/* Processor time used. */
+struct area_usage {
+	u64 user_us, system_us;
 };
 
 /* One guest id. Writer: the process itself, but where said. */
@@ -47,14 +54,22 @@ struct area_slot {
 	s32 exit_signal;
 	s32 nice;
 	u64 start_ns;	/* CLOCK_BOOTTIME */
-	u64 unqueued; /* atomic: standard signals for which the host's queue had no room. Senders set; the process takes */
 	u64 exe_dev, exe_ino; /* the file it executes: opening it for writing is ETXTBSY (task/busy.c) */
 	u32 exit_status; /* wait status, valid in AREA_ZOMBIE */
 	u32 nthreads;
 	char comm[AREA_COMM];	/* torn reads are possible and harmless */
 	char card[AREA_CARD];	/* beginning of the command line, NUL separated, for those that can't answer */
 	u16 card_size;
-	u16 pad[3];
+	u16 ioprio;	/* of this thread: anyone with the right, as the next */
+	u16 oom_score_adj; /* + 1000; of the process */
+	u16 rtprio;
+	u32 policy;	/* SCHED_*, with SCHED_RESET_ON_FORK; of this thread */
+	u32 queued;	/* signals in its queues, against RLIMIT_SIGPENDING */
+	u32 attend;	/* atomic: ATTEND_*, what others want done (task/attend.h) */
+	u64 standard;	/* atomic: signals that found the host's queue full; ATTEND_SIGNALS */
+	u64 cpus[AREA_CPU_WORDS]; /* CPUs that this thread may run on */
+	struct area_usage usage, thread_usage; /* as last noted */
+	struct rlimit64 limits[RLIM_NLIMITS];
 };
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u

@@ -162,8 +162,8 @@ int mm_pin_all(struct mm *mm, int flags, bool on)
 	int err = 0;
 
 	mm_lock(mm);
-	if (on && (flags & MCL_CURRENT))
-		err = may_lock(mm, unlocked_bytes(mm, 0, PAL_GUEST_TOP));
+	if (on)
+		err = may_lock(mm, flags & MCL_CURRENT ? unlocked_bytes(mm, 0, PAL_GUEST_TOP) : 0);
 	if (!err)
 		mm->lock_future = on && (flags & MCL_FUTURE);
 	while (!err && (!on || (flags & MCL_CURRENT))) {

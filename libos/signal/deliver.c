@@ -5,6 +5,7 @@
  */
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
+#include "libos/task/attend.h"
 
 #define NR_restart_syscall 219
 
@@ -29,6 +30,7 @@ static void stop(struct process *p, int sig)
 	if (sig != SIGSTOP && group_orphaned(p->slot->pgid))
 		return;
 	/* The parent's wait reads from the slot which signal it was: the host only ever sees SIGSTOP. */
+	attend_note_usage(p);
 	p->slot->exit_status = sig;
 	atomic_store(&p->slot->state, AREA_STOPPED);
 	pal_kill(p->slot->host_pid, SIGSTOP);

@@ -8,6 +8,7 @@
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
+#include "libos/task/attend.h"
 
 bool timers_expired(struct process *p) __attribute__((weak));
 
@@ -31,14 +32,20 @@ static void from_kick(struct process *p, const struct pal_kick *k)
 	if (k->code < 0 && k->code != SI_TKILL)
 		info.si_value.sival_ptr = (void *)k->value;
 	if (!k->tid) {
-		signal_send_process(p, &info);
+		signal_receive(p, NULL, &info);
 		return;
 	}
 	lock(&p->lock);
 	t = thread_by_tid(p, k->tid);
 	if (t)
-		signal_send_thread(t, &info);
+		signal_receive(p, t, &info);
 	unlock(&p->lock);
+}
+
+static bool processor_used_up(struct process *p)
+{
+	attend_note_usage(p);
+	return (p->slot->usage.user_us + p->slot->usage.system_us) / 1000000 >= p->rlimits[RLIMIT_CPU].rlim_max;
 }
 
 static void from_host(struct process *p, const struct siginfo *host)
@@ -52,6 +59,11 @@ static void from_host(struct process *p, const struct siginfo *host)
 	case SIGALRM:
 		if (timers_expired && timers_expired(p))
 			return;
+		break;
+	case SIGXCPU:
+		/* The host asks every second from the soft limit on; its own hard limit is not the guest's. */
+		if (processor_used_up(p))
+			task_exit_group(SIGKILL);
 		break;
 	case PAL_SIG_KICK:
 		/* Bare, from the host itself: the parent has ended (PR_SET_PDEATHSIG, sys/prctl.c). */
@@ -69,20 +81,8 @@ static void from_host(struct process *p, const struct siginfo *host)
 	signal_send_process(p, &info);
 }
 
-/* As signals that come as a set do: who sent them is not known. */
-static void from_set(struct process *p, u64 set, int code)
-{
-	for (int sig = 1; set; sig++, set >>= 1) {
-		struct siginfo info = { .si_signo = sig, .si_code = code };
-
-		if (set & 1 && code == SI_USER)
-			signal_send_process(p, &info);
-		else if (set & 1)
-			from_host(p, &info);
-	}
-}
-
-bool signal_drain(struct thread *t)
+/* The ring, and what the host kept back while it was full. */
+static void empty_ring(struct thread *t)
 {
 	struct inbox *in = &t->sig.inbox;
 	struct process *p = t->proc;
@@ -96,12 +96,28 @@ bool signal_drain(struct thread *t)
 			from_kick(p, &k);
 		else
 			from_host(p, &info);
+		if (unlikely(t->tcb.full) && in->head == atomic_load(&in->tail))
+			pal_kicks_resume();
 	}
-	if (in->overflow)
-		from_set(p, atomic_xchg(&in->overflow, 0), SI_KERNEL);
-	if (in->look && atomic_xchg(&in->look, 0)) {
-		from_set(p, atomic_xchg(&p->slot->unqueued, 0), SI_USER);
+}
+
+bool signal_drain(struct thread *t)
+{
+	struct inbox *in = &t->sig.inbox;
+	struct process *p = t->proc;
+	u64 overflow;
+
+	empty_ring(t);
+	overflow = atomic_xchg(&in->overflow, 0);
+	for (int sig = 1; overflow; sig++, overflow >>= 1) {
+		struct siginfo info = { .si_signo = sig, .si_code = SI_KERNEL };
+
+		if (overflow & 1)
+			from_host(p, &info);
+	}
+	if (unlikely(atomic_load_relaxed(&area_slot(t->tid)->attend) || atomic_load_relaxed(&p->slot->attend)))
+		attend(t);
+	if (atomic_xchg(&in->look, 0))
 		coord_serve();
-	}
 	return signal_available(t, ~t->sig.blocked);
 }

@@ -49,7 +49,7 @@ void signal_fork(struct process *child, struct thread *t, const struct process *
 		mutex_init(&child->sig.lock);
 		pending_init(&child->sig.shared);
 		list_init(&child->sig.watchers);
-		child->sig.queued = 0;
+		child->sig.queued = child->slot->queued = 0;
 	} else {
 		signal_init(child);
 		memcpy(child->sig.action, parent->sig.action, sizeof(child->sig.action));
@@ -59,6 +59,13 @@ void signal_fork(struct process *child, struct thread *t, const struct process *
 	t->sig.saved_mask = saved;
 	t->sig.restore_mask = restore;
 	t->sig.altstack = alt;
+}
+
+/* Others look at the slot before they send. */
+static void count_queued(struct process *p, int by)
+{
+	p->sig.queued += (unsigned)by;
+	p->slot->queued = p->sig.queued;
 }
 
 /* Remove every entry of the signals in set. Caller holds sighand.lock. */
@@ -73,7 +80,7 @@ static void pending_flush(struct process *p, struct sigpending *q, u64 set)
 		if (!(SIG_BIT(e->info.si_signo) & set))
 			continue;
 		list_del(&e->link);
-		p->sig.queued--;
+		count_queued(p, -1);
 		base_free(e);
 	}
 }
@@ -125,27 +132,28 @@ static void wake_one(struct process *p, int sig)
 }
 
 /* Caller holds sighand.lock. */
-static int enqueue(struct process *p, struct sigpending *q, const struct siginfo *info)
+static int enqueue(struct process *p, struct sigpending *q, const struct siginfo *info, bool remote)
 {
 	int sig = info->si_signo;
 	struct sigqueue *e;
 
 	if (sig < SIGRTMIN && (q->set & SIG_BIT(sig)))
 		return 0;
-	if (sig >= SIGRTMIN && p->sig.queued >= p->rlimits[RLIMIT_SIGPENDING].rlim_cur)
+	/* What another process sent has been accepted already, by what the slot said then (signal/send.c). */
+	if (sig >= SIGRTMIN && !remote && p->sig.queued >= p->rlimits[RLIMIT_SIGPENDING].rlim_cur)
 		return info->si_code == SI_USER ? 0 : -EAGAIN;
 	e = base_alloc(sizeof(*e));
 	if (!e)
 		return -EAGAIN;
 	e->info = *info;
 	list_add_tail(&q->queue, &e->link);
-	p->sig.queued++;
+	count_queued(p, 1);
 	q->set |= SIG_BIT(sig);
 	return 0;
 }
 
 /* t NULL: to the process. */
-static int send(struct process *p, struct thread *t, const struct siginfo *info)
+static int send(struct process *p, struct thread *t, const struct siginfo *info, bool remote)
 {
 	int sig = info->si_signo, r = 0;
 	u64 blocked;
@@ -158,7 +166,7 @@ static int send(struct process *p, struct thread *t, const struct siginfo *info)
 	blocked = t ? t->sig.blocked | t->sig.waiting : list_first(&p->threads, struct thread, sibling)->sig.blocked |
 							  list_first(&p->threads, struct thread, sibling)->sig.waiting;
 	if ((blocked & SIG_BIT(sig)) || !signal_ignored(p, sig)) {
-		r = enqueue(p, t ? &t->sig.pending : &p->sig.shared, info);
+		r = enqueue(p, t ? &t->sig.pending : &p->sig.shared, info, remote);
 		if (!r && t && wants(t, sig))
 			wake(t);
 		else if (!r && !t)
@@ -172,12 +180,17 @@ static int send(struct process *p, struct thread *t, const struct siginfo *info)
 
 int signal_send_process(struct process *p, const struct siginfo *info)
 {
-	return send(p, NULL, info);
+	return send(p, NULL, info, false);
+}
+
+int signal_receive(struct process *p, struct thread *t, const struct siginfo *info)
+{
+	return send(p, t, info, true);
 }
 
 int signal_send_thread(struct thread *t, const struct siginfo *info)
 {
-	return send(t->proc, t, info);
+	return send(t->proc, t, info, false);
 }
 
 void signal_self(int sig, int code)
@@ -245,7 +258,7 @@ static bool take(struct process *p, struct sigpending *q, u64 set, struct siginf
 	if (first) {
 		*info = first->info;
 		list_del(&first->link);
-		p->sig.queued--;
+		count_queued(p, -1);
 		base_free(first);
 	} else {
 		memset(info, 0, sizeof(*info));

@@ -6,8 +6,7 @@
  * message and doorbell are one host call, as dear as a native kill, no reader is needed on the other side, and the
  * queue is bounded and cleaned up by the host when the target dies. SIGKILL, SIGSTOP and SIGCONT are the host's own.
  */
-#include "libos/task/task.h"
-#include "libos/coord/area.h"
+#include "libos/task/attend.h"
 
 static bool may_signal(const struct cred *c, const struct area_slot *to, int sig)
 {
@@ -37,7 +36,8 @@ static int send_carried(struct area_slot *to, int host, const struct pal_kick *k
 
 	if (r != -EAGAIN || k->sig >= SIGRTMIN)
 		return r;
-	atomic_or(&to->unqueued, SIG_BIT(k->sig));
+	atomic_or(&to->standard, SIG_BIT(k->sig));
+	atomic_or(&to->attend, ATTEND_SIGNALS);
 	return pal_nudge(host, 0);
 }
 
@@ -55,6 +55,10 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 
 	if (!host)
 		return -ESRCH;
+	/* What has no siginfo to lose (kill) is never refused. */
+	if (info->si_signo >= SIGRTMIN && info->si_code != SI_USER &&
+	    atomic_load_relaxed(&to->queued) >= to->limits[RLIMIT_SIGPENDING].rlim_cur)
+		return -EAGAIN;
 	switch (info->si_signo) {
 	case SIGKILL:
 		if (!(atomic_load(&to->flags) & AREA_BORROWS))

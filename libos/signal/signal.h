@@ -56,12 +56,13 @@ struct sighand {
 };
 
 #define INBOX_SIZE 64
+#define INBOX_RESERVE 24	/* entries that kicks leave free */
 
 /* Written by the PAL's handler on this very thread, read by the thread itself: needs no lock. */
 struct inbox {
 	u32 head, tail; /* head: next to read, tail: next to write; free-running */
 	u64 overflow;	/* standard signals that found the ring full, as a set (atomic) */
-	u32 look;	/* atomic: a message may wait on the coordination stream, or a signal in the slot's `unqueued` */
+	u32 look;	/* atomic: a message may wait on the coordination stream */
 	struct siginfo slot[INBOX_SIZE];
 };
 
@@ -83,6 +84,8 @@ void signal_thread_init(struct thread *t);
 /* Queue info (si_signo says which) to the process, or to t alone; wakes a thread that may take it. Rules of Linux for
  * ignored signals, SIGCONT and the stop signals. 0, or -EAGAIN when RLIMIT_SIGPENDING is reached (rt signals only). */
 int signal_send_process(struct process *p, const struct siginfo *info);
+/* From another process, with t NULL to the process: accepted whatever the limit. */
+int signal_receive(struct process *p, struct thread *t, const struct siginfo *info);
 int signal_send_thread(struct thread *t, const struct siginfo *info);
 /* Raise a synchronous signal in the calling thread; it is delivered before the guest goes on: blocked or ignored, its
  * action falls back to the default. */

@@ -1,90 +1,83 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Resource limits and usage. Limits are the guest's own and enforced where the resource is handed out; those that only
- * the host can enforce are passed on when they get smaller than the host's.
+ * the host can enforce are passed on.
  */
 #include "libos/sys/sys.h"
-#include "libos/coord/area.h"
-#include "libos/mm/mm.h"
+#include "libos/task/attend.h"
 
 #define TICKS 100 /* USER_HZ */
 
 static bool host_enforces(unsigned res)
 {
-	return res == RLIMIT_CPU || res == RLIMIT_FSIZE || res == RLIMIT_CORE;
+	return res == RLIMIT_CPU || res == RLIMIT_FSIZE || res == RLIMIT_CORE || res == RLIMIT_STACK;
 }
 
-static int set_limit(struct process *p, unsigned res, const struct rlimit64 *new)
+/* Limits stand in the slot, so that others may change them; what the host enforces its process passes on. */
+static int set_limit(struct area_slot *s, unsigned res, const struct rlimit64 *new)
 {
-	struct rlimit64 host, *lim = &p->rlimits[res];
-	int err = 0;
+	struct rlimit64 *lim = &s->limits[res];
 
 	if (new->rlim_cur > new->rlim_max)
 		return -EINVAL;
 	if (res == RLIMIT_NOFILE && new->rlim_max > lim->rlim_max)
 		return -EPERM; /* beyond what the picoprocess has, root or not */
-	lock(&p->lock);
-	if (new->rlim_max > lim->rlim_max && !(p->cred.cap_effective & (1ull << CAP_SYS_RESOURCE)))
-		err = -EPERM;
-	else
-		*lim = *new;
-	unlock(&p->lock);
-	if (err)
-		return err;
-	if (host_enforces(res) && !pal_prlimit((int)res, NULL, &host)) {
-		/* The host's hard limit stays, so that a soft one can be raised again. */
-		host.rlim_cur = MIN(new->rlim_cur, host.rlim_max);
-		(void)!pal_prlimit((int)res, &host, NULL);
-	}
-	if (res == RLIMIT_STACK)
-		mm_stack_limit(p->mm, new->rlim_cur);
+	if (new->rlim_max > lim->rlim_max && !(this_process()->cred.cap_effective & (1ull << CAP_SYS_RESOURCE)))
+		return -EPERM;
+	lim->rlim_max = new->rlim_max;
+	lim->rlim_cur = new->rlim_cur;
+	if (res == RLIMIT_CPU && !lim->rlim_cur)
+		lim->rlim_cur = 1; /* kernel/sys.c: 0 would be "none" to the timers */
+	if (host_enforces(res))
+		attend_ask(s->tgid, ATTEND_LIMITS);
 	return 0;
 }
 
-static int limit(unsigned res, const struct rlimit64 *new, struct rlimit64 *old)
+static int limit(struct area_slot *s, unsigned res, const struct rlimit64 *new, struct rlimit64 *old)
 {
-	struct process *p = this_process();
-
 	if (res >= RLIM_NLIMITS)
 		return -EINVAL;
-	if (old) {
-		lock(&p->lock);
-		*old = p->rlimits[res];
-		unlock(&p->lock);
-	}
-	return new ? set_limit(p, res, new) : 0;
+	if (old)
+		*old = s->limits[res];
+	return new ? set_limit(s, res, new) : 0;
 }
 
 long sys_getrlimit(unsigned res, void *rlim)
 {
 	struct rlimit64 old;
 
-	return limit(res, NULL, &old) ?: user_write(rlim, &old, sizeof(old));
+	return limit(this_process()->slot, res, NULL, &old) ?: user_write(rlim, &old, sizeof(old));
 }
 
 long sys_setrlimit(unsigned res, const void *rlim)
 {
 	struct rlimit64 new;
 
-	return user_read(&new, rlim, sizeof(new)) ?: limit(res, &new, NULL);
+	return user_read(&new, rlim, sizeof(new)) ?: limit(this_process()->slot, res, &new, NULL);
+}
+
+static bool may_limit(const struct area_slot *s)
+{
+	const struct cred *c = &this_process()->cred;
+
+	return (c->cap_effective & (1ull << CAP_SYS_RESOURCE)) ||
+	       (c->ruid == s->euid && c->ruid == s->suid && c->ruid == s->ruid && c->rgid == s->egid);
 }
 
 long sys_prlimit64(s32 pid, unsigned res, const void *set, void *old)
 {
+	struct area_slot *self = this_process()->slot, *s = pid ? area_slot(pid) : self;
 	struct rlimit64 before, new;
-	struct area_slot *s;
 	int err;
 
-	if (pid && pid != this_process()->pid && pid != current()->tid) {
-		s = area_process(pid);
-		if (!s)
-			return -ESRCH;
-		/* Another instance's limits live in that instance. */
-		return -EPERM;
-	}
 	if (set && user_read(&new, set, sizeof(new)))
 		return -EFAULT;
-	err = limit(res, set ? &new : NULL, old ? &before : NULL);
+	s = s && s->state != AREA_FREE && s->state != AREA_RESERVED ? area_process(s->tgid) : NULL;
+	if (!s)
+		return -ESRCH;
+	if (s != self && !may_limit(s))
+		return -EPERM;
+	err = limit(s, res, set ? &new : NULL, old ? &before : NULL);
 	return err ?: old ? user_write(old, &before, sizeof(before)) : 0;
 }
 

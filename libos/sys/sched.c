@@ -1,25 +1,42 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Scheduling: answered as to an ordinary user whose threads are SCHED_OTHER. Affinity and nice values are the host's;
- * an id that is not the caller's own thread or process is known by its slot only.
+ * Scheduling: policy and CPUs of every thread stand in its slot, where anyone with the right reads and changes them; the
+ * host hears of CPUs from the thread itself (task/attend.h). Policies are those of an ordinary user: the host's own
+ * stays SCHED_OTHER, for what an idle or batch thread gives way to is the host's affair.
  */
 #include "libos/sys/sys.h"
-#include "libos/coord/area.h"
+#include "libos/sys/prio.h"
+#include "libos/task/attend.h"
 
-#define NICE_OFFSET 20 /* the raw getpriority answers 20 - nice */
-#define MASK_MAX 1024  /* bytes of a CPU mask: 8192 CPUs */
+#define MASK_MAX 1024 /* bytes of a CPU mask: 8192 CPUs */
+#define SCHED_EXT 7
+#define FLAG_RESET_ON_FORK 1u
+#define FLAG_KEEP_POLICY 8u
+#define FLAG_KEEP_PARAMS 16u
+#define FLAGS_KNOWN 0x7fu
+#define SLICE_NS 2800000u /* of the fair scheduler, on a small machine */
 
-/* Does id (0: the caller) name a thread or process? *own: of this process. */
-static int find(s32 id, bool *own)
+static struct area_slot *find(s32 id)
 {
-	struct area_slot *s = id ? area_slot(id) : current()->proc->slot;
+	struct area_slot *s = area_slot(id ?: current()->tid);
 
-	if (id < 0)
-		return -EINVAL;
-	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
-		return -ESRCH;
-	*own = s->tgid == this_process()->pid;
-	return 0;
+	if (id < 0 || !s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+		return NULL;
+	return s;
+}
+
+static bool has_nice_right(const struct process *p)
+{
+	return p->cred.cap_effective & (1ull << CAP_SYS_NICE);
+}
+
+/* kernel/sched/syscalls.c, check_same_owner */
+static bool may_schedule(const struct area_slot *s)
+{
+	const struct process *p = this_process();
+	const struct area_slot *owner = area_process(s->tgid);
+
+	return owner && (owner == p->slot || p->cred.euid == owner->euid || p->cred.euid == owner->ruid || has_nice_right(p));
 }
 
 long sys_sched_yield(void)
@@ -29,90 +46,59 @@ long sys_sched_yield(void)
 
 long sys_sched_setaffinity(s32 pid, unsigned len, const void *guest)
 {
-	u8 mask[MASK_MAX] = { 0 };
-	bool own;
-	int err = find(pid, &own);
+	u64 mask[AREA_CPU_WORDS] = { 0 }, any = 0;
+	struct area_slot *s = find(pid);
+	int r;
 
 	if (user_read(mask, guest, MIN(len, sizeof(mask))))
 		return -EFAULT;
-	if (err)
-		return err == -EINVAL ? -ESRCH : err;
-	if (pid && pid != current()->tid)
-		return own ? 0 : -EPERM; /* another thread's mask is the host's to keep: the wish is noted by none */
-	return pal_sched_setaffinity(MIN(len, sizeof(mask)), mask);
+	if (!s)
+		return -ESRCH;
+	if (!may_schedule(s))
+		return -EPERM;
+	if (s == area_slot(current()->tid)) {
+		r = pal_sched_setaffinity(sizeof(mask), mask);
+		if (r < 0)
+			return r;
+		r = pal_sched_getaffinity(sizeof(mask), s->cpus);
+		return r < 0 ? r : 0;
+	}
+	/* Those that the caller may use are all that it can tell to be there. */
+	for (unsigned i = 0; i < AREA_CPU_WORDS; i++)
+		any |= mask[i] & (area_slot(1)->cpus[i]);
+	if (!any)
+		return -EINVAL;
+	for (unsigned i = 0; i < AREA_CPU_WORDS; i++)
+		s->cpus[i] = mask[i] & area_slot(1)->cpus[i];
+	attend_ask((s32)(s - the_area->slot), ATTEND_CPUS);
+	return 0;
 }
 
 long sys_sched_getaffinity(s32 pid, unsigned len, void *guest)
 {
 	u8 mask[MASK_MAX] = { 0 };
-	bool own;
-	int err = find(pid, &own), n;
+	struct area_slot *s;
+	int n;
 
 	if (len & 7)
 		return -EINVAL;
-	if (err)
-		return err == -EINVAL ? -ESRCH : err;
+	s = find(pid);
+	if (!s)
+		return -ESRCH;
+	/* The host says how long a mask is, and what is true of the caller. */
 	n = pal_sched_getaffinity(MIN(len, sizeof(mask)), mask);
 	if (n < 0)
 		return n;
+	if (s != area_slot(current()->tid))
+		memcpy(mask, s->cpus, MIN((size_t)n, sizeof(s->cpus)));
 	return user_write(guest, mask, (size_t)n) ?: n;
 }
 
 long sys_sched_getscheduler(s32 pid)
 {
-	bool own;
+	struct area_slot *s = find(pid);
 
-	return find(pid, &own) ?: SCHED_OTHER;
-}
-
-static int check_policy(s32 pid, int policy, int priority)
-{
-	bool own;
-	int err = find(pid, &own);
-
-	policy &= ~SCHED_RESET_ON_FORK;
-	if (err)
-		return err;
-	switch (policy) {
-	case SCHED_OTHER:
-	case SCHED_BATCH:
-	case SCHED_IDLE:
-		return priority ? -EINVAL : own ? 0 : -EPERM;
-	case SCHED_FIFO:
-	case SCHED_RR:
-		return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
-	case SCHED_DEADLINE:
-		return -EPERM;
-	}
-	return -EINVAL;
-}
-
-long sys_sched_setscheduler(s32 pid, int policy, const void *param)
-{
-	int priority;
-
-	if (policy < 0 || pid < 0 || !param)
-		return -EINVAL;
-	return user_read(&priority, param, sizeof(priority)) ?: check_policy(pid, policy, priority);
-}
-
-long sys_sched_setparam(s32 pid, const void *param)
-{
-	int priority;
-
-	if (pid < 0 || !param)
-		return -EINVAL;
-	return user_read(&priority, param, sizeof(priority)) ?: check_policy(pid, SCHED_OTHER, priority);
-}
-
-long sys_sched_getparam(s32 pid, void *param)
-{
-	static const int none;
-	bool own;
-
-	if (pid < 0 || !param)
-		return -EINVAL;
-	return find(pid, &own) ?: user_write(param, &none, sizeof(none));
+	return pid < 0 ? -EINVAL : s ? (long)s->policy : -ESRCH;
 }
 
 static bool realtime(int policy)
@@ -120,35 +106,96 @@ static bool realtime(int policy)
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
-static bool policy_known(int policy)
+static bool fair(int policy)
 {
-	return realtime(policy) || policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ||
-	       policy == SCHED_DEADLINE;
+	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
+}
+
+static bool nice_allowed(const struct process *p, int nice)
+{
+	return has_nice_right(p) || (u64)(20 - nice) <= p->rlimits[RLIMIT_NICE].rlim_cur;
+}
+
+static int set_policy(struct area_slot *s, int policy, bool reset, int priority)
+{
+	const struct process *p = this_process();
+
+	if (!fair(policy) && !realtime(policy) && policy != SCHED_DEADLINE)
+		return -EINVAL;
+	if (realtime(policy) ? priority < 1 || priority > 99 : policy != SCHED_DEADLINE && priority)
+		return -EINVAL;
+	if (!fair(policy) || !may_schedule(s))
+		return -EPERM;
+	if ((s->policy & ~SCHED_RESET_ON_FORK) == SCHED_IDLE && policy != SCHED_IDLE && !nice_allowed(p, s->nice))
+		return -EPERM;
+	if ((s->policy & SCHED_RESET_ON_FORK) && !reset && !has_nice_right(p))
+		return -EPERM;
+	s->policy = (u32)policy | (reset ? SCHED_RESET_ON_FORK : 0);
+	return 0;
+}
+
+long sys_sched_setscheduler(s32 pid, int policy, const void *param)
+{
+	struct area_slot *s;
+	int priority;
+
+	if (policy < 0 || pid < 0 || !param)
+		return -EINVAL;
+	if (user_read(&priority, param, sizeof(priority)))
+		return -EFAULT;
+	s = find(pid);
+	return s ? set_policy(s, policy & ~SCHED_RESET_ON_FORK, policy & SCHED_RESET_ON_FORK, priority) : -ESRCH;
+}
+
+long sys_sched_setparam(s32 pid, const void *param)
+{
+	struct area_slot *s;
+	int priority;
+
+	if (pid < 0 || !param)
+		return -EINVAL;
+	if (user_read(&priority, param, sizeof(priority)))
+		return -EFAULT;
+	s = find(pid);
+	if (!s)
+		return -ESRCH;
+	return set_policy(s, (int)(s->policy & ~SCHED_RESET_ON_FORK), s->policy & SCHED_RESET_ON_FORK, priority);
+}
+
+long sys_sched_getparam(s32 pid, void *param)
+{
+	static const int none;
+
+	if (pid < 0 || !param)
+		return -EINVAL;
+	return find(pid) ? user_write(param, &none, sizeof(none)) : -ESRCH;
 }
 
 long sys_sched_get_priority_max(int policy)
 {
-	return realtime(policy) ? 99 : policy_known(policy) ? 0 : -EINVAL;
+	return realtime(policy) ? 99 : fair(policy) || policy == SCHED_DEADLINE || policy == SCHED_EXT ? 0 : -EINVAL;
 }
 
 long sys_sched_get_priority_min(int policy)
 {
-	return realtime(policy) ? 1 : policy_known(policy) ? 0 : -EINVAL;
+	return realtime(policy) ? 1 : sys_sched_get_priority_max(policy);
 }
 
 long sys_sched_rr_get_interval(s32 pid, void *guest)
 {
-	/* A slice of the fair scheduler on the usual host: kernel/sched/fair.c. */
-	static const struct timespec slice = { .tv_nsec = 4000000 };
-	bool own;
+	static const struct timespec slice = { .tv_nsec = SLICE_NS };
 
-	return find(pid, &own) ?: user_write(guest, &slice, sizeof(slice));
+	if (pid < 0)
+		return -EINVAL;
+	return find(pid) ? user_write(guest, &slice, sizeof(slice)) : -ESRCH;
 }
 
 long sys_sched_setattr(s32 pid, void *guest, unsigned flags)
 {
 	struct sched_attr a = { 0 };
+	struct area_slot *s;
 	u32 size;
+	int r;
 
 	if (!guest || pid < 0 || flags)
 		return -EINVAL;
@@ -159,110 +206,36 @@ long sys_sched_setattr(s32 pid, void *guest, unsigned flags)
 		return -E2BIG;
 	if (user_read(&a, guest, MIN(size, sizeof(a))))
 		return -EFAULT;
-	return check_policy(pid, (int)a.sched_policy, (int)a.sched_priority);
+	if ((s32)a.sched_policy < 0 || a.sched_flags & ~(u64)FLAGS_KNOWN)
+		return -EINVAL;
+	s = find(pid);
+	if (!s)
+		return -ESRCH;
+	if (a.sched_flags & FLAG_KEEP_POLICY)
+		a.sched_policy = s->policy & ~SCHED_RESET_ON_FORK;
+	r = set_policy(s, (int)a.sched_policy, a.sched_flags & FLAG_RESET_ON_FORK, (int)a.sched_priority);
+	if (r || a.sched_policy == SCHED_IDLE || a.sched_flags & FLAG_KEEP_PARAMS)
+		return r;
+	r = MAX(MIN(a.sched_nice, 19), -20);
+	return r == s->nice ? 0 : prio_set_nice(s, r) == 0 ? 0 : -EPERM;
 }
 
 long sys_sched_getattr(s32 pid, void *guest, unsigned size, unsigned flags)
 {
-	struct sched_attr a = { .sched_policy = SCHED_OTHER };
-	bool own;
-	int err;
+	struct sched_attr a = { 0 };
+	struct area_slot *s;
 
 	if (!guest || pid < 0 || size > PAGE_SIZE || size < SCHED_ATTR_SIZE_VER0 || flags)
 		return -EINVAL;
-	err = find(pid, &own);
-	if (err)
-		return err;
+	s = find(pid);
+	if (!s)
+		return -ESRCH;
 	a.size = MIN(size, sizeof(a));
-	a.sched_nice = (s32)this_process()->slot->nice;
+	a.sched_policy = s->policy & ~SCHED_RESET_ON_FORK;
+	a.sched_flags = s->policy & SCHED_RESET_ON_FORK ? FLAG_RESET_ON_FORK : 0;
+	a.sched_nice = s->nice;
+	a.sched_runtime = SLICE_NS;
 	return user_write(guest, &a, a.size);
-}
-
-/* The lowest nice value (the highest priority) among those meant, or -ESRCH. */
-static int best_nice(int which, s32 who)
-{
-	const struct area_slot *self = this_process()->slot;
-	int best = INT_MAX;
-
-	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
-		const struct area_slot *s = area_slot(id);
-
-		if ((which == PRIO_PROCESS && id == (who ?: self->tgid)) ||
-		    (which == PRIO_PGRP && s->pgid == (who ?: self->pgid)) ||
-		    (which == PRIO_USER && s->ruid == (who ? (u32)who : self->ruid)))
-			best = MIN(best, s->nice);
-	}
-	return best;
-}
-
-long sys_getpriority(int which, int who)
-{
-	int nice;
-
-	if (which < PRIO_PROCESS || which > PRIO_USER)
-		return -EINVAL;
-	if (which == PRIO_PROCESS && (!who || who == current()->tid))
-		return NICE_OFFSET - current()->proc->slot->nice;
-	nice = best_nice(which, who);
-	return nice == INT_MAX ? -ESRCH : NICE_OFFSET - nice;
-}
-
-static int set_nice(s32 id, int nice)
-{
-	struct process *p = this_process();
-	struct area_slot *s = area_slot(id);
-	int err;
-
-	if (s->euid != p->cred.euid && s->ruid != p->cred.euid && !(p->cred.cap_effective & (1ull << CAP_SYS_NICE)))
-		return -EPERM;
-	if (nice < s->nice && !(p->cred.cap_effective & (1ull << CAP_SYS_NICE)) &&
-	    (u64)(NICE_OFFSET - nice) > p->rlimits[RLIMIT_NICE].rlim_cur)
-		return -EACCES;
-	err = pal_setpriority(PRIO_PROCESS, id == p->pid ? 0 : s->host_pid, nice);
-	/* A lower value than the host allows its user is root's only in name. */
-	if (err && err != -EACCES && err != -EPERM)
-		return err;
-	s->nice = nice;
-	return 0;
-}
-
-long sys_setpriority(int which, int who, int prio)
-{
-	const struct area_slot *self = this_process()->slot;
-	int err = -ESRCH;
-
-	if (which < PRIO_PROCESS || which > PRIO_USER)
-		return -EINVAL;
-	prio = MAX(MIN(prio, 19), -20);
-	if (which == PRIO_PROCESS)
-		return !who || area_process(who) ? set_nice(who ?: self->tgid, prio) : -ESRCH;
-	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
-		const struct area_slot *s = area_slot(id);
-
-		if ((which == PRIO_PGRP && s->pgid == (who ?: self->pgid)) ||
-		    (which == PRIO_USER && s->ruid == (who ? (u32)who : self->ruid))) {
-			int r = set_nice(id, prio);
-
-			err = r && err != -ESRCH ? err : r;
-		}
-	}
-	return err;
-}
-
-long sys_ioprio_set(int which, int who, int prio)
-{
-	int class = IOPRIO_PRIO_CLASS(prio);
-
-	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER || class > IOPRIO_CLASS_IDLE)
-		return -EINVAL;
-	return class == IOPRIO_CLASS_RT ? -EPERM : 0;
-}
-
-long sys_ioprio_get(int which, int who)
-{
-	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
-		return -EINVAL;
-	return IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 4);
 }
 
 long sys_getcpu(unsigned *cpu, unsigned *node, void *unused)

@@ -3,11 +3,12 @@
  * Clocks and sleeps. Reading a clock costs what the host's vDSO costs.
  *
  * The host gives a picoprocess clocks 0 to 11 only. Of the clock ids made from a pid (negative
- * numbers), those that mean the caller itself are turned into its own CPU clocks; others cannot be
- * read (EINVAL, as for a pid that is not there).
+ * numbers), those that mean the caller itself are turned into its own CPU clocks; others are asked
+ * of their thread or process (task/attend.h).
  */
 #include "libos/sys/sys.h"
 #include "libos/sys/wait_end.h"
+#include "libos/task/attend.h"
 
 #define CLOCKS 12
 /* include/linux/posix-timers_types.h: the pid's complement above three bits */
@@ -30,10 +31,35 @@ static int clock_for_host(int clock)
 	return pid == 0 || pid == t->proc->pid ? CLOCK_PROCESS_CPUTIME_ID : -EINVAL;
 }
 
+/* Another thread's or process's processor clock. */
+static long clock_of_another(int clock, struct timespec *ts)
+{
+	struct area_usage u;
+	struct timespec now;
+	u64 us;
+	int r;
+
+	if (clock >= 0 || (clock & 3) == 3)
+		return -EINVAL;
+	/* By thread: of one's own process only (kernel/time/posix-cpu-timers.c, pid_for_clock). */
+	if ((clock & CPUCLOCK_PERTHREAD) &&
+	    (!area_slot(CPUCLOCK_PID(clock)) || area_slot(CPUCLOCK_PID(clock))->tgid != this_process()->pid))
+		return -EINVAL;
+	r = attend_cpu(CPUCLOCK_PID(clock), clock & CPUCLOCK_PERTHREAD, &u);
+	if (r)
+		return -EINVAL;
+	us = u.user_us + ((clock & 3) == 1 ? 0 : u.system_us);
+	now = (struct timespec){ .tv_sec = (s64)(us / 1000000), .tv_nsec = (s64)(us % 1000000) * 1000 };
+	return user_write(ts, &now, sizeof(now));
+}
+
 long sys_clock_gettime(int clock, struct timespec *ts)
 {
 	struct timespec now;
 	int r, c = clock_for_host(clock);
+
+	if (c == -EINVAL)
+		return clock_of_another(clock, ts);
 
 	if (c < 0)
 		return c;
@@ -46,6 +72,9 @@ long sys_clock_getres(int clock, struct timespec *ts)
 	struct timespec res;
 	int r, c = clock_for_host(clock);
 
+	if (c == -EINVAL && clock < 0 && (clock & 3) != 3 && area_slot(CPUCLOCK_PID(clock)) &&
+	    area_slot(CPUCLOCK_PID(clock))->state >= AREA_THREAD)
+		c = CLOCK_PROCESS_CPUTIME_ID;
 	if (c < 0)
 		return c;
 	r = pal_clock_getres(c, &res);

@@ -72,7 +72,6 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 	clone_frame(t, a->stack);
 	memcpy(t->comm, self->comm, sizeof(t->comm));
 	t->sig.blocked = self->sig.blocked;
-	t->nice = self->nice;
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = (u32 *)a->child_tid;
 	/* Memory is shared, so both words may be written here, before either side goes on. */
@@ -81,6 +80,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 	if (a->flags & CLONE_CHILD_SETTID)
 		clone_tell(a->child_tid, tid);
 	s->tgid = self->proc->pid;
+	slot_inherit(s, area_slot(self->tid));
 	atomic_store(&s->state, AREA_THREAD);
 	atomic_add(&the_area->nthreads, 1);
 	return t;
@@ -123,6 +123,20 @@ static void give_pidfd(s32 pid, int *where)
 		(void)fdtab_close(fd);
 }
 
+/* Does the caller's user run as many processes and threads as RLIMIT_NPROC allows? */
+static bool user_full(const struct process *p)
+{
+	u64 limit = p->rlimits[RLIMIT_NPROC].rlim_cur, n = 0;
+
+	/* There are no more ids than that anyway. */
+	if (limit >= AREA_PIDS || !p->cred.ruid || (p->cred.cap_effective & (1ull << CAP_SYS_RESOURCE)))
+		return false;
+	for (s32 id = area_next(1, false); id && n < limit; id = area_next(id + 1, false))
+		if (area_slot(id)->ruid == p->cred.ruid)
+			n += MAX(area_slot(id)->nthreads, 1u);
+	return n >= limit;
+}
+
 long task_clone(const struct clone_request *a)
 {
 	int err = check_flags(a->flags);
@@ -130,6 +144,8 @@ long task_clone(const struct clone_request *a)
 
 	if (err)
 		return err;
+	if (user_full(this_process()))
+		return -EAGAIN;
 	/* A signal that is there already comes first: the child must not miss what was meant for its group. */
 	if (!(a->flags & CLONE_THREAD) && signal_drain(current()))
 		return -ERESTARTNOINTR;

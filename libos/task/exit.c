@@ -3,7 +3,7 @@
  * The end of a thread, and of a process. The host process ends with the guest's own status, so that the parent's wait
  * on the host needs no message; the slot only says what the host cannot know.
  */
-#include "libos/task/task.h"
+#include "libos/task/attend.h"
 #include "libos/coord/area.h"
 #include "libos/vfs/notify.h"
 
@@ -115,6 +115,7 @@ void task_exit_group(int wait_status)
 		task_orphan_children(p->pid);
 	session_end(p);
 	notify_exit(p);
+	attend_note_usage(p);
 	p->slot->exit_status = (u32)wait_status;
 	atomic_store(&p->slot->state, AREA_ZOMBIE);
 	if (W_IFEXITED(wait_status))

@@ -46,6 +46,7 @@ static void reset_process(struct process *p, s32 pid)
 {
 	p->pid = pid;
 	p->slot = area_slot(pid);
+	p->rlimits = p->slot->limits;
 	p->had_children = p->had_clone_children = false;
 	memset(&p->children_usage, 0, sizeof(p->children_usage));
 	/* This memory is nobody else's now, whatever the parent shared. */

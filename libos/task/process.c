@@ -33,7 +33,6 @@ static void limits_init(struct rlimit64 *lim)
 static void inherit(struct process *p, const struct process *parent)
 {
 	p->cred = parent->cred;
-	memcpy(p->rlimits, parent->rlimits, sizeof(p->rlimits));
 	memcpy(p->comm, parent->comm, sizeof(p->comm));
 	p->dumpable = parent->dumpable;
 	p->no_new_privs = parent->no_new_privs;
@@ -55,6 +54,7 @@ struct process *process_create(s32 pid, const struct process *parent)
 		return NULL;
 	p->pid = pid;
 	p->slot = area_slot(pid);
+	p->rlimits = p->slot->limits;
 	list_init(&p->threads);
 	p->ctty_fd = p->start_fd = -1;
 	p->start_ns = now_ns();
@@ -63,7 +63,6 @@ struct process *process_create(s32 pid, const struct process *parent)
 		inherit(p, parent);
 		return p;
 	}
-	limits_init(p->rlimits);
 	cred_init(&p->cred);
 	p->dumpable = true;
 	return p;
@@ -74,6 +73,23 @@ void process_free(struct process *p)
 	base_free(p->exe);
 	base_free(p->cmdline);
 	base_free(p);
+}
+
+void slot_inherit(struct area_slot *s, const struct area_slot *from)
+{
+	bool reset = from->policy & SCHED_RESET_ON_FORK;
+
+	s->nice = reset && from->nice < 0 ? 0 : from->nice;
+	s->policy = from->policy & ~SCHED_RESET_ON_FORK; /* none is better than the default */
+	s->ioprio = from->ioprio;
+	memcpy(s->cpus, from->cpus, sizeof(s->cpus));
+}
+
+void process_slot_first(struct process *p)
+{
+	limits_init(p->slot->limits);
+	p->slot->oom_score_adj = 1000;
+	(void)!pal_sched_getaffinity(sizeof(p->slot->cpus), p->slot->cpus);
 }
 
 void process_slot_init(s32 pid, struct process *parent, int exit_signal)
@@ -93,12 +109,13 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	s->egid = parent->cred.egid;
 	s->tty = from->tty;
 	s->exit_signal = exit_signal;
-	s->nice = from->nice;
+	slot_inherit(s, area_slot(current()->tid));
+	memcpy(s->limits, from->limits, sizeof(s->limits));
+	s->oom_score_adj = from->oom_score_adj;
 	s->start_ns = now_ns();
 	s->exe_dev = from->exe_dev;
 	s->exe_ino = from->exe_ino;
 	s->exit_status = 0;
-	s->unqueued = 0;
 	s->flags = 0;
 	s->nthreads = 1;
 	memcpy(s->comm, from->comm, sizeof(s->comm));

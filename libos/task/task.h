@@ -56,7 +56,7 @@ struct process {
 	bool had_children;		/* ever: else its end leaves no orphans. Sticky, as is the next; any thread sets them */
 	bool had_clone_children;	/* ever one whose exit signal is not SIGCHLD: waits must look at each */
 	struct cred cred;
-	struct rlimit64 rlimits[16];
+	struct rlimit64 *rlimits;	/* in the slot; anyone with the right may change them (sys/limits.c) */
 	struct rusage children_usage;	/* of those reaped */
 	struct mm *mm;			/* immutable but at exec; shared with the parent in a vfork child */
 	struct fdtab *files;		/* immutable but at exec; guarded by its own lock */
@@ -99,7 +99,6 @@ struct thread {
 		void *area;
 		u32 size, sig;
 	} rseq;				/* as registered with the host; owner thread only */
-	int nice;
 	bool exiting;
 	struct sigthread sig;		/* see signal/signal.h; last, for its size */
 };
@@ -133,6 +132,10 @@ void process_free(struct process *p);
 /* Fill in the slot of a child to be born: it counts as running, though it has no host_pid until the host writes it
  * (who needs it at that moment waits: signal/send.c). */
 void process_slot_init(s32 pid, struct process *parent, int exit_signal);
+/* How it is scheduled, of a thread's slot or a process's. */
+void slot_inherit(struct area_slot *s, const struct area_slot *from);
+/* The leader's own: limits and CPUs are where the host's begin. */
+void process_slot_first(struct process *p);
 /* It was not born after all: the slot and its id are free again. */
 void process_slot_drop(s32 pid);
 /* Who runs what: name, command line and the slot's card. comm NULL: as it was. */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Requests in the slots: made, met, waited for. See attend.h. */
+#include "libos/task/attend.h"
+#include "libos/mm/mm.h"
+
+#define WAIT_STEPS 10
+#define WAIT_STEP_NS 20000000l
+
+static u64 micros(s64 sec, s64 usec)
+{
+	return (u64)sec * 1000000 + (u64)usec;
+}
+
+static void note(int who, struct area_usage *out)
+{
+	struct rusage ru;
+
+	if (pal_getrusage(who, &ru))
+		return;
+	out->user_us = micros(ru.ru_utime.tv_sec, ru.ru_utime.tv_usec);
+	out->system_us = micros(ru.ru_stime.tv_sec, ru.ru_stime.tv_usec);
+}
+
+void attend_note_usage(struct process *p)
+{
+	note(RUSAGE_SELF, &p->slot->usage);
+}
+
+/* The host's hard limits stay, so that a soft one can be raised again. */
+static void apply_limit(struct process *p, unsigned res)
+{
+	struct rlimit64 host;
+
+	if (pal_prlimit((int)res, NULL, &host))
+		return;
+	host.rlim_cur = MIN(p->rlimits[res].rlim_cur, host.rlim_max);
+	(void)!pal_prlimit((int)res, &host, NULL);
+}
+
+static void apply_limits(struct process *p)
+{
+	apply_limit(p, RLIMIT_CPU);
+	apply_limit(p, RLIMIT_FSIZE);
+	apply_limit(p, RLIMIT_CORE);
+	mm_stack_limit(p->mm, p->rlimits[RLIMIT_STACK].rlim_cur);
+}
+
+static void take_standard(struct process *p)
+{
+	u64 set = atomic_xchg(&p->slot->standard, 0);
+
+	for (int sig = 1; set; sig++, set >>= 1) {
+		struct siginfo info = { .si_signo = sig, .si_code = SI_USER };
+
+		if (set & 1)
+			(void)signal_send_process(p, &info);
+	}
+}
+
+static void attend_thread(struct area_slot *s, u32 bits)
+{
+	if (bits & ATTEND_NICE)
+		(void)!pal_setpriority(PRIO_PROCESS, 0, s->nice); /* the host may refuse to be nicer */
+	if (bits & ATTEND_CPUS)
+		(void)!pal_sched_setaffinity(sizeof(s->cpus), s->cpus);
+	if (bits & ATTEND_THREAD_USAGE)
+		note(RUSAGE_THREAD, &s->thread_usage);
+}
+
+#define WAITED_FOR (ATTEND_USAGE | ATTEND_THREAD_USAGE)
+
+/* A wish that is renewed while it is met must not get lost: those that nobody waits for are ticked off first. */
+static u32 take(struct area_slot *s, u32 which)
+{
+	u32 bits = atomic_load(&s->attend) & which;
+
+	if (bits & ~WAITED_FOR)
+		atomic_and(&s->attend, ~(bits & ~WAITED_FOR));
+	return bits;
+}
+
+static void done(struct area_slot *s, u32 bits)
+{
+	if (!(bits & WAITED_FOR))
+		return;
+	atomic_and(&s->attend, ~(bits & WAITED_FOR));
+	(void)pal_futex_plain(&s->attend, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void attend(struct thread *t)
+{
+	struct process *p = t->proc;
+	struct area_slot *own = area_slot(t->tid);
+	u32 bits = take(own, ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE);
+
+	if (bits) {
+		attend_thread(own, bits);
+		done(own, bits);
+	}
+	bits = take(p->slot, ATTEND_LIMITS | ATTEND_USAGE | ATTEND_SIGNALS);
+	if (!bits)
+		return;
+	if (bits & ATTEND_LIMITS)
+		apply_limits(p);
+	if (bits & ATTEND_SIGNALS)
+		take_standard(p);
+	if (bits & ATTEND_USAGE)
+		attend_note_usage(p);
+	done(p->slot, bits);
+}
+
+/* Host ids of a guest thread or process; 0: not there. */
+static int host_ids(s32 id, struct area_slot **slot, int *host_tid)
+{
+	struct area_slot *s = area_slot(id), *p = s ? area_process(s->tgid) : NULL;
+
+	if (!p || p->state == AREA_ZOMBIE)
+		return 0;
+	*slot = s;
+	*host_tid = s->host_pid;
+	return p->host_pid;
+}
+
+static bool for_thread(u32 bit)
+{
+	return bit & (ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE);
+}
+
+void attend_ask(s32 id, u32 bit)
+{
+	static const struct pal_kick look;
+	struct area_slot *s;
+	int tid, pid = host_ids(id, &s, &tid);
+
+	if (!pid)
+		return;
+	atomic_or(&s->attend, bit);
+	if (id == current()->tid || (!for_thread(bit) && id == this_process()->pid))
+		attend(current());
+	else
+		(void)pal_kick(pid, for_thread(bit) ? tid : 0, &look);
+}
+
+bool attend_ask_wait(s32 id, u32 bit)
+{
+	struct timespec step = { .tv_nsec = WAIT_STEP_NS };
+	struct area_slot *s = area_slot(id), *p = area_process(s->tgid);
+	struct thread *t = current();
+	u32 kicked = 0, word;
+
+	if (!p || p->state != AREA_RUNNING)
+		return false;
+	attend_ask(id, bit);
+	for (unsigned i = 0; (word = atomic_load(&s->attend)) & bit && i < WAIT_STEPS;) {
+		if (pal_futex(&s->attend, FUTEX_WAIT, word, &step, NULL, 0) != -EINTR) {
+			i++;
+			continue;
+		}
+		/* Two may ask each other. */
+		kicked |= atomic_xchg(&t->tcb.pending, 0);
+		attend(t);
+	}
+	if (kicked)
+		atomic_store(&t->tcb.pending, 1);
+	return !(word & bit);
+}
+
+int attend_cpu(s32 id, bool thread, struct area_usage *out)
+{
+	struct area_slot *s = area_slot(id);
+
+	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+		return -ESRCH;
+	if (!thread && s->state == AREA_THREAD)
+		return -EINVAL;
+	(void)attend_ask_wait(id, thread ? ATTEND_THREAD_USAGE : ATTEND_USAGE);
+	*out = thread ? s->thread_usage : s->usage;
+	return 0;
+}
