@@ -68,7 +68,8 @@ struct area_slot {
 	u32 attend;	/* atomic: ATTEND_*, what others want done (task/attend.h) */
 	u64 standard;	/* atomic: signals that found the host's queue full; ATTEND_SIGNALS */
 	u64 cpus[AREA_CPU_WORDS]; /* CPUs that this thread may run on */
-	struct area_usage usage, thread_usage; /* as last noted */
+	struct area_usage usage, thread_usage; /* as last noted, as the next */
+	u64 vsize, rss;
 	struct rlimit64 limits[RLIM_NLIMITS];
 };
 #define AREA_DID_EXEC 0x1u
@@ -105,6 +106,9 @@ struct area {
 	u64 inodes;	/* atomic: next number for objects without a host inode */
 	u64 forks;	/* atomic: processes since start, /proc/stat */
 	u32 nprocs, nthreads; /* atomic */
+	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
+	struct area_usage ended, shown;
+	u64 idle;
 	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c). */
 	u32 generation[AREA_GENERATIONS];
 	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */

@@ -7,6 +7,7 @@
  * in the right form.
  */
 #include "libos/fs/proc.h"
+#include "libos/task/attend.h"
 #include "pal/grant.h"
 
 #define NSEC_TICK (1000000000ull / TICKS)
@@ -52,24 +53,40 @@ static int show_loadavg(struct pseudo_node *n, struct buf *b)
 	return 0;
 }
 
-/* What the reader used, the rest idle: enough for those that count processors or take differences.
- */
+/* Never less than before: what an ended process used is added up a moment after its slot is free. */
+static u64 grown(u64 *word, u64 value)
+{
+	u64 before = atomic_load(word);
+
+	while (value > before && !__atomic_compare_exchange_n(word, &before, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	return MAX(value, before);
+}
+
+/* Processor time is the sandbox's, as its processes last noted it; the rest of the machine's counts as idle. */
 static int show_stat(struct pseudo_node *n, struct buf *b)
 {
+	struct area_usage sum = { atomic_load(&the_area->ended.user_us), atomic_load(&the_area->ended.system_us) };
 	u64 idle = proc_uptime_ns() / NSEC_TICK, user, system;
 	struct timespec real = { 0 };
-	struct rusage ru = { 0 };
 	unsigned cpus = cpu_count();
 
-	if (pal_getrusage(0, &ru) < 0)
-		memset(&ru, 0, sizeof(ru));
-	user = (u64)ru.ru_utime.tv_sec * TICKS + (u64)ru.ru_utime.tv_usec / (1000000 / TICKS);
-	system = (u64)ru.ru_stime.tv_sec * TICKS + (u64)ru.ru_stime.tv_usec / (1000000 / TICKS);
+	attend_note_usage(this_process());
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
+		const struct area_slot *s = area_slot(id);
+
+		if (s->state != AREA_ZOMBIE) {
+			sum.user_us += s->usage.user_us;
+			sum.system_us += s->usage.system_us;
+		}
+	}
+	user = grown(&the_area->shown.user_us, sum.user_us) / (1000000 / TICKS);
+	system = grown(&the_area->shown.system_us, sum.system_us) / (1000000 / TICKS);
 	pal_clock_gettime(CLOCK_REALTIME, &real);
-	base_buf_printf(b, "cpu  %lu 0 %lu %lu 0 0 0 0 0 0\n", user, system, idle * cpus);
+	base_buf_printf(b, "cpu  %lu 0 %lu %lu 0 0 0 0 0 0\n", user, system, grown(&the_area->idle, idle * cpus - MIN(user + system, idle * cpus)));
 	for (unsigned i = 0; i < cpus; i++)
-		base_buf_printf(b, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", i, user / cpus,
-				system / cpus, idle);
+		base_buf_printf(b, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", i, user / cpus, system / cpus,
+				atomic_load(&the_area->idle) / cpus);
 	base_buf_printf(
 		b, "intr 0\nctxt 0\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
 		(u64)real.tv_sec - proc_uptime_ns() / 1000000000,
@@ -277,6 +294,14 @@ static const struct pseudo_desc sysvipc_rows[] = {
 	PSEUDO_END,
 };
 
+#define PRESSURE "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+static const struct pseudo_desc pressure_rows[] = {
+	PSEUDO_CONST("cpu", PRESSURE),
+	PSEUDO_CONST("io", PRESSURE),
+	PSEUDO_CONST("memory", PRESSURE),
+	PSEUDO_END,
+};
+
 static const struct pseudo_desc root_rows[] = {
 	PSEUDO_CONST("buddyinfo", ""),
 	PSEUDO_DIR("bus", 0555, empty_rows),
@@ -305,6 +330,7 @@ static const struct pseudo_desc root_rows[] = {
 	PSEUDO_CONST("modules", ""),
 	LINK("mounts", mounts_text),
 	LINK("net", net_text),
+	PSEUDO_DIR("pressure", 0555, pressure_rows),
 	PSEUDO_CONST("partitions", "major minor  #blocks  name\n\n"),
 	LINK("self", self_text),
 	PSEUDO_CONST("softirqs", ""),

@@ -26,6 +26,7 @@ struct proc_who {
 	s32 pid;
 	s32 tid;		/* = pid but below task/ */
 	struct area_slot *slot; /* of pid */
+	bool of_thread;		/* below task/ */
 	struct process *self;	/* NULL: another process */
 	struct thread *thread;	/* self's thread tid; NULL: another process */
 };
@@ -43,8 +44,25 @@ int proc_ask_named(const struct pseudo_node *n, const char *name,
 		   struct buf *b); /* by its name below /proc/self */
 /* A link of the owner's by its name below /proc/self. Length or -errno. */
 ssize_t proc_ask_link(const struct pseudo_node *n, const char *name, char *buf, size_t size);
+/* A file that the owner has open, as if it had been sent here. ERR_PTR. */
+struct file *proc_ask_file(const struct pseudo_node *n, int fd);
 /* The lowest number >= from among the names in a directory of the owner's; -1: none. */
 s64 proc_ask_next(const struct pseudo_node *n, const char *name, s64 from);
+
+/* ---- proc_small.c ---- */
+int proc_show_oom_score(struct pseudo_node *n, struct buf *b);
+int proc_show_oom_score_adj(struct pseudo_node *n, struct buf *b);
+ssize_t proc_store_oom_score_adj(struct pseudo_node *n, const char *text, size_t size);
+int proc_show_oom_adj(struct pseudo_node *n, struct buf *b);
+ssize_t proc_store_oom_adj(struct pseudo_node *n, const char *text, size_t size);
+int proc_show_children(struct pseudo_node *n, struct buf *b);
+int proc_show_syscall(struct pseudo_node *n, struct buf *b);
+int proc_show_stack(struct pseudo_node *n, struct buf *b);
+int proc_show_attr(struct pseudo_node *n, struct buf *b);
+ssize_t proc_store_refused(struct pseudo_node *n, const char *text, size_t size);
+ssize_t proc_store_ignored(struct pseudo_node *n, const char *text, size_t size);
+int proc_show_schedstat(struct pseudo_node *n, struct buf *b);
+int proc_show_autogroup(struct pseudo_node *n, struct buf *b);
 
 /* ---- proc_stat.c ---- */
 int proc_show_stat(struct pseudo_node *n, struct buf *b);
@@ -57,6 +75,8 @@ int proc_show_limits(struct pseudo_node *n, struct buf *b);
 int proc_show_maps(struct pseudo_node *n, struct buf *b);
 int proc_show_smaps(struct pseudo_node *n, struct buf *b);
 int proc_show_smaps_rollup(struct pseudo_node *n, struct buf *b);
+/* Bytes of this process's memory that are resident: its own, and of files as far as they are cached. */
+void proc_resident(struct mm *mm, u64 *anon, u64 *file);
 
 /* ---- proc_fd.c ---- */
 int proc_fd_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref);

@@ -6,6 +6,7 @@
  */
 #include "libos/fs/proc.h"
 #include "libos/coord/coord.h"
+#include "libos/fs/kinds.h"
 
 #define CHUNK 8192
 #define TEXT_MAX (1u << 20)
@@ -25,7 +26,7 @@ static int may_look(const struct pseudo_node *n)
 /* The file's name below the owner's /proc/self. */
 static int ask_name(const struct pseudo_node *n, const char *name, struct coord_query *q)
 {
-	int len = n->key && n->key != n->pid ? base_snprintf(q->name, sizeof(q->name),
+	int len = n->key ? base_snprintf(q->name, sizeof(q->name),
 							     "task/%ld/%s", (long)n->key, name)
 					     : base_snprintf(q->name, sizeof(q->name), "%s", name);
 
@@ -59,8 +60,12 @@ static int ask_all(const struct pseudo_node *n, struct coord_query *q, struct bu
 int proc_ask_text(const struct pseudo_node *n, bool guarded, struct buf *b)
 {
 	struct coord_query q = { .op = COORD_READ };
+	struct area_slot *s = area_process((s32)n->pid);
 	int r = guarded ? may_look(n) : 0;
 
+	/* What has ended has no memory, files or calls: such texts are empty. */
+	if (r == 0 && s && s->state == AREA_ZOMBIE)
+		return 0;
 	if (r == 0)
 		r = ask_name(n, n->desc->name, &q);
 	return r < 0 ? r : ask_all(n, &q, b);
@@ -79,13 +84,25 @@ ssize_t proc_ask_link(const struct pseudo_node *n, const char *name, char *buf, 
 {
 	struct coord_query q = { .op = COORD_LINK };
 	bool eof;
+	struct area_slot *s = area_process((s32)n->pid);
 	ssize_t r = may_look(n);
 
+	if (r == 0 && s->state == AREA_ZOMBIE)
+		return -ENOENT;
 	if (r == 0) {
 		base_strlcpy(q.name, name, sizeof(q.name));
 		r = coord_ask((s32)n->pid, &q, buf, size, &eof);
 	}
 	return r == -ETIMEDOUT || r == -ESRCH ? -EACCES : r;
+}
+
+struct file *proc_ask_file(const struct pseudo_node *n, int fd)
+{
+	int r = may_look(n);
+
+	if (r == 0)
+		r = coord_take_fd((s32)n->pid, fd);
+	return r < 0 ? ERR_PTR(r == -EPERM ? -EACCES : r == -EBADF ? -ENOENT : r) : file_from_host(r);
 }
 
 s64 proc_ask_next(const struct pseudo_node *n, const char *name, s64 from)

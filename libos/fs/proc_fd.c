@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * /proc/PID/fd and fdinfo, and the other magic links: exe, cwd, root. Another process's links are
- * followed by their text: what has no path is open there, not here.
+ * followed by their text; what has no path is asked for over the coordination stream.
  */
 #include "libos/fs/proc.h"
 #include "libos/fs/kinds.h"
@@ -130,12 +130,18 @@ static int fd_follow(struct pseudo_node *n, struct path *out)
 {
 	cleanup_file struct file *f = NULL;
 	char name[24];
+	int r;
 
-	if (!is_self(n)) {
+	if (is_self(n)) {
+		f = file_of(n);
+	} else {
+		/* By name if there is one: then it is the file itself, not another look at its host descriptor. */
 		base_snprintf(name, sizeof(name), "fd/%ld", (long)n->key);
-		return follow_text(n, name, out);
+		r = follow_text(n, name, out);
+		if (r != -EACCES && r != -ENOENT)
+			return r;
+		f = proc_ask_file(n, (int)n->key);
 	}
-	f = file_of(n);
 
 	return IS_ERR(f) ? PTR_ERR(f) : anon_path(f, out);
 }

@@ -104,6 +104,18 @@ static u64 resident(const struct vma *v)
 	return pages;
 }
 
+void proc_resident(struct mm *mm, u64 *anon, u64 *file)
+{
+	struct vma_list l;
+
+	*anon = *file = 0;
+	if (list_take(mm, &l))
+		return;
+	for (unsigned i = 0; i < l.n; i++)
+		*(l.v[i].file ? file : anon) += resident(&l.v[i]) * PAGE_SIZE;
+	list_free(&l);
+}
+
 static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb)
 {
 	static const char *const zero[] = { "Swap", "SwapPss" };

@@ -11,6 +11,7 @@ int proc_who(const struct pseudo_node *n, struct proc_who *w)
 	struct thread *t;
 
 	*w = (struct proc_who){ .pid = (s32)n->pid, .tid = n->key ? (s32)n->key : (s32)n->pid };
+	w->of_thread = n->key != 0;
 	w->slot = area_process(w->pid);
 	if (!w->slot)
 		return -ESRCH;
@@ -65,6 +66,24 @@ static int show_memory(struct buf *b, uintptr_t from, uintptr_t to)
 	return r < 0 ? 0 : r;
 }
 
+/* A program that has overwritten the end of its arguments means one string that may go on into the environment
+ * (fs/proc/base.c, get_mm_proctitle). */
+static int show_arguments(const struct mm *mm, struct buf *b)
+{
+	size_t start = b->size, n;
+	char last = 0;
+	int r;
+
+	if (user_read(&last, (void *)(mm->arg_end - 1), 1) || !last)
+		return show_memory(b, mm->arg_start, mm->arg_end);
+	r = show_memory(b, mm->arg_start, MIN(MAX(mm->env_end, mm->arg_end), mm->arg_start + PAGE_SIZE));
+	for (n = start; n < b->size && b->data[n]; n++)
+		;
+	if (r == 0)
+		b->size = MIN(n + 1, b->size);
+	return r;
+}
+
 static int show_cmdline(struct pseudo_node *n, struct buf *b)
 {
 	struct proc_who w;
@@ -75,9 +94,9 @@ static int show_cmdline(struct pseudo_node *n, struct buf *b)
 	if (w.slot->state == AREA_ZOMBIE)
 		return 0;
 	if (w.self && w.self->mm->arg_end)
-		return show_memory(b, w.self->mm->arg_start, w.self->mm->arg_end);
-	/* The card holds the beginning of a long command line. */
-	if (!w.self && w.slot->card_size >= AREA_CARD && proc_ask_text(n, false, b) == 0)
+		return show_arguments(w.self->mm, b);
+	/* Programs write over their arguments, and the card holds but the beginning of them. */
+	if (!w.self && w.slot->state == AREA_RUNNING && proc_ask_text(n, false, b) == 0)
 		return 0;
 	base_buf_put(b, w.slot->card, MIN(w.slot->card_size, (u16)AREA_CARD));
 	return 0;
@@ -110,8 +129,7 @@ static int show_comm(struct pseudo_node *n, struct buf *b)
 	int r = proc_who(n, &w);
 
 	if (r == 0)
-		base_buf_printf(b, "%.*s\n", AREA_COMM - 1,
-				w.thread ? w.thread->comm : w.slot->comm);
+		base_buf_printf(b, "%.*s\n", AREA_COMM - 1, area_slot(w.tid)->comm);
 	return r;
 }
 
@@ -124,10 +142,6 @@ static ssize_t store_comm(struct pseudo_node *n, const char *text, size_t size)
 	if (r < 0 || !w.self)
 		return r < 0 ? r : -EINVAL; /* as Linux: not of the same thread group */
 	base_strlcpy(comm, text, sizeof(comm));
-	for (char *c = comm; *c; c++) {
-		if (*c == '\n')
-			*c = '\0';
-	}
 	process_set_comm(w.self, w.thread, comm);
 	return (ssize_t)size;
 }
@@ -157,18 +171,6 @@ static int show_sched(struct pseudo_node *n, struct buf *b)
 	base_buf_printf(b, "prio                                         :                  %3d\n",
 			120 + w.slot->nice);
 	return 0;
-}
-
-/* Nobody here is killed for lack of memory but by the host, who is not asked: the value cannot
- * change. */
-static ssize_t store_oom(struct pseudo_node *n, const char *text, size_t size)
-{
-	return text[0] == '0' && (!text[1] || text[1] == '\n') ? (ssize_t)size : -EACCES;
-}
-
-static ssize_t store_coredump(struct pseudo_node *n, const char *text, size_t size)
-{
-	return (ssize_t)size; /* no core is ever written */
 }
 
 static int open_mem(struct pseudo_node *n, struct file *f)
@@ -253,6 +255,7 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 
 /* clang-format off */
 #define TEXT(n, perm, fn) { .name = (n), .mode = S_IFREG | (perm), .show = (fn), OWNED }
+#define RW(n, perm, fn, st) { .name = (n), .mode = S_IFREG | (perm), .show = (fn), .store = (st), OWNED }
 #define CONST(n, perm, s) { .name = (n), .mode = S_IFREG | (perm), .text = (s), OWNED }
 #define MAGIC(n, fn) { .name = (n), .mode = S_IFLNK | 0777, .readlink = fn##_text, .follow = fn##_follow, OWNED }
 
@@ -267,11 +270,15 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 	TEXT("maps", 0444, proc_show_maps),                                                          \
 	{ .name = "mem", .mode = S_IFREG | 0600, .open = open_mem, OWNED },                          \
 	TEXT("mountinfo", 0444, proc_show_mountinfo), TEXT("mounts", 0444, proc_show_mounts),        \
-	CONST("oom_adj", 0644, "0\n"), CONST("oom_score", 0444, "0\n"),                              \
-	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n", .store = store_oom, OWNED }, \
+	RW("oom_adj", 0644, proc_show_oom_adj, proc_store_oom_adj), TEXT("oom_score", 0444, proc_show_oom_score), \
+	RW("oom_score_adj", 0644, proc_show_oom_score_adj, proc_store_oom_score_adj),                \
+	CONST("arch_status", 0444, ""), DIR("attr", 0555, attr_rows),                                \
+	{ .name = "clear_refs", .mode = S_IFREG | 0200, .store = proc_store_ignored, OWNED },        \
+	CONST("cpuset", 0444, "/\n"), TEXT("stack", 0400, proc_show_stack),                          \
+	TEXT("syscall", 0400, proc_show_syscall),                                                    \
 	TEXT("personality", 0400, show_personality),                                                 \
 	CONST("projid_map", 0644, "         0          0 4294967295\n"),                             \
-	MAGIC("root", proc_root), TEXT("sched", 0644, show_sched), CONST("schedstat", 0444, "0 0 0\n"), \
+	MAGIC("root", proc_root), TEXT("sched", 0644, show_sched), TEXT("schedstat", 0444, proc_show_schedstat), \
 	CONST("sessionid", 0444, "4294967295"), CONST("setgroups", 0644, "allow\n"),                 \
 	TEXT("smaps", 0444, proc_show_smaps), TEXT("smaps_rollup", 0444, proc_show_smaps_rollup),    \
 	TEXT("stat", 0444, proc_show_stat), TEXT("statm", 0444, proc_show_statm),                    \
@@ -281,8 +288,19 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 #define DIR(n, perm, table) { .name = (n), .mode = S_IFDIR | (perm), .children = (table), OWNED }
 /* clang-format on */
 
+static const struct pseudo_desc attr_rows[] = {
+	RW("current", 0666, proc_show_attr, proc_store_refused),
+	RW("exec", 0666, proc_show_attr, proc_store_refused),
+	RW("fscreate", 0666, proc_show_attr, proc_store_refused),
+	RW("keycreate", 0666, proc_show_attr, proc_store_refused),
+	TEXT("prev", 0444, proc_show_attr),
+	RW("sockcreate", 0666, proc_show_attr, proc_store_refused),
+	PSEUDO_END,
+};
+
 static const struct pseudo_desc task_rows[] = {
 	COMMON_ROWS,
+	TEXT("children", 0444, proc_show_children),
 	{ .name = "fd", .mode = S_IFDIR | 0500, .find = proc_fd_find, .next = proc_fd_next, OWNED },
 	{ .name = "fdinfo",
 	  .mode = S_IFDIR | 0555,
@@ -297,10 +315,13 @@ static const struct pseudo_desc task_desc = DIR("", 0555, task_rows);
 
 static const struct pseudo_desc pid_rows[] = {
 	COMMON_ROWS,
+	RW("autogroup", 0644, proc_show_autogroup, proc_store_ignored),
+	CONST("timens_offsets", 0644, "monotonic           0         0\nboottime            0         0\n"),
+	CONST("timers", 0444, ""),
 	{ .name = "coredump_filter",
 	  .mode = S_IFREG | 0644,
 	  .text = "00000033\n",
-	  .store = store_coredump,
+	  .store = proc_store_ignored,
 	  OWNED },
 	{ .name = "fd", .mode = S_IFDIR | 0500, .find = proc_fd_find, .next = proc_fd_next, OWNED },
 	{ .name = "fdinfo",

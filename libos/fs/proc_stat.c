@@ -2,18 +2,20 @@
 /*
  * /proc/PID/stat, statm, status, io, limits: fields as proc(5) and fs/proc/array.c order them.
  *
- * Times, memory and signals of a process that does not answer are not in its slot: they are shown
- * as 0.
+ * Of a process that does not answer (stopped, ended, in vfork) the slot holds the times and sizes
+ * that it last noted; the rest is shown as 0.
  */
 #include "libos/fs/proc.h"
 #include "libos/coord/coord.h"
 #include "libos/fs/at_once.h"
 #include "libos/mm/mm.h"
+#include "libos/task/attend.h"
 
 /* What only the process itself knows; zero for others. */
 struct insight {
 	struct rusage own, children;
-	u64 vsize, peak, rss, data, stack, code;
+	struct area_usage time; /* of the process, or the thread */
+	u64 vsize, peak, rss, highest, rss_anon, data, stack, code;
 	u64 pending, shared, blocked, ignored, caught;
 	unsigned queued;
 };
@@ -22,7 +24,7 @@ struct insight {
  * guest; in a call it was found waiting. */
 static bool found_running(const struct thread *t)
 {
-	return !coord_answering() || (s64)pal_frame(&t->tcb)->orig_rax == -1;
+	return (t == current() && !coord_answering()) || (s64)pal_frame(&t->tcb)->orig_rax == -1;
 }
 
 static char state_letter(const struct proc_who *w)
@@ -72,6 +74,8 @@ static void look_at_signals(const struct proc_who *w, struct insight *in)
 
 static void look_at_memory(struct mm *mm, struct insight *in)
 {
+	u64 file;
+
 	lock(&mm->lock);
 	in->vsize = mm->total;
 	in->peak = MAX(mm->peak, mm->total);
@@ -79,20 +83,37 @@ static void look_at_memory(struct mm *mm, struct insight *in)
 	in->code = mm->code_end - mm->code_start;
 	in->stack = mm->stack_top ? MIN(mm->stack_top - mm->stack_low, 132ul << 10) : 0;
 	unlock(&mm->lock);
-	/* The host counts the libOS too; its own share is small. */
-	in->rss = MIN((u64)in->own.ru_maxrss << 10, in->vsize);
+	/* The host's highest value counts the libOS too; its own share is small. Of files it is the cache that is asked,
+	 * so there it is a bound. */
+	in->highest = MIN((u64)in->own.ru_maxrss << 10, in->peak);
+	proc_resident(mm, &in->rss_anon, &file);
+	in->rss_anon = MIN(in->rss_anon, in->highest);
+	in->rss = MIN(in->rss_anon + file, in->highest);
 }
 
 static void look(const struct proc_who *w, struct insight *in)
 {
+	struct area_slot *s = w->slot;
+
 	memset(in, 0, sizeof(*in));
-	if (!w->self)
+	if (!w->self) {
+		in->time = s->usage;
+		if (s->state != AREA_ZOMBIE) {
+			in->vsize = in->peak = s->vsize;
+			in->rss = in->highest = in->rss_anon = s->rss;
+		}
 		return;
-	if (pal_getrusage(0, &in->own) < 0)
+	}
+	if (pal_getrusage(RUSAGE_SELF, &in->own) < 0)
 		memset(&in->own, 0, sizeof(in->own));
 	in->children = w->self->children_usage;
 	look_at_signals(w, in);
 	look_at_memory(w->self->mm, in);
+	attend_note_usage(w->self);
+	s->rss = in->rss;
+	in->time = s->usage;
+	if (w->of_thread)
+		(void)attend_cpu(w->tid, true, &in->time);
 }
 
 /* The terminal's foreground group, as far as we share the terminal; -1 else. */
@@ -115,6 +136,11 @@ static u64 timeval_ticks(s64 sec, s64 usec)
 	return (u64)(sec * TICKS + usec / (1000000 / TICKS));
 }
 
+static u64 micros_ticks(u64 us)
+{
+	return us / (1000000 / TICKS);
+}
+
 #define USER(ru) timeval_ticks((ru).ru_utime.tv_sec, (ru).ru_utime.tv_usec)
 #define SYSTEM(ru) timeval_ticks((ru).ru_stime.tv_sec, (ru).ru_stime.tv_usec)
 
@@ -122,30 +148,32 @@ int proc_show_stat(struct pseudo_node *n, struct buf *b)
 {
 	struct insight in;
 	struct proc_who w;
-	struct area_slot *s;
+	struct area_slot *s, *own;
 	struct mm *mm;
 	int r = proc_who(n, &w);
 
 	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	s = w.slot;
+	own = area_slot(w.tid); /* the thread's */
 	look(&w, &in);
 	mm = w.self ? w.self->mm : NULL;
 	base_buf_printf(b, "%d (%.*s) %c %d %d %d %u %d %u ", w.tid, AREA_COMM - 1,
-			w.thread ? w.thread->comm : s->comm, state_letter(&w), s->ppid, s->pgid,
+			own->comm, state_letter(&w), s->ppid, s->pgid,
 			s->sid, s->tty, foreground(&w), 0x400000);
 	base_buf_printf(b, "%lu %lu %lu %lu ", in.own.ru_minflt, in.children.ru_minflt,
 			in.own.ru_majflt, in.children.ru_majflt);
-	base_buf_printf(b, "%lu %lu %lu %lu ", USER(in.own), SYSTEM(in.own), USER(in.children),
-			SYSTEM(in.children));
-	base_buf_printf(b, "%d %d %u 0 %lu %lu %lu %lu ", 20 + s->nice, s->nice,
+	base_buf_printf(b, "%lu %lu %lu %lu ", micros_ticks(in.time.user_us),
+			micros_ticks(in.time.system_us), USER(in.children), SYSTEM(in.children));
+	base_buf_printf(b, "%d %d %u 0 %lu %lu %lu %lu ", 20 + own->nice, own->nice,
 			MAX(s->nthreads, 1u), proc_ticks(s->start_ns), in.vsize, in.rss / PAGE_SIZE,
-			w.self ? (u64)w.self->rlimits[RLIMIT_RSS].rlim_cur : ~0ul);
+			(u64)s->limits[RLIMIT_RSS].rlim_cur);
 	base_buf_printf(b, "%lu %lu %lu 0 0 ", mm ? mm->code_start : 0, mm ? mm->code_end : 0,
 			mm ? mm->stack_top : 0);
 	base_buf_printf(b, "%lu %lu %lu %lu ", in.pending & 0x7fffffff, in.blocked & 0x7fffffff,
 			in.ignored & 0x7fffffff, in.caught & 0x7fffffff);
-	base_buf_printf(b, "0 0 0 %d 0 0 0 0 0 0 ", s->exit_signal);
+	base_buf_printf(b, "0 0 0 %d 0 0 %u 0 0 0 ", s->exit_signal,
+			own->policy & ~SCHED_RESET_ON_FORK);
 	base_buf_printf(b, "%lu %lu %lu %lu %lu %lu %lu ", mm ? mm->data_start : 0,
 			mm ? mm->data_end : 0, mm ? mm->brk_start : 0, mm ? mm->arg_start : 0,
 			mm ? mm->arg_end : 0, mm ? mm->env_start : 0, mm ? mm->env_end : 0);
@@ -163,7 +191,7 @@ int proc_show_statm(struct pseudo_node *n, struct buf *b)
 		return r;
 	look(&w, &in);
 	base_buf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", in.vsize / PAGE_SIZE, in.rss / PAGE_SIZE,
-			in.code / PAGE_SIZE, PAGE_UP(in.code) / PAGE_SIZE, in.data / PAGE_SIZE);
+			(in.rss - in.rss_anon) / PAGE_SIZE, PAGE_UP(in.code) / PAGE_SIZE, in.data / PAGE_SIZE);
 	return 0;
 }
 
@@ -186,7 +214,7 @@ static void status_ids(const struct proc_who *w, struct buf *b)
 	base_buf_printf(b, "FDSize:\t%u\nGroups:\t", p ? atomic_load(&p->files->array)->size : 0);
 	for (unsigned i = 0; p && i < p->cred.ngroups; i++)
 		base_buf_printf(b, "%u ", p->cred.groups[i]);
-	base_buf_printf(b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", w->pid, w->tid,
+	base_buf_printf(b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n", w->pid, w->tid,
 			s->pgid, s->sid);
 }
 
@@ -196,8 +224,8 @@ static void status_memory(const struct insight *in, struct buf *b)
 			in->peak >> 10, in->vsize >> 10, 0, 0);
 	base_buf_printf(
 		b,
-		"VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8u kB\nRssShmem:\t%8u kB\n",
-		in->rss >> 10, in->rss >> 10, in->rss >> 10, 0, 0);
+		"VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8u kB\n",
+		in->highest >> 10, in->rss >> 10, in->rss_anon >> 10, (in->rss - in->rss_anon) >> 10, 0u);
 	base_buf_printf(
 		b,
 		"VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\n",
@@ -212,7 +240,7 @@ static void status_signals(const struct proc_who *w, const struct insight *in, s
 {
 	base_buf_printf(
 		b, "SigQ:\t%u/%lu\n", in->queued,
-		(unsigned long)(w->self ? w->self->rlimits[RLIMIT_SIGPENDING].rlim_cur : 0));
+		(unsigned long)w->slot->limits[RLIMIT_SIGPENDING].rlim_cur);
 	base_buf_printf(
 		b,
 		"SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
@@ -235,15 +263,31 @@ static void status_rights(const struct proc_who *w, struct buf *b)
 		"Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n");
 }
 
-static void status_cpus(const struct insight *in, struct buf *b)
+/* A mask as the kernel prints one, in groups of 32 bits from the highest, and as a list. */
+static void put_cpus(struct buf *b, const u64 *mask)
 {
-	unsigned n = cpu_count();
-	u64 mask = n >= 64 ? ~0ull : (1ull << n) - 1;
+	unsigned groups = MIN((MAX(cpu_count(), 1u) + 31) / 32, AREA_CPU_WORDS * 2u);
+	bool first = true;
 
-	base_buf_printf(b, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", mask);
-	cpu_list(b);
-	base_buf_printf(b,
-			"Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
+	base_buf_puts(b, "Cpus_allowed:\t");
+	for (unsigned g = groups; g-- > 0;)
+		base_buf_printf(b, groups > 1 ? "%08x%s" : "%x%s", (u32)(mask[g / 2] >> g % 2 * 32), g ? "," : "\n");
+	base_buf_puts(b, "Cpus_allowed_list:\t");
+	for (unsigned i = 0, end; i < groups * 32; i = end + 1) {
+		for (end = i; end < groups * 32 && mask[end / 64] >> end % 64 & 1; end++)
+			;
+		if (end == i)
+			continue;
+		base_buf_printf(b, end - i > 1 ? "%s%u-%u" : "%s%u", first ? "" : ",", i, end - 1);
+		first = false;
+	}
+	base_buf_puts(b, "\n");
+}
+
+static void status_cpus(const struct proc_who *w, const struct insight *in, struct buf *b)
+{
+	put_cpus(b, area_slot(w->tid)->cpus);
+	base_buf_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
 			in->own.ru_nvcsw);
 	base_buf_printf(b, "nonvoluntary_ctxt_switches:\t%lu\n", in->own.ru_nivcsw);
 }
@@ -258,7 +302,7 @@ int proc_show_status(struct pseudo_node *n, struct buf *b)
 		return r;
 	look(&w, &in);
 	base_buf_printf(b, "Name:\t%.*s\n", AREA_COMM - 1,
-			w.thread ? w.thread->comm : w.slot->comm);
+			area_slot(w.tid)->comm);
 	base_buf_printf(b, "Umask:\t%04o\nState:\t%s\n",
 			w.self ? atomic_load(&w.self->fs->umask) : 022,
 			state_word(state_letter(&w)));
@@ -268,7 +312,7 @@ int proc_show_status(struct pseudo_node *n, struct buf *b)
 	base_buf_printf(b, "Threads:\t%u\n", MAX(w.slot->nthreads, 1u));
 	status_signals(&w, &in, b);
 	status_rights(&w, b);
-	status_cpus(&in, b);
+	status_cpus(&w, &in, b);
 	return 0;
 }
 
@@ -323,12 +367,12 @@ int proc_show_limits(struct pseudo_node *n, struct buf *b)
 	struct proc_who w;
 	int r = proc_who(n, &w);
 
-	if (r < 0 || !w.self)
-		return r < 0 ? r : proc_ask_text(n, false, b);
+	if (r < 0)
+		return r;
 	base_buf_printf(b, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit",
 			"Units");
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct rlimit64 *l = &w.self->rlimits[i];
+		const struct rlimit64 *l = &w.slot->limits[i];
 		char soft[24], hard[24];
 
 		limit_text(soft, sizeof(soft), l->rlim_cur);

@@ -3,7 +3,7 @@
 #include "libos/task/attend.h"
 #include "libos/mm/mm.h"
 
-#define WAIT_STEPS 10
+#define WAIT_STEPS 5
 #define WAIT_STEP_NS 20000000l
 
 static u64 micros(s64 sec, s64 usec)
@@ -11,19 +11,26 @@ static u64 micros(s64 sec, s64 usec)
 	return (u64)sec * 1000000 + (u64)usec;
 }
 
-static void note(int who, struct area_usage *out)
+/* The highest resident size in bytes, too. */
+static u64 note(int who, struct area_usage *out)
 {
 	struct rusage ru;
 
 	if (pal_getrusage(who, &ru))
-		return;
+		return 0;
 	out->user_us = micros(ru.ru_utime.tv_sec, ru.ru_utime.tv_usec);
 	out->system_us = micros(ru.ru_stime.tv_sec, ru.ru_stime.tv_usec);
+	return (u64)ru.ru_maxrss << 10;
 }
 
 void attend_note_usage(struct process *p)
 {
-	note(RUSAGE_SELF, &p->slot->usage);
+	u64 rss = note(RUSAGE_SELF, &p->slot->usage);
+
+	if (!p->mm)
+		return;
+	p->slot->vsize = p->mm->total;
+	p->slot->rss = MIN(rss, p->slot->vsize);
 }
 
 /* The host's hard limits stay, so that a soft one can be raised again. */
@@ -64,7 +71,7 @@ static void attend_thread(struct area_slot *s, u32 bits)
 	if (bits & ATTEND_CPUS)
 		(void)!pal_sched_setaffinity(sizeof(s->cpus), s->cpus);
 	if (bits & ATTEND_THREAD_USAGE)
-		note(RUSAGE_THREAD, &s->thread_usage);
+		(void)note(RUSAGE_THREAD, &s->thread_usage);
 }
 
 #define WAITED_FOR (ATTEND_USAGE | ATTEND_THREAD_USAGE)

@@ -71,6 +71,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 		return t;
 	clone_frame(t, a->stack);
 	memcpy(t->comm, self->comm, sizeof(t->comm));
+	memcpy(s->comm, self->comm, sizeof(s->comm));
 	t->sig.blocked = self->sig.blocked;
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = (u32 *)a->child_tid;

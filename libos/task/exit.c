@@ -116,6 +116,8 @@ void task_exit_group(int wait_status)
 	session_end(p);
 	notify_exit(p);
 	attend_note_usage(p);
+	atomic_add(&the_area->ended.user_us, p->slot->usage.user_us);
+	atomic_add(&the_area->ended.system_us, p->slot->usage.system_us);
 	p->slot->exit_status = (u32)wait_status;
 	atomic_store(&p->slot->state, AREA_ZOMBIE);
 	if (W_IFEXITED(wait_status))

@@ -144,10 +144,9 @@ void process_set_comm(struct process *p, struct thread *t, const char *comm)
 	base_strlcpy(padded, comm, sizeof(padded));
 	lock(&p->lock);
 	memcpy(t->comm, padded, sizeof(padded));
-	if (t->tid == p->pid) {
+	memcpy(area_slot(t->tid)->comm, padded, sizeof(padded));
+	if (t->tid == p->pid)
 		memcpy(p->comm, padded, sizeof(padded));
-		memcpy(p->slot->comm, padded, sizeof(padded));
-	}
 	unlock(&p->lock);
 }
 

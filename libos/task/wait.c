@@ -35,6 +35,8 @@ static void ended_unsaid(s32 pid, struct area_slot *s)
 {
 	unsigned n = s->nthreads;
 
+	atomic_add(&the_area->ended.user_us, s->usage.user_us);
+	atomic_add(&the_area->ended.system_us, s->usage.system_us);
 	atomic_store(&s->state, AREA_ZOMBIE);
 	task_orphan_children(pid);
 	for (s32 id = n > 1 ? area_next(1, true) : 0; id; id = area_next(id + 1, true))
