@@ -32,6 +32,8 @@
  *   bind connect listen accept4 getsockname getpeername setsockopt getsockopt shutdown sendto recvfrom   as socket
  *   sendmsg recvmsg                              also on GRANT_FD_PORT and its reply ends, whatever the rung
  *   ppoll epoll_create1 epoll_ctl epoll_pwait2   EPOLL_CLOEXEC; signal masks NULL
+ *   futex_waitv                                  at most 128 words, flags 0
+ *   set_robust_list                              a list of the thread's control block
  *   futex                                        WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP *_BITSET; private and shared
  *   clock_gettime clock_getres clock_nanosleep   any clock the libOS lets through
  *   timerfd_create timerfd_settime timerfd_gettime setitimer getitimer

@@ -386,6 +386,13 @@ struct ifconf {
 #define IFF_LOOPBACK 0x8
 #define IFF_RUNNING 0x40
 
+/* ---- futex2 (include/uapi/linux/futex.h since 6.7) ---- */
+#ifndef FUTEX2_PRIVATE
+#define FUTEX2_SIZE_U32 2
+#define FUTEX2_SIZE_MASK 3
+#define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
+#endif
+
 /* ---- System V shared memory (include/uapi/linux/shm.h) ---- */
 #include <asm-generic/shmbuf.h>
 #define SHM_R 0400

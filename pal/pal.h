@@ -119,6 +119,8 @@ int pal_ppoll(struct pollfd *fds, unsigned n, const struct timespec *timeout);
 int pal_epoll_create(void);
 int pal_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev);
 int pal_epoll_wait(int ep, struct epoll_event *ev, int max, const struct timespec *timeout); /* cancellable */
+/* Wait on several words; the index of one that was woken. Cancellable. */
+int pal_futex_waitv(const struct futex_waitv *w, unsigned n, const struct timespec *end, int clock);
 /* futex(2). WAIT forms are cancellable; the plain ones are used by locks. */
 int pal_futex(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2, u32 val3);
 int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2, u32 val3);
@@ -148,6 +150,9 @@ void pal_thread_adopt(struct pal_tcb *tcb);
  * Start a host thread that adopts tcb and calls fn(arg) on its stack with every register else zero but FS base = fs.
  * tcb->host_tid is written before it runs. Returns host tid. */
 int pal_thread_start(struct pal_tcb *tcb, uintptr_t fs, void (*fn)(void *), void *arg);
+/* When the calling thread dies, whatever of, the host writes FUTEX_OWNER_DIED to *word (which may be shared memory),
+ * provided that it holds the thread's host tid then. */
+void pal_death_word(u32 *word);
 /* Leave: the host clears tcb->host_tid and wakes it once the stack is unused. */
 void pal_thread_exit(int status) noreturn_fn;
 /* Copy-on-write twin. *host_pid (may be shared memory) is written by the host before the child runs. 0 in the child,

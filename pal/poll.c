@@ -35,6 +35,11 @@ int pal_futex(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *w
 	return CP_OR(-ENOSYS, 6, futex, word, op, val, timeout, word2, val3);
 }
 
+int pal_futex_waitv(const struct futex_waitv *w, unsigned n, const struct timespec *end, int clock)
+{
+	return CP(5, futex_waitv, w, n, 0, end, clock);
+}
+
 int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2,
 		    u32 val3)
 {

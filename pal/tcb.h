@@ -81,6 +81,8 @@ struct pal_tcb {
 	/* The rest is pal/thread.c's own. */
 	u64 altstack;		/* immutable: lowest address of the alternate signal stack */
 	u64 region_size;	/* immutable: from guard page to the end */
+	u64 death[4];		/* a robust list of one entry, as the host reads it: next, offset, pending; the entry's next */
+	s32 death_tid;		/* host tid that the list is registered for */
 	u64 start_mask;		/* the signal mask a new thread begins with */
 	struct pal_tcb *next;	/* guarded by the region lock: every region there is */
 	u32 freed;		/* guarded by the region lock: reusable once host_tid is 0 */

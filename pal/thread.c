@@ -246,6 +246,25 @@ int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid)
 			  host_pid, 0, fn, arg);
 }
 
+/*
+ * The host walks a thread's robust list however the thread ends, SIGKILL included, and this is the
+ * list: one entry, in the control block, and the word at the offset from it that the head names.
+ */
+void pal_death_word(u32 *word)
+{
+	struct pal_tcb *tcb = pal_tcb();
+	u64 offset = (u64)word - (u64)&tcb->death[3];
+
+	if (tcb->death_tid == tcb->host_tid && tcb->death[1] == offset)
+		return;
+	tcb->death[0] = (u64)&tcb->death[3];
+	tcb->death[1] = offset;
+	tcb->death[2] = 0;
+	tcb->death[3] = (u64)&tcb->death[0];
+	BUG_ON(HOST(2, set_robust_list, tcb->death, sizeof(u64[3])));
+	tcb->death_tid = tcb->host_tid;
+}
+
 void pal_thread_exit(int status)
 {
 	/* A signal for the process must not choose this thread any more. */

@@ -89,6 +89,8 @@ s32 area_take_id(void)
 			continue;
 		}
 		s->host_pid = 0;
+		if (atomic_load_relaxed(&the_area->killed[id / 32]) & (1u << (id % 32)))
+			atomic_and(&the_area->killed[id / 32], ~(1u << (id % 32)));
 		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
 		return id;
 	}
@@ -108,7 +110,7 @@ void area_free_id(s32 id)
 	if (!s)
 		return;
 	atomic_and(&the_area->in_use[id / 32], ~(1u << (id % 32)));
-	memset((char *)s + sizeof(s->state), 0, sizeof(*s) - sizeof(s->state));
+	memset((char *)s + sizeof(s->state), 0, offsetof(struct area_slot, robust_offset) - sizeof(s->state));
 	atomic_store(&s->state, AREA_FREE);
 }
 

@@ -57,6 +57,9 @@ struct area_slot {
 	u64 exe_dev, exe_ino; /* the file it executes: opening it for writing is ETXTBSY (task/busy.c) */
 	u32 exit_status; /* wait status, valid in AREA_ZOMBIE */
 	u32 nthreads;
+	u32 life;	/* host tid, from the guest's set_robust_list on; the host marks it FUTEX_OWNER_DIED as the thread dies */
+	u32 awaits;	/* owner of the priority-inheriting lock that the thread sleeps for, 0 none */
+	u64 robust;	/* guest address of the thread's robust list */
 	char comm[AREA_COMM];	/* torn reads are possible and harmless */
 	char card[AREA_CARD];	/* beginning of the command line, NUL separated, for those that can't answer */
 	u16 card_size;
@@ -71,12 +74,14 @@ struct area_slot {
 	struct area_usage usage, thread_usage; /* as last noted, as the next */
 	u64 vsize, rss;
 	struct rlimit64 limits[RLIM_NLIMITS];
+	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
 };
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
-#define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
 /* A vfork child in its parent's memory: killed only where it holds no lock; answers no queries. */
 #define AREA_BORROWS 0x4u
+#define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
+#define AREA_UNSAID 0x10u /* it was killed: what a process does at its end, nobody did. Whoever noticed first */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {
@@ -112,6 +117,7 @@ struct area {
 	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c). */
 	u32 generation[AREA_GENERATIONS];
 	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */
+	u32 killed[AREA_PIDS / 32];	  /* atomic bitmap: ids whose last owner was killed (task/robust.c) */
 	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
 	u32 cookie;	/* atomic: pairs the two events of a rename */
 	struct area_inotify inotify[AREA_INSTANCES];

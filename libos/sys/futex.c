@@ -1,37 +1,86 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * futex: on the guest's own words, straight on the host, for private and shared memory alike. Only what names a
- * thread is made here: the priority-inheriting locks compare with guest tids, which the host does not know.
+ * futex: on the guest's own words, straight on the host, for private and shared memory alike. Only what names a thread is
+ * made here: the priority-inheriting locks compare with guest tids, which the host does not know (futex_pi.c), and the
+ * owner of a robust lock may have been killed before it could say so (task/robust.c).
+ *
+ * So a wait on a shared word that looks like a robust lock (a tid, the mark that somebody waits, and see robust.c) is made
+ * in stretches, and between them the owner is looked at. Whatever else a word holds is waited for in one piece.
  *
  * A wait with a timeout that a signal breaks off is restarted with the point in time, not the rest:
  * kernel/futex/waitwake.c.
  */
-#include "libos/sys/sys.h"
-#include "libos/coord/area.h"
-#include "libos/mm/mm.h"
-#include "libos/sys/wait_end.h"
+#include "libos/sys/futex.h"
 
-#define FUTEX_FLAGS (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
-
-static bool word_ok(const u32 *w)
+static bool names_owner(u32 val)
 {
-	return guest_range(w, sizeof(*w));
+	return (val & FUTEX_WAITERS) && (val & FUTEX_TID_MASK);
+}
+
+int futex_stretch(u32 *word, int op, u32 val, const struct timespec *end, u32 bits)
+{
+	int clock = op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+	s64 look = ns_add(clock_now(clock), FUTEX_LOOK_NS);
+	bool last = end && timespec_ns(end) <= look;
+	struct timespec ts = last ? *end : ns_timespec(look);
+	int r = pal_futex(word, op, val, &ts, NULL, bits);
+
+	return r == -ETIMEDOUT && !last ? 1 : r;
+}
+
+/* Did the owner end without giving the lock away? An end that was said gave all away that lay in a list. */
+static bool lost(u32 val, enum robust_look look)
+{
+	enum robust_owner owner = robust_owner(val);
+
+	return owner == OWNER_KILLED || (owner == OWNER_ENDED && look == ROBUST_SURE);
+}
+
+static int wait_for_owner(u32 *word, int op, u32 val, u32 bits, const struct timespec *end, enum robust_look look)
+{
+	u32 now = val;
+	int r;
+
+	for (;;) {
+		if (lost(val, look)) {
+			r = robust_mark(word, val);
+			return r < 0 ? r : 0;
+		}
+		r = futex_stretch(word, op, val, end, bits);
+		if (r != 1)
+			return r;
+		if (user_read(&now, word, sizeof(now)))
+			return -EFAULT;
+		/* It may have been woken for while nobody slept on it. */
+		if (now != val)
+			return 0;
+	}
+}
+
+int futex_wait_until(u32 *word, int op, u32 val, u32 bits, const struct timespec *end)
+{
+	enum robust_look look = ROBUST_NO;
+
+	if (!(op & FUTEX_PRIVATE_FLAG) && names_owner(val))
+		look = robust_look(word, val);
+	if (look)
+		return wait_for_owner(word, op, val, bits, end, look);
+	return pal_futex(word, op, val, end, NULL, bits);
 }
 
 static long restart_wait(struct thread *t)
 {
 	struct timespec end = ns_timespec((s64)t->restart.arg[1]);
-	u32 *word = (u32 *)t->restart.arg[0];
-	int r = pal_futex(word, (int)t->restart.arg[2], (u32)t->restart.arg[3], &end, NULL, (u32)t->restart.arg[4]);
+	int r = futex_wait_until((u32 *)t->restart.arg[0], (int)t->restart.arg[2], (u32)t->restart.arg[3],
+				 (u32)t->restart.arg[4], &end);
 
 	return r == -EINTR ? -ERESTART_RESTARTBLOCK : r;
 }
 
-/* Until the point in time end (of the clock that op says), or for ever. */
-static long wait_until(u32 *word, int op, u32 val, u32 bits, const struct timespec *end)
+static long wait_restartable(u32 *word, int op, u32 val, u32 bits, const struct timespec *end)
 {
 	struct thread *t = current();
-	int r = pal_futex(word, op, val, end, NULL, bits);
+	int r = futex_wait_until(word, op, val, bits, end);
 
 	if (r != -EINTR)
 		return r;
@@ -46,152 +95,75 @@ static long wait_until(u32 *word, int op, u32 val, u32 bits, const struct timesp
 	return -ERESTART_RESTARTBLOCK;
 }
 
-/* WAIT takes how long, WAIT_BITSET until when; both become the latter. */
-static long do_wait(u32 *word, int op, u32 val, const void *timeout, u32 bits)
+/* WAIT takes how long, the others until when; all become the latter. */
+static int read_end(struct timespec *end, int op, const void *timeout)
 {
-	int clock = op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC, cmd = op & ~FUTEX_FLAGS;
-	struct timespec ts;
-
-	if (!timeout)
-		return wait_until(word, FUTEX_WAIT_BITSET | (op & FUTEX_PRIVATE_FLAG), val, bits, NULL);
-	if (user_read(&ts, timeout, sizeof(ts)))
+	if (user_read(end, timeout, sizeof(*end)))
 		return -EFAULT;
-	if (!timespec_valid(&ts))
+	if (!timespec_valid(end))
 		return -EINVAL;
-	if (cmd == FUTEX_WAIT)
-		ts = ns_timespec(ns_add(clock_now(clock), timespec_ns(&ts)));
-	return wait_until(word, FUTEX_WAIT_BITSET | (op & FUTEX_FLAGS), val, bits, &ts);
-}
-
-static bool owner_alive(u32 v)
-{
-	struct area_slot *s = area_slot((s32)(v & FUTEX_TID_MASK));
-
-	return s && s->state != AREA_FREE && s->state != AREA_RESERVED;
-}
-
-/* One try: 0 got it, 1 someone holds it (*v: the word, marked as waited for), or -errno. */
-static int pi_take(u32 *word, u32 tid, bool wait, u32 *v)
-{
-	u32 old, new, seen;
-
-	for (;;) {
-		if (user_read(&old, word, sizeof(old)))
-			return -EFAULT;
-		if ((old & FUTEX_TID_MASK) == tid)
-			return -EDEADLK;
-		if (!(old & FUTEX_TID_MASK)) {
-			/* Others may wait: whoever takes it this way keeps the mark, so that the unlock comes here. */
-			new = tid | (old & (FUTEX_OWNER_DIED | FUTEX_WAITERS));
-		} else if (!owner_alive(old)) {
-			return -ESRCH;
-		} else if (!wait) {
-			return 1;
-		} else {
-			new = old | FUTEX_WAITERS;
-		}
-		if (user_cmpxchg_u32(word, old, new, &seen))
-			return -EFAULT;
-		if (seen != old)
-			continue;
-		*v = new;
-		return (new & FUTEX_TID_MASK) != tid;
-	}
-}
-
-/* The mark stays as long as someone sleeps: a sleeper that wakes takes the lock with it set. */
-static int pi_mark_waited(u32 *word, u32 tid)
-{
-	u32 seen, v;
-
-	do {
-		if (user_read(&v, word, sizeof(v)) || user_cmpxchg_u32(word, v, v | FUTEX_WAITERS, &seen))
-			return -EFAULT;
-	} while (seen != v);
+	if ((op & ~FUTEX_FLAGS) == FUTEX_WAIT)
+		*end = ns_timespec(ns_add(clock_now(CLOCK_MONOTONIC), timespec_ns(end)));
 	return 0;
 }
 
-static long pi_lock(u32 *word, int op, const void *timeout)
+static bool has_timeout(int cmd)
 {
-	bool realtime = (op & ~FUTEX_FLAGS) == FUTEX_LOCK_PI || (op & FUTEX_CLOCK_REALTIME), slept = false;
-	u32 tid = (u32)current()->tid, v;
-	struct timespec ts;
-
-	if (timeout && user_read(&ts, timeout, sizeof(ts)))
-		return -EFAULT;
-	if (timeout && !timespec_valid(&ts))
-		return -EINVAL;
-	for (;;) {
-		int r = pi_take(word, tid, true, &v);
-
-		if (r <= 0)
-			return !r && slept ? pi_mark_waited(word, tid) : r;
-		r = pal_futex(word,
-			      FUTEX_WAIT_BITSET | (op & FUTEX_PRIVATE_FLAG) | (realtime ? FUTEX_CLOCK_REALTIME : 0),
-			      v, timeout ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
-		if (r == -EINTR)
-			return -ERESTARTNOINTR;
-		if (r && r != -EAGAIN)
-			return r;
-		slept = true;
-	}
+	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 ||
+	       cmd == FUTEX_WAIT_REQUEUE_PI;
 }
 
-static long pi_unlock(u32 *word, int op)
+static bool has_clock(int cmd)
 {
-	u32 tid = (u32)current()->tid, v, seen;
-
-	do {
-		if (user_read(&v, word, sizeof(v)))
-			return -EFAULT;
-		if ((v & FUTEX_TID_MASK) != tid)
-			return -EPERM;
-		if (user_cmpxchg_u32(word, v, 0, &seen))
-			return -EFAULT;
-	} while (seen != v);
-	if (v & FUTEX_WAITERS)
-		(void)pal_futex_plain(word, FUTEX_WAKE | (op & FUTEX_PRIVATE_FLAG), 1, NULL, NULL, 0);
-	return 0;
+	return cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
 }
 
-static long pi_trylock(u32 *word)
+static long with_words(u32 *word, int op, u32 val, const void *arg, u32 *word2, u32 val3)
 {
-	u32 v;
-	int r = pi_take(word, (u32)current()->tid, false, &v);
+	int cmd = op & ~FUTEX_FLAGS, err = futex_word_check(word2);
 
-	return r > 0 ? -EAGAIN : r;
+	if (err)
+		return err;
+	if (cmd == FUTEX_CMP_REQUEUE_PI)
+		return futex_cmp_requeue_pi(word, op, val, (u32)(u64)arg, word2, val3);
+	/* The fourth argument is a number here, not a time. */
+	return pal_futex_plain(word, op, val, arg, word2, val3);
 }
 
 long sys_futex(u32 *word, int op, u32 val, const void *timeout, u32 *word2, u32 val3)
 {
-	int cmd = op & ~FUTEX_FLAGS;
+	int cmd = op & ~FUTEX_FLAGS, err;
+	struct timespec ts, *end = NULL;
 
-	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2)
+	if (timeout && has_timeout(cmd)) {
+		err = read_end(&ts, op, timeout);
+		if (err)
+			return err;
+		end = &ts;
+	}
+	if (((op & FUTEX_CLOCK_REALTIME) && !has_clock(cmd)) || cmd == FUTEX_FD || cmd > FUTEX_LOCK_PI2 || cmd < 0)
 		return -ENOSYS;
-	if ((uintptr_t)word & 3)
+	if ((cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_WAKE_BITSET) && !val3)
 		return -EINVAL;
-	if (!word_ok(word))
-		return -EFAULT;
+	err = futex_word_check(word);
+	if (err)
+		return err;
 	switch (cmd) {
 	case FUTEX_WAIT:
-		return do_wait(word, op, val, timeout, FUTEX_BITSET_MATCH_ANY);
+		return wait_restartable(word, FUTEX_WAIT_BITSET | (op & FUTEX_FLAGS), val, FUTEX_BITSET_MATCH_ANY, end);
 	case FUTEX_WAIT_BITSET:
-		return val3 ? do_wait(word, op, val, timeout, val3) : -EINVAL;
+		return wait_restartable(word, op, val, val3, end);
 	case FUTEX_WAKE:
 	case FUTEX_WAKE_BITSET:
 		return pal_futex_plain(word, op, val, NULL, NULL, val3);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return futex_word_check(word2) ?:
+			       futex_wait_requeue_pi(word, op, val, end, word2, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 	case FUTEX_WAKE_OP:
-		/* The fourth argument is a number here, not a time. */
-		return word_ok(word2) ? pal_futex_plain(word, op, val, timeout, word2, val3) : -EFAULT;
-	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2:
-		return pi_lock(word, op, timeout);
-	case FUTEX_TRYLOCK_PI:
-		return pi_trylock(word);
-	case FUTEX_UNLOCK_PI:
-		return pi_unlock(word, op);
+	case FUTEX_CMP_REQUEUE_PI:
+		return with_words(word, op, val, timeout, word2, val3);
 	}
-	return -ENOSYS;
+	return futex_pi(word, cmd, op, end);
 }

@@ -123,31 +123,31 @@ long sys_set_robust_list(void *head, size_t len)
 {
 	if (len != sizeof(struct robust_list_head))
 		return -EINVAL;
-	current()->robust_list = head;
+	robust_list_set(current(), head);
 	return 0;
+}
+
+/* Looking at another's list takes what ptrace(2) takes for reading: the same ids, and a process that may be looked at. */
+static bool may_look(const struct area_slot *s)
+{
+	const struct cred *c = &this_process()->cred;
+
+	return capable(this_process()) || (s->euid == c->ruid && s->suid == c->ruid && s->ruid == c->ruid &&
+					   s->egid == c->rgid);
 }
 
 long sys_get_robust_list(s32 pid, void *head, size_t *len)
 {
 	static const size_t size = sizeof(struct robust_list_head);
-	struct process *p = this_process();
-	void *list = NULL;
-	struct thread *t;
-	int err = -ESRCH;
+	struct area_slot *s = area_slot(pid ?: current()->tid), *leader;
+	u64 list;
 
-	if (!pid)
-		pid = current()->tid;
-	lock(&p->lock);
-	list_for_each(t, &p->threads, sibling) {
-		if (t->tid == pid) {
-			list = t->robust_list;
-			err = 0;
-		}
-	}
-	unlock(&p->lock);
-	/* Those of other processes only their tracer may see. */
-	if (err)
-		return area_slot(pid) && area_slot(pid)->state != AREA_FREE ? -EPERM : err;
+	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+		return -ESRCH;
+	leader = area_process(s->tgid);
+	if (pid && s->tgid != this_process()->pid && leader && !may_look(leader))
+		return -EPERM;
+	list = s->robust;
 	return user_write(len, &size, sizeof(size)) ?: user_write(head, &list, sizeof(list));
 }
 

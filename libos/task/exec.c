@@ -72,7 +72,7 @@ static void take_identity(struct program *prog)
 static void reset_thread(struct thread *t)
 {
 	t->clear_child_tid = NULL;
-	t->robust_list = NULL;
+	robust_list_set(t, NULL);
 	t->restart.fn = NULL;
 	t->sig.restore_mask = false;
 }

@@ -222,5 +222,19 @@ void cred_publish(struct process *p); /* ids into the slot. Caller holds p->lock
 /* ---- task/robust.c ---- */
 /* Walk the list of mutexes that t holds as it ends: mark them, wake who waits. */
 void robust_list_exit(struct thread *t);
+/* The calling thread's list is head from now on. */
+void robust_list_set(struct thread *t, void *head);
+/* Thread id was killed before it could walk its list. */
+void robust_note_killed(s32 id);
+/* Who is named by the word of a lock: a living thread; one that ended and released what its list named; one that was
+ * killed, so that its locks still name it. */
+enum robust_owner { OWNER_ALIVE, OWNER_ENDED, OWNER_KILLED };
+enum robust_owner robust_owner(u32 word);
+/* Does word, which holds val and which the caller is to wait for, look like a robust lock's? LIKELY: it lies in its owner's
+ * list, as far as one can tell; SURE: the caller's own list names it. */
+enum robust_look { ROBUST_NO, ROBUST_LIKELY, ROBUST_SURE };
+enum robust_look robust_look(const u32 *word, u32 val);
+/* The word says what the host would have made of it at its owner's death, if it is still old: 1, 0 it is not, -EFAULT. */
+int robust_mark(u32 *word, u32 old);
 
 #endif

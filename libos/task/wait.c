@@ -37,11 +37,15 @@ static void ended_unsaid(s32 pid, struct area_slot *s)
 
 	atomic_add(&the_area->ended.user_us, s->usage.user_us);
 	atomic_add(&the_area->ended.system_us, s->usage.system_us);
+	atomic_or(&s->flags, AREA_UNSAID);
+	robust_note_killed(pid);
 	atomic_store(&s->state, AREA_ZOMBIE);
 	task_orphan_children(pid);
 	for (s32 id = n > 1 ? area_next(1, true) : 0; id; id = area_next(id + 1, true))
-		if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid)
+		if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid) {
+			robust_note_killed(id);
 			area_free_id(id);
+		}
 }
 
 void task_reaped(s32 pid)
