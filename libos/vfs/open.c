@@ -4,6 +4,7 @@
  */
 #include "libos/vfs/vfs.h"
 #include "libos/vfs/notify.h"
+#include "libos/fs/kinds.h"
 #include "libos/task/busy.h"
 #include "libos/task/task.h"
 
@@ -270,25 +271,40 @@ int vfs_open(int dirfd, const char *path, int flags, u32 mode, u64 resolve, stru
 	return r == -ESTALE ? -ENOENT : r;
 }
 
+/* The object to execute; that of an open descriptor may have no name (a memfd). */
+static int find_exec(int dirfd, const char *path, int at_flags, struct path *out)
+{
+	cleanup_file struct file *f = at_flags & AT_EMPTY_PATH && !*path ? fdtab_get_path(dirfd) : NULL;
+	struct walk w;
+	int r;
+
+	if (f && !IS_ERR(f) && !f->path.dentry)
+		return anon_path(f, out);
+	r = path_walk(dirfd, path, (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+		      (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &w);
+	if (!r)
+		*out = w.path;
+	return r;
+}
+
 int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out)
 {
-	struct walk w;
+	struct path at;
 	struct node *n;
-	int r = path_walk(dirfd, path, (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-			  (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &w);
+	int r = find_exec(dirfd, path, at_flags, &at);
 
 	if (r < 0)
 		return r;
-	n = path_node(&w.path);
+	n = path_node(&at);
 	if (S_ISLNK(n->mode))
 		r = -ELOOP;
-	else if (!S_ISREG(n->mode) || w.path.mnt->flags & MS_NOEXEC)
+	else if (!S_ISREG(n->mode) || at.mnt->flags & MS_NOEXEC)
 		r = -EACCES;
 	if (!r)
 		r = vfs_permission(n, MAY_EXEC);
 	/* Linux reads a program that its caller may not read; the host would not let us. */
 	if (!r) {
-		struct file *f = new_file(&w.path, O_RDONLY);
+		struct file *f = new_file(&at, O_RDONLY);
 
 		r = IS_ERR(f) ? PTR_ERR(f) : n->ops->open ? n->ops->open(n, f) : -EACCES;
 		if (!r) {
@@ -298,6 +314,6 @@ int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out)
 			file_put(f);
 		}
 	}
-	path_put(&w.path);
+	path_put(&at);
 	return r == -ESTALE ? -ENOENT : r;
 }
