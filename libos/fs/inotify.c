@@ -361,6 +361,11 @@ static int inotify_load(struct file *f, struct cursor *c)
 		return c->err ? c->err : -ENOMEM;
 	}
 	memcpy(in, saved, sizeof(*in));
+	/* It may come from another process, over a socket. */
+	if (in->slot >= AREA_INSTANCES) {
+		base_free(in);
+		return -EINVAL;
+	}
 	f->priv = in;
 	return 0;
 }

@@ -61,6 +61,14 @@ struct file *file_from_host(int fd);
  * file_from_host knows. */
 int file_to_host(struct file *f, bool *made);
 
+/* ---- manifest.c: what goes with passed descriptors ---- */
+/* A memory file that tells of n files; -ENOENT: there is nothing to tell that the host does not. */
+int manifest_make(struct file **files, unsigned n);
+/* Is fd, which came with n others, a manifest for them? Then manifest_file gives their files, in order; each takes its fd. */
+bool manifest_open(int fd, unsigned n, struct cursor *c);
+struct file *manifest_file(struct cursor *c, int fd);
+void manifest_close(struct cursor *c);
+
 /* ---- tty.c ---- */
 struct file *tty_file_from_host(int fd);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * futex: on the guest's own words, straight on the host, for private and shared memory alike. Only what names a thread is
- * made here: the priority-inheriting locks compare with guest tids, which the host does not know (futex_pi.c), and the
- * owner of a robust lock may have been killed before it could say so (task/robust.c).
+ * futex: on the guest's own words, straight on the host, for private and shared memory alike. Only what names a
+ * thread is made here: the priority-inheriting locks compare with guest tids, which the host does not know
+ * (futex_pi.c), and the owner of a robust lock may have been killed before it could say so (task/robust.c).
  *
- * So a wait on a shared word that looks like a robust lock (a tid, the mark that somebody waits, and see robust.c) is made
- * in stretches, and between them the owner is looked at. Whatever else a word holds is waited for in one piece.
+ * So a wait on a shared word that looks like a robust lock (a tid, the mark that somebody waits, and see robust.c)
+ * is made in stretches, and between them the owner is looked at. Whatever else a word holds is waited for in one
+ * piece.
  *
  * A wait with a timeout that a signal breaks off is restarted with the point in time, not the rest:
  * kernel/futex/waitwake.c.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The younger futex calls: waiting on several words, and futex_wake, futex_wait, futex_requeue, which are futex(2) with the
- * flags in an argument of their own. Words of 32 bits only, as in Linux. */
+/*
+ * The younger futex calls: waiting on several words, and futex_wake, futex_wait, futex_requeue, which are futex(2) with
+ * the flags in an argument of their own. Words of 32 bits only, as in Linux.
+ */
 #include "libos/sys/futex.h"
 
 #define FUTEX2_KNOWN (FUTEX2_SIZE_MASK | FUTEX2_PRIVATE)

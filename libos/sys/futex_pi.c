@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Locks that know their owner (FUTEX_LOCK_PI and its kin). The word holds the owner's guest tid and a mark that others
- * wait; a waiter sleeps on the marked word, and an unlock wakes one, who takes it. Priorities are the host's affair and
- * are not lent: what is kept is who owns, who waits, and the errors.
+ * Locks that know their owner (FUTEX_LOCK_PI and its kin). The word holds the owner's guest tid and a mark that
+ * others wait; a waiter sleeps on the marked word, and an unlock wakes one, who takes it. Priorities are the
+ * host's affair and are not lent: what is kept is who owns, who waits, and the errors.
  *
- * A waiter looks at the owner now and then: one that ended gives the lock to a waiter, marked FUTEX_OWNER_DIED. Each says
- * in its slot whose lock it sleeps for, so that a ring of waiters is seen by the one that closes it.
+ * A waiter looks at the owner now and then: one that ended gives the lock to a waiter, marked FUTEX_OWNER_DIED.
+ * Each says in its slot whose lock it sleeps for, so that a ring of waiters is seen by the one that closes it.
  */
 #include "libos/sys/futex.h"
 #include "libos/coord/area.h"
@@ -27,8 +27,8 @@ static bool closes_ring(u32 owner, u32 tid)
 	return true;
 }
 
-/* What the word becomes when tid takes it from old, whose owner may have ended. Others may wait: whoever takes it this way
- * keeps the mark, so that the unlock comes here. */
+/* What the word becomes when tid takes it from old, whose owner may have ended. Others may wait: whoever takes it this
+ * way keeps the mark, so that the unlock comes here. */
 static u32 taken(u32 old, u32 tid, bool slept)
 {
 	return tid | (old & (FUTEX_OWNER_DIED | FUTEX_WAITERS)) | (slept ? FUTEX_WAITERS : 0);
@@ -48,7 +48,7 @@ static int pi_take(u32 *word, u32 tid, bool wait, bool slept, u32 *v)
 			return -EDEADLK;
 		if (old & FUTEX_TID_MASK)
 			owner = robust_owner(old);
-		/* As the host: who slept is given the lock; who comes when the owner is gone, and said nothing, finds nobody. */
+		/* As the host: who slept is given the lock; who comes when the owner is gone finds nobody. */
 		if (owner == OWNER_ENDED && !slept)
 			return -ESRCH;
 		if (!(old & FUTEX_TID_MASK))
@@ -80,7 +80,9 @@ static int pi_lock(u32 *word, int op, const struct timespec *end)
 		if (r <= 0)
 			break;
 		atomic_store(&self->awaits, v & FUTEX_TID_MASK);
-		r = closes_ring(v & FUTEX_TID_MASK, tid) ? -EDEADLK : futex_stretch(word, op, v, end, FUTEX_BITSET_MATCH_ANY);
+		r = -EDEADLK;
+		if (!closes_ring(v & FUTEX_TID_MASK, tid))
+			r = futex_stretch(word, op, v, end, FUTEX_BITSET_MATCH_ANY);
 		atomic_store(&self->awaits, 0);
 		/* A signal that means nothing must not make a newcomer of it. */
 		if (r == -EINTR && !wait_interrupted())

@@ -3,6 +3,7 @@
  * sockmsg.h. */
 #include "libos/sys/sys.h"
 #include "libos/sys/sockmsg.h"
+#include "libos/ckpt/cursor.h"
 #include "libos/fs/kinds.h"
 #include "pal/grant.h"
 
@@ -25,6 +26,26 @@ static int rights_to_host(int *fds, unsigned n, struct control_files *held)
 			held->made[held->carriers++] = fd;
 		fds[i] = fd;
 	}
+	return 0;
+}
+
+/* Behind all goes the manifest (fs/manifest.c); the host makes one list of what stands in several control messages. */
+static int manifest_to_host(struct msghdr *m, struct control_files *held)
+{
+	struct cmsghdr *c = (struct cmsghdr *)((char *)m->msg_control + CMSG_ALIGN(m->msg_controllen));
+	int fd;
+
+	if (!held->files || held->files == SCM_MAX_FD)
+		return 0;
+	fd = manifest_make(held->file, held->files);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	held->made[held->carriers++] = fd;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	*(int *)CMSG_DATA(c) = fd;
+	m->msg_controllen = CMSG_ALIGN(m->msg_controllen) + CMSG_SPACE(sizeof(int));
 	return 0;
 }
 
@@ -66,7 +87,7 @@ int control_to_host(struct msghdr *m, struct control_files *held)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return manifest_to_host(m, held);
 }
 
 void control_files_put(struct control_files *held)
@@ -77,13 +98,13 @@ void control_files_put(struct control_files *held)
 		pal_close(held->made[i]);
 }
 
-/* How many of n descriptors found a number. */
-static unsigned rights_to_guest(int *fds, unsigned n, bool cloexec)
+/* How many of n descriptors found a number. c: their manifest, or NULL. */
+static unsigned rights_to_guest(int *fds, unsigned n, struct cursor *c, bool cloexec)
 {
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		struct file *f = file_from_host(fds[i]);
+		struct file *f = c ? manifest_file(c, fds[i]) : file_from_host(fds[i]);
 		int fd = IS_ERR(f) ? PTR_ERR(f) : fdtab_add(f, 0, cloexec);
 
 		if (fd < 0)
@@ -95,28 +116,58 @@ static unsigned rights_to_guest(int *fds, unsigned n, bool cloexec)
 	return i;
 }
 
-void control_to_guest(struct msghdr *m, bool cloexec)
+/* The descriptors in c, of which the guest has room for `room`. How many it gets; *n: how many came for it. */
+static unsigned take_rights(struct cmsghdr *c, unsigned room, bool cloexec, unsigned *n)
+{
+	int *fds = CMSG_DATA(c);
+	struct cursor manifest;
+	unsigned kept;
+	bool told;
+
+	*n = (unsigned)((c->cmsg_len - sizeof(*c)) / sizeof(int));
+	told = *n > 1 && manifest_open(fds[*n - 1], *n - 1, &manifest);
+	if (told)
+		pal_close(fds[--*n]);
+	for (unsigned i = room; i < *n; i++)
+		pal_close(fds[i]);
+	kept = rights_to_guest(fds, MIN(room, *n), told ? &manifest : NULL, cloexec);
+	if (told)
+		manifest_close(&manifest);
+	return kept;
+}
+
+/* What stands in the room that only the host was told of, the guest does not get: net/core/scm.c, put_cmsg. */
+static void clip(struct msghdr *m, size_t size, struct cmsghdr *c, size_t at)
+{
+	m->msg_flags |= MSG_CTRUNC;
+	m->msg_controllen = size;
+	if (size < at + sizeof(*c))
+		m->msg_controllen = at;
+	else
+		c->cmsg_len = size - at;
+}
+
+void control_to_guest(struct msghdr *m, size_t size, bool cloexec)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c && CMSG_OK(m, c); c = CMSG_NXTHDR(m, c)) {
-		size_t n = c->cmsg_len - sizeof(*c);
+		size_t n = c->cmsg_len - sizeof(*c), at = (size_t)((char *)c - (char *)m->msg_control), room;
+		unsigned came, kept;
 
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_CREDENTIALS && n >= sizeof(struct ucred)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && n >= sizeof(struct ucred))
 			ucred_to_guest(CMSG_DATA(c));
-		} else if (c->cmsg_type == SCM_RIGHTS) {
-			unsigned count = (unsigned)(n / sizeof(int));
-			unsigned kept = rights_to_guest(CMSG_DATA(c), count, cloexec);
-
-			if (kept < count) {
-				m->msg_flags |= MSG_CTRUNC;
-				c->cmsg_len = CMSG_LEN(kept * sizeof(int));
-				m->msg_controllen =
-					kept ? (size_t)((char *)c - (char *)m->msg_control) +
-							c->cmsg_len
-					     : (size_t)((char *)c - (char *)m->msg_control);
-				return;
-			}
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+			if (at + c->cmsg_len <= size)
+				continue;
+			clip(m, size, c, at);
+			return;
 		}
+		/* It is the last that the host writes. */
+		room = size > at + sizeof(*c) ? (size - at - sizeof(*c)) / sizeof(int) : 0;
+		kept = take_rights(c, (unsigned)MIN(room, (size_t)SCM_MAX_FD), cloexec, &came);
+		if (kept < came)
+			m->msg_flags |= MSG_CTRUNC;
+		c->cmsg_len = CMSG_LEN(kept * sizeof(int));
+		m->msg_controllen = kept ? MIN(at + CMSG_SPACE(kept * sizeof(int)), size) : at;
+		return;
 	}
 }

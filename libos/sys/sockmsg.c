@@ -78,7 +78,7 @@ static int message_control(struct message *m)
 		return 0;
 	if (n > CONTROL_MAX)
 		return -ENOBUFS;
-	m->control = base_zalloc(n);
+	m->control = base_zalloc(n + CONTROL_ROOM);
 	if (!m->control)
 		return -ENOMEM;
 	m->host.msg_control = m->control;
@@ -179,6 +179,8 @@ static long receive_one(struct file *f, struct msghdr *guest, int flags)
 
 	if (r == 0)
 		r = message_control(&m);
+	if (r == 0 && m.control)
+		m.host.msg_controllen += CONTROL_ROOM;
 	if (r == 0 && m.guest.msg_name) {
 		m.host.msg_name = m.addr.bytes;
 		m.host.msg_namelen = SOCK_ADDR_MAX;
@@ -189,7 +191,7 @@ static long receive_one(struct file *f, struct msghdr *guest, int flags)
 		m.host.msg_flags &= ~(unsigned)MSG_CMSG_CLOEXEC;
 		m.host.msg_flags |= flags & MSG_CMSG_CLOEXEC;
 		if (m.control)
-			control_to_guest(&m.host, flags & MSG_CMSG_CLOEXEC);
+			control_to_guest(&m.host, m.guest.msg_controllen, flags & MSG_CMSG_CLOEXEC);
 		err = message_write(f, &m, guest);
 		if (err < 0)
 			r = err;

@@ -127,7 +127,7 @@ long sys_set_robust_list(void *head, size_t len)
 	return 0;
 }
 
-/* Looking at another's list takes what ptrace(2) takes for reading: the same ids, and a process that may be looked at. */
+/* Looking at another's list takes what ptrace(2) takes for reading: the same ids. */
 static bool may_look(const struct area_slot *s)
 {
 	const struct cred *c = &this_process()->cred;

@@ -2,17 +2,18 @@
 /*
  * Robust futexes: a thread that ends while it holds some marks them, so that the next owner learns of it.
  *
- * The host's own walk compares the word with the host's tid, but the guest's words hold guest tids: so the walk is here.
- * It reads a list in guest memory that may be anything; every step is bounded and survives faults, as kernel/futex/core.c.
+ * The host's own walk compares the word with the host's tid, but the guest's words hold guest tids: so the walk is
+ * here. It reads a list in guest memory that may be anything; every step is bounded and survives faults, as
+ * kernel/futex/core.c.
  *
- * A process that SIGKILL took walks nothing, and its list went with its memory. So whoever waits for a lock looks at
- * times whether the owner that the word names is alive, and marks the word itself if not (sys/futex.c). Whether it lives
- * the host says: the thread's slot holds a word, `life`, that the host's walk marks at the thread's death, at once and
- * whatever the parent does. What nobody waits for stays unmarked until somebody does.
+ * A process that SIGKILL took walks nothing, and its list went with its memory. So whoever waits for a lock looks
+ * at times whether the owner that the word names is alive, and marks the word itself if not (sys/futex.c). Whether
+ * it lives the host says: the thread's slot holds a word, `life`, that the host's walk marks at the thread's
+ * death, at once and whatever the parent does. What nobody waits for stays unmarked until somebody does.
  *
- * A word may hold the like of a tid for other reasons (musl's plain mutex holds EBUSY and the mark), so it must be known
- * to be a robust lock's: glibc keeps what it is about to lock in its own list's `pending`; musl takes it out again before
- * it waits, but there what is locked is linked, and only what is robust ever is.
+ * A word may hold the like of a tid for other reasons (musl's plain mutex holds EBUSY and the mark), so it must be
+ * known to be a robust lock's: glibc keeps what it is about to lock in its own list's `pending`; musl takes it out
+ * again before it waits, but there what is locked is linked, and only what is robust ever is.
  */
 #include "libos/coord/area.h"
 #include "libos/task/task.h"
@@ -126,7 +127,9 @@ enum robust_owner robust_owner(u32 word)
 	if (s->life)
 		return atomic_load(&s->life) & FUTEX_OWNER_DIED ? OWNER_KILLED : OWNER_ALIVE;
 	/* It never had a list: the host knows it until its parent has waited for it. */
-	return s->host_pid && s->state != AREA_THREAD && pal_kill(s->host_pid, 0) == -ESRCH ? OWNER_KILLED : OWNER_ALIVE;
+	if (s->host_pid && s->state != AREA_THREAD && pal_kill(s->host_pid, 0) == -ESRCH)
+		return OWNER_KILLED;
+	return OWNER_ALIVE;
 }
 
 /* Is word what the calling thread's list says it is about to lock? */

@@ -104,6 +104,11 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 off);
 /* Every kind of file that can be open across exec, by ops->name. */
 const struct file_ops *file_ops_by_name(const char *name);
 
+/* ---- state.c ---- */
+/* One open file as bytes, and again; received: the host descriptor it came by, taken if it is made, or -1: its number. */
+void file_save(struct buf *b, struct file *f);
+struct file *file_load(struct cursor *c, int received);
+
 /* ---- fdtab.c ---- */
 struct fdtab *fdtab_create(void);
 struct fdtab *fdtab_copy(struct fdtab *t);	/* own struct files, same host numbers: vfork */

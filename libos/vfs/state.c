@@ -29,7 +29,7 @@ static void save_path(struct buf *b, const struct path *p)
 	base_free(tmp);
 }
 
-static void file_save(struct buf *b, struct file *f)
+void file_save(struct buf *b, struct file *f)
 {
 	struct buf own = { 0 };
 
@@ -49,8 +49,6 @@ static void file_save(struct buf *b, struct file *f)
 	put_u32(b, (u32)own.size);
 	put_bytes(b, own.data, own.size);
 	base_buf_free(&own);
-	if (f->host_fd >= 0)
-		(void)pal_fcntl(f->host_fd, F_SETFD, 0);
 }
 
 void fdtab_save(struct buf *b, struct fdtab *t)
@@ -75,8 +73,11 @@ void fdtab_save(struct buf *b, struct fdtab *t)
 		put_u32(b, fd);
 		put_u32(b, t->cloexec[fd / 64] >> fd % 64 & 1);
 		put_u32(b, same);
-		if (!same)
+		if (!same) {
 			file_save(b, a->files[fd]);
+			if (a->files[fd]->host_fd >= 0)
+				(void)pal_fcntl(a->files[fd]->host_fd, F_SETFD, 0);
+		}
 		count++;
 	}
 }
@@ -91,7 +92,8 @@ static int load_own(struct cursor *c, struct file *f)
 	return f->ops->load ? f->ops->load(f, &own) : 0;
 }
 
-static struct file *file_load(struct cursor *c)
+/* received: the host descriptor by which it came, taken if the file is made; -1: it stands at its old number. */
+struct file *file_load(struct cursor *c, int received)
 {
 	const char *kind = get_str(c), *text;
 	int host_fd = (int)get_u32(c), flags = (int)get_u32(c), r;
@@ -104,6 +106,8 @@ static struct file *file_load(struct cursor *c)
 		return ERR_PTR(-EINVAL);
 	if (text)
 		(void)path_from_root(text, &path); /* not found: nameless from now on */
+	if (received >= 0 && host_fd >= 0)
+		host_fd = received;
 	f = file_create(ops, host_fd, flags, &path);
 	path_put(&path);
 	if (IS_ERR(f))
@@ -115,11 +119,18 @@ static struct file *file_load(struct cursor *c)
 	f->locked = get_u32(c);
 	r = load_own(c, f);
 	if (r < 0) {
+		if (received >= 0)
+			f->host_fd = -1; /* stays the caller's */
 		file_put(f);
 		return ERR_PTR(r);
 	}
-	if (host_fd >= 0)
+	if (received >= 0)
+		f->locked = false;
+	else if (host_fd >= 0)
 		(void)pal_fcntl(host_fd, F_SETFD, FD_CLOEXEC);
+	/* A stand-in came for what has nothing on the host. */
+	if (received >= 0 && f->host_fd < 0)
+		pal_close(received);
 	return f;
 }
 
@@ -134,7 +145,7 @@ static int load_entry(struct cursor *c, unsigned i, int *fds)
 
 	if (c->err || same > i)
 		return -EINVAL;
-	f = same ? fdtab_get_path(fds[same - 1]) : file_load(c);
+	f = same ? fdtab_get_path(fds[same - 1]) : file_load(c, -1);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	fds[i] = fd;
