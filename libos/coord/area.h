@@ -100,6 +100,8 @@ struct area_inotify {
 	u32 generation;	/* odd: in use */
 	u32 last;	/* hash of the youngest event that may be unread still, 0 none: the same again is not queued */
 	u32 next_wd;	/* atomic */
+	u32 queued;	/* atomic: events that may be unread; about right, for whoever sends may die */
+	u32 lost;	/* atomic: events were dropped since the reader last had read all */
 	u32 pad;
 };
 

@@ -104,7 +104,8 @@ static int epoll_add(struct epoll *e, int fd, struct file *f, int host_fd, struc
 	if (known && known->own)
 		return -EEXIST;
 	r = pal_epoll_ctl(e->file->host_fd, EPOLL_CTL_ADD, host_fd, ev);
-	if (r == -EEXIST && !known)
+	/* If no other number is known here, another process that shares the epoll has registered this one. */
+	if (r == -EEXIST && !known && epoll_knows(e, f))
 		return epoll_add_again(e, fd, f, host_fd, ev);
 	if (r == 0) {
 		registration_drop(&e->regs[fd]);

@@ -25,7 +25,8 @@
 #include "libos/vfs/notify.h"
 #include "pal/grant.h"
 
-#define QUEUE_SIZE (1u << 20) /* bytes of a fifo; Linux's default is 16384 events */
+#define QUEUE_SIZE (1u << 20) /* bytes of a fifo */
+#define QUEUE_EVENTS 16384    /* fs.inotify.max_queued_events */
 #define NAME_ROOM ALIGN_UP(NAME_MAX_LEN + 1, sizeof(struct inotify_event))
 
 enum { WATCH_NEVER, WATCH_BUSY, WATCH_LIVE, WATCH_GONE };
@@ -146,6 +147,10 @@ static void event_send(u32 slot, u32 generation, const struct event *e)
 
 	if (atomic_load(&in->last) == hash)
 		return; /* the same as the one before, which is unread */
+	if (atomic_load(&in->queued) >= QUEUE_EVENTS) {
+		atomic_store(&in->lost, 1);
+		return;
+	}
 	fd = sender_get(slot, generation, &keep);
 	if (fd < 0) {
 		if (fd == -ENXIO || fd == -ENOENT)
@@ -158,10 +163,15 @@ static void event_send(u32 slot, u32 generation, const struct event *e)
 		pal_close(fd);
 	if (r == -EPIPE)
 		instance_bury(slot, generation);
+	else if (r < 0)
+		atomic_store(&in->lost, 1);
+	else
+		atomic_add(&in->queued, 1);
 }
 
-/* Tell all who watch (dev, ino). What is told but once is then unwatched; so is what is gone. */
-static void tell(u64 dev, u64 ino, u32 mask, u32 cookie, const char *name)
+/* Tell all who watch (dev, ino), but those who exclude what `except` says. What is told but once is then unwatched; so is
+ * what is gone. */
+static void tell_except(u64 dev, u64 ino, u32 mask, u32 cookie, const char *name, u32 except)
 {
 	u32 what = mask & (IN_ALL_EVENTS | IN_IGNORED);
 	struct event e;
@@ -175,7 +185,7 @@ static void tell(u64 dev, u64 ino, u32 mask, u32 cookie, const char *name)
 		if (state == WATCH_NEVER)
 			break;
 		if (state != WATCH_LIVE || w->dev != dev || w->ino != ino ||
-		    !(what & (w->mask | IN_IGNORED)))
+		    !(what & (w->mask | IN_IGNORED)) || w->mask & except)
 			continue;
 		event_fill(&e, w->wd, mask, cookie, name);
 		if (!last) {
@@ -190,6 +200,16 @@ static void tell(u64 dev, u64 ino, u32 mask, u32 cookie, const char *name)
 	}
 }
 
+static void tell(u64 dev, u64 ino, u32 mask, u32 cookie, const char *name)
+{
+	tell_except(dev, ino, mask, cookie, name, 0);
+}
+
+void inotify_self(const struct node *n, u32 mask)
+{
+	tell(n->fs->dev, n->ino, mask, 0, NULL);
+}
+
 void inotify_entry(const struct node *dir, const char *name, u32 mask, u32 cookie)
 {
 	tell(dir->fs->dev, dir->ino, mask, cookie, name);
@@ -199,19 +219,21 @@ void inotify_object(struct dentry *d, u32 mask)
 {
 	struct dentry *dir = NULL;
 	char name[NAME_MAX_LEN + 1];
+	u32 except = 0;
 
 	if (!d->node)
 		return;
 	if (S_ISDIR(d->node->mode))
 		mask |= IN_ISDIR;
 	lock(&dcache_lock);
-	if (d->parent && d->parent->node && !d->unlinked) {
+	if (d->parent && d->parent->node && !d->nameless) {
 		dir = dentry_get(d->parent);
 		memcpy(name, d->name, d->len + 1u);
+		except = d->unlinked ? IN_EXCL_UNLINK : 0;
 	}
 	dcache_unlock();
 	if (dir) {
-		inotify_entry(dir->node, name, mask, 0);
+		tell_except(dir->node->fs->dev, dir->node->ino, mask, 0, name, except);
 		dentry_put(dir);
 	}
 	tell(d->node->fs->dev, d->node->ino, mask, 0, NULL);
@@ -224,22 +246,26 @@ void inotify_moved(const struct node *from, const char *a, const struct node *to
 
 	inotify_entry(from, a, IN_MOVED_FROM | is_dir, cookie);
 	inotify_entry(to, b, IN_MOVED_TO | is_dir, cookie);
-	tell(moved->fs->dev, moved->ino, IN_MOVE_SELF | is_dir, 0, NULL);
+	tell(moved->fs->dev, moved->ino, IN_MOVE_SELF, 0, NULL);
 }
 
-void inotify_unlinked(struct node *victim)
+u32 inotify_links(struct node *victim)
 {
-	u32 is_dir = S_ISDIR(victim->mode) ? IN_ISDIR : 0;
 	struct attr a;
-	bool last =
-		is_dir || !victim->ops->getattr || victim->ops->getattr(victim, &a) < 0 || !a.nlink;
 
-	if (!is_dir)
-		tell(victim->fs->dev, victim->ino, IN_ATTRIB, 0, NULL);
-	if (last) {
-		tell(victim->fs->dev, victim->ino, IN_DELETE_SELF | is_dir, 0, NULL);
-		tell(victim->fs->dev, victim->ino, IN_IGNORED, 0, NULL);
-	}
+	if (S_ISDIR(victim->mode) || !victim->ops->getattr || victim->ops->getattr(victim, &a) < 0)
+		return 1;
+	return a.nlink;
+}
+
+void inotify_unlinked(struct node *victim, u32 links)
+{
+	if (!S_ISDIR(victim->mode))
+		inotify_self(victim, IN_ATTRIB);
+	if (links > 1)
+		return;
+	inotify_self(victim, IN_DELETE_SELF);
+	inotify_self(victim, IN_IGNORED);
 }
 
 void inotify_exit(struct process *p)
@@ -284,7 +310,23 @@ static ssize_t event_take(struct file *f, struct instance *in, struct event *e, 
 	e->head = in->held;
 	r = in->held.len ? at_once(pal_read(f->host_fd, e->name, in->held.len)) : 0;
 	in->holding = false;
+	if (atomic_load(&the_area->inotify[in->slot].queued))
+		atomic_sub(&the_area->inotify[in->slot].queued, 1);
 	return r == in->held.len ? 0 : -EIO;
+}
+
+/* All is read: what was dropped meanwhile is told of. */
+static void drained(const struct instance *in)
+{
+	struct area_inotify *shared = &the_area->inotify[in->slot];
+	struct event e;
+
+	atomic_store(&shared->last, 0);
+	atomic_store(&shared->queued, 0);
+	if (!atomic_xchg(&shared->lost, 0))
+		return;
+	event_fill(&e, -1, IN_Q_OVERFLOW, 0, NULL);
+	event_send(in->slot, in->generation, &e);
 }
 
 static ssize_t inotify_read(struct file *f, void *buf, size_t n)
@@ -303,9 +345,15 @@ static ssize_t inotify_read(struct file *f, void *buf, size_t n)
 			done += event_size(&e);
 	} while (r == 0 && done + sizeof(e.head) <= n && (in->holding || more_waiting(f)));
 	if (!in->holding && !more_waiting(f))
-		atomic_store(&the_area->inotify[in->slot].last, 0);
+		drained(in);
 	unlock(&f->lock);
 	return done ? (ssize_t)done : r;
+}
+
+/* Not refused: noop_llseek. */
+static s64 inotify_lseek(struct file *f, s64 off, int whence)
+{
+	return 0;
 }
 
 static ssize_t inotify_write(struct file *f, const void *buf, size_t n)
@@ -374,6 +422,7 @@ const struct file_ops inotify_file_ops = {
 	.name = "inotify",
 	.read = inotify_read,
 	.write = inotify_write,
+	.lseek = inotify_lseek,
 	.ioctl = inotify_ioctl,
 	.release = inotify_release,
 	.save = inotify_save,
@@ -421,6 +470,7 @@ int inotify_create(int flags)
 	}
 	in->slot = (u32)slot;
 	the_area->inotify[slot].last = the_area->inotify[slot].next_wd = 0;
+	the_area->inotify[slot].queued = the_area->inotify[slot].lost = 0;
 	fifo_name(in->slot, in->generation, name);
 	r = pal_mknodat(GRANT_FD_SHM, name, S_IFIFO | 0600, 0);
 	fd = r < 0 ? r

@@ -212,8 +212,12 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 			return r;
 	}
 	if (f->ops->fallocate)
-		return f->ops->fallocate(f, mode, off, len);
-	return f->host_fd >= 0 ? pal_fallocate(f->host_fd, mode, off, len) : -ENODEV;
+		r = f->ops->fallocate(f, mode, off, len);
+	else
+		r = f->host_fd >= 0 ? pal_fallocate(f->host_fd, mode, off, len) : -ENODEV;
+	if (!r)
+		notify_object(f->path.dentry, IN_MODIFY);
+	return r;
 }
 
 static long sync_file(int fd, bool data_only)

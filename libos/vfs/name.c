@@ -281,7 +281,7 @@ static int link_once(int from, const char *a, int to, const char *b, int at_flag
 		if (!r) {
 			dentry_changed(&c, false);
 			dentry_touched(t.path.dentry);
-			notify_object(t.path.dentry, IN_ATTRIB);
+			notify_self(path_node(&t.path), IN_ATTRIB);
 			notify_entry(p.dir, p.w.last, IN_CREATE, false);
 		}
 	}
@@ -365,11 +365,13 @@ static int remove_once(int dirfd, const char *path, bool is_dir)
 		return r;
 	r = is_dir ? rmdir_checks(&p, path) : unlink_checks(&p);
 	if (!r) {
+		u32 links = notify_links(p.node);
+
 		dentry_begin(&c, p.w.path.dentry, p.w.last);
 		r = remove_act(&p, is_dir);
 		if (!r) {
 			dentry_changed(&c, true);
-			notify_unlinked(p.node);
+			notify_unlinked(p.node, links);
 			notify_entry(p.dir, p.w.last, IN_DELETE, is_dir);
 		}
 	}

@@ -14,7 +14,9 @@ void inotify_entry(const struct node *dir, const char *name, u32 mask, u32 cooki
 void inotify_object(struct dentry *d, u32 mask);
 void inotify_moved(const struct node *from, const char *a, const struct node *to, const char *b,
 		   const struct node *moved);
-void inotify_unlinked(struct node *victim);
+u32 inotify_links(struct node *victim);
+void inotify_unlinked(struct node *victim, u32 links);
+void inotify_self(const struct node *n, u32 mask);
 void inotify_exit(struct process *p);
 
 static inline bool notify_wanted(void)
@@ -45,11 +47,24 @@ static inline void notify_moved(const struct node *from, const char *a, const st
 		inotify_moved(from, a, to, b, moved);
 }
 
-/* A name that led to victim is gone. */
-static inline void notify_unlinked(struct node *victim)
+/* Something happened to n itself that its directories are not told of. */
+static inline void notify_self(const struct node *n, u32 mask)
 {
 	if (notify_wanted())
-		inotify_unlinked(victim);
+		inotify_self(n, mask);
+}
+
+/* Before a name of victim (NULL: none) is removed: how many it has, for notify_unlinked. */
+static inline u32 notify_links(struct node *victim)
+{
+	return notify_wanted() && victim ? inotify_links(victim) : 0;
+}
+
+/* One of `links` names that led to victim is gone. */
+static inline void notify_unlinked(struct node *victim, u32 links)
+{
+	if (notify_wanted())
+		inotify_unlinked(victim, links);
 }
 
 /* The process ends and closes what it has open. */

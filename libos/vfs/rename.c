@@ -138,6 +138,7 @@ static int rename_placed(struct place *from, struct place *to, unsigned flags)
 {
 	struct dentry_change c, into;
 	struct told t = { 0 };
+	u32 links;
 	int r = find_checks(from, to, flags);
 
 	if (r < 0)
@@ -152,6 +153,7 @@ static int rename_placed(struct place *from, struct place *to, unsigned flags)
 		return -EPERM;
 	if (S_ISDIR(from->node->mode) || (flags & RENAME_EXCHANGE && S_ISDIR(to->node->mode)))
 		t = (struct told){ name_text(from), name_text(to) };
+	links = notify_links(to->node);
 	dentry_begin(&c, from->w.path.dentry, from->w.last);
 	dentry_begin(&into, to->w.path.dentry, to->w.last);
 	r = from->dir->ops->rename(from->dir, from->w.last, from->node, to->dir, to->w.last, to->node, flags);
@@ -160,7 +162,7 @@ static int rename_placed(struct place *from, struct place *to, unsigned flags)
 		renamed(from, to, &c, &into, flags);
 		notify_moved(from->dir, from->w.last, to->dir, to->w.last, from->node);
 		if (to->node && !(flags & RENAME_EXCHANGE))
-			notify_unlinked(to->node);
+			notify_unlinked(to->node, links);
 		else if (to->node)
 			notify_moved(to->dir, to->w.last, from->dir, from->w.last, to->node);
 	}
