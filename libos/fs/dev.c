@@ -165,6 +165,23 @@ const struct file_ops random_file_ops = {
 	DEVICE_OPS,
 };
 
+ssize_t device_take(const struct file *f, void *buf, size_t n)
+{
+	if (f->ops == &random_file_ops)
+		return pal_getrandom(buf, MIN(n, RANDOM_CHUNK), 0);
+	if (f->ops != &zero_file_ops && f->ops != &full_file_ops)
+		return -EINVAL;
+	memset(buf, 0, n);
+	return (ssize_t)n;
+}
+
+ssize_t device_give(const struct file *f, size_t n)
+{
+	bool takes = f->ops == &null_file_ops || f->ops == &zero_file_ops || f->ops == &random_file_ops;
+
+	return takes ? (ssize_t)n : -EINVAL;
+}
+
 static int null_open(struct pseudo_node *n, struct file *f)
 {
 	f->ops = &null_file_ops;

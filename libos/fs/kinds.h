@@ -81,6 +81,10 @@ void signalfd_notify(struct process *p, int sig);
 void epoll_forget(struct file *f);
 
 /* ---- dev.c ---- */
+/* What the kernel itself does with the devices that are made here: take bytes from one into the libOS's own memory, or
+ * give some away. -EINVAL: it does not give or take. */
+ssize_t device_take(const struct file *f, void *buf, size_t n);
+ssize_t device_give(const struct file *f, size_t n);
 struct file *null_file_create(int flags); /* /dev/null without a name */
 
 #endif

@@ -2,6 +2,7 @@
 /* From file to file without passing the guest: the host does it when both have host descriptors, a loop else. */
 #include "libos/sys/sys.h"
 #include "libos/vfs/vfs.h"
+#include "libos/fs/kinds.h"
 
 #define CHUNK 65536
 
@@ -24,8 +25,10 @@ static long copy_by_hand(struct file *out, struct file *in, s64 *in_off, size_t 
 		return -ENOMEM;
 	while (done < n) {
 		size_t want = MIN(n - done, (size_t)CHUNK);
-		ssize_t got = in_off ? file_pread(in, buf, want, *in_off) : file_read(in, buf, want);
-		ssize_t put;
+		ssize_t got = device_take(in, buf, want), put;
+
+		if (got == -EINVAL)
+			got = in_off ? file_pread(in, buf, want, *in_off) : file_read(in, buf, want);
 
 		if (got <= 0)
 			return done ? (long)done : got;

@@ -66,8 +66,13 @@ static long record_lock(struct file *f, unsigned cmd, struct flock *guest)
 
 	if (user_read(&fl, guest, sizeof(fl)))
 		return -EFAULT;
-	if (f->host_fd < 0)
-		return -EBADF;
+	/* What has nothing on the host (a device, /proc) nobody can compete for. */
+	if (f->host_fd < 0) {
+		if ((u16)fl.l_type > F_UNLCK)
+			return -EINVAL;
+		fl.l_type = F_UNLCK;
+		return cmd == F_GETLK || cmd == F_OFD_GETLK ? user_write(guest, &fl, sizeof(fl)) : 0;
+	}
 	if ((cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW) && fl.l_pid)
 		return -EINVAL;
 	r = restartable(pal_fcntl(f->host_fd, cmd, (u64)&fl));
@@ -175,9 +180,10 @@ static long control(struct file *f, int fd, unsigned cmd, u64 arg)
 	case F_GETLEASE:
 		return F_UNLCK;
 	case F_SETLEASE:
-	case F_NOTIFY:
-		/* Leases may be refused (fcntl(2)); callers go on without. */
-		return -EINVAL;
+		/* None is given: as if somebody always had the file open in the way of it. */
+		if (arg != F_RDLCK && arg != F_WRLCK && arg != F_UNLCK)
+			return -EINVAL;
+		return f->ops->regular ? -EAGAIN : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -214,5 +220,5 @@ long sys_flock(int fd, int op)
 		return PTR_ERR(f);
 	if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
 		return -EINVAL;
-	return f->host_fd >= 0 ? restartable(pal_flock(f->host_fd, op)) : -EINVAL;
+	return f->host_fd >= 0 ? restartable(pal_flock(f->host_fd, op)) : 0;
 }

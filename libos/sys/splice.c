@@ -3,7 +3,7 @@
  * splice, tee, vmsplice on pipes of the host.
  *
  * Files that the libOS makes have nothing to splice on the host: EINVAL, as Linux says of files
- * that cannot. vmsplice is not among the host's calls; it is a copy here, which its contract
+ * that cannot; but for the devices, whose bytes are made or dropped here. vmsplice is not among the host's calls; it is a copy here, which its contract
  * allows.
  */
 #include "libos/sys/sys.h"
@@ -35,6 +35,43 @@ static long broken_pipe(long r)
 	return restartable(r);
 }
 
+#define DEVICE_CHUNK 4096ul /* PIPE_BUF: what is ready goes without blocking */
+
+static int ready_now(int fd, short event)
+{
+	struct pollfd p = { .fd = fd, .events = event };
+	int r = pal_ppoll(&p, 1, &(struct timespec){ 0 });
+
+	return r < 0 ? r : r ? 0 : -EAGAIN;
+}
+
+static bool is_device(const struct file *f)
+{
+	return f->host_fd < 0 && (device_give(f, 0) == 0 || f->ops == &full_file_ops);
+}
+
+/* One of the two is a device, the other a pipe. A short answer is a valid one. */
+static long splice_device(struct file *from, struct file *to, size_t n, unsigned flags)
+{
+	struct file *pipe = is_device(from) ? to : from;
+	u8 buf[DEVICE_CHUNK];
+	long r = 0;
+
+	n = MIN(n, sizeof(buf));
+	if ((from->flags & O_ACCMODE) == O_WRONLY || (to->flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (pipe == from && device_give(to, 0))
+		return -EINVAL;
+	if (flags & SPLICE_F_NONBLOCK)
+		r = ready_now(pipe->host_fd, pipe == from ? POLLIN : POLLOUT);
+	if (r)
+		return r;
+	if (pipe == from)
+		return pal_read(from->host_fd, buf, n);
+	r = device_take(from, buf, n);
+	return r < 0 ? r : pal_write(to->host_fd, buf, (size_t)r);
+}
+
 long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned flags)
 {
 	cleanup_file struct file *from = NULL, *to = NULL;
@@ -51,6 +88,8 @@ long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned f
 	to = fdtab_get(out);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
+	if ((is_device(from) && file_is_pipe(to)) || (file_is_pipe(from) && is_device(to)))
+		return broken_pipe(splice_device(from, to, n, flags));
 	if (!on_host(from) || !on_host(to) || (!file_is_pipe(from) && !file_is_pipe(to)))
 		return -EINVAL;
 	r = offset_read(from, in_off, &a);
