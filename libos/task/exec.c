@@ -12,6 +12,7 @@
 #include "libos/coord/area.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
+#include "libos/sys/aio.h"
 #include "libos/task/busy.h"
 #include "libos/vfs/file.h"
 
@@ -104,6 +105,7 @@ static void replace(struct program *prog)
 	fdtab_close_exec(p->files);
 	signal_flush_exec(p);
 	timers_exec(p);
+	aio_drop(p);
 	mm_clear(p->mm);
 	atomic_store(&p->exec_by, 0);
 	exec_start(prog);

@@ -11,6 +11,7 @@
 #include "libos/coord/coord.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
+#include "libos/sys/aio.h"
 #include "libos/sys/user.h"
 #include "libos/vfs/file.h"
 
@@ -73,6 +74,7 @@ static void fork_child(s32 pid, const struct clone_request *a)
 	t->robust_list = NULL;
 	signal_fork(p, t, p);
 	timers_fork_child(p);
+	aio_drop(p);
 	mm_fork_child(p->mm);
 	if (threads) {
 		remake_file_locks(p->files);

@@ -75,6 +75,7 @@ struct process {
 	u32 exec_by;			/* atomic: tid of the thread that is exec'ing and waits for the others to leave */
 	u64 start_ns;			/* CLOCK_BOOTTIME at fork */
 	u32 personality;
+	struct aio *aio;		/* contexts of io_setup, sys/aio.c; guarded by lock */
 	struct timer_set *timers;	/* POSIX timers, fs/timer.c; NULL: none */
 	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
