@@ -39,7 +39,8 @@ enum grant_fd {
 	GRANT_FD_LEADER_READ = 13, /* its read end; in the leader only */
 	GRANT_FD_STREAM = 14, /* this instance's own coordination stream, once it has one */
 	GRANT_FD_LIFE = 15,   /* held by this instance until it ends: what pidfds hear the end of (libos/coord/life.c) */
-	GRANT_FD_LAYER = 16,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top */
+	GRANT_FD_IPC = 16,    /* memfd of System V IPC and message queues (libos/ipc/ipc.h); made by the leader */
+	GRANT_FD_LAYER = 20,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top */
 };
 
 #define GRANT_LAYERS_MAX 64

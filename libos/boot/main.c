@@ -11,6 +11,7 @@
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
 #include "libos/coord/leader.h"
+#include "libos/ipc/ipc.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
 #include "pal/grant.h"
@@ -104,6 +105,7 @@ void libos_start_leader(void)
 	must(mount_init(), "mounts");
 	must(make_place(t->proc), "root directory");
 	must(coord_port_create(), "coordination port");
+	must(ipc_create(), "IPC memory");
 	pal_signals_on(0);
 	leader_run();
 }

@@ -82,6 +82,7 @@ struct area_slot {
 #define AREA_BORROWS 0x4u
 #define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
 #define AREA_UNSAID 0x10u /* it was killed: what a process does at its end, nobody did. Whoever noticed first */
+#define AREA_IPC 0x20u /* takes part in IPC: its end is to be cleaned up after (ipc/refs.c) */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {

@@ -176,6 +176,10 @@ ssize_t file_text(struct file *f, char *buf, size_t size)
 		n = base_snprintf(buf, size, "/dev/pts/%u", (unsigned)(uintptr_t)f->priv);
 	else if (f->ops == &ptm_file_ops)
 		n = base_snprintf(buf, size, "/dev/ptmx");
+	else if (f->ops == &shm_file_ops)
+		n = shm_file_text(f, buf, size);
+	else if (f->ops == &mq_file_ops)
+		n = mq_file_text(f, buf, size);
 	else
 		n = base_snprintf(buf, size, "anon_inode:[%s]", f->ops->name);
 	return MIN(n, (ssize_t)size - 1);

@@ -30,6 +30,9 @@ extern const struct file_ops pseudo_dir_ops;	/* pseudo.c: generated directories 
 extern const struct file_ops null_file_ops, zero_file_ops, full_file_ops,
 	random_file_ops; /* dev.c */
 
+extern const struct file_ops shm_file_ops;	/* ipc/sysv_shm.c: an attachment */
+extern const struct file_ops mq_file_ops;	/* ipc/mq_file.c */
+
 /* All of the above, for file_ops_by_name. */
 extern const struct file_ops *const fs_kinds[];
 extern const unsigned fs_kinds_count;
@@ -79,6 +82,10 @@ void signalfd_notify(struct process *p, int sig);
 /* ---- epoll.c ---- */
 /* f's last count is gone: drop the duplicates that epolls hold of its host descriptor. */
 void epoll_forget(struct file *f);
+
+/* ---- ipc/ ---- */
+ssize_t shm_file_text(const struct file *f, char *buf, size_t size);
+ssize_t mq_file_text(const struct file *f, char *buf, size_t size);
 
 /* ---- dev.c ---- */
 /* What the kernel itself does with the devices that are made here: take bytes from one into the libOS's own memory, or

@@ -279,21 +279,6 @@ static const struct pseudo_desc tty_rows[] = {
 	PSEUDO_END,
 };
 static const struct pseudo_desc empty_rows[] = { PSEUDO_END };
-static const struct pseudo_desc sysvipc_rows[] = {
-	PSEUDO_CONST(
-		"msg",
-		"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
-		"      rtime      ctime\n"),
-	PSEUDO_CONST(
-		"sem",
-		"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"),
-	PSEUDO_CONST(
-		"shm",
-		"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid"
-		"      atime      dtime      ctime                   rss                  swap\n"),
-	PSEUDO_END,
-};
-
 #define PRESSURE "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
 static const struct pseudo_desc pressure_rows[] = {
 	PSEUDO_CONST("cpu", PRESSURE),
@@ -337,7 +322,7 @@ static const struct pseudo_desc root_rows[] = {
 	PSEUDO_TEXT("stat", show_stat),
 	PSEUDO_CONST("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
 	PSEUDO_DIR("sys", 0555, proc_sys_rows),
-	PSEUDO_DIR("sysvipc", 0555, sysvipc_rows),
+	PSEUDO_DIR("sysvipc", 0555, proc_ipc_rows),
 	LINK("thread-self", thread_self_text),
 	PSEUDO_DIR("tty", 0555, tty_rows),
 	PSEUDO_TEXT("uptime", show_uptime),

@@ -104,6 +104,9 @@ void cpu_list(struct buf *b); /* "0-3" */
 extern const struct pseudo_desc proc_sys_rows[];
 extern const struct pseudo_desc proc_net_rows[];
 
+/* ---- proc_ipc.c ---- */
+extern const struct pseudo_desc proc_ipc_rows[];
+
 /* ---- proc.c ---- */
 int proc_show_osrelease(struct pseudo_node *n, struct buf *b);
 int proc_show_uts_version(struct pseudo_node *n, struct buf *b);

@@ -125,6 +125,7 @@ static const struct pseudo_desc kernel_rows[] = {
 	CONST("sem", "32000\t1024000000\t500\t32000\n"),
 	CONST("shmall", "18446744073692774399\n"),
 	CONST("shmmax", "18446744073692774399\n"),
+	CONST("shm_rmid_forced", "0\n"),
 	CONST("shmmni", "4096\n"),
 	CONST("sysrq", "0\n"),
 	CONST("tainted", "0\n"),

@@ -102,6 +102,19 @@ static int send_to(s32 id, const struct siginfo *info, int sig)
 	return r == -ESRCH ? 0 : r; /* it ended meanwhile: a zombie takes signals */
 }
 
+int signal_send_pid(s32 pid, const struct siginfo *info)
+{
+	struct area_slot *to = area_process(pid);
+
+	if (!to || to->state == AREA_ZOMBIE)
+		return -ESRCH;
+	if (to != this_process()->slot)
+		return deliver_remote(0, to, info);
+	if (info->si_signo == SIGKILL)
+		task_exit_group(SIGKILL);
+	return signal_send_process(this_process(), info);
+}
+
 struct tally {
 	int sent, error;
 };

@@ -110,6 +110,8 @@ bool signal_available(struct thread *t, u64 set);
 /* kill(2): pid > 0, 0, -1, < -1; sig 0 only checks. info is filled as for kill, or given (sigqueue). */
 int signal_kill(s32 pid, const struct siginfo *info, int sig);
 int signal_tgkill(s32 tgid, s32 tid, const struct siginfo *info, int sig);
+/* From the system itself: nobody is asked whether he may. */
+int signal_send_pid(s32 pid, const struct siginfo *info);
 /* To every process of a group / one process by the slot's owner. */
 int signal_send_pgid(s32 pgid, const struct siginfo *info, int sig);
 

@@ -5,6 +5,7 @@
  */
 #include "libos/task/attend.h"
 #include "libos/coord/area.h"
+#include "libos/ipc/ipc.h"
 #include "libos/vfs/notify.h"
 
 /* Who gets the children of a process that ends: its nearest living ancestor that asked for them, else the leader. */
@@ -110,6 +111,7 @@ void task_exit_group(int wait_status)
 			(void)pal_sched_yield();
 	}
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
+	ipc_exit(p);
 	release_threads(p);
 	if (p->had_children || p->child_subreaper)
 		task_orphan_children(p->pid);

@@ -10,6 +10,7 @@
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
 #include "libos/fs/timer.h"
+#include "libos/ipc/ipc.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/aio.h"
 #include "libos/sys/user.h"
@@ -81,6 +82,7 @@ static void fork_child(s32 pid, const struct clone_request *a)
 		moves_forked();
 	}
 	coord_forked();
+	ipc_forked(pid);
 	atomic_store(&t->tcb.pending, 0);
 }
 
@@ -106,7 +108,11 @@ static long fork_with(const struct clone_request *a, s32 pid)
 	process_slot_init(pid, p, a->exit_signal);
 	mask = pal_signals_off();
 	locked = fork_locks_take();
-	host = pal_fork(&area_slot(pid)->host_pid, !locked);
+	host = ipc_fork(pid);
+	if (!host)
+		host = pal_fork(&area_slot(pid)->host_pid, !locked);
+	if (host < 0)
+		ipc_fork_failed(pid);
 	if (locked)
 		fork_locks_release();
 	if (host == 0)

@@ -10,14 +10,15 @@
 #include "libos/vfs/vfs.h"
 #include "libos/fs/epoll.h"
 #include "libos/fs/tty.h"
+#include "libos/ipc/ipc.h"
 
-#define LOCKS 8
+#define LOCKS 9
 
 static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 {
 	struct mutex *const order[LOCKS] = {
-		&p->lock,     &p->files->lock, &p->fs->lock, &dcache_lock,
-		&p->mm->lock, &p->sig.lock,    &epoll_lock,  &ptm_lock,
+		&ipc_holds_lock, &p->lock,     &p->files->lock, &p->fs->lock, &dcache_lock,
+		&p->mm->lock,	 &p->sig.lock, &epoll_lock,	&ptm_lock,
 	};
 
 	memcpy(out, order, sizeof(order));

@@ -8,6 +8,7 @@
  */
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
+#include "libos/ipc/ipc.h"
 
 #define HOST_OPTIONS (WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT)
 
@@ -40,6 +41,8 @@ static void ended_unsaid(s32 pid, struct area_slot *s)
 	atomic_or(&s->flags, AREA_UNSAID);
 	robust_note_killed(pid);
 	atomic_store(&s->state, AREA_ZOMBIE);
+	if (s->flags & AREA_IPC)
+		ipc_reap(pid);
 	task_orphan_children(pid);
 	for (s32 id = n > 1 ? area_next(1, true) : 0; id; id = area_next(id + 1, true))
 		if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid) {
@@ -56,6 +59,9 @@ void task_reaped(s32 pid)
 		return;
 	if (s->state != AREA_ZOMBIE)
 		ended_unsaid(pid, s);
+	/* Who heard of it first may have died over it. */
+	if (unlikely(s->flags & AREA_IPC))
+		ipc_reap(pid);
 	atomic_sub(&the_area->nprocs, 1);
 	atomic_sub(&the_area->nthreads, s->nthreads);
 	area_free_id(pid);

@@ -110,6 +110,7 @@ static const struct {
 	{ "/sys", sysfs_create, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
 	{ "/dev", devfs_create, MS_NOSUID | MS_RELATIME },
 	{ "/dev/pts", ptsfs_create, MS_NOSUID | MS_NOEXEC | MS_RELATIME },
+	{ "/dev/mqueue", mqueuefs_create, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
 	{ "/dev/shm", tmpfs_create, MS_NOSUID | MS_NODEV },
 };
 

@@ -308,6 +308,7 @@ int fs_load(struct cursor *c, struct fs_context **out);
 /* ---- file systems, each a struct fs made at start ---- */
 struct fs *union_fs_create(void);  /* fs/union.c: the layers of the grant */
 struct fs *tmpfs_create(void);	   /* fs/tmpfs.c: the same code on GRANT_FD_SHM alone */
+struct fs *mqueuefs_create(void);  /* ipc/mq_fs.c */
 struct fs *procfs_create(void);	   /* fs/proc.c */
 struct fs *devfs_create(void);	   /* fs/dev.c */
 struct fs *ptsfs_create(void);	   /* fs/tty.c */
