@@ -12,6 +12,7 @@
  */
 #include <err.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,7 +21,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -179,6 +184,116 @@ static void do_mmap(void)
 	must(!munmap(p, 4096), "munmap");
 }
 
+/* ---- System V IPC and message queues; on the host they outlive us unless they are removed ---- */
+
+static int msg = -1, sem = -1;
+static mqd_t there, back;
+
+static void remove_ipc(void)
+{
+	/* A child that sleeps on them ends by this. */
+	if (msg >= 0)
+		msgctl(msg, IPC_RMID, NULL);
+	if (sem >= 0)
+		semctl(sem, 0, IPC_RMID);
+}
+
+static void ipc_setup(void)
+{
+	msg = msgget(IPC_PRIVATE, 0600);
+	sem = semget(IPC_PRIVATE, 2, 0600);
+	must(msg >= 0 && sem >= 0 && !atexit(remove_ipc), "objects");
+}
+
+struct message {
+	long type;
+	char text[16];
+};
+
+static bool message(long out, long in)
+{
+	struct message m = { .type = out };
+
+	return !msgsnd(msg, &m, sizeof(m.text), 0) && msgrcv(msg, &m, sizeof(m.text), in, 0) == sizeof(m.text);
+}
+
+static void do_msg(void)
+{
+	must(message(1, 1), "message");
+}
+
+static void msg_setup(void)
+{
+	struct message m;
+
+	ipc_setup();
+	if (fork())
+		return;
+	while (msgrcv(msg, &m, sizeof(m.text), 1, 0) == sizeof(m.text)) {
+		m.type = 2;
+		if (msgsnd(msg, &m, sizeof(m.text), 0))
+			break;
+	}
+	_exit(0);
+}
+
+static void do_msg_pingpong(void)
+{
+	must(message(1, 2), "message");
+}
+
+static bool change(int first, int by_first, int second, int by_second)
+{
+	struct sembuf a = { (unsigned short)first, (short)by_first, 0 }, b = { (unsigned short)second, (short)by_second, 0 };
+
+	return !semop(sem, &a, 1) && !semop(sem, &b, 1);
+}
+
+static void do_sem(void)
+{
+	must(change(0, 1, 0, -1), "semop");
+}
+
+static void sem_setup(void)
+{
+	ipc_setup();
+	if (fork())
+		return;
+	while (change(0, -1, 1, 1))
+		;
+	_exit(0);
+}
+
+static void do_sem_pingpong(void)
+{
+	must(change(0, 1, 1, -1), "semop");
+}
+
+static void mq_setup(void)
+{
+	struct mq_attr a = { .mq_maxmsg = 4, .mq_msgsize = 16 };
+	char name[32], c[16] = "";
+
+	snprintf(name, sizeof(name), "/micro-%d", (int)getpid());
+	there = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &a);
+	must(there >= 0 && !mq_unlink(name), "mq_open");
+	back = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &a);
+	must(back >= 0 && !mq_unlink(name), "mq_open");
+	if (fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (mq_receive(there, c, sizeof(c), NULL) == sizeof(c))
+		must(!mq_send(back, c, sizeof(c), 0), "mq_send");
+	_exit(0);
+}
+
+static void do_mq_pingpong(void)
+{
+	char c[16] = "";
+
+	must(!mq_send(there, c, sizeof(c), 0) && mq_receive(back, c, sizeof(c), NULL) == sizeof(c), "message");
+}
+
 /* ---- processes ---- */
 
 static void reap(pid_t pid)
@@ -254,6 +369,11 @@ static const struct bench {
 	{ "pwrite", file_setup, do_pwrite },
 	{ "pipe", pipe_setup, do_pipe },
 	{ "pingpong", pingpong_setup, do_pingpong },
+	{ "msg", ipc_setup, do_msg },
+	{ "msg-pingpong", msg_setup, do_msg_pingpong },
+	{ "sem", ipc_setup, do_sem },
+	{ "sem-pingpong", sem_setup, do_sem_pingpong },
+	{ "mq-pingpong", mq_setup, do_mq_pingpong },
 	{ "stat-hit", NULL, do_stat_hit },
 	{ "stat-miss", NULL, do_stat_miss },
 	{ "open-close", NULL, do_open },
