@@ -260,7 +260,7 @@ long ipc_get(s32 key, int flags, const struct ipc_maker *m);
 struct ipc_access *ipc_perm(enum ipc_kind kind, u32 index);
 int ipc_allowed(const struct ipc_access *p, int flags); /* 0 or -EACCES: rwx bits anywhere in flags */
 int ipc_owner(const struct ipc_access *p);	      /* 0 or -EPERM */
-/* The index of id: -EINVAL if nothing is there, -EIDRM if something else is. Caller holds table or object. */
+/* The index of id, or -EINVAL. Caller holds table or object. */
 int ipc_index(enum ipc_kind kind, s32 id);
 int ipc_index_any(enum ipc_kind kind, s32 index);     /* for *_STAT: by index */
 int ipc_max_index(enum ipc_kind kind);		      /* highest in use, or 0 */

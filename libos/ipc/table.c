@@ -98,7 +98,7 @@ int ipc_index(enum ipc_kind kind, s32 id)
 {
 	int index = id < 0 ? -EINVAL : ipc_index_any(kind, id);
 
-	return index < 0 || ipc_perm(kind, (u32)index)->id == id ? index : -EIDRM;
+	return index < 0 || ipc_perm(kind, (u32)index)->id == id ? index : -EINVAL;
 }
 
 int ipc_max_index(enum ipc_kind kind)

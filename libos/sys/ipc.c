@@ -93,7 +93,9 @@ long sys_semop(s32 id, const void *ops, unsigned n)
 
 static int check_name(const char *name)
 {
-	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+	if (!*name)
+		return -ENOENT;
+	if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
 		return -EACCES;
 	return strlen(name) > NAME_MAX_LEN ? -ENAMETOOLONG : 0;
 }
