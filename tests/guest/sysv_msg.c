@@ -189,10 +189,8 @@ static int sender(void *arg)
 {
 	struct job *j = arg;
 	struct message m = { .type = j->type };
-	int r = msgsnd(j->q, &m, j->size, 0);
 
-	say("%s sent: %s", j->name, r ? t_errname(errno) : "0");
-	return 0;
+	return msgsnd(j->q, &m, j->size, 0) ? 100 + errno : 0;
 }
 
 static void receivers(void)
