@@ -2,10 +2,10 @@
 /*
  * The memory of System V IPC and message queues: made by the leader, mapped where it is first needed.
  *
- * A process takes part from its first call on. It then holds a record lock of the host's on one byte of the file, by its
- * guest id: the host drops it when the process ends, however it ends, and before anybody can wait for it, so that asking
- * for the lock tells without fail who lives (lock.c). And its slot of the sandbox area says that there is something to
- * clean up (refs.c).
+ * A process takes part from its first call on. It then holds a record lock of the host's on one byte of the file, by
+ * its guest id: the host drops it when the process ends, however it ends, and before anybody can wait for it, so
+ * that asking for the lock tells without fail who lives (lock.c). And its slot of the sandbox area says that there
+ * is something to clean up (refs.c).
  */
 #include "libos/ipc/ipc.h"
 #include "libos/fs/at_once.h"

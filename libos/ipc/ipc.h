@@ -10,16 +10,16 @@
  *   store.c     messages in blocks, for both sorts of queue
  *   sysv_shm.c  sysv_sem.c, sem_op.c  sysv_msg.c  mqueue.c, mq_file.c (its descriptors), mq_fs.c (/dev/mqueue)
  *
- * The memory is one sparse memory file, made by the leader before the first fork and inherited by all at GRANT_FD_IPC.
- * Its beginning (struct ipc_area and what follows it) is mapped by each instance when it first calls anything here, at
- * one fixed address; its data, segments of shared memory, lie in windows far behind, one for each of the 4096 ids, and
- * are mapped only where they are attached. A window costs nothing until it is written, so nothing has to be handed out:
- * neither messages to the leader nor a descriptor for each object are needed, objects survive their creator, and all goes
- * with the sandbox. Zeroed memory is a valid beginning.
+ * The memory is one sparse memory file, made by the leader before the first fork and inherited by all at
+ * GRANT_FD_IPC. Its beginning (struct ipc_area and what follows it) is mapped by each instance when it first calls
+ * anything here, at one fixed address; its data, segments of shared memory, lie in windows far behind, one for each
+ * of the 4096 ids, and are mapped only where they are attached. A window costs nothing until it is written, so
+ * nothing has to be handed out: neither messages to the leader nor a descriptor for each object are needed, objects
+ * survive their creator, and all goes with the sandbox. Zeroed memory is a valid beginning.
  *
  * Every operation is made in place by the process that asks for it, on behalf of sleepers too, as in the kernel: who
- * raises a semaphore performs the operations that can go on now; who sends a message copies it to the receiver that has
- * waited longest. So order and fairness are Linux's.
+ * raises a semaphore performs the operations that can go on now; who sends a message copies it to the receiver that
+ * has waited longest. So order and fairness are Linux's.
  *
  * Lock order: holds_lock, a table's lock, an object's lock; one of each at most. Below them only the host is called.
  */
@@ -125,6 +125,7 @@ struct ipc_mq {
 	u32 uid, gid, mode, charge_uid;
 	u32 polled, level; /* somebody asked for readiness; what the fifo says (mq_file.c) */
 	u32 notify, notify_sig;
+	u32 telling;	/* a message came for which the notification is to be made */
 	s32 notify_pid;
 	u64 notify_value;
 	u64 maxmsg, msgsize, charge; /* charge: bytes against RLIMIT_MSGQUEUE */
@@ -136,6 +137,9 @@ struct ipc_mq {
 
 enum ipc_kind { IPC_SHM = 1, IPC_SEM, IPC_MSG, IPC_MQ };
 
+#define IPC_KEY_USED (1ull << 32)  /* | key */
+#define IPC_KEY_GOING (1ull << 33) /* | pid that is giving back its memory */
+
 struct ipc_area {
 	struct ipc_table table[3]; /* [kind - 1] */
 	struct ipc_lock repair;	   /* see lock.c */
@@ -143,7 +147,7 @@ struct ipc_area {
 	u32 mq_top, mq_count;
 	u32 refs_top;		   /* atomic: no ref in use at or above */
 	u32 pad;
-	u64 shm_key[IPC_SHM_MAX], sem_key[IPC_SEM_MAX], msg_key[IPC_MSG_MAX]; /* 1 << 32 | key; 0: free */
+	u64 shm_key[IPC_SHM_MAX], sem_key[IPC_SEM_MAX], msg_key[IPC_MSG_MAX]; /* IPC_KEY_*; 0: free */
 	u64 ref[IPC_REFS_MAX];	   /* atomic: pid << 32 | kind << 24 | index; 0: free */
 	struct ipc_shm shm[IPC_SHM_MAX];
 	struct ipc_semset sem[IPC_SEM_MAX];
@@ -162,12 +166,13 @@ enum { IPC_IDLE, IPC_WAITING, IPC_DONE };
 #define IPC_UNDO_SETS 16
 #define IPC_DATA_MAX 0x7000
 
-/* What a thread takes part with, by its guest id; written by itself, or by whoever holds the lock of what it waits on. */
+/* What a thread takes part with, by its guest id. Written by itself, or by who holds the lock of what it waits on. */
 struct ipc_thread {
 	u64 held[2];	/* locks that it holds or is about to take */
 	u32 committed;	/* changes of the journal that must be completed */
 	u32 changes;	/* being written down */
 	u32 leaving;	/* its process ends, and this thread cleans up */
+	u32 going;	/* segment whose memory this thread is to give back, plus one */
 	u32 wakes;
 	s32 wake[IPC_WAKES]; /* threads that are to be woken once the lock is left */
 	u32 state;	/* futex: IPC_WAITING while linked in list */
@@ -181,7 +186,7 @@ struct ipc_thread {
 	u32 ops, blocking; /* semaphores: how many operations, and which of them must wait */
 	u32 alters, twice;
 	struct sembuf op[IPC_OPS_INLINE];
-	/* Of a process's first thread: sets in which it may have undo entries; sets_top beyond the room: look at all. */
+	/* Of a process's first thread: sets in which it may have undo entries; sets_top beyond the room: all. */
 	u32 sets_top, sets[IPC_UNDO_SETS];
 	struct ipc_change journal[1536];
 	struct sembuf more[SEMOPM];
@@ -220,7 +225,7 @@ void ipc_park(void) noreturn_fn; /* of a thread whose process is ending */
 void ipc_queue(struct ipc_thread *me, struct ipc_list *list, struct ipc_lock *lock);
 /* Out of the list it waits in, with a result; the changes are the caller's to commit. */
 void ipc_ready(struct ipc_thread *me, s32 tid, s32 result);
-/* Sleep until no longer linked: 0, -EINTR, -ETIMEDOUT. end: CLOCK_MONOTONIC or (realtime) CLOCK_REALTIME; NULL: for ever. */
+/* Sleep until no longer linked: 0, -EINTR, -ETIMEDOUT. end: of CLOCK_MONOTONIC or (realtime) CLOCK_REALTIME. */
 int ipc_sleep(struct ipc_thread *me, const struct timespec *end, bool realtime);
 /* After ipc_sleep's error: out of the list, unless somebody was quicker. error, or the result then. */
 int ipc_give_up(struct ipc_thread *me, struct ipc_lock *lock, int error);
@@ -266,6 +271,9 @@ int ipc_index_any(enum ipc_kind kind, s32 index);     /* for *_STAT: by index */
 int ipc_max_index(enum ipc_kind kind);		      /* highest in use, or 0 */
 /* The entry is gone: out of the table, journaled. Caller holds table and object. */
 void ipc_drop(struct ipc_thread *me, enum ipc_kind kind, u32 index);
+/* The same in two steps, for one whose index must not be taken yet: key says why. */
+void ipc_retire(struct ipc_thread *me, enum ipc_kind kind, u32 index, u64 key);
+void ipc_key_set(struct ipc_thread *me, enum ipc_kind kind, u32 index, u64 key);
 void ipc_perm_out(const struct ipc_access *p, struct ipc64_perm *out);
 int ipc_perm_set(struct ipc_thread *me, struct ipc_access *p, const struct ipc64_perm *in); /* -EINVAL for bad ids */
 
@@ -280,7 +288,8 @@ struct ipc_msg {
 struct ipc_msg *ipc_msg(u32 pool, u32 block);
 bool ipc_store_room(const struct ipc_store *s, size_t size);
 /* A message, its bytes written, to be linked before `before` (0: at the end). */
-void ipc_store_put(struct ipc_thread *me, struct ipc_store *s, u32 pool, s64 type, const void *data, size_t size, u32 before);
+void ipc_store_put(struct ipc_thread *me, struct ipc_store *s, u32 pool, s64 type, const void *data, size_t size,
+		   u32 before);
 void ipc_store_copy(const struct ipc_store *s, u32 pool, u32 block, void *data, size_t size);
 void ipc_store_take(struct ipc_thread *me, struct ipc_store *s, u32 pool, u32 block);
 void ipc_store_reset(u32 pool);
@@ -296,6 +305,9 @@ long ipc_shmdt(uintptr_t addr);
 long ipc_shmctl(s32 id, int cmd, void *arg);
 void ipc_shm_touched(u32 index, s32 pid); /* attached by fork. Caller holds the table */
 void ipc_shm_lost(struct ipc_thread *me, u32 index, s32 pid); /* pid's ref is gone. Caller holds the table */
+void ipc_shm_lock(struct ipc_thread *me);
+void ipc_shm_unlock(struct ipc_thread *me); /* and give back the memory of a segment that went */
+void ipc_shm_quit(struct ipc_thread *me, s32 pid); /* pid ended while it did that */
 void ipc_shm_show(struct buf *b);
 
 /* ---- sysv_sem.c, sem_op.c ---- */
@@ -305,7 +317,8 @@ long ipc_semop(s32 id, const struct sembuf *ops, unsigned n, const struct timesp
 void ipc_sem_lock(struct ipc_thread *me, struct ipc_semset *s);
 /* Commit new values, and perform what sleepers can go on with. */
 void ipc_sem_commit(struct ipc_thread *me, struct ipc_semset *s);
-void ipc_sem_recovered(struct ipc_thread *me, u64 lock);	  /* if that is a set's lock: finish its dead holder's work */
+/* If that is a set's lock: finish its dead holder's work. */
+void ipc_sem_recovered(struct ipc_thread *me, u64 lock);
 void ipc_sem_undo(struct ipc_thread *me, s32 pid);		  /* pid ends */
 void ipc_sem_show(struct buf *b);
 static inline u32 ipc_sem_index(const struct ipc_semset *s)

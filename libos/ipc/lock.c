@@ -4,24 +4,28 @@
  *
  * Any process can be killed at any instruction. The rules that keep the shared memory whole:
  *
- *   1. Words that others rely on change only by the journal. Under the lock, a thread writes down every word and what it is
- *      to become (ipc_set32, ipc_set64), then says how many there are (ipc_commit: `committed`), then makes the changes,
- *      then takes `committed` back. A store is seen by others once the instruction after it has begun, in order, so one who
- *      comes later finds either committed == 0, and nothing has changed; or the whole list, and making all of its
- *      changes, again where they were made already, completes the operation: they are values, not differences.
- *   2. Everything else that is written under a lock lies where nothing leads yet: bytes of a message in free blocks, the
- *      other half of a semaphore set.
+ *   1. Words that others rely on change only by the journal. Under the lock, a thread writes down every word and what
+ *      it is to become (ipc_set32, ipc_set64), then says how many there are (ipc_commit: `committed`), then makes the
+ *      changes, then takes `committed` back. Stores take effect in the order of the program, up to where it was killed.
+ *      So one who comes later finds either committed == 0, and nothing has changed or all has; or the whole list, and
+ *      making all of its changes, again where they were made already, completes the operation: the list holds values,
+ *      not differences.
+ *   2. Everything else that is written under a lock lies where nothing leads yet: bytes of a message in free blocks,
+ *      the other half of a semaphore set.
  *   3. A lock's word names its holder's thread, and the thread names the lock in held[] before it takes it. So recovery
- *      (ipc_recover) starts from a dead thread: complete its journal, wake whom it had readied (rule 5), give up the locks
- *      whose words name it. The journal is done with before the first lock is given up: from then on the words may change.
+ *      (ipc_recover) starts from a dead thread: complete its journal, wake whom it had readied (rule 5), give up the
+ *      locks whose words name it. The journal is done with before the first lock is given up: from then on the words
+ *      may change.
  *   4. Recoveries are made one at a time, under the repair lock. Its holder may be killed too; whoever comes next sees
  *      that it is dead, takes the word over, and does the same again, which rule 3 allows at every point.
- *   5. Who is to be woken stands in wake[] before the change that readies him is committed, and is crossed out after the
- *      call; waking somebody once more does no harm.
+ *   5. Who is to be woken stands in wake[] before the change that readies him is committed, and is crossed out after
+ *      the call; waking somebody once more does no harm.
+ *   6. Work that is more than one change (looking at the sleepers of a semaphore set, telling all sleepers that a queue
+ *      is gone) can be seen to be undone from the object: whoever takes its lock next does it first.
  *
- * That a thread is dead is known from the host's record lock that its process holds as long as it lives (area.c); it is
- * asked for only by those who have waited for a lock some time. A process that ends by itself first lets its other
- * threads leave their locks (refs.c).
+ * That a thread is dead is known from the host's record lock that its process holds as long as it lives (area.c); it
+ * is asked for only by those who have waited for a lock some time. A process that ends by itself first lets its
+ * other threads leave their locks (refs.c).
  */
 #include "libos/ipc/ipc.h"
 #include "libos/fs/at_once.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * POSIX message queues: names are guarded by the directory's lock (struct ipc_area.mq_dir), a queue by its own. An open
- * queue is a ref (refs.c); one that has neither a name nor a ref goes.
+ * POSIX message queues: names are guarded by the directory's lock (struct ipc_area.mq_dir), a queue by its own. An
+ * open queue is a ref (refs.c); one that has neither a name nor a ref goes.
  */
 #ifndef LIBOS_IPC_MQ_H
 #define LIBOS_IPC_MQ_H
@@ -41,6 +41,8 @@ static inline struct ipc_mq *mq_at(u32 index)
 
 /* Senders that can go on; the caller holds the queue. */
 void mq_settle(struct ipc_thread *me, struct ipc_mq *q);
+
+void mq_announce(struct ipc_mq *q); /* the same */
 
 /* ---- mq_file.c: descriptors ---- */
 /* Make f an open queue; mq_dir is held. 0 or -errno. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Open message queues. What can be waited for must be a descriptor of the host's that every instance can get: a fifo on
- * the sandbox's tmpfs, two pages large, one of them filled while the queue holds messages, both while it is full. So it
- * reads as readable and writable just when the queue is. It is kept in step only once somebody has asked: until then
- * sending and receiving cost nothing of it.
+ * Open message queues. What can be waited for must be a descriptor of the host's that every instance can get: a fifo
+ * on the sandbox's tmpfs, two pages large, one of them filled while the queue holds messages, both while it is full.
+ * So it reads as readable and writable just when the queue is. It is kept in step only once somebody has asked:
+ * until then sending and receiving cost nothing of it.
  */
 #include "libos/ipc/mq.h"
 #include "libos/fs/at_once.h"
@@ -92,6 +92,8 @@ struct ipc_mq *mq_lock(struct ipc_thread *me, struct file *f)
 	}
 	if (unlikely(q->senders.first))
 		mq_settle(me, q);
+	if (unlikely(q->telling))
+		mq_announce(q);
 	return q;
 }
 

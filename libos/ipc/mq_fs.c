@@ -131,7 +131,8 @@ static void mq_node_release(struct node *n)
 
 static int mq_statfs(struct node *n, struct statfs *st)
 {
-	*st = (struct statfs){ .f_type = MQUEUE_MAGIC, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX_LEN, .f_frsize = PAGE_SIZE };
+	*st = (struct statfs){ .f_type = MQUEUE_MAGIC, .f_bsize = PAGE_SIZE, .f_frsize = PAGE_SIZE };
+	st->f_namelen = NAME_MAX_LEN;
 	return 0;
 }
 
@@ -147,7 +148,8 @@ static const struct node_ops queue_ops = {
 
 static int root_getattr(struct node *n, struct attr *a)
 {
-	*a = (struct attr){ .ino = n->ino, .dev = MQ_DEV, .mode = S_IFDIR | S_ISVTX | 0777, .nlink = 2, .blksize = PAGE_SIZE };
+	*a = (struct attr){ .ino = n->ino, .dev = MQ_DEV, .mode = S_IFDIR | S_ISVTX | 0777, .nlink = 2 };
+	a->blksize = PAGE_SIZE;
 	a->atime.tv_sec = a->mtime.tv_sec = a->ctime.tv_sec = (s64)(the_area->boot_ns / 1000000000);
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * POSIX message queues, as ipc/mqueue.c of Linux: by priority, then in order; a message goes straight to a receiver that
- * waits, and the message of a sender that waits comes into the queue the moment there is room.
+ * POSIX message queues, as ipc/mqueue.c of Linux: by priority, then in order; a message goes straight to a receiver
+ * that waits, and the message of a sender that waits comes into the queue the moment there is room.
  *
- * A message that is longer than a thread's room (struct ipc_thread.data; only root can make such queues) cannot be handed
- * over: then the sleeper is woken to try again.
+ * A message that is longer than a thread's room (struct ipc_thread.data; only root can make such queues) cannot be
+ * handed over: then the sleeper is woken to try again.
  */
 #include "libos/ipc/mq.h"
 #include "libos/sys/user.h"
@@ -103,7 +103,7 @@ int mq_make(struct ipc_thread *me, const char *name, u32 mode, const struct mq_a
 	q->gid = p->cred.fsgid;
 	q->charge_uid = p->cred.ruid;
 	q->mode = S_IFREG | (mode & S_IALLUGO);
-	q->polled = q->level = q->notify = 0;
+	q->polled = q->level = q->notify = q->telling = 0;
 	q->maxmsg = (u64)a.mq_maxmsg;
 	q->msgsize = (u64)a.mq_msgsize;
 	q->charge = charge;
@@ -185,7 +185,7 @@ void ipc_mq_quit(struct ipc_thread *me, s32 pid)
 }
 
 /* A message came into the empty queue, and nobody waited for it. Once. */
-static void announce(struct ipc_mq *q)
+void mq_announce(struct ipc_mq *q)
 {
 	struct siginfo info = { .si_signo = (int)q->notify_sig, .si_code = SI_MESGQ };
 	s32 pid = q->notify_pid;
@@ -195,6 +195,7 @@ static void announce(struct ipc_mq *q)
 	info.si_uid = this_process()->cred.ruid;
 	info.si_value.sival_ptr = (void *)q->notify_value;
 	notify_off(q);
+	atomic_store(&q->telling, 0);
 	if (how == IPC_NOTIFY_SIGNAL && info.si_signo)
 		(void)signal_send_pid(pid, &info);
 }
@@ -305,9 +306,11 @@ static void put(struct ipc_thread *me, struct ipc_mq *q, u32 prio, const void *d
 	insert(me, q, prio, data, size);
 	if (tid)
 		ipc_ready(me, tid, TRY_AGAIN);
+	else if (!q->store.count && q->notify)
+		ipc_set32(me, &q->telling, 1);
 	ipc_commit(me);
-	if (!tid && q->store.count == 1 && q->notify)
-		announce(q);
+	if (q->telling)
+		mq_announce(q);
 }
 
 static int send_once(struct ipc_thread *me, struct file *f, const void *data, size_t size, u32 prio)
@@ -338,14 +341,16 @@ static int send_once(struct ipc_thread *me, struct file *f, const void *data, si
 /* What a sleep ended with: TRY_AGAIN, 0, or an error. */
 static int sleep(struct ipc_thread *me, struct file *f, const struct timespec *end)
 {
+	struct ipc_mq *q = mq_at(((struct mq_file *)f->priv)->index);
 	int r = ipc_sleep(me, end, true);
 
 	if (r)
-		return ipc_give_up(me, &mq_at(((struct mq_file *)f->priv)->index)->lock, r == -EINTR ? -ERESTARTSYS : r);
+		return ipc_give_up(me, &q->lock, r == -EINTR ? -ERESTARTSYS : r);
 	return me->result;
 }
 
-static long send(struct ipc_thread *me, struct file *f, const void *data, size_t size, u32 prio, const struct timespec *end)
+static long send(struct ipc_thread *me, struct file *f, const void *data, size_t size, u32 prio,
+		 const struct timespec *end)
 {
 	int r;
 

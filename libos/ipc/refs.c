@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Who holds what: a ref in the shared memory for each attached segment and each open queue of each process. A ref is one
- * word, made and dropped by compare-and-swap; how often an object is held is counted when it matters. So a process that
- * is killed leaves nothing but its refs, and whoever hears of its end drops them.
+ * Who holds what: a ref in the shared memory for each attached segment and each open queue of each process. A ref is
+ * one word, made and dropped by compare-and-swap; how often an object is held is counted when it matters. So a
+ * process that is killed leaves nothing but its refs, and whoever hears of its end drops them.
  *
  * A fork gives the child refs of its own before it is born, so that there is no moment in which an object that it
  * inherits has none.
  *
- * A process that ends by itself does all that its end means here while it still counts as running (ipc_exit). Of one that
- * was killed, its parent or the leader hears by the host's wait, and does it in its stead, before its ids are free again
- * (ipc_reap); that it was done can be seen from AREA_IPC in its slot, and doing parts of it twice does no harm.
+ * A process that ends by itself does all that its end means here while it still counts as running (ipc_exit). Of one
+ * that was killed, its parent or the leader hears by the host's wait, and does it in its stead, before its ids are
+ * free again (ipc_reap); that it was done can be seen from AREA_IPC in its slot, and doing parts of it twice does no
+ * harm.
  */
 #include "libos/ipc/ipc.h"
 #include "libos/ipc/mq.h"
@@ -93,18 +94,16 @@ int ipc_fork(s32 child)
 		return -ENOMEM;
 	atomic_or(&area_slot(child)->flags, AREA_IPC);
 	list_for_each(h, &holds, link) {
-		struct ipc_lock *l = h->kind == IPC_SHM ? &ipc_table(IPC_SHM)->lock : NULL;
-
 		h->child_ref = ref_add(child, h->kind, h->index);
 		if (!h->child_ref) {
 			drop_child_refs(child);
 			return -ENOMEM;
 		}
-		if (!l)
+		if (h->kind != IPC_SHM)
 			continue;
-		ipc_lock(me, l);
+		ipc_shm_lock(me);
 		ipc_shm_touched(h->index, this_process()->pid);
-		ipc_unlock(me, l);
+		ipc_shm_unlock(me);
 	}
 	return 0;
 }
@@ -130,26 +129,32 @@ void ipc_forked(s32 pid)
 
 /* ---- the end ---- */
 
+static void drop_ref(struct ipc_thread *me, s32 pid, u32 i, u64 ref)
+{
+	u32 index = ref & 0xffffff;
+
+	if ((ref >> 24 & 0xff) == IPC_SHM) {
+		ipc_shm_lock(me);
+		if (atomic_cas(&the_ipc->ref[i], ref, 0))
+			ipc_shm_lost(me, index, pid);
+		ipc_shm_unlock(me);
+		return;
+	}
+	ipc_lock(me, &the_ipc->mq_dir);
+	if (atomic_cas(&the_ipc->ref[i], ref, 0))
+		ipc_mq_lost(me, index);
+	ipc_unlock(me, &the_ipc->mq_dir);
+}
+
 static void drop_refs(struct ipc_thread *me, s32 pid)
 {
 	u32 top = atomic_load(&the_ipc->refs_top);
 
 	for (u32 i = 0; i < top; i++) {
 		u64 ref = atomic_load(&the_ipc->ref[i]);
-		enum ipc_kind kind = (enum ipc_kind)(ref >> 24 & 0xff);
-		struct ipc_lock *l;
 
-		if ((s32)(ref >> 32) != pid)
-			continue;
-		l = kind == IPC_SHM ? &ipc_table(IPC_SHM)->lock : &the_ipc->mq_dir;
-		ipc_lock(me, l);
-		if (atomic_cas(&the_ipc->ref[i], ref, 0)) {
-			if (kind == IPC_SHM)
-				ipc_shm_lost(me, ref & 0xffffff, pid);
-			else
-				ipc_mq_lost(me, ref & 0xffffff);
-		}
-		ipc_unlock(me, l);
+		if ((s32)(ref >> 32) == pid)
+			drop_ref(me, pid, i, ref);
 	}
 }
 
@@ -175,6 +180,7 @@ static void finish(struct ipc_thread *me, s32 tid)
 	u64 held[2] = { ipc_thread(tid)->held[0], ipc_thread(tid)->held[1] };
 
 	ipc_recover(me, tid);
+	ipc_thread(tid)->going = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(held); i++) {
 		ipc_sem_recovered(me, held[i]);
 		ipc_msg_recovered(me, held[i]);
@@ -193,6 +199,7 @@ static void clean(struct ipc_thread *me, s32 pid, bool dead)
 	}
 	ipc_sem_undo(me, pid);
 	drop_refs(me, pid);
+	ipc_shm_quit(me, pid);
 	ipc_mq_quit(me, pid);
 }
 

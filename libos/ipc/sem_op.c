@@ -2,9 +2,9 @@
 /*
  * semop: the operations of one call happen all or none, as ipc/sem.c of Linux does them.
  *
- * A call is tried by writing down what its operations would make of the values; if one can't go on, that is thrown away.
- * Who changes a value tries the calls of those who sleep, those that only wait for zero first, the others in the order in
- * which they came, and performs what can go on in their stead, so nobody can overtake them.
+ * A call is tried by writing down what its operations would make of the values; if one can't go on, that is thrown
+ * away. Who changes a value tries the calls of those who sleep, those that only wait for zero first, the others in
+ * the order in which they came, and performs what can go on in their stead, so nobody can overtake them.
  */
 #include "libos/ipc/ipc.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Messages of a queue, in blocks of its pool's window: a message is a chain of blocks, a queue a list of messages. Blocks
- * that were given back are chained at `free`; those from `fresh` on were never used. Bytes are written into blocks that
- * nothing leads to, links by the journal (lock.c).
+ * Messages of a queue, in blocks of its pool's window: a message is a chain of blocks, a queue a list of messages.
+ * Blocks that were given back are chained at `free`; those from `fresh` on were never used. Bytes are written into
+ * blocks that nothing leads to, links by the journal (lock.c).
  */
 #include "libos/ipc/ipc.h"
 
@@ -59,7 +59,8 @@ static u32 take_block(struct taker *t, u32 pool)
 	return block;
 }
 
-void ipc_store_put(struct ipc_thread *me, struct ipc_store *s, u32 pool, s64 type, const void *data, size_t size, u32 before)
+void ipc_store_put(struct ipc_thread *me, struct ipc_store *s, u32 pool, s64 type, const void *data, size_t size,
+		   u32 before)
 {
 	struct taker t = { s->free, MAX(s->fresh, 1u) };
 	u32 block = take_block(&t, pool), last = block, prev;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * System V message queues, as ipc/msg.c of Linux: a message goes straight to the receiver that has waited longest for its
- * kind, into that thread's own room (struct ipc_thread.data); if nobody waits, into the queue. Senders that find no room
- * sleep and try again when some is made, in their order.
+ * System V message queues, as ipc/msg.c of Linux: a message goes straight to the receiver that has waited longest
+ * for its kind, into that thread's own room (struct ipc_thread.data); if nobody waits, into the queue. Senders that
+ * find no room sleep and try again when some is made, in their order.
  */
 #include "libos/ipc/ipc.h"
 #include "libos/sys/user.h"
@@ -239,7 +239,8 @@ static long take(struct ipc_thread *me, struct ipc_msq *q, u32 block, size_t siz
 }
 
 /* Bytes or an error; or the caller is *queued. */
-static long receive(struct ipc_thread *me, s32 id, size_t size, s64 by, u32 how, int flags, struct receipt *out, bool *queued)
+static long receive(struct ipc_thread *me, s32 id, size_t size, s64 by, u32 how, int flags, struct receipt *out,
+		    bool *queued)
 {
 	struct ipc_msq *q = get_locked(me, id);
 	u32 block;
@@ -448,16 +449,17 @@ void ipc_msg_show(struct buf *b)
 {
 	struct ipc_thread *me = ipc_enter();
 
-	base_buf_puts(b, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
-			 "      rtime      ctime\n");
+	base_buf_puts(b, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid"
+			 "      stime      rtime      ctime\n");
 	for (u32 i = 0; !IS_ERR(me) && i < ipc_table(IPC_MSG)->top; i++) {
 		const struct ipc_access *p = &the_ipc->msq[i].perm;
 		struct ipc_msq *q = get_locked(me, p->id);
 
 		if (IS_ERR(q))
 			continue;
-		base_buf_printf(b, "%10d %10d  %4o  %10lu %10lu %5u %5u %5u %5u %5u %5u %10lu %10lu %10lu\n", p->key, p->id,
-				p->mode, q->store.bytes, q->store.count, q->lspid, q->lrpid, p->uid, p->gid, p->cuid, p->cgid,
+		base_buf_printf(b, "%10d %10d  %4o  %10lu %10lu %5u %5u ", p->key, p->id, p->mode, q->store.bytes,
+				q->store.count, q->lspid, q->lrpid);
+		base_buf_printf(b, "%5u %5u %5u %5u %10lu %10lu %10lu\n", p->uid, p->gid, p->cuid, p->cgid,
 				(u64)q->stime, (u64)q->rtime, (u64)q->ctime);
 		ipc_unlock(me, &q->lock);
 	}

@@ -318,8 +318,8 @@ void ipc_sem_show(struct buf *b)
 
 		if (IS_ERR(s))
 			continue;
-		base_buf_printf(b, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", p->key, p->id, p->mode, s->nsems, p->uid,
-				p->gid, p->cuid, p->cgid, (u64)s->otime, (u64)s->ctime);
+		base_buf_printf(b, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", p->key, p->id, p->mode,
+				s->nsems, p->uid, p->gid, p->cuid, p->cgid, (u64)s->otime, (u64)s->ctime);
 		ipc_unlock(me, &s->lock);
 	}
 }

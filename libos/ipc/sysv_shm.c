@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * System V shared memory: segment i is the i-th window of the sandbox's IPC file, attached by mapping that part of it.
+ * System V shared memory: segment i is the i-th window of the sandbox's IPC file, attached by mapping that part of
+ * it.
  *
- * An attachment is a struct file that only VMAs refer to, one for each shmat: when the last of its ranges goes, by shmdt,
- * munmap, exec or a mapping over it, the file goes and the attachment is counted no more. All entries are guarded by the
- * table's lock: what takes time here is the host's mmap.
+ * An attachment is a struct file that only VMAs refer to, one for each shmat: when the last of its ranges goes, by
+ * shmdt, munmap, exec or a mapping over it, the file goes and the attachment is counted no more. All entries are
+ * guarded by the table's lock: what takes time here is the host's mmap.
  */
 #include "libos/ipc/ipc.h"
 #include "libos/fs/kinds.h"
@@ -27,9 +28,38 @@ static u64 window(u32 index)
 	return (index + 1ul) * IPC_SHM_WINDOW;
 }
 
-static struct ipc_lock *shm_lock(void)
+void ipc_shm_lock(struct ipc_thread *me)
 {
-	return &ipc_table(IPC_SHM)->lock;
+	ipc_lock(me, &ipc_table(IPC_SHM)->lock);
+}
+
+/* Giving back memory takes the host as long as there is of it: others need not wait for that. */
+void ipc_shm_unlock(struct ipc_thread *me)
+{
+	u32 going = me->going;
+
+	ipc_unlock(me, &ipc_table(IPC_SHM)->lock);
+	if (likely(!going))
+		return;
+	me->going = 0;
+	ipc_discard(window(going - 1), IPC_SHM_WINDOW);
+	ipc_lock(me, &ipc_table(IPC_SHM)->lock);
+	ipc_key_set(me, IPC_SHM, going - 1, 0);
+	ipc_commit(me);
+	ipc_unlock(me, &ipc_table(IPC_SHM)->lock);
+}
+
+void ipc_shm_quit(struct ipc_thread *me, s32 pid)
+{
+	for (u32 i = 0; i < ipc_table(IPC_SHM)->top; i++) {
+		if (atomic_load(&the_ipc->shm_key[i]) != (IPC_KEY_GOING | (u32)pid))
+			continue;
+		ipc_shm_lock(me);
+		if (the_ipc->shm_key[i] == (IPC_KEY_GOING | (u32)pid))
+			ipc_key_set(me, IPC_SHM, i, 0);
+		ipc_commit(me);
+		ipc_shm_unlock(me);
+	}
 }
 
 static bool has_cap(unsigned cap)
@@ -101,9 +131,9 @@ static void destroy(struct ipc_thread *me, u32 index)
 	struct ipc_table *t = ipc_table(IPC_SHM);
 
 	ipc_set64(me, &t->total, t->total - PAGE_UP(the_ipc->shm[index].size) / PAGE_SIZE);
-	ipc_drop(me, IPC_SHM, index);
+	ipc_retire(me, IPC_SHM, index, IPC_KEY_GOING | (u32)this_process()->pid);
 	ipc_commit(me);
-	ipc_discard(window(index), IPC_SHM_WINDOW);
+	me->going = index + 1;
 }
 
 void ipc_shm_touched(u32 index, s32 pid)
@@ -139,14 +169,14 @@ static void attachment_release(struct file *f)
 	if (!a || IS_ERR(me))
 		return;
 	lock(&ipc_holds_lock);
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	if (ipc_let_go(&a->hold)) {
 		if (a->mapped)
 			ipc_shm_lost(me, a->hold.index, this_process()->pid);
 		else
 			gone_from(me, a->hold.index);
 	}
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 	unlock(&ipc_holds_lock);
 	base_free(a);
 }
@@ -163,7 +193,7 @@ static int attachment_getattr(struct file *f, struct attr *attr)
 {
 	const struct attachment *a = f->priv;
 
-	*attr = (struct attr){ .ino = (u64)a->id, .dev = dev_make(0, 1), .mode = S_IFREG | 0600, .nlink = 0, .size = a->size };
+	*attr = (struct attr){ .ino = (u64)a->id, .dev = dev_make(0, 1), .mode = S_IFREG | 0600, .size = a->size };
 	return 0;
 }
 
@@ -216,7 +246,7 @@ static int attach(struct ipc_thread *me, s32 id, const struct wish *w, struct at
 	int index, r;
 
 	lock(&ipc_holds_lock);
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	index = r = ipc_index(IPC_SHM, id);
 	if (index >= 0) {
 		s = &the_ipc->shm[index];
@@ -227,7 +257,7 @@ static int attach(struct ipc_thread *me, s32 id, const struct wish *w, struct at
 		if (!r)
 			r = ipc_hold(&a->hold, IPC_SHM, (u32)index) ? -ENOMEM : 0;
 	}
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 	unlock(&ipc_holds_lock);
 	return r;
 }
@@ -235,9 +265,9 @@ static int attach(struct ipc_thread *me, s32 id, const struct wish *w, struct at
 static void attached(struct ipc_thread *me, struct attachment *a)
 {
 	a->mapped = true;
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	ipc_shm_touched(a->hold.index, this_process()->pid);
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 }
 
 static intptr_t map_attachment(struct ipc_thread *me, const struct wish *w, struct attachment *a)
@@ -352,7 +382,7 @@ static long do_stat(struct ipc_thread *me, s32 id, int cmd, void *arg)
 	struct shmid64_ds ds = { 0 };
 	long r = 0, index;
 
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	index = cmd == IPC_STAT ? ipc_index(IPC_SHM, id) : ipc_index_any(IPC_SHM, id);
 	if (index >= 0) {
 		id = the_ipc->shm[index].perm.id;
@@ -360,7 +390,7 @@ static long do_stat(struct ipc_thread *me, s32 id, int cmd, void *arg)
 			r = ipc_allowed(&the_ipc->shm[index].perm, S_IRUGO);
 		describe((u32)index, &ds);
 	}
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 	if (index < 0 || r)
 		return index < 0 ? index : r;
 	return user_write(arg, &ds, sizeof(ds)) ?: cmd == IPC_STAT ? 0 : id;
@@ -375,13 +405,13 @@ static long do_info(struct ipc_thread *me, int cmd, void *arg)
 
 	if (cmd == IPC_INFO)
 		return user_write(arg, &limits, sizeof(limits)) ?: ipc_max_index(IPC_SHM);
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	used.used_ids = (int)ipc_table(IPC_SHM)->in_use;
 	used.shm_tot = ipc_table(IPC_SHM)->total;
 	for (u32 i = 0; i < ipc_table(IPC_SHM)->top; i++)
 		used.shm_rss += the_ipc->shm[i].perm.live ? resident(i) / PAGE_SIZE : 0;
 	max = ipc_max_index(IPC_SHM);
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 	return user_write(arg, &used, sizeof(used)) ?: max;
 }
 
@@ -424,7 +454,7 @@ static int change(struct ipc_thread *me, u32 index, int cmd, const struct shmid6
 		/* Still attached: it goes with the last one, and has no key until then. */
 		ipc_set32(me, &s->perm.mode, s->perm.mode | SHM_DEST);
 		ipc_set32(me, &s->perm.key, IPC_PRIVATE);
-		ipc_set64(me, &the_ipc->shm_key[index], 1ull << 32);
+		ipc_key_set(me, IPC_SHM, index, IPC_KEY_USED | IPC_PRIVATE);
 	}
 	return r;
 }
@@ -436,13 +466,13 @@ static long do_change(struct ipc_thread *me, s32 id, int cmd, const void *arg)
 
 	if (cmd == IPC_SET && user_read(&ds, arg, sizeof(ds)))
 		return -EFAULT;
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	index = ipc_index(IPC_SHM, id);
 	if (index >= 0) {
 		index = change(me, (u32)index, cmd, &ds);
 		ipc_commit(me);
 	}
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 	return index;
 }
 
@@ -479,16 +509,17 @@ void ipc_shm_show(struct buf *b)
 			 "      atime      dtime      ctime                   rss                  swap\n");
 	if (IS_ERR(me))
 		return;
-	ipc_lock(me, shm_lock());
+	ipc_shm_lock(me);
 	for (u32 i = 0; i < ipc_table(IPC_SHM)->top; i++) {
 		const struct ipc_shm *s = &the_ipc->shm[i];
 		const struct ipc_access *p = &s->perm;
 
 		if (!p->live)
 			continue;
-		base_buf_printf(b, "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu\n", p->key,
-				p->id, p->mode, s->size, s->cpid, s->lpid, ipc_refs(IPC_SHM, i), p->uid, p->gid, p->cuid, p->cgid,
+		base_buf_printf(b, "%10d %10d  %4o %21lu %5u %5u  %5lu ", p->key, p->id, p->mode, s->size, s->cpid,
+				s->lpid, ipc_refs(IPC_SHM, i));
+		base_buf_printf(b, "%5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu\n", p->uid, p->gid, p->cuid, p->cgid,
 				(u64)s->atime, (u64)s->dtime, (u64)s->ctime, resident(i), 0ul);
 	}
-	ipc_unlock(me, shm_lock());
+	ipc_shm_unlock(me);
 }

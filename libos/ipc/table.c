@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Keys, ids and permissions, as ipc/util.c of Linux has them: an id is an index and a sequence number, indices are taken
- * in turn, so that an id is not used again soon after its object went.
+ * Keys, ids and permissions, as ipc/util.c of Linux has them: an id is an index and a sequence number, indices are
+ * taken in turn, so that an id is not used again soon after its object went.
  */
 #include "libos/ipc/ipc.h"
 
 #define INDEX_BITS 15
 #define INDEX_MASK ((1 << INDEX_BITS) - 1)
 #define CYCLE_MIN 64 /* indices are taken in turn at least this far */
-#define KEY_USED (1ull << 32)
 
 static const struct {
 	u32 max;
@@ -16,12 +15,12 @@ static const struct {
 	size_t perm;	    /* in an entry */
 	size_t keys;
 } kinds[] = {
-	[IPC_SHM] = { IPC_SHM_MAX, offsetof(struct ipc_area, shm), sizeof(struct ipc_shm), offsetof(struct ipc_shm, perm),
-		      offsetof(struct ipc_area, shm_key) },
-	[IPC_SEM] = { IPC_SEM_MAX, offsetof(struct ipc_area, sem), sizeof(struct ipc_semset),
-		      offsetof(struct ipc_semset, perm), offsetof(struct ipc_area, sem_key) },
-	[IPC_MSG] = { IPC_MSG_MAX, offsetof(struct ipc_area, msq), sizeof(struct ipc_msq), offsetof(struct ipc_msq, perm),
-		      offsetof(struct ipc_area, msg_key) },
+#define KIND(most, array, key, type) \
+	{ most, offsetof(struct ipc_area, array), sizeof(type), offsetof(type, perm), offsetof(struct ipc_area, key) }
+	[IPC_SHM] = KIND(IPC_SHM_MAX, shm, shm_key, struct ipc_shm),
+	[IPC_SEM] = KIND(IPC_SEM_MAX, sem, sem_key, struct ipc_semset),
+	[IPC_MSG] = KIND(IPC_MSG_MAX, msq, msg_key, struct ipc_msq),
+#undef KIND
 };
 
 struct ipc_table *ipc_table(enum ipc_kind kind)
@@ -125,7 +124,7 @@ static int free_index(enum ipc_kind kind)
 
 static int find_key(enum ipc_kind kind, s32 key)
 {
-	u64 want = KEY_USED | (u32)key;
+	u64 want = IPC_KEY_USED | (u32)key;
 	const u64 *keys = keys_of(kind);
 
 	for (u32 i = 0; i < ipc_table(kind)->top; i++)
@@ -158,7 +157,7 @@ static long make(struct ipc_thread *me, s32 key, int flags, const struct ipc_mak
 	ipc_set32(me, &t->next, (u32)index + 1);
 	ipc_set32(me, &t->in_use, t->in_use + 1);
 	ipc_set32(me, &t->top, MAX(t->top, (u32)index + 1));
-	ipc_set64(me, &keys_of(m->kind)[index], KEY_USED | (u32)key);
+	ipc_set64(me, &keys_of(m->kind)[index], IPC_KEY_USED | (u32)key);
 	ipc_set32(me, &p->live, 1);
 	ipc_commit(me);
 	return p->id;
@@ -199,17 +198,30 @@ long ipc_get(s32 key, int flags, const struct ipc_maker *m)
 	return r;
 }
 
-void ipc_drop(struct ipc_thread *me, enum ipc_kind kind, u32 index)
+/* Out of use, under a key that nobody looks for: 0 makes the index free at once. */
+void ipc_retire(struct ipc_thread *me, enum ipc_kind kind, u32 index, u64 key)
 {
 	struct ipc_table *t = ipc_table(kind);
-	const u64 *keys = keys_of(kind);
+
+	ipc_set32(me, &t->in_use, t->in_use - 1);
+	ipc_set32(me, &ipc_perm(kind, index)->live, 0);
+	ipc_key_set(me, kind, index, key);
+}
+
+void ipc_key_set(struct ipc_thread *me, enum ipc_kind kind, u32 index, u64 key)
+{
+	struct ipc_table *t = ipc_table(kind);
+	u64 *keys = keys_of(kind);
 	u32 top = t->top;
 
-	if (top == index + 1)
+	if (!key && top == index + 1)
 		for (top = index; top && !keys[top - 1];)
 			top--;
 	ipc_set32(me, &t->top, top);
-	ipc_set32(me, &t->in_use, t->in_use - 1);
-	ipc_set64(me, &keys_of(kind)[index], 0);
-	ipc_set32(me, &ipc_perm(kind, index)->live, 0);
+	ipc_set64(me, &keys[index], key);
+}
+
+void ipc_drop(struct ipc_thread *me, enum ipc_kind kind, u32 index)
+{
+	ipc_retire(me, kind, index, 0);
 }

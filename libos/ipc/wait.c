@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Sleeping on an object. A sleeper is linked in a list of the object's by its thread's id; who readies it takes it out of
- * the list and leaves the result in the same change, then wakes it. So a sleeper that finds itself no longer WAITING has
- * its result, and need not look at the object, which may be gone.
+ * Sleeping on an object. A sleeper is linked in a list of the object's by its thread's id; who readies it takes it
+ * out of the list and leaves the result in the same change, then wakes it. So a sleeper that finds itself no longer
+ * WAITING has its result, and need not look at the object, which may be gone.
  */
 #include "libos/ipc/ipc.h"
 #include "libos/sys/wait_end.h"

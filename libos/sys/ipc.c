@@ -106,7 +106,8 @@ static int mask_of(int flags)
 }
 
 /* The queue that is to be opened: found, or made. The caller holds the directory. */
-static int find_or_make(struct ipc_thread *me, const char *name, int flags, u32 mode, const struct mq_attr *attr, u32 *index)
+static int find_or_make(struct ipc_thread *me, const char *name, int flags, u32 mode, const struct mq_attr *attr,
+			u32 *index)
 {
 	int found = mq_find(name);
 
@@ -155,7 +156,7 @@ long sys_mq_open(const char *guest, int flags, u32 mode, const void *attr)
 	r = check_name(name);
 	if (r)
 		return r;
-	f = file_create(&path_file_ops, -1, (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC)) | O_LARGEFILE, NULL);
+	f = file_create(&path_file_ops, -1, (flags & (O_ACCMODE | O_NONBLOCK)) | O_LARGEFILE, NULL);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	r = open_queue(name, flags, mode & S_IALLUGO, attr ? &a : NULL, f);
@@ -241,7 +242,7 @@ long sys_mq_notify(int fd, const void *guest)
 
 	if (guest && user_read(&how, guest, sizeof(how)))
 		return -EFAULT;
-	if (guest && how.sigev_notify != SIGEV_NONE && how.sigev_notify != SIGEV_SIGNAL && how.sigev_notify != SIGEV_THREAD)
+	if (guest && (u32)how.sigev_notify > SIGEV_THREAD)
 		return -EINVAL;
 	f = queue_file(fd, 0);
 	return IS_ERR(f) ? PTR_ERR(f) : mq_notify(f, guest ? &how : NULL);
