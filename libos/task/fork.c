@@ -70,6 +70,7 @@ static void fork_child(s32 pid, const struct clone_request *a)
 
 	drop_other_threads(p, t);
 	reset_process(p, pid);
+	ipc_forked(pid);
 	t->tid = pid;
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	t->robust_list = NULL;
@@ -82,7 +83,6 @@ static void fork_child(s32 pid, const struct clone_request *a)
 		moves_forked();
 	}
 	coord_forked();
-	ipc_forked(pid);
 	atomic_store(&t->tcb.pending, 0);
 }
 
