@@ -83,6 +83,7 @@ struct area_slot {
 #define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
 #define AREA_UNSAID 0x10u /* it was killed: what a process does at its end, nobody did. Whoever noticed first */
 #define AREA_IPC 0x20u /* takes part in IPC: its end is to be cleaned up after (ipc/refs.c) */
+#define AREA_IPC_JOINED 0x40u /* and holds its record lock as long as it lives (ipc/area.c) */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {
@@ -114,6 +115,7 @@ struct area {
 	u64 inodes;	/* atomic: next number for objects without a host inode */
 	u64 forks;	/* atomic: processes since start, /proc/stat */
 	u32 nprocs, nthreads; /* atomic */
+	u32 ipc_used; /* some process ever took part in IPC */
 	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
 	struct area_usage ended, shown;
 	u64 idle;

@@ -61,7 +61,8 @@ static int join(struct process *p)
 		r = (int)at_once(pal_fcntl(GRANT_FD_IPC, F_SETLK, (uintptr_t)&alive));
 	if (r)
 		return r;
-	atomic_or(&p->slot->flags, AREA_IPC);
+	atomic_store(&the_area->ipc_used, 1);
+	atomic_or(&p->slot->flags, AREA_IPC | AREA_IPC_JOINED);
 	atomic_store(&p->ipc_joined, 1);
 	return 0;
 }

@@ -218,6 +218,7 @@ void ipc_set64(struct ipc_thread *me, void *where, u64 value);
 void ipc_commit(struct ipc_thread *me);
 /* tid will not go on: complete what it has begun, and leave its locks. */
 void ipc_recover(struct ipc_thread *me, s32 tid);
+bool ipc_alive(s32 pid); /* of one that has joined */
 void ipc_park(void) noreturn_fn; /* of a thread whose process is ending */
 
 /* ---- wait.c; the caller holds the object's lock for all but ipc_sleep ---- */
@@ -251,6 +252,7 @@ void ipc_fork_failed(s32 child);
 void ipc_forked(s32 pid);	  /* in the child */
 void ipc_exit(struct process *p); /* the process is about to end, by its own thread */
 void ipc_reap(s32 pid);		  /* it has ended without that */
+void ipc_reap_children(s32 parent); /* some child has, and others may have of which the host says nothing yet */
 
 /* ---- table.c ---- */
 struct ipc_table *ipc_table(enum ipc_kind kind);

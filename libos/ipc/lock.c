@@ -38,7 +38,7 @@
 /* Compilers must not move stores over these; the processor does not. */
 #define in_order() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
-static bool process_alive(s32 pid)
+bool ipc_alive(s32 pid)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = pid, .l_len = 1 };
 
@@ -57,7 +57,7 @@ static bool thread_alive(s32 tid)
 
 	if (state == AREA_FREE || state == AREA_RESERVED)
 		return false;
-	return process_alive(state == AREA_THREAD ? s->tgid : tid);
+	return ipc_alive(state == AREA_THREAD ? s->tgid : tid);
 }
 
 void ipc_park(void)

@@ -230,7 +230,7 @@ void ipc_exit(struct process *p)
 		quiesce(p);
 	clean(me, p->pid, false);
 	me->leaving = 0;
-	atomic_and(&p->slot->flags, ~AREA_IPC);
+	atomic_and(&p->slot->flags, ~(AREA_IPC | AREA_IPC_JOINED));
 }
 
 void ipc_reap(s32 pid)
@@ -241,5 +241,18 @@ void ipc_reap(s32 pid)
 		return;
 	ipc_thread(pid)->leaving = 0;
 	clean(me, pid, true);
-	atomic_and(&area_slot(pid)->flags, ~AREA_IPC);
+	atomic_and(&area_slot(pid)->flags, ~(AREA_IPC | AREA_IPC_JOINED));
+}
+
+void ipc_reap_children(s32 parent)
+{
+	if (likely(!atomic_load_relaxed(&the_area->ipc_used)))
+		return;
+	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false)) {
+		const struct area_slot *s = area_slot(id);
+
+		if (s->ppid == parent && (s->flags & AREA_IPC_JOINED) && s->state != AREA_ZOMBIE && !IS_ERR(ipc_enter()) &&
+		    !ipc_alive(id))
+			ipc_reap(id);
+	}
 }

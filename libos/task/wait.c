@@ -221,6 +221,9 @@ void task_child_event(const struct siginfo *host)
 		return;
 	if (!job && s && s->state != AREA_ZOMBIE)
 		ended_unsaid(info.si_pid, s);
+	/* One signal of the host's may stand for the ends of several children. */
+	if (!job)
+		ipc_reap_children(p->pid);
 	if (!job && reaps_silently(p))
 		reap_silently(p);
 	if (info.si_signo)

@@ -426,6 +426,32 @@ static void undo_wakes(void)
 	drop(id);
 }
 
+/* Their parent does not wait for them: it waits for what they hold. */
+static void undo_of_many(void)
+{
+	int id = make(2);
+	pid_t pid[8];
+
+	must(set(id, 0, 8));
+	for (int i = 0; i < 8; i++) {
+		pid[i] = fork();
+		if (!pid[i]) {
+			op(id, 0, -1, SEM_UNDO);
+			op(id, 1, 1, 0);
+			for (;;)
+				pause();
+		}
+	}
+	must(op(id, 1, -8, 0));
+	eq(get(id, 0), 0);
+	for (int i = 0; i < 8; i++)
+		kill(pid[i], SIGKILL);
+	eq(timed(id, -8, 5000), 0);
+	for (int i = 0; i < 8; i++)
+		say("%s", t_wait(pid[i]));
+	drop(id);
+}
+
 static void stat_and_set(void)
 {
 	struct semid_ds ds = { 0 };
@@ -503,4 +529,4 @@ static int helper(int argc, char **argv)
 }
 
 T_MAIN_HELPER(helper, T(keys), T(removed_id), T(values), T(operations), T(sleeping), T(order), T(blocked_by_which), T(removal_wakes),
-	      T(timeouts), T(interrupted), T(undo), T(undo_limits), T(undo_wakes), T(stat_and_set), T(limits), T(large))
+	      T(timeouts), T(interrupted), T(undo), T(undo_limits), T(undo_wakes), T(undo_of_many), T(stat_and_set), T(limits), T(large))
