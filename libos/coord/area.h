@@ -16,6 +16,7 @@
 
 #include "pal/base/types.h"
 #include "pal/linux_abi.h"
+#include "libos/net/record.h"
 
 #define AREA_MAGIC 0x6165726168736731ull
 #define AREA_PIDS 32768	/* pid_max */
@@ -128,6 +129,7 @@ struct area {
 	struct area_inotify inotify[AREA_INSTANCES];
 	struct area_watch watch[AREA_WATCHES];
 	struct area_slot slot[AREA_PIDS];
+	struct net_record net[NET_RECORDS]; /* sockets of the sandbox's own network */
 };
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */

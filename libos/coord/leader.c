@@ -8,6 +8,7 @@
 #include "libos/coord/leader.h"
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
+#include "libos/net/net.h"
 #include "pal/grant.h"
 
 #define GRACE_NS 1000000000ll /* between asking all processes to end and ending them */
@@ -93,6 +94,7 @@ static void leave_leader(void)
 		base_free(j);
 	}
 	list_init(&jobs);
+	net_leader_leave();
 	pal_close(GRANT_FD_CONTROL);
 	pal_close(coord_port_fd());
 }
@@ -233,11 +235,12 @@ static bool wait_for_work(void)
 	struct pollfd fds[64] = {
 		{ .fd = GRANT_FD_CONTROL, .events = POLLIN },
 		{ .fd = coord_port_fd(), .events = POLLIN },
+		{ .fd = net_leader_fd(), .events = POLLIN },
 	};
 	struct job *which[ARRAY_SIZE(fds)];
 	struct timespec step = { .tv_nsec = POLL_STEP_NS };
 	bool soon = coord_port_tick() || kill_at;
-	unsigned n = 2;
+	unsigned n = 3;
 	struct job *j;
 
 	list_for_each(j, &jobs, link) {
@@ -248,11 +251,13 @@ static bool wait_for_work(void)
 	}
 	if (pal_ppoll(fds, n, soon ? &step : NULL) <= 0)
 		return false;
-	for (unsigned i = 2; i < n; i++)
+	for (unsigned i = 3; i < n; i++)
 		if (fds[i].revents)
 			job_outcome(which[i]);
 	if (fds[1].revents)
 		coord_port_serve();
+	if (fds[2].revents)
+		net_leader_serve();
 	return fds[0].revents;
 }
 

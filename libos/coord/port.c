@@ -6,6 +6,7 @@
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
 #include "libos/coord/wire.h"
+#include "libos/net/net.h"
 #include "pal/grant.h"
 
 struct instance {
@@ -257,7 +258,10 @@ void coord_port_serve(void)
 {
 	struct {
 		struct coord_msg m;
-		struct coord_query q;
+		union {
+			struct coord_query q;
+			struct net_ask net;
+		};
 	} in;
 	ssize_t n;
 	int fd;
@@ -274,6 +278,8 @@ void coord_port_serve(void)
 			take_hello(&in.m, fd);
 		else if (in.m.type == COORD_LIFE)
 			take_life(&in.m, fd);
+		else if (in.m.type == COORD_NET)
+			net_leader_take(&in.m, &in.net, fd);
 		else if (fd >= 0)
 			pal_close(fd);
 	}

@@ -7,6 +7,7 @@
 #include "pal/pal.h"
 #include "pal/grant.h"
 #include "libos/coord/wire.h"
+#include "libos/net/net.h"
 
 static const struct {
 	u32 payload;

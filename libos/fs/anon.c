@@ -8,6 +8,7 @@
  * spot that holds the open file; reopen.c says what opening it gives.
  */
 #include "libos/fs/kinds.h"
+#include "libos/fs/sock.h"
 #include "libos/task/task.h"
 #include "pal/grant.h"
 
@@ -166,7 +167,7 @@ ssize_t file_text(struct file *f, char *buf, size_t size)
 	}
 	if (file_is_pipe(f))
 		n = text_with_ino(f, "pipe", buf, size);
-	else if (f->ops == &sock_file_ops)
+	else if (file_is_sock(f))
 		n = text_with_ino(f, "socket", buf, size);
 	else if (f->ops == &host_file_ops || f->ops == &regular_again_ops)
 		n = text_with_ino(f, "file", buf, size);

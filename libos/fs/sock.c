@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* Sockets as open files. Calls are in sys/sock.c, sys/sockmsg.c and sys/sockopt.c; names in
  * sock_unix.c. */
-#include "libos/fs/sock.h"
+#include "libos/net/net.h"
 #include "libos/ckpt/cursor.h"
 #include "pal/base/heap.h"
 
@@ -21,25 +21,30 @@ static s64 sock_lseek(struct file *f, s64 off, int whence)
 	return -ESPIPE;
 }
 
-static void sock_release(struct file *f)
+void sock_release(struct file *f)
 {
 	struct sock *s = f->priv;
 
-	if (s)
+	if (s) {
 		base_free(s->path);
+		base_free(s->net);
+	}
 	base_free(s);
 }
 
-static void sock_save(struct file *f, struct buf *b)
+void sock_save(struct file *f, struct buf *b)
 {
 	struct sock *s = to_sock(f);
 
 	put_u32(b, (u32)s->domain);
 	put_u32(b, (u32)s->type);
 	put_str(b, s->path);
+	put_u32(b, !!s->net);
+	if (s->net)
+		net_save(s->net, b);
 }
 
-static int sock_load(struct file *f, struct cursor *c)
+int sock_load(struct file *f, struct cursor *c)
 {
 	struct sock *s = base_zalloc(sizeof(*s));
 	const char *path;
@@ -51,6 +56,14 @@ static int sock_load(struct file *f, struct cursor *c)
 	s->type = (int)get_u32(c);
 	path = get_str(c);
 	s->path = path ? base_strdup(path) : NULL;
+	if (get_u32(c))
+		s->net = net_load(c);
+	if (IS_ERR(s->net)) {
+		int err = PTR_ERR(s->net);
+
+		s->net = NULL;
+		return err;
+	}
 	return c->err ? c->err : path && !s->path ? -ENOMEM : 0;
 }
 
@@ -63,11 +76,16 @@ const struct file_ops sock_file_ops = {
 	.load = sock_load,
 };
 
+bool file_is_sock(const struct file *f)
+{
+	return f->ops == &sock_file_ops || f->ops == &net_file_ops || f->ops == &net_stream_ops;
+}
+
 struct file *sock_get(int fd)
 {
 	struct file *f = fdtab_get(fd);
 
-	if (IS_ERR(f) || f->ops == &sock_file_ops)
+	if (IS_ERR(f) || file_is_sock(f))
 		return f;
 	file_put(f);
 	return ERR_PTR(-ENOTSOCK);
@@ -95,7 +113,10 @@ struct file *sock_file_from_host(int fd, int flags)
 {
 	int domain = 0, type = 0, r;
 	unsigned len = sizeof(domain);
+	struct file *f = net_from_host(fd, flags);
 
+	if (f)
+		return f;
 	r = pal_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	if (r == 0)
 		r = pal_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);

@@ -24,10 +24,13 @@ struct sock_addr {
 	};
 };
 
+struct net;
+
 /* f->priv of a socket. */
 struct sock {
 	int domain, type; /* immutable */
 	char *path;	  /* guest path that we bound; set once */
+	struct net *net;  /* one of the sandbox's own network (net/net.h); NULL: a host socket */
 };
 
 static inline struct sock *to_sock(const struct file *f)
@@ -36,11 +39,29 @@ static inline struct sock *to_sock(const struct file *f)
 }
 
 /* ---- sock.c ---- */
+bool file_is_sock(const struct file *f);
+void sock_release(struct file *f);
+void sock_save(struct file *f, struct buf *b);
+int sock_load(struct file *f, struct cursor *c);
 /* The descriptor's socket (counted), ERR_PTR(-EBADF, -ENOTSOCK). */
 struct file *sock_get(int fd);
 /* A struct file for host socket fd; takes fd only on success. ERR_PTR. */
 struct file *sock_file_create(int fd, int domain, int type, int flags);
 struct file *sock_file_from_host(int fd, int flags);
+
+/* ---- sock_host.c: the host's calls, or those of the sandbox's own network ---- */
+int sock_bind(struct file *f, const void *addr, unsigned len);
+int sock_connect(struct file *f, const void *addr, unsigned len);
+int sock_listen(struct file *f, int backlog);
+/* ERR_PTR. */
+struct file *sock_accept(struct file *f, struct sock_addr *peer, int flags);
+int sock_getsockname(struct file *f, struct sock_addr *a);
+int sock_getpeername(struct file *f, struct sock_addr *a);
+int sock_shutdown(struct file *f, int how);
+ssize_t sock_sendto(struct file *f, const void *buf, size_t n, int flags, const struct sock_addr *to);
+ssize_t sock_recvfrom(struct file *f, void *buf, size_t n, int flags, struct sock_addr *from);
+ssize_t sock_sendmsg(struct file *f, const struct msghdr *m, int flags);
+ssize_t sock_recvmsg(struct file *f, struct msghdr *m, int flags);
 
 /* ---- sock_unix.c ---- */
 /* bind(2) of a unix socket to a guest path. */

@@ -77,15 +77,15 @@ static void note_path(const struct sock_addr *host, const char *path)
 
 int sock_unix_bind(struct file *f, const struct sock_addr *guest)
 {
-	struct sock_addr host = { .len = SOCK_ADDR_MAX };
+	struct sock_addr host;
 	char path[sizeof(guest->un.sun_path) + 1];
 	struct attr at;
 	char *copy;
 	int r;
 
 	if (!has_path(guest))
-		return pal_bind(f->host_fd, guest->bytes, guest->len);
-	r = pal_getsockname(f->host_fd, host.bytes, &host.len);
+		return sock_bind(f, guest->bytes, guest->len);
+	r = sock_getsockname(f, &host);
 	if (r < 0 || host.len > UN_HEAD)
 		return r < 0 ? r : -EINVAL; /* bound already */
 	path_of(guest, path);
@@ -100,7 +100,7 @@ int sock_unix_bind(struct file *f, const struct sock_addr *guest)
 	r = vfs_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &at);
 	if (r == 0) {
 		name_for(&at, &host);
-		r = pal_bind(f->host_fd, host.bytes, host.len);
+		r = sock_bind(f, host.bytes, host.len);
 	}
 	if (r < 0) {
 		if (vfs_unlink(AT_FDCWD, path, 0) < 0)

@@ -3,9 +3,10 @@
  * Sockets: making, naming, connecting, plain sends and receives.
  *
  * Which kinds exist is what the host's filter lets through (pal/confine/seccomp.def): unix, IPv4
- * and IPv6, streams and datagrams. On rung B there are socket pairs only.
+ * and IPv6, streams and datagrams. On rung B these are of the sandbox's own making (libos/net).
  */
 #include "libos/sys/sockaddr.h"
+#include "libos/net/net.h"
 #include "libos/mm/mm.h"
 #include "pal/grant.h"
 
@@ -65,8 +66,11 @@ long sys_socket(int domain, int type, int protocol)
 	r = socket_known(domain, kind, protocol);
 	if (r < 0)
 		return r;
-	if (pal_grant()->flags & GRANT_BROKER_SOCK)
-		return -EACCES;
+	if (pal_grant()->flags & GRANT_BROKER_SOCK) {
+		struct file *f = net_create(domain, kind, protocol, flags & O_NONBLOCK);
+
+		return IS_ERR(f) ? PTR_ERR(f) : fdtab_add(f, 0, flags & O_CLOEXEC);
+	}
 	fd = pal_socket(domain, kind | (flags & SOCK_NONBLOCK), domain == AF_UNIX ? 0 : protocol);
 	return fd < 0 ? fd : sock_install(fd, domain, kind, flags);
 }
@@ -123,7 +127,7 @@ long sys_bind(int fd, const void *addr, unsigned len)
 		return r;
 	if (to_sock(f)->domain == AF_UNIX && a.len >= sizeof(u16) && a.family == AF_UNIX)
 		return sock_unix_bind(f, &a);
-	return pal_bind(f->host_fd, a.bytes, a.len);
+	return sock_bind(f, a.bytes, a.len);
 }
 
 long sys_connect(int fd, const void *addr, unsigned len)
@@ -137,30 +141,31 @@ long sys_connect(int fd, const void *addr, unsigned len)
 	r = sockaddr_read(&a, addr, len);
 	if (r == 0)
 		r = sock_addr_to_host(f, &a);
-	return r < 0 ? r : restartable(pal_connect(f->host_fd, a.bytes, a.len));
+	return r < 0 ? r : restartable(sock_connect(f, a.bytes, a.len));
 }
 
 long sys_listen(int fd, int backlog)
 {
 	cleanup_file struct file *f = sock_get(fd);
 
-	return IS_ERR(f) ? PTR_ERR(f) : pal_listen(f->host_fd, backlog);
+	return IS_ERR(f) ? PTR_ERR(f) : sock_listen(f, backlog);
 }
 
 long sys_accept4(int fd, void *addr, unsigned *len, int flags)
 {
 	cleanup_file struct file *f = sock_get(fd);
 	struct sock_addr a = { .len = SOCK_ADDR_MAX };
-	int host, guest, r;
+	struct file *s;
+	int guest, r;
 
 	if (flags & ~SOCK_FLAGS)
 		return -EINVAL;
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	host = pal_accept(f->host_fd, a.bytes, &a.len, flags & SOCK_NONBLOCK);
-	if (host < 0)
-		return restartable(host);
-	guest = sock_install(host, to_sock(f)->domain, to_sock(f)->type, flags);
+	s = sock_accept(f, &a, flags);
+	if (IS_ERR(s))
+		return restartable(PTR_ERR(s));
+	guest = fdtab_add(s, 0, flags & O_CLOEXEC);
 	if (guest < 0)
 		return guest;
 	r = sockaddr_write(f, &a, addr, len);
@@ -184,7 +189,7 @@ long sys_getsockname(int fd, void *addr, unsigned *len)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	r = pal_getsockname(f->host_fd, a.bytes, &a.len);
+	r = sock_getsockname(f, &a);
 	return r < 0 ? r : addr ? sockaddr_write(f, &a, addr, len) : -EFAULT;
 }
 
@@ -196,7 +201,7 @@ long sys_getpeername(int fd, void *addr, unsigned *len)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	r = pal_getpeername(f->host_fd, a.bytes, &a.len);
+	r = sock_getpeername(f, &a);
 	return r < 0 ? r : addr ? sockaddr_write(f, &a, addr, len) : -EFAULT;
 }
 
@@ -204,7 +209,7 @@ long sys_shutdown(int fd, int how)
 {
 	cleanup_file struct file *f = sock_get(fd);
 
-	return IS_ERR(f) ? PTR_ERR(f) : pal_shutdown(f->host_fd, how);
+	return IS_ERR(f) ? PTR_ERR(f) : sock_shutdown(f, how);
 }
 
 long sys_sendto(int fd, const void *buf, size_t n, int flags, const void *addr, unsigned len)
@@ -224,9 +229,7 @@ long sys_sendto(int fd, const void *buf, size_t n, int flags, const void *addr, 
 	}
 	if (r < 0)
 		return r;
-	return sent(
-		pal_sendto(f->host_fd, buf, n, flags | MSG_NOSIGNAL, addr ? a.bytes : NULL, a.len),
-		flags);
+	return sent(sock_sendto(f, buf, n, flags | MSG_NOSIGNAL, addr ? &a : NULL), flags);
 }
 
 long sys_recvfrom(int fd, void *buf, size_t n, int flags, void *addr, unsigned *len)
@@ -240,7 +243,7 @@ long sys_recvfrom(int fd, void *buf, size_t n, int flags, void *addr, unsigned *
 		return PTR_ERR(f);
 	if (!guest_range(buf, n))
 		return -EFAULT;
-	r = pal_recvfrom(f->host_fd, buf, n, flags, addr ? a.bytes : NULL, addr ? &a.len : NULL);
+	r = sock_recvfrom(f, buf, n, flags, addr ? &a : NULL);
 	if (r < 0 || !addr)
 		return restartable(r);
 	err = sockaddr_write(f, &a, addr, len);

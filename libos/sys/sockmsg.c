@@ -109,7 +109,7 @@ static long send_one(struct file *f, const void *guest, int flags)
 	if (r == 0 && m.control)
 		r = control_to_host(&m.host, &held);
 	if (r == 0)
-		r = pal_sendmsg(f->host_fd, &m.host, flags | MSG_NOSIGNAL);
+		r = sock_sendmsg(f, &m.host, flags | MSG_NOSIGNAL);
 	control_files_put(&held);
 	message_free(&m);
 	return r;
@@ -186,7 +186,7 @@ static long receive_one(struct file *f, struct msghdr *guest, int flags)
 		m.host.msg_namelen = SOCK_ADDR_MAX;
 	}
 	if (r == 0)
-		r = pal_recvmsg(f->host_fd, &m.host, flags | MSG_CMSG_CLOEXEC);
+		r = sock_recvmsg(f, &m.host, flags | MSG_CMSG_CLOEXEC);
 	if (r >= 0) {
 		m.host.msg_flags &= ~(unsigned)MSG_CMSG_CLOEXEC;
 		m.host.msg_flags |= flags & MSG_CMSG_CLOEXEC;

@@ -7,6 +7,7 @@
 #include "libos/sys/sockaddr.h"
 #include "libos/coord/area.h"
 #include "libos/mm/mm.h"
+#include "libos/net/net.h"
 #include "libos/sys/sockmsg.h"
 #include "pal/grant.h"
 
@@ -69,6 +70,8 @@ long sys_setsockopt(int fd, int level, int name, const void *value, unsigned len
 		return -EINVAL;
 	if (!guest_range(value, len))
 		return -EFAULT;
+	if (to_net(f))
+		return net_setsockopt(f, level, name, value, len);
 	r = option_set(to_sock(f), level, name);
 	return r > 0 ? pal_setsockopt(f->host_fd, level, name, value, len) : r;
 }
@@ -110,6 +113,8 @@ long sys_getsockopt(int fd, int level, int name, void *value, unsigned *len)
 		return PTR_ERR(f);
 	if (!guest_range(len, sizeof(*len)) || !guest_range(value, 0))
 		return -EFAULT;
+	if (to_net(f))
+		return net_getsockopt(f, level, name, value, len);
 	if (level == SOL_SOCKET && name == SO_PEERCRED)
 		return get_peercred(f, value, len);
 	if (level == SOL_SOCKET && (name == SO_PEERPIDFD || name == SO_PASSPIDFD))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * Sockets with names: unix sockets in the file system and abstract, TCP and UDP on the loopback.
- * Rung: A (without a network namespace a sandbox has no sockets but pairs)
  */
 #include "lib/t.h"
 
