@@ -29,6 +29,7 @@ static void answer_info(struct wire_call *call)
 	json_put_int(p, "leader", m->child.leader);
 	json_put_str(p, "rung", rung);
 	json_put_int(p, "uptime", time(NULL) - m->started);
+	json_object_object_add(p, "published", publish_list(m));
 	json_object_object_add(p, "sessions", session_list(m));
 	wire_reply(call, p);
 }
@@ -151,12 +152,62 @@ static void answer_shutdown(struct wire_call *call)
 	monitor_stop(m, (int)timeout);
 }
 
+static bool is_port(int64_t v, int64_t least)
+{
+	return v >= least && v < 65536;
+}
+
+static void publish_failed(struct wire_call *call, const char *address, int64_t host, int err)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "port %d of %.64s", (int)host, address);
+	if (err == -EADDRINUSE)
+		wire_fail(call, "org.gsh.Conflict", what, "somebody has it already", NULL);
+	else if (err == -EACCES)
+		wire_fail(call, "org.gsh.Refused", what, strerror(-err), "choose one from 1024 up");
+	else
+		wire_fail(call, "org.gsh.Failed", what, strerror(-err), NULL);
+}
+
+static void answer_publish(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	const char *address = json_str(call->params, "address", "127.0.0.1");
+	int64_t host = json_int(call->params, "host", -1), inner = json_int(call->params, "inner", -1);
+	struct json_object *p;
+	uint16_t got;
+	int err;
+
+	if (!is_port(host, 0) || !is_port(inner, 1)) {
+		bad(call, "host and inner must be ports");
+		return;
+	}
+	if (m->state != BOX_RUNNING) {
+		session_not_begun(m, call);
+		return;
+	}
+	err = publish(m, address, (uint16_t)host, (uint16_t)inner, &got);
+	if (err == -EINVAL) {
+		bad(call, "address must be a numeric address");
+	} else if (err) {
+		publish_failed(call, address, host, err);
+	} else {
+		p = json_object_new_object();
+		json_put_str(p, "address", address);
+		json_put_int(p, "host", got);
+		json_put_int(p, "inner", inner);
+		wire_reply(call, p);
+	}
+}
+
 static const struct wire_method methods[] = {
 	{ "GetInfo", 0, answer_info },
 	{ "Run", WIRE_MORE | WIRE_UPGRADE, answer_run },
 	{ "Attach", WIRE_UPGRADE, answer_attach },
 	{ "Signal", 0, answer_signal },
 	{ "Sessions", 0, answer_sessions },
+	{ "Publish", 0, answer_publish },
 	{ "Processes", 0, box_processes },
 	{ "ProcRead", 0, box_proc_read },
 	{ "ProcList", 0, box_proc_list },

@@ -391,23 +391,29 @@ void boxes_remove(struct wire_call *call)
 
 /* ---- listing ---- */
 
-/* How many processes, or -1 if it does not say in time. */
-static int count_processes(const struct daemon *d, const char *name)
+/* What only its monitor knows, if it says so in time: how many processes, which ports. */
+static void add_live(const struct daemon *d, const char *name, struct json_object *row)
 {
 	struct client_reply r = { .params = NULL };
 	struct json_object *items;
 	struct client *c = NULL;
-	int n = -1;
 
-	if (!connect_box(d, name, &c, ASK_MS) &&
-	    !client_call(c, "org.gsh.Box.Processes", NULL, NULL, 0, &r)) {
+	if (connect_box(d, name, &c, ASK_MS))
+		return;
+	if (!client_call(c, "org.gsh.Box.Processes", NULL, NULL, 0, &r)) {
 		items = json_get(r.params, "items", json_type_array);
 		if (items)
-			n = (int)json_object_array_length(items);
+			json_put_int(row, "processes", (int)json_object_array_length(items));
+	}
+	client_reply_free(&r);
+	r = (struct client_reply){ .params = NULL };
+	if (!client_call(c, "org.gsh.Box.GetInfo", NULL, NULL, 0, &r)) {
+		items = json_get(r.params, "published", json_type_array);
+		if (items)
+			json_object_object_add(row, "published", json_object_get(items));
 	}
 	client_reply_free(&r);
 	client_close(c);
-	return n;
 }
 
 struct listing {
@@ -421,7 +427,7 @@ static int list_one(const char *name, void *arg)
 	struct json_object *o = json_object_new_object(), *box = box_running(l->d, name);
 	char why[STORE_WHY], end[ENDED_MAX];
 	struct box_spec spec;
-	int n, err = store_read_spec(l->d->store, name, &spec, why);
+	int err = store_read_spec(l->d->store, name, &spec, why);
 
 	json_put_str(o, "name", name);
 	json_put_str(o, "state",
@@ -432,9 +438,7 @@ static int list_one(const char *name, void *arg)
 	if (box) {
 		json_put_int(o, "pid", json_int(box, "pid", 0));
 		json_put_str(o, "rung", json_str(box, "rung", ""));
-		n = count_processes(l->d, name);
-		if (n >= 0)
-			json_put_int(o, "processes", n);
+		add_live(l->d, name, o);
 	} else if (!err && ended_read(l->d->store, name, end, sizeof(end))) {
 		json_put_str(o, "ended", end);
 	}

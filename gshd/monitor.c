@@ -138,6 +138,7 @@ static void ended(struct monitor *m)
 	unlink(m->socket);
 	control_close(m);
 	port_close(m);
+	publish_close(m);
 	session_end_all(m);
 	if (m->stop_call) {
 		struct wire_call *call = m->stop_call;
@@ -422,7 +423,7 @@ int monitor_main(const char *name, int ready)
 	int err;
 
 	m.ready = ready;
-	m.lock = m.store = m.control = m.port = m.log_pipe = -1;
+	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = -1;
 	m.child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
 	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
 	signal(SIGPIPE, SIG_IGN);

@@ -7,6 +7,7 @@
  *	launch.c    the grant, the rung, confine_spawn
  *	control.c   the leader's stream: orders, answers, events
  *	port.c      the request port: a table of what a picoprocess may ask; answer_*.c does it
+ *	publish.c   ports of the sandbox on the host
  *	session.c   programs that clients started: terminals, rings, viewers
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
@@ -42,6 +43,8 @@ enum box_state {
 struct ask;
 struct session;
 struct held_pty;
+struct published;
+struct carried;
 
 struct monitor {
 	struct event_base *base;
@@ -75,6 +78,10 @@ struct monitor {
 	bool had_session;
 	struct held_pty *ptys;
 	unsigned nptys;
+	struct published *published;
+	struct carried *carried;
+	unsigned ncarried;
+	int dialer; /* rung A, once a port was published; -1 */
 	struct image_cache images; /* images.view is -1 if there is none */
 	pid_t builders[BUILDERS_MAX];
 	unsigned nbuilders;
@@ -188,6 +195,13 @@ void session_end_all(struct monitor *m);
 struct json_object *session_list(struct monitor *m);
 /* The guest pid of a session, 0 if there is none such. */
 int session_pid(struct monitor *m, unsigned id);
+
+/* ---- publish.c ---- */
+/* Let host port of that numeric address (0: any) lead to a port inside. *got: which it is. 0 or -errno. */
+int publish(struct monitor *m, const char *address, uint16_t host, uint16_t inner, uint16_t *got)
+	__attribute__((warn_unused_result));
+struct json_object *publish_list(struct monitor *m);
+void publish_close(struct monitor *m);
 
 /* ---- box.c, procs.c ---- */
 extern const struct wire_interface box_interface;

@@ -25,6 +25,7 @@
  * MON_PROC      monitor -> leader   struct mon_proc + path below /proc        -
  * MON_PROC_DATA leader -> monitor   struct mon_proc_data + bytes              -
  * MON_READY     leader -> monitor   - (the leader has started)                -
+ * MON_CONNECT   monitor -> leader   struct mon_connect                        a stream from outside
  *
  * MON_PTY       port                struct mon_pty                            reply end
  * MON_SETATTR   port                struct mon_setattr + value                reply end, the file
@@ -52,6 +53,7 @@ enum mon_type {
 	MON_PROC,
 	MON_PROC_DATA,
 	MON_READY,
+	MON_CONNECT,
 
 	MON_PTY = 64,
 	MON_SETATTR,
@@ -90,6 +92,11 @@ struct mon_exited {
 struct mon_signal {
 	int32_t pid;
 	int32_t sig;
+};
+
+/* Rung B: bring the stream to who listens at that TCP port, or close it. Not answered. */
+struct mon_connect {
+	uint32_t port;
 };
 
 /* Read a file, list a directory or read a link below /proc; the path has no leading slash ("", "12/stat"). */

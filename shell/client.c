@@ -444,6 +444,18 @@ int box_signal(const struct box *box, int sig)
 	return err;
 }
 
+int box_ask(const struct box *box, const char *method, struct json_object *params,
+	    struct json_object **answer)
+{
+	struct client *c;
+	int err = client_open(&c, box->path);
+
+	if (!err)
+		return ask(c, "Box", method, params, answer);
+	json_object_put(params);
+	return fail_broken(box->name, err);
+}
+
 void box_discard(const struct box *box)
 {
 	struct json_object *p = json_object_new_object();

@@ -83,8 +83,17 @@ int box_ended(struct box *box, int *status) MUST_CHECK;
 /* A signal for the command's process group, on a connection of its own. 0 or -errno, unsaid: the
  * command may have ended just now, and then that is what there is to say. */
 int box_signal(const struct box *box, int sig) MUST_CHECK;
+/* One question on a connection of its own; takes params. 0 or a failure. */
+int box_ask(const struct box *box, const char *method, struct json_object *params,
+	    struct json_object **answer) MUST_CHECK;
 /* End a throwaway sandbox in which nothing was started. */
 void box_discard(const struct box *box);
 void box_close(struct box *box);
+
+/* ---- ports.c: -p [ADDRESS:]HOST:IN ---- */
+/* Are they well formed? Says why not. */
+int ports_check(char *const *ports) MUST_CHECK;
+/* Publish them all; one whose host port is 0 gets any, which is said. */
+int ports_publish(const struct box *box, char *const *ports) MUST_CHECK;
 
 #endif

@@ -52,6 +52,21 @@ static int add_live(const char *sandbox, struct json_object *row)
 	return 0;
 }
 
+static void print_ports(struct json_object *row)
+{
+	struct json_object *ports = NULL;
+	size_t i;
+
+	if (!json_object_object_get_ex(row, "published", &ports))
+		return;
+	for (i = 0; i < json_object_array_length(ports); i++) {
+		struct json_object *p = json_object_array_get_idx(ports, i);
+
+		printf("published\t%s port %d leads to %d\n", reply_string(p, "address"),
+		       (int)reply_number(p, "host", 0), (int)reply_number(p, "inner", 0));
+	}
+}
+
 static int print_text(struct json_object *row)
 {
 	static const struct column columns[] = {
@@ -67,6 +82,7 @@ static int print_text(struct json_object *row)
 			continue;
 		printf("%s\t%s\n", key, show_field(row, key, buf, sizeof(buf)));
 	}
+	print_ports(row);
 	json_object_object_get_ex(row, "sessions", &sessions);
 	if (!sessions || !json_object_array_length(sessions))
 		return show_done();

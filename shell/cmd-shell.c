@@ -10,34 +10,39 @@ static const struct opt opts[] = {
 	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
 	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
 	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
+	OPT_ROW_PUBLISH,
 	{'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE},
 	{OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE},
 	OPT_ROW_END,
 };
 
-/* The values of -e, NULL-terminated; NULL without memory. */
-static char **set_variables(const struct call *call)
+/* The values of an option, NULL-terminated; NULL without memory. */
+static char **all_values(const struct call *call, int id)
 {
 	char **set = calloc(call->ngiven + 1, sizeof(*set));
 	size_t i, n = 0;
 
 	for (i = 0; set && i < call->ngiven; i++)
-		if (call->given[i].opt->id == 'e')
+		if (call->given[i].opt->id == id)
 			set[n++] = (char *)call->given[i].value;
 	return set;
 }
 
 int cmd_run_in(const struct call *call, struct run *run)
 {
-	char **set = set_variables(call);
+	char **set = all_values(call, 'e'), **ports = all_values(call, 'p');
 	int result;
 
-	if (!set)
+	if (!set || !ports) {
+		free(set);
+		free(ports);
 		return fail(FAIL_NO, "out of memory", NULL);
+	}
 	run->throwaway = opt_given(call, 'x');
 	run->sandbox = opt_value(call, 's');
 	run->cwd = opt_value(call, 'C');
 	run->set = set;
+	run->ports = ports;
 	if (!run->throwaway && !run->sandbox)
 		run->sandbox = DEFAULT_SANDBOX;
 	if (run->throwaway && run->sandbox)
@@ -47,6 +52,7 @@ int cmd_run_in(const struct call *call, struct run *run)
 	if (!result)
 		result = run_command(run);
 	free(set);
+	free(ports);
 	return result;
 }
 

@@ -35,6 +35,8 @@ struct opt {
 /* clang-format off */
 #define OPT_ROW_SANDBOX \
 	{ 's', "sandbox", "NAME", "the sandbox (default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX }
+#define OPT_ROW_PUBLISH \
+	{ 'p', "publish", "[ADDR:]HOST:IN", "let a host port lead to TCP port IN inside; may be repeated", WORDS_NONE }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_END { 0, NULL, NULL, NULL, WORDS_NONE }
 /* clang-format on */

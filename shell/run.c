@@ -256,6 +256,8 @@ int run_command(const struct run *run)
 	/* All that can be wrong with the words is found before a sandbox is made for them. */
 	result = check_set(run->set);
 	if (!result)
+		result = ports_check(run->ports);
+	if (!result)
 		result = find_cwd(run->cwd, cwd, sizeof(cwd));
 	if (!result && run->shell)
 		result = read_settings(&conf);
@@ -264,6 +266,13 @@ int run_command(const struct run *run)
 	result = box_open(&box, run->sandbox);
 	if (result)
 		return result;
+	result = ports_publish(&box, run->ports);
+	if (result) {
+		if (run->throwaway)
+			box_discard(&box);
+		box_close(&box);
+		return result;
+	}
 	tty_find(&t);
 	tty = t.in >= 0 || t.out >= 0;
 	result = make_env(&env, run, box.name, cwd);

@@ -158,6 +158,7 @@ struct run {
 	const char *cwd; /* as the user gave it, or NULL for here */
 	char **argv;
 	char *const *set; /* K=V from -e, NULL-terminated */
+	char *const *ports; /* [ADDRESS:]HOST:IN from -p, NULL-terminated */
 	bool shell; /* an interactive shell: the prompt may tell where one is; argv is chosen here
 		     */
 };

@@ -169,6 +169,17 @@ static void order_shutdown(void)
 	signal_all(SIGCONT); /* a stopped process can't end by itself */
 }
 
+static void order_connect(struct order *o)
+{
+	struct mon_connect c;
+
+	if (o->head.len < sizeof(c) || o->nfds != 1)
+		return;
+	memcpy(&c, o->payload, sizeof(c));
+	(void)net_leader_publish(o->fds[0], (u16)c.port); /* refused: the closed stream says so */
+	o->fds[0] = -1;
+}
+
 static void obey(struct order *o)
 {
 	switch (o->head.type) {
@@ -183,6 +194,9 @@ static void obey(struct order *o)
 		break;
 	case MON_PROC:
 		answer_proc(o);
+		break;
+	case MON_CONNECT:
+		order_connect(o);
 		break;
 	default:
 		pal_log("leader: order %u is not known\n", o->head.type);

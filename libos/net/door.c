@@ -113,9 +113,27 @@ static int gram_bound(struct net_entry *e, const struct net_ask *q)
 
 	if (r->local.family || r->domain == AF_UNIX)
 		return 0;
+	e->auto_port = true;
 	if (r->domain == AF_INET)
 		any.ip[10] = any.ip[11] = 0xff;
 	return net_bind_entry(e, &any, q->reuse, q->who[1]);
+}
+
+static void disconnect_gram(struct net_entry *e)
+{
+	struct net_record *r = net_record_of(e);
+
+	atomic_and(&r->flags, ~(u32)NET_CONNECTED);
+	memset(&r->remote, 0, sizeof(r->remote));
+	if (e->auto_port) {
+		net_unname(e);
+		memset(&r->local, 0, sizeof(r->local));
+	} else if (e->was_any) {
+		memset(r->local.ip, 0, sizeof(r->local.ip));
+		if (r->domain == AF_INET)
+			r->local.ip[10] = r->local.ip[11] = 0xff;
+	}
+	e->auto_port = e->was_any = false;
 }
 
 static int connect_gram(struct net_entry *e, const struct net_ask *q)
@@ -125,8 +143,7 @@ static int connect_gram(struct net_entry *e, const struct net_ask *q)
 	int err;
 
 	if (!q->addr.family) {
-		atomic_and(&r->flags, ~NET_CONNECTED);
-		r->remote = q->addr;
+		disconnect_gram(e);
 		return 0;
 	}
 	err = gram_bound(e, q);
@@ -139,6 +156,9 @@ static int connect_gram(struct net_entry *e, const struct net_ask *q)
 	}
 	r->remote = q->addr;
 	net_concrete(&r->remote);
+	/* It is filed by its port, which stays. */
+	e->was_any |= r->domain != AF_UNIX && net_is_any(&r->local);
+	r->local = net_source(&r->local, &r->remote);
 	atomic_or(&r->flags, NET_CONNECTED);
 	return 0;
 }

@@ -13,6 +13,8 @@ struct net_entry {
 	int far;
 	u16 reuse;		/* NET_REUSE_*, as it was bound */
 	bool named;
+	bool auto_port;		/* the name was given by connect: it goes with the peer */
+	bool was_any;		/* bound to a wildcard, which connect made one address */
 	unsigned unit;		/* what one waiting connection counts for on the host; 0: not known yet */
 };
 
@@ -26,6 +28,7 @@ static inline struct net_record *net_record_of(const struct net_entry *e)
 struct net_entry *net_entry_find(u32 index, u64 cookie);
 /* The best receiver for what `from` sends to `to`; NULL: nobody. Those found dead are forgotten on the way. */
 struct net_entry *net_entry_at(const struct net_record *asker, const struct net_addr *to, const struct net_addr *from);
+void net_unname(struct net_entry *e); /* the record still says what its name was */
 /* Forget e. keep_record: it goes on without a far end here. */
 void net_entry_drop(struct net_entry *e, bool keep_record);
 /* A free record for host socket fd, made like `like`; its index, or -ENFILE. */

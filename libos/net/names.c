@@ -100,7 +100,7 @@ static struct net_entry **bucket_of(const struct net_addr *a)
 	return &buckets[h % BUCKETS];
 }
 
-static void unname(struct net_entry *e)
+void net_unname(struct net_entry *e)
 {
 	struct net_entry **p;
 
@@ -118,7 +118,7 @@ void net_entry_drop(struct net_entry *e, bool keep_record)
 {
 	struct epoll_event none = { 0 };
 
-	unname(e);
+	net_unname(e);
 	/* The host forgets it only with the last copy of the far end, which may live on elsewhere. */
 	(void)pal_epoll_ctl(watch, EPOLL_CTL_DEL, e->far, &none);
 	pal_close(e->far);

@@ -30,6 +30,17 @@ static long ioctl_nonblock(struct file *f, u64 arg)
 								 : set_flag(f, O_NONBLOCK, on);
 }
 
+/* Remembered, as by F_SETFL. */
+static long ioctl_async(struct file *f, u64 arg)
+{
+	int on;
+
+	if (user_read(&on, (const void *)arg, sizeof(on)) < 0)
+		return -EFAULT;
+	atomic_store(&f->flags, on ? f->flags | FASYNC : f->flags & ~FASYNC);
+	return 0;
+}
+
 /* FIONREAD of a regular file is the rest of it. */
 static long ioctl_rest(struct file *f, u64 arg)
 {
@@ -81,7 +92,7 @@ long sys_ioctl(int fd, unsigned cmd, u64 arg)
 	case FIONBIO:
 		return ioctl_nonblock(f, arg);
 	case FIOASYNC:
-		return -ENOTTY;
+		return is_regular(f) ? -ENOTTY : ioctl_async(f, arg);
 	}
 	if (f->ops->ioctl)
 		return f->ops->ioctl(f, cmd, arg);

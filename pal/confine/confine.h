@@ -92,6 +92,12 @@ int confine_filter(enum grant_rung rung, const struct confine_range *range,
 int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
 	__attribute__((warn_unused_result));
 
+/* Rung A: a helper in the sandbox's network (dial.c). The descriptor to ask it by, or -errno; it ends when that is
+ * closed. */
+int confine_dialer(const struct confine_child *child) __attribute__((warn_unused_result));
+/* A TCP socket of the sandbox's network, not blocking, or -errno. */
+int confine_dial(int dialer, int family) __attribute__((warn_unused_result));
+
 /* SIGKILL every descendant of the calling process until none is left and reap them; for
  * subreapers. */
 void confine_kill_descendants(void);

@@ -27,7 +27,7 @@
 
 /* The parent of a process by its stat file, or -1. The name in parentheses may hold anything: look
  * from behind. */
-static pid_t parent_of(pid_t pid)
+pid_t confine_parent_of(pid_t pid)
 {
 	char path[64], text[512], *p;
 	int ppid = -1;
@@ -53,7 +53,7 @@ static bool descends(pid_t pid, pid_t from)
 {
 	/* Bounded: the tree may change while we climb. */
 	for (int i = 0; i < 4096 && pid > 1; i++) {
-		pid = parent_of(pid);
+		pid = confine_parent_of(pid);
 		if (pid == from)
 			return true;
 	}
