@@ -70,6 +70,17 @@ static int arrive(struct net_entry *l, int far, const struct net_addr *local, co
 	return r;
 }
 
+/* With its far end gone the socket is ready for everything, as one is whose connect failed. */
+static int refuse(struct net_entry *e)
+{
+	struct net_record *r = net_record_of(e);
+
+	atomic_store(&r->error, ECONNREFUSED);
+	atomic_or(&r->flags, NET_REFUSED);
+	net_entry_drop(e, true);
+	return -ECONNREFUSED;
+}
+
 static int connect_stream(struct net_entry *e, const struct net_ask *q)
 {
 	struct net_record *r = net_record_of(e);
@@ -81,10 +92,10 @@ static int connect_stream(struct net_entry *e, const struct net_ask *q)
 		return r->domain == AF_UNIX ? -EINVAL : -EISCONN;
 	net_concrete(&to);
 	l = net_entry_at(r, &to, &to);
-	if (!l)
-		return -ECONNREFUSED;
-	if (full(l))
+	if (l && full(l) && !q->value)
 		return -EAGAIN;
+	if (!l || full(l))
+		return q->value ? refuse(e) : -ECONNREFUSED;
 	from = net_source(&r->local, &to);
 	if (r->domain != AF_UNIX && !from.family) {
 		from = (struct net_addr){ .family = AF_INET6 };

@@ -392,7 +392,7 @@ static int listen_entry(struct net_entry *e, const struct net_ask *q)
 		if (o && net_record_of(o)->flags & NET_LISTENING)
 			return -EADDRINUSE;
 	}
-	r->backlog = q->backlog;
+	r->backlog = q->value;
 	memcpy(r->peer, q->who, sizeof(r->peer));
 	atomic_or(&r->flags, NET_LISTENING);
 	return 0;

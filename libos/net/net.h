@@ -50,7 +50,7 @@ struct net_ask {
 	u16 domain, type, protocol; /* NEW */
 	u16 reuse;	/* NET_REUSE_* */
 	u32 who[3];	/* pid, uid, gid of the asking process, as its guest sees them */
-	u32 backlog;	/* LISTEN */
+	u32 value;	/* LISTEN: backlog. CONNECT: not 0: a refusal is final, and told by the socket itself */
 	struct net_addr addr;
 };
 #define NET_REUSE_ADDR 1u

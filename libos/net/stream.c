@@ -43,7 +43,7 @@ int net_listen(struct file *f, int backlog)
 
 	if (net_is_gram(f))
 		return -EOPNOTSUPP;
-	q.backlog = backlog < 0 || backlog > 4096 ? 4096 : (u32)backlog;
+	q.value = backlog < 0 || backlog > 4096 ? 4096 : (u32)backlog;
 	return net_ask(f, &q, &a, NULL);
 }
 
@@ -67,12 +67,15 @@ static int connect_wait(s64 *ns)
 
 static int ask_connect(struct file *f, const struct net_addr *to)
 {
+	struct net_ask q = { .op = NET_CONNECT, .addr = *to };
 	s64 ns = RETRY_FIRST_NS;
+	struct net_answer a;
 	int r;
 
-	while ((r = net_ask_op(f, NET_CONNECT, to)) == -EAGAIN) {
+	q.value = nonblocking(f) && to->family != AF_UNIX;
+	while ((r = net_ask(f, &q, &a, NULL)) == -EAGAIN) {
 		if (nonblocking(f))
-			return to->family == AF_UNIX ? -EAGAIN : -ECONNREFUSED;
+			return -EAGAIN;
 		r = connect_wait(&ns);
 		if (r < 0)
 			return r;
@@ -107,16 +110,10 @@ static int in_progress(struct file *f, int outcome)
 {
 	struct net_record *r = net_record(f);
 
-	if (!r || (outcome && outcome != -ECONNREFUSED))
+	if (outcome && outcome != -ECONNREFUSED)
 		return outcome;
-	if (!outcome) {
+	if (!outcome && r)
 		atomic_or(&r->flags, NET_CONNECTING);
-		return -EINPROGRESS;
-	}
-	atomic_store(&r->error, ECONNREFUSED);
-	atomic_or(&r->flags, NET_REFUSED);
-	/* Ready for everything, as a socket is whose connect failed. */
-	(void)pal_shutdown(f->host_fd, SHUT_RDWR);
 	return -EINPROGRESS;
 }
 
