@@ -91,6 +91,7 @@
 #include <linux/in6.h>
 #include <linux/tcp.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 
 /* System V and POSIX IPC (linux/shm.h drags libc in: see below) */
 #include <linux/ipc.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* Sockets as open files. Calls are in sys/sock.c, sys/sockmsg.c and sys/sockopt.c; names in
  * sock_unix.c. */
+#include "libos/net/link.h"
 #include "libos/net/net.h"
 #include "libos/ckpt/cursor.h"
 #include "pal/base/heap.h"
@@ -13,7 +14,7 @@ static long sock_ioctl(struct file *f, unsigned cmd, u64 arg)
 	case SIOCATMARK:
 		return at_once(pal_ioctl(f->host_fd, cmd, arg));
 	}
-	return -ENOTTY;
+	return link_ioctl(f, cmd, arg);
 }
 
 static s64 sock_lseek(struct file *f, s64 off, int whence)
@@ -78,7 +79,8 @@ const struct file_ops sock_file_ops = {
 
 bool file_is_sock(const struct file *f)
 {
-	return f->ops == &sock_file_ops || f->ops == &net_file_ops || f->ops == &net_stream_ops;
+	return f->ops == &sock_file_ops || f->ops == &net_file_ops || f->ops == &net_stream_ops ||
+	       f->ops == &netlink_ops;
 }
 
 struct file *sock_get(int fd)

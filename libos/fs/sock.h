@@ -30,6 +30,7 @@ struct net;
 struct sock {
 	int domain, type; /* immutable */
 	char *path;	  /* guest path that we bound; set once */
+	struct netlink *netlink; /* of a netlink socket (net/link.h) */
 	struct net *net;  /* one of the sandbox's own network (net/net.h); NULL: a host socket */
 };
 

@@ -1,20 +1,32 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* Socket calls on whatever stands behind a guest's socket: a host socket, or one of the sandbox's own network (libos/net),
  * which answers as the host's would. */
+#include "libos/net/link.h"
 #include "libos/net/net.h"
+
+static bool is_netlink(const struct file *f)
+{
+	return f->ops == &netlink_ops;
+}
 
 int sock_bind(struct file *f, const void *addr, unsigned len)
 {
+	if (is_netlink(f))
+		return netlink_bind(f, addr, len);
 	return to_net(f) ? net_bind(f, addr, len) : pal_bind(f->host_fd, addr, len);
 }
 
 int sock_connect(struct file *f, const void *addr, unsigned len)
 {
+	if (is_netlink(f)) /* to the kernel, which is where all goes */
+		return 0;
 	return to_net(f) ? net_connect(f, addr, len) : pal_connect(f->host_fd, addr, len);
 }
 
 int sock_listen(struct file *f, int backlog)
 {
+	if (is_netlink(f))
+		return -EOPNOTSUPP;
 	return to_net(f) ? net_listen(f, backlog) : pal_listen(f->host_fd, backlog);
 }
 
@@ -23,6 +35,8 @@ struct file *sock_accept(struct file *f, struct sock_addr *peer, int flags)
 	struct file *s;
 	int fd;
 
+	if (is_netlink(f))
+		return ERR_PTR(-EOPNOTSUPP);
 	if (to_net(f))
 		return net_accept(f, peer->bytes, &peer->len, flags);
 	fd = host_fd_move(pal_accept(f->host_fd, peer->bytes, &peer->len, flags & O_NONBLOCK));
@@ -36,18 +50,24 @@ struct file *sock_accept(struct file *f, struct sock_addr *peer, int flags)
 
 int sock_getsockname(struct file *f, struct sock_addr *a)
 {
+	if (is_netlink(f))
+		return netlink_getsockname(f, a->bytes, &a->len);
 	a->len = SOCK_ADDR_MAX;
 	return to_net(f) ? net_getsockname(f, a->bytes, &a->len) : pal_getsockname(f->host_fd, a->bytes, &a->len);
 }
 
 int sock_getpeername(struct file *f, struct sock_addr *a)
 {
+	if (is_netlink(f))
+		return -ENOTCONN;
 	a->len = SOCK_ADDR_MAX;
 	return to_net(f) ? net_getpeername(f, a->bytes, &a->len) : pal_getpeername(f->host_fd, a->bytes, &a->len);
 }
 
 int sock_shutdown(struct file *f, int how)
 {
+	if (is_netlink(f))
+		return -EOPNOTSUPP;
 	return to_net(f) ? net_shutdown(f, how) : pal_shutdown(f->host_fd, how);
 }
 
@@ -56,13 +76,13 @@ ssize_t sock_sendto(struct file *f, const void *buf, size_t n, int flags, const 
 	struct iovec iov = { (void *)buf, n };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (!to_net(f))
+	if (!to_net(f) && !is_netlink(f))
 		return pal_sendto(f->host_fd, buf, n, flags, to ? to->bytes : NULL, to ? to->len : 0);
 	if (to) {
 		m.msg_name = (void *)to->bytes;
 		m.msg_namelen = (int)to->len;
 	}
-	return net_sendmsg(f, &m, flags);
+	return sock_sendmsg(f, &m, flags);
 }
 
 ssize_t sock_recvfrom(struct file *f, void *buf, size_t n, int flags, struct sock_addr *from)
@@ -71,10 +91,10 @@ ssize_t sock_recvfrom(struct file *f, void *buf, size_t n, int flags, struct soc
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t r;
 
-	if (!to_net(f))
+	if (!to_net(f) && !is_netlink(f))
 		return pal_recvfrom(f->host_fd, buf, n, flags, from ? from->bytes : NULL, from ? &from->len : NULL);
 	m.msg_name = from ? from->bytes : NULL;
-	r = net_recvmsg(f, &m, flags);
+	r = sock_recvmsg(f, &m, flags);
 	if (from)
 		from->len = (unsigned)m.msg_namelen;
 	return r;
@@ -82,10 +102,14 @@ ssize_t sock_recvfrom(struct file *f, void *buf, size_t n, int flags, struct soc
 
 ssize_t sock_sendmsg(struct file *f, const struct msghdr *m, int flags)
 {
+	if (is_netlink(f))
+		return netlink_sendmsg(f, m);
 	return to_net(f) ? net_sendmsg(f, m, flags) : pal_sendmsg(f->host_fd, m, flags);
 }
 
 ssize_t sock_recvmsg(struct file *f, struct msghdr *m, int flags)
 {
+	if (is_netlink(f))
+		return netlink_recvmsg(f, m, flags);
 	return to_net(f) ? net_recvmsg(f, m, flags) : pal_recvmsg(f->host_fd, m, flags);
 }

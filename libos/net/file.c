@@ -3,6 +3,7 @@
  * The sandbox's own sockets as open files. A connected stream reads and writes on the host like any file; in every other
  * state what lies in the pair is not the guest's to see as it is.
  */
+#include "libos/net/link.h"
 #include "libos/net/net.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/sys/user.h"
@@ -85,7 +86,7 @@ static long net_ioctl(struct file *f, unsigned cmd, u64 arg)
 	case SIOCATMARK:
 		break;
 	default:
-		return -ENOTTY;
+		return link_ioctl(f, cmd, arg);
 	}
 	return at_once(pal_ioctl(f->host_fd, cmd, arg));
 }

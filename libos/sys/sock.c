@@ -6,6 +6,7 @@
  * and IPv6, streams and datagrams. On rung B these are of the sandbox's own making (libos/net).
  */
 #include "libos/sys/sockaddr.h"
+#include "libos/net/link.h"
 #include "libos/net/net.h"
 #include "libos/mm/mm.h"
 #include "pal/grant.h"
@@ -33,6 +34,8 @@ static int socket_known(int domain, int type, int protocol)
 				       ? -EACCES
 				       : -EPROTONOSUPPORT;
 		return type == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
+	case AF_NETLINK:
+		return 0;
 	case AF_PACKET:
 		return -EPERM;
 	}
@@ -66,8 +69,9 @@ long sys_socket(int domain, int type, int protocol)
 	r = socket_known(domain, kind, protocol);
 	if (r < 0)
 		return r;
-	if (pal_grant()->flags & GRANT_BROKER_SOCK) {
-		struct file *f = net_create(domain, kind, protocol, flags & O_NONBLOCK);
+	if (domain == AF_NETLINK || pal_grant()->flags & GRANT_BROKER_SOCK) {
+		struct file *f = domain == AF_NETLINK ? netlink_create(kind, protocol, flags & O_NONBLOCK)
+						      : net_create(domain, kind, protocol, flags & O_NONBLOCK);
 
 		return IS_ERR(f) ? PTR_ERR(f) : fdtab_add(f, 0, flags & O_CLOEXEC);
 	}
