@@ -158,6 +158,7 @@ void port_reply(const struct request *r);
 void answer_pty(struct monitor *m, struct request *r);
 void answer_setattr(struct monitor *m, struct request *r);
 void answer_image(struct monitor *m, struct request *r);
+void answer_net(struct monitor *m, struct request *r);
 
 /* ---- answer_open.c ---- */
 void answer_open(struct monitor *m, struct request *r);

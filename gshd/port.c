@@ -29,6 +29,7 @@ static const struct {
 	{ MON_SETATTR, ANY, sizeof(struct mon_setattr), MON_MSG_MAX, 1, answer_setattr },
 	{ MON_IMAGE, ANY, 0, 0, 1, answer_image },
 	{ MON_OPEN, ANY, 0, 0, 1, answer_open },
+	{ MON_NET, ANY, sizeof(struct mon_net), sizeof(struct mon_net), 0, answer_net },
 };
 
 void port_reply(const struct request *r)

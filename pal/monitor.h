@@ -32,6 +32,7 @@
  * MON_IMAGE     port                -                                         reply end, an executable file (O_RDONLY)
  * MON_OPEN      port                -                                         reply end, a file of the base (O_PATH);
  *                                                                             the reply brings it back open for reading
+ * MON_NET       port                struct mon_net                            reply end
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  */
 #ifndef PAL_MONITOR_H
@@ -59,6 +60,7 @@ enum mon_type {
 	MON_SETATTR,
 	MON_IMAGE,
 	MON_OPEN,
+	MON_NET,
 	MON_REPLY,
 };
 
@@ -145,6 +147,12 @@ enum {
 	 * host. */
 	MON_ATTR_BUSY,
 };
+
+/* Rung A: a file of /proc/net of the sandbox's own network; the answer carries a memory file with its text. */
+struct mon_net {
+	uint32_t file; /* MON_NET_* */
+};
+enum { MON_NET_TCP = 1, MON_NET_TCP6, MON_NET_UDP, MON_NET_UDP6, MON_NET_UNIX };
 
 struct mon_reply {
 	int32_t error;	/* 0 or errno */

@@ -71,5 +71,6 @@ int sock_unix_bind(struct file *f, const struct sock_addr *guest);
 int sock_addr_to_host(const struct file *f, struct sock_addr *a);
 /* And back. */
 void sock_addr_to_guest(const struct file *f, struct sock_addr *a);
+void sock_name_to_guest(struct sock_addr *a);
 
 #endif

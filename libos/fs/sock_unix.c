@@ -136,6 +136,11 @@ int sock_addr_to_host(const struct file *f, struct sock_addr *a)
 
 void sock_addr_to_guest(const struct file *f, struct sock_addr *a)
 {
+	sock_name_to_guest(a);
+}
+
+void sock_name_to_guest(struct sock_addr *a)
+{
 	char name[NAME_LEN + 8], path[sizeof(a->un.sun_path)];
 	ssize_t n;
 

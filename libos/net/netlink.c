@@ -7,6 +7,7 @@
  * fork that reads what its parent asked for is a thing that nobody does.
  */
 #include "libos/net/link.h"
+#include "libos/ckpt/cursor.h"
 #include "libos/fs/kinds.h"
 #include "libos/sys/user.h"
 #include "libos/task/task.h"
@@ -25,6 +26,7 @@ struct netlink {
 	struct list answers; /* file.lock, as the rest */
 	unsigned count;
 	u32 port, groups;
+	bool diag;	/* NETLINK_SOCK_DIAG: knows no family, so that ss(8) turns to /proc/net */
 };
 
 static struct netlink *to_netlink(const struct file *f)
@@ -192,7 +194,7 @@ static int reply(struct file *f, const struct nlmsghdr *h)
 	struct netlink *n = to_netlink(f);
 	bool dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 	struct buf b = { 0 };
-	int err = matter(&b, h, n->port), zero = 0, r;
+	int err = n->diag ? -ENOENT : matter(&b, h, n->port), zero = 0, r;
 
 	if (!err && dump && is_reading(h->nlmsg_type)) {
 		r = queue(f, &b);
@@ -260,6 +262,8 @@ int netlink_getsockopt(struct file *f, int level, int name, void *value, unsigne
 		v = AF_NETLINK;
 		break;
 	case SO_PROTOCOL:
+		v = to_netlink(f)->diag ? NETLINK_SOCK_DIAG : NETLINK_ROUTE;
+		break;
 	case SO_ERROR:
 	case SO_ACCEPTCONN:
 		v = 0;
@@ -432,11 +436,24 @@ static int attach(struct file *f)
 	return 0;
 }
 
+static void netlink_save(struct file *f, struct buf *b)
+{
+	sock_save(f, b);
+	put_u32(b, to_netlink(f)->port);
+	put_u32(b, to_netlink(f)->diag);
+}
+
 static int netlink_load(struct file *f, struct cursor *c)
 {
 	int r = sock_load(f, c);
 
-	return r < 0 ? r : attach(f);
+	if (r >= 0)
+		r = attach(f);
+	if (r < 0)
+		return r;
+	to_netlink(f)->port = get_u32(c);
+	to_netlink(f)->diag = get_u32(c);
+	return c->err;
 }
 
 const struct file_ops netlink_ops = {
@@ -446,7 +463,7 @@ const struct file_ops netlink_ops = {
 	.lseek = netlink_lseek,
 	.ioctl = netlink_ioctl,
 	.release = netlink_release,
-	.save = sock_save,
+	.save = netlink_save,
 	.load = netlink_load,
 };
 
@@ -457,7 +474,7 @@ struct file *netlink_create(int type, int protocol, int flags)
 
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return ERR_PTR(-ESOCKTNOSUPPORT);
-	if (protocol != NETLINK_ROUTE)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_SOCK_DIAG)
 		return ERR_PTR(-EPROTONOSUPPORT);
 	fd = host_fd_move(pal_eventfd(0, EFD_SEMAPHORE | (flags & O_NONBLOCK)));
 	if (fd < 0)
@@ -471,6 +488,7 @@ struct file *netlink_create(int type, int protocol, int flags)
 		file_put(f);
 		return ERR_PTR(-ENOMEM);
 	}
+	to_netlink(f)->diag = protocol == NETLINK_SOCK_DIAG;
 	f->ops = &netlink_ops;
 	return f;
 }

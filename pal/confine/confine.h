@@ -92,6 +92,8 @@ int confine_filter(enum grant_rung rung, const struct confine_range *range,
 int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
 	__attribute__((warn_unused_result));
 
+/* Is child->leader its leader still, and not somebody else's number by now? */
+bool confine_leads(const struct confine_child *child);
 /* Rung A: a helper in the sandbox's network (dial.c). The descriptor to ask it by, or -errno; it ends when that is
  * closed. */
 int confine_dialer(const struct confine_child *child) __attribute__((warn_unused_result));

@@ -83,12 +83,16 @@ static int dialer(int sock, const int ns[2])
 	return 0;
 }
 
-/* The leader's process id may be another's by now if it has died: its parent tells. */
+bool confine_leads(const struct confine_child *child)
+{
+	return child->leader > 0 && confine_parent_of(child->leader) == child->pid;
+}
+
 static int open_both(const struct confine_child *child, int ns[2])
 {
 	ns[0] = open_ns(child->leader, "user");
 	ns[1] = open_ns(child->leader, "net");
-	if (ns[0] >= 0 && ns[1] >= 0 && confine_parent_of(child->leader) == child->pid)
+	if (ns[0] >= 0 && ns[1] >= 0 && confine_leads(child))
 		return 0;
 	return ns[0] < 0 ? ns[0] : ns[1] < 0 ? ns[1] : -ESRCH;
 }
