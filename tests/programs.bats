@@ -164,7 +164,6 @@ same() {
 }
 
 @test "python3: servers on unix and TCP sockets" {
-	[ "${RUNG-}" != B ] || skip "without a network namespace a sandbox has no sockets but pairs"
 	cat >p.py <<-'END'
 	import asyncio, multiprocessing
 	async def serve(r, w):
