@@ -4,8 +4,8 @@
 _gsh()
 {
 	local -A options=(
-		[-]="-s --sandbox= -x --throwaway -C --chdir= -e --env= -c --command= --version --help"
-		[run]="-s --sandbox= -x --throwaway -C --chdir= -e --env= --help"
+		[-]="-s --sandbox= -x --throwaway -C --chdir= -e --env= -p --publish= -c --command= --version --help"
+		[run]="-s --sandbox= -x --throwaway -C --chdir= -e --env= -p --publish= --help"
 		[attach]="-s --sandbox= --help"
 		[ls]="--json --help"
 		[ps]="-s --sandbox= --json --help"
@@ -27,10 +27,12 @@ _gsh()
 		[-,-s]=sandbox		[-,--sandbox]=sandbox
 		[-,-C]=dir		[-,--chdir]=dir
 		[-,-e]=none		[-,--env]=none
+		[-,-p]=none		[-,--publish]=none
 		[-,-c]=none		[-,--command]=none
 		[run,-s]=sandbox		[run,--sandbox]=sandbox
 		[run,-C]=dir		[run,--chdir]=dir
 		[run,-e]=none		[run,--env]=none
+		[run,-p]=none		[run,--publish]=none
 		[attach,-s]=sandbox		[attach,--sandbox]=sandbox
 		[ps,-s]=sandbox		[ps,--sandbox]=sandbox
 		[info,-s]=sandbox		[info,--sandbox]=sandbox
