@@ -19,7 +19,7 @@
 #define SMALL_MAX 128
 #define BIG 32768
 #define CLASSES 40
-#define ISLAND_SIZE (1280ul << 10)
+#define ISLAND_SIZE (1024ul << 10)
 #define ISLAND_BLOCK 1024ul
 #define ARENA_PAGES ((PAL_PAGES_BASE - PAL_HEAP_BASE) / PAGE_SIZE)
 #define GROW_MIN (64ul << 10)
