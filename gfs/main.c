@@ -26,6 +26,7 @@
 #include <unistd.h>
 #include "gfs/gfs.h"
 #include "gfs/mount.h"
+#include "gshd/client/mounts.h"
 
 #define THREADS_MAX 32
 
@@ -109,7 +110,7 @@ static int mount_it(void)
 		return fail("cannot make a FUSE session");
 	if (fuse_set_signal_handlers(gfs.session) || fuse_session_mount(gfs.session, gfs.mount))
 		return fail("cannot mount");
-	if (!mount_find(gfs.mount, &gfs.dev)) {
+	if (mounts_fuse(gfs.mount, &gfs.dev) <= 0) {
 		fuse_session_unmount(gfs.session);
 		return fail("the mount is not to be found in /proc/self/mountinfo");
 	}
@@ -196,7 +197,7 @@ static void *watch_mount(void *arg)
 	dev_t dev;
 
 	(void)arg;
-	while (p.fd >= 0 && mount_find(gfs.mount, &dev) && dev == gfs.dev)
+	while (p.fd >= 0 && mounts_fuse(gfs.mount, &dev) > 0 && dev == gfs.dev)
 		if (poll(&p, 1, -1) < 0 && errno != EINTR)
 			return NULL;
 	if (p.fd >= 0)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * The mount point: making it, clearing what a killed gfs left on it, and knowing our own mount
- * without looking into it.
+ * The mount point: making it, and clearing what a killed gfs left on it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "gfs/gfs.h"
 #include "gfs/mount.h"
+#include "gshd/client/mounts.h"
 
 extern char **environ;
 
@@ -58,51 +57,6 @@ static int check_point(const char *path, char *why, size_t size)
 	return 0;
 }
 
-/* The kernel writes space, tab, newline and backslash as three octal digits
- * (proc_pid_mountinfo(5)). */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++) {
-		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
-			text += 3;
-		} else {
-			*to++ = *text;
-		}
-	}
-	*to = '\0';
-}
-
-bool mount_find(const char *path, dev_t *dev)
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, at[PATH_MAX], type[64];
-	unsigned major, minor;
-	bool found = false;
-	size_t room = 0;
-
-	while (f && getline(&line, &room, f) > 0) {
-		const char *rest = strstr(line, " - ");
-
-		if (!rest || sscanf(line, "%*s %*s %u:%u %*s %4095s", &major, &minor, at) != 3 ||
-		    sscanf(rest, " - %63s", type) != 1)
-			continue;
-		unescape(at);
-		if (strcmp(at, path))
-			continue;
-		/* The last of several is on top. */
-		found = !strncmp(type, "fuse", 4);
-		*dev = makedev(major, minor);
-	}
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static int unmount_lazily(const char *path)
 {
 	char *argv[] = {"fusermount3", "-u", "-z", "-q", (char *)path, NULL};
@@ -123,7 +77,7 @@ static int clear_stale(const char *path, char *why, size_t size)
 	struct stat st;
 	dev_t dev;
 
-	while (mount_find(path, &dev)) {
+	while (mounts_fuse(path, &dev) > 0) {
 		if (!stat(path, &st))
 			return say(why, size, -EBUSY, path, "it is mounted already");
 		if (errno != ENOTCONN && errno != ECONNABORTED)

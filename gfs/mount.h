@@ -3,14 +3,11 @@
 #ifndef GFS_MOUNT_H
 #define GFS_MOUNT_H
 
-#include <stdbool.h>
-#include <sys/types.h>
+#include <stddef.h>
 
 /* Make and check the mount point, clear a dead mount. path (PATH_MAX) gets its canonical name. */
 int mount_prepare(const char *wanted, char *path, char *why, size_t size)
 	__attribute__((warn_unused_result));
 int mount_check_device(char *why, size_t size) __attribute__((warn_unused_result));
-/* Is a FUSE file system mounted at path (canonical)? Its device number, without asking it. */
-bool mount_find(const char *path, dev_t *dev);
 
 #endif

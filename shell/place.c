@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gshd/client/mounts.h"
 #include "gshd/client/paths.h"
 #include "shell/shell.h"
 
@@ -47,24 +48,6 @@ int place_mount(char *buf, size_t size)
 	return n >= (int)size ? fail(FAIL_USAGE, "GSH_MOUNT", "%s", strerror(ENAMETOOLONG)) : 0;
 }
 
-/* The kernel writes space, tab, newline and backslash of a path as three octal digits
- * (proc_pid_mountinfo(5)). */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++) {
-		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
-			text += 3;
-		} else {
-			*to++ = *text;
-		}
-	}
-	*to = '\0';
-}
-
 /* The path as the kernel would name it. Its last part is not looked at: on a dead mount even
  * lstat() fails. */
 static int canonical(const char *path, char *buf, size_t size)
@@ -92,30 +75,15 @@ static int canonical(const char *path, char *buf, size_t size)
 
 int place_mounted(const char *path)
 {
-	char want[PATH_MAX], at[PATH_MAX], type[64], *line = NULL;
+	char want[PATH_MAX];
 	struct stat st;
-	size_t room = 0;
-	FILE *f;
-	int err = canonical(path, want, sizeof(want)), found = 0;
+	dev_t dev;
+	int found = canonical(path, want, sizeof(want));
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	f = fopen("/proc/self/mountinfo", "re");
-	if (!f)
-		return -errno;
-	while (getline(&line, &room, f) > 0) {
-		const char *rest = strstr(line, " - ");
-
-		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1 ||
-		    sscanf(rest, " - %63s", type) != 1)
-			continue;
-		unescape(at);
-		if (strcmp(at, want) == 0)
-			found = !strncmp(type, "fuse", 4); /* the last of several is on top */
-	}
-	free(line);
-	fclose(f);
-	if (found && stat(path, &st) < 0)
+	if (found)
+		return found == -ENOENT ? 0 : found;
+	found = mounts_fuse(want, &dev);
+	if (found > 0 && stat(path, &st) < 0)
 		return -errno;
 	return found;
 }
