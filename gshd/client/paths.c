@@ -154,45 +154,37 @@ int paths_address(const char *path, struct sockaddr_un *addr, int *dir)
 	return sizeof(*addr);
 }
 
-int paths_connect(const char *path)
+/* A socket that is connected to, or listens at, path. */
+static int socket_at(const char *path, bool listening)
 {
 	struct sockaddr_un addr;
-	int dir, err = 0;
+	int dir, fd, err = 0;
 	int size = paths_address(path, &addr, &dir);
-	int fd = size < 0 ? size : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (size >= 0 && fd < 0)
-		fd = -errno;
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, (socklen_t)size))
+	if (size < 0)
+		return size;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (listening ? SOCK_NONBLOCK : 0), 0);
+	if (fd < 0)
+		err = -errno;
+	else if (listening ? bind(fd, (struct sockaddr *)&addr, (socklen_t)size) ||
+				     chmod(path, 0600) || listen(fd, SOMAXCONN)
+			   : connect(fd, (struct sockaddr *)&addr, (socklen_t)size))
 		err = -errno;
 	if (dir >= 0)
 		close(dir);
-	if (err) {
+	if (err && fd >= 0)
 		close(fd);
-		return err;
-	}
-	return fd;
+	return err ? err : fd;
+}
+
+int paths_connect(const char *path)
+{
+	return socket_at(path, false);
 }
 
 int paths_listen(const char *path)
 {
-	struct sockaddr_un addr;
-	int dir, err = 0;
-	int size = paths_address(path, &addr, &dir);
-	int fd = size < 0 ? size : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (size >= 0 && fd < 0)
-		fd = -errno;
-	if (fd >= 0 && (bind(fd, (struct sockaddr *)&addr, (socklen_t)size) || chmod(path, 0600) ||
-			listen(fd, SOMAXCONN)))
-		err = -errno;
-	if (dir >= 0)
-		close(dir);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	return fd;
+	return socket_at(path, true);
 }
 
 bool paths_name_ok(const char *name)
