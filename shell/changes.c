@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* What a sandbox has changed: gathered from gshd in batches, sorted by path. */
+/* What a sandbox has changed: gathered from gshd in batches, sorted by path, shown. */
 #include <json-c/json.h>
 #include <string.h>
 
 #include "shell/client.h"
+#include "shell/cmd.h"
 
 static int add_batch(struct json_object *piece, void *arg)
 {
@@ -21,7 +22,7 @@ static int by_path(const void *a, const void *b)
 		      reply_string(*(struct json_object *const *)b, "path"));
 }
 
-int ask_changes(const char *sandbox, struct json_object **items)
+static int ask_changes(const char *sandbox, struct json_object **items)
 {
 	struct json_object *params = json_object_new_object(), *all = json_object_new_array();
 	int result;
@@ -35,4 +36,21 @@ int ask_changes(const char *sandbox, struct json_object **items)
 	json_object_array_sort(all, by_path);
 	*items = all;
 	return 0;
+}
+
+int changes_show(const struct call *call, const char *schema, const struct column *columns,
+		 size_t ncolumns)
+{
+	const char *sandbox = call_sandbox(call);
+	struct json_object *items;
+	int result;
+
+	if (!sandbox)
+		return -FAIL_USAGE;
+	result = ask_changes(sandbox, &items);
+	if (result)
+		return result;
+	result = show_list(opt_given(call, OPT_JSON), schema, items, columns, ncolumns);
+	json_object_put(items);
+	return result;
 }

@@ -63,7 +63,7 @@ struct json_object *reply_items(struct json_object *reply)
 	return items;
 }
 
-int fail_no_sandbox(const char *sandbox)
+static int fail_no_sandbox(const char *sandbox)
 {
 	fail(FAIL_NOSUCH, sandbox, "no such sandbox");
 	hint("gsh ls lists them; any command with -s %s creates it", sandbox);
@@ -226,9 +226,9 @@ void note_ended(struct json_object *list, const char *sandbox)
 	}
 }
 
-static int check_exists(const char *sandbox)
+int ask_row(const char *sandbox, struct json_object **row)
 {
-	struct json_object *answer = NULL, *items;
+	struct json_object *answer = NULL, *items, *item;
 	int result = ask_daemon("List", NULL, &answer);
 	bool found = false;
 	size_t i;
@@ -236,9 +236,12 @@ static int check_exists(const char *sandbox)
 	if (result)
 		return result;
 	items = reply_items(answer);
-	for (i = 0; i < json_object_array_length(items) && !found; i++)
-		found = strcmp(reply_string(json_object_array_get_idx(items, i), "name"),
-			       sandbox) == 0;
+	for (i = 0; i < json_object_array_length(items) && !found; i++) {
+		item = json_object_array_get_idx(items, i);
+		found = strcmp(reply_string(item, "name"), sandbox) == 0;
+		if (found && row)
+			*row = json_object_get(item);
+	}
 	json_object_put(answer);
 	return found ? 0 : fail_no_sandbox(sandbox);
 }
@@ -278,7 +281,7 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 	json_object_put(params);
 	if (result < 0)
 		return result;
-	result = check_exists(sandbox);
+	result = ask_row(sandbox, NULL);
 	return result ? result : 1;
 }
 
@@ -304,6 +307,7 @@ int box_open(struct box *box, const char *sandbox)
 	if (!err)
 		return 0;
 	free(box->path);
+	box->path = NULL;
 	return fail_broken(box->name, err);
 }
 
@@ -316,7 +320,7 @@ int box_open_running(struct box *box, const char *sandbox)
 	result = open_monitor(sandbox, &box->conn, &box->path);
 	if (result <= 0)
 		return result;
-	result = check_exists(sandbox);
+	result = ask_row(sandbox, NULL);
 	return result ? result
 		      : fail(FAIL_NOSUCH, sandbox,
 			     "this sandbox does not run, so it has no sessions");
@@ -338,18 +342,13 @@ static bool not_begun(int sent, int received, const struct client_reply *reply)
 /* The monitor of the same sandbox once more, be it another by now. 0 or a failure. */
 static int box_reopen(struct box *box)
 {
-	struct box again;
-	int result;
+	bool restart = box->restart;
+	char name[sizeof(box->name)];
 
-	client_close(box->conn);
-	box->conn = NULL;
+	memcpy(name, box->name, sizeof(name));
+	box_close(box);
 	usleep(20000);
-	result = box->restart ? box_open(&again, box->name) : box_open_running(&again, box->name);
-	if (result)
-		return result;
-	free(box->path);
-	*box = again;
-	return 0;
+	return restart ? box_open(box, name) : box_open_running(box, name);
 }
 
 int box_begin(struct box *box, const char *method, struct json_object *params, bool upgrade,
@@ -463,7 +462,7 @@ void box_discard(const struct box *box)
 	struct client *c;
 
 	json_object_object_add(p, "timeout", json_object_new_int(0));
-	if (client_open(&c, box->path)) {
+	if (!box->path || client_open(&c, box->path)) {
 		json_object_put(p);
 		return;
 	}

@@ -30,12 +30,11 @@ int daemon_end(void) MUST_CHECK;
  * reply if there is one but it does not run. */
 int ask_box(const char *sandbox, const char *method, struct json_object *params,
 	    struct json_object **reply) MUST_CHECK;
-int fail_no_sandbox(const char *sandbox);
 
+/* The daemon's row of a sandbox, a new reference, if wanted. 0 or a failure, if there is no such sandbox too. */
+int ask_row(const char *sandbox, struct json_object **row) MUST_CHECK;
 /* Start a sandbox; NULL = a throwaway one. *reply, if wanted: {name, socket, started, rung}. */
 int ask_start(const char *sandbox, struct json_object **reply) MUST_CHECK;
-/* All changes of a sandbox, sorted by path (changes.c). */
-int ask_changes(const char *sandbox, struct json_object **items) MUST_CHECK;
 
 /* Of an answer to List: say why this sandbox (NULL: each) does not run any more, if nobody stopped it. */
 void note_ended(struct json_object *list, const char *sandbox);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* gsh diff: the changes of a sandbox as git shows them; so far by name and status. */
-#include <json-c/json.h>
-
-#include "shell/client.h"
 #include "shell/cmd.h"
 
 static const struct opt opts[] = {
@@ -19,24 +16,12 @@ static const struct column columns[] = {
 
 static int exec(const struct call *call)
 {
-	const char *sandbox = call_sandbox(call);
-	struct json_object *items;
-	int result;
-
-	if (!sandbox)
-		return -FAIL_USAGE;
 	if (!opt_given(call, OPT_NAME_STATUS)) {
 		fail(FAIL_USAGE, "diff", "a diff of contents is not there yet");
 		hint("gsh diff --name-status lists what has changed");
 		return -FAIL_USAGE;
 	}
-	result = ask_changes(sandbox, &items);
-	if (result)
-		return result;
-	result = show_list(opt_given(call, OPT_JSON), "diff", items, columns,
-			   sizeof(columns) / sizeof(columns[0]));
-	json_object_put(items);
-	return result;
+	return changes_show(call, "diff", columns, sizeof(columns) / sizeof(columns[0]));
 }
 
 const struct cmd cmd_diff = {

@@ -13,29 +13,6 @@ static const struct opt opts[] = {
 	OPT_ROW_END,
 };
 
-/* The daemon's row of this sandbox; a failure if it has none. */
-static int find_row(const char *sandbox, struct json_object **row)
-{
-	struct json_object *reply, *items;
-	int result = ask_daemon("List", NULL, &reply);
-	size_t i;
-
-	if (result)
-		return result;
-	items = reply_items(reply);
-	for (i = 0; i < json_object_array_length(items); i++) {
-		struct json_object *item = json_object_array_get_idx(items, i);
-
-		if (strcmp(reply_string(item, "name"), sandbox) == 0) {
-			*row = json_object_get(item);
-			json_object_put(reply);
-			return 0;
-		}
-	}
-	json_object_put(reply);
-	return fail_no_sandbox(sandbox);
-}
-
 /* What the monitor adds: its keys win, being first-hand. */
 static int add_live(const char *sandbox, struct json_object *row)
 {
@@ -99,7 +76,7 @@ static int exec(const struct call *call)
 
 	if (!sandbox)
 		return -FAIL_USAGE;
-	result = find_row(sandbox, &row);
+	result = ask_row(sandbox, &row);
 	if (result)
 		return result;
 	reply_date(row, "created");

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* gsh status: what a sandbox has changed against its base, with kind and size. */
-#include <json-c/json.h>
-
-#include "shell/client.h"
 #include "shell/cmd.h"
 
 static const struct opt opts[] = {
@@ -20,19 +17,7 @@ static const struct column columns[] = {
 
 static int exec(const struct call *call)
 {
-	const char *sandbox = call_sandbox(call);
-	struct json_object *items;
-	int result;
-
-	if (!sandbox)
-		return -FAIL_USAGE;
-	result = ask_changes(sandbox, &items);
-	if (result)
-		return result;
-	result = show_list(opt_given(call, OPT_JSON), "status", items, columns,
-			   sizeof(columns) / sizeof(columns[0]));
-	json_object_put(items);
-	return result;
+	return changes_show(call, "status", columns, sizeof(columns) / sizeof(columns[0]));
 }
 
 const struct cmd cmd_status = {

@@ -96,6 +96,11 @@ const char *call_sandbox(const struct call *call) MUST_CHECK;
 /* Could a sandbox have this name? Says why not. 0 or a failure. */
 int sandbox_name_check(const char *name) MUST_CHECK;
 
+/* ---- changes.c ---- */
+/* The whole of a command that shows a sandbox's changes, sorted by path. */
+int changes_show(const struct call *call, const char *schema, const struct column *columns,
+		 size_t ncolumns) MUST_CHECK;
+
 /* ---- cmd-shell.c ---- */
 /* Fill in what the options -s, -x, -C and -e of a call say, and run. */
 int cmd_run_in(const struct call *call, struct run *run) MUST_CHECK;
