@@ -199,7 +199,7 @@ static int rung_settings(const struct monitor *m, char *only, char *least,
 
 static int climb(struct launch *l, struct confine_note *note)
 {
-	struct confine_note first = { 0 };
+	struct confine_note first;
 	char only, least;
 	int err = rung_settings(l->m, &only, &least, note);
 

@@ -121,7 +121,7 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 {
 	static char buf[MON_MSG_MAX];
 	struct monitor *m = arg;
-	int fds[MON_FDS_MAX];
+	int fds[MON_FDS_MAX] = { -1 };
 	union {
 		char buf[CMSG_SPACE(MON_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;

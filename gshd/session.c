@@ -20,16 +20,14 @@
 
 #define EXITED_MAX 32 /* kept for those who attach later */
 
-static void session_free(struct session *s)
+static void session_free(struct monitor *m, struct session *s)
 {
-	struct session **p = &s->m->sessions;
+	struct session **p = &m->sessions;
 
-	while (*p && *p != s)
+	while (*p != s)
 		p = &(*p)->next;
-	if (*p) {
-		*p = s->next;
-		s->m->nsessions--;
-	}
+	*p = s->next;
+	m->nsessions--;
 	terminal_close(s);
 	json_object_put(s->argv);
 	free(s->ring);
@@ -45,7 +43,7 @@ static void forget_old(struct monitor *m)
 	for (s = m->sessions; s; s = next) {
 		next = s->next;
 		if (s->state == SESSION_EXITED && ++kept > EXITED_MAX)
-			session_free(s);
+			session_free(m, s);
 	}
 }
 
@@ -220,7 +218,7 @@ void session_run(struct monitor *m, struct wire_call *call, const struct session
 	}
 	err = start(s, call, args);
 	if (err) {
-		session_free(s);
+		session_free(m, s);
 		if (err == -EPIPE) { /* the leader is gone, and we have not been told yet */
 			session_not_begun(m, call);
 			return;
@@ -277,7 +275,7 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 						 : "its first process does not answer",
 				  m->control < 0 ? NULL : "gsh stop -s NAME ends it, the next command starts it anew");
 		s->call = NULL;
-		session_free(s);
+		session_free(m, s);
 		monitor_session_ended(m);
 		return;
 	}
@@ -298,9 +296,8 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 
 /* ---- the end ---- */
 
-static void finish(struct session *s)
+static void finish(struct monitor *m, struct session *s)
 {
-	struct monitor *m = s->m;
 	struct json_object *p;
 
 	s->state = SESSION_EXITED;
@@ -315,14 +312,14 @@ static void finish(struct session *s)
 		terminal_close(s);
 		forget_old(m);
 	} else {
-		session_free(s);
+		session_free(m, s);
 	}
 	monitor_session_ended(m);
 }
 
 void session_drained(struct session *s)
 {
-	finish(s);
+	finish(s->m, s);
 }
 
 void session_exited(struct monitor *m, int pid, int status)
@@ -335,7 +332,7 @@ void session_exited(struct monitor *m, int pid, int status)
 			s->state = SESSION_DRAINING;
 			terminal_drain(s);
 		} else {
-			finish(s);
+			finish(m, s);
 		}
 		return;
 	}
@@ -351,7 +348,7 @@ void session_end_all(struct monitor *m)
 		if (s->state == SESSION_RUNNING)
 			s->status = SIGKILL;
 		if (live)
-			finish(s); /* may free it and others */
+			finish(m, s); /* may free it and others */
 		s = live ? m->sessions : s->next;
 	}
 }

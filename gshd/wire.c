@@ -141,9 +141,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- birth and death ---- */
 
-void wire_conn_free(struct wire_conn *c)
+static void conn_free(struct wire_server *s, struct wire_conn *c)
 {
-	struct wire_server *s = c->server;
 	struct wire_call *call = c->call;
 
 	if (c->raw && c->raw->gone)
@@ -155,7 +154,10 @@ void wire_conn_free(struct wire_conn *c)
 		else if (call->gone)
 			call->gone(call);
 	}
-	*c->prev = c->next;
+	if (s->conns == c)
+		s->conns = c->next;
+	else
+		c->prev->next = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
 	event_free(c->reading);
@@ -172,6 +174,11 @@ void wire_conn_free(struct wire_conn *c)
 		event_add(s->accepting, NULL);
 	if (s->changed)
 		s->changed(s);
+}
+
+void wire_conn_free(struct wire_conn *c)
+{
+	conn_free(c->server, c);
 }
 
 static bool peer_is_us(int fd)
@@ -197,9 +204,8 @@ static void conn_new(struct wire_server *s, int fd)
 	c->reading = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writing = event_new(s->base, fd, EV_WRITE, on_writable, c);
 	c->next = s->conns;
-	c->prev = &s->conns;
 	if (c->next)
-		c->next->prev = &c->next;
+		c->next->prev = c;
 	s->conns = c;
 	s->nconns++;
 	if (s->changed)
@@ -260,7 +266,7 @@ void wire_close(struct wire_server *s)
 {
 	stop_listening(s);
 	while (s->conns)
-		wire_conn_free(s->conns);
+		conn_free(s, s->conns);
 }
 
 /* ---- upgraded connections ---- */

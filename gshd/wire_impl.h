@@ -8,7 +8,7 @@
 
 struct wire_conn {
 	struct wire_server *server;
-	struct wire_conn *next, **prev;
+	struct wire_conn *next, *prev; /* the server's; the first has no prev */
 	int fd;
 	struct event *reading, *writing;
 	struct evbuffer *in, *out;
