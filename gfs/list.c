@@ -99,21 +99,21 @@ int listing_make(const struct spot *s, struct listing **out)
  * next. */
 size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t size, off_t off)
 {
+	static const struct union_name directory = {.type = DT_DIR};
 	static const char *const dots[] = {".", ".."};
 	uint64_t i = off < 0 ? 0 : (uint64_t)off;
 	size_t used = 0;
 
 	for (; i < l->list.count + 2ull; i++) {
-		const struct union_name *n = i < 2 ? NULL : &l->list.names[i - 2];
-		struct stat st = {.st_mode = n ? (mode_t)n->type << 12 : S_IFDIR,
-				  .st_ino = n && n->ino ? n->ino : 1};
+		const struct union_name *n = i < 2 ? &directory : &l->list.names[i - 2];
+		struct stat st = {.st_mode = (mode_t)n->type << 12,
+				  .st_ino = n->ino ? n->ino : 1};
+		const char *name = i < 2 ? dots[i] : union_list_text(&l->list, n);
 		size_t need;
 
-		if (n && n->hidden)
+		if (n->hidden)
 			continue;
-		need = fuse_add_direntry(req, buf + used, size - used,
-					 n ? union_list_text(&l->list, n) : dots[i], &st,
-					 (off_t)(i + 1));
+		need = fuse_add_direntry(req, buf + used, size - used, name, &st, (off_t)(i + 1));
 		if (need > size - used)
 			break;
 		used += need;

@@ -40,6 +40,7 @@ static int stat_now(int fd, struct stat *st)
 {
 	struct statx x;
 
+	*st = (struct stat){0};
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &x))
 		return -errno;
 	*st = (struct stat){

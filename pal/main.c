@@ -139,7 +139,7 @@ static const char *grant_fault(u64 file_size)
 
 static void grant_read(void)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	const char *fault;
 	long n = HOST(2, fstat, GRANT_FD_GRANT, &st);
 

@@ -15,18 +15,13 @@ union control {
 	struct cmsghdr align;
 };
 
-/* iov[0] is the header's place. */
-static int request_send(u32 type, struct iovec *iov, int n, int reply_end, const int *fds, int nfds)
+static int request_send(struct iovec *iov, int n, int reply_end, const int *fds, int nfds)
 {
-	struct mon_msg head = { .type = type };
 	union control control = { 0 };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n, .msg_control = &control };
 	int *list = CMSG_DATA(&control.align);
 	long sent;
 
-	for (int i = 1; i < n; i++)
-		head.len += iov[i].iov_len;
-	iov[0] = (struct iovec){ &head, sizeof(head) };
 	control.align.cmsg_level = SOL_SOCKET;
 	control.align.cmsg_type = SCM_RIGHTS;
 	control.align.cmsg_len = CMSG_LEN((nfds + 1) * sizeof(int));
@@ -78,10 +73,10 @@ static long reply_check(const struct mon_msg *head, const struct mon_reply *stat
 
 static long reply_receive(int end, void *reply, size_t size, int *fds, int *nfds)
 {
-	struct mon_msg head;
-	struct mon_reply status;
+	struct mon_msg head = { 0 };
+	struct mon_reply status = { 0 };
 	struct iovec iov[3] = { { &head, sizeof(head) }, { &status, sizeof(status) } };
-	union control control;
+	union control control = { 0 };
 	struct msghdr msg = { .msg_iov = iov,
 			      .msg_iovlen = 2,
 			      .msg_control = &control,
@@ -110,7 +105,8 @@ static long reply_receive(int end, void *reply, size_t size, int *fds, int *nfds
 int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int nfds, void *reply,
 		size_t reply_size, int *reply_fds, int *nreply_fds)
 {
-	struct iovec iov[1 + PARTS_MAX];
+	struct mon_msg head = { .type = type };
+	struct iovec iov[1 + PARTS_MAX] = { { &head, sizeof(head) } };
 	size_t size = 0;
 	int ends[2];
 	long err;
@@ -121,10 +117,11 @@ int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int 
 	}
 	if (nfds < 0 || nfds >= MON_FDS_MAX || size > MON_MSG_MAX - sizeof(struct mon_msg))
 		return -E2BIG;
+	head.len = (u32)size;
 	err = pal_socketpair(SOCK_SEQPACKET, ends);
 	if (err < 0)
 		return err;
-	err = request_send(type, iov, n + 1, ends[1], fds, nfds);
+	err = request_send(iov, n + 1, ends[1], fds, nfds);
 	pal_close(ends[1]);
 	if (!err)
 		err = reply_receive(ends[0], reply, reply_size, reply_fds, nreply_fds);

@@ -191,7 +191,7 @@ static void altstack_set(const struct pal_tcb *tcb)
 
 static u64 mask_set(u64 mask)
 {
-	u64 old;
+	u64 old = 0;
 
 	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask)));
 	return old;

@@ -331,7 +331,7 @@ void pal_kicks_resume(void)
 
 u64 pal_signals_off(void)
 {
-	u64 mask = ~NEVER_MASKED, old;
+	u64 mask = ~NEVER_MASKED, old = 0;
 
 	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask)));
 	/* Kicks that a full inbox holds back are the caller's affair, not that of whoever inherits the mask. */

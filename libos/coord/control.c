@@ -72,10 +72,9 @@ void control_send(u32 type, u64 id, const void *data, size_t size, const void *m
 	};
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov) };
 	struct thread *t = current();
-	ssize_t n;
 
 	/* A full stream is waited for: the monitor is trusted to read. A kick only asks to be noted. */
-	while ((n = pal_sendmsg(GRANT_FD_CONTROL, &msg, MSG_NOSIGNAL)) == -EINTR) {
+	while (pal_sendmsg(GRANT_FD_CONTROL, &msg, MSG_NOSIGNAL) == -EINTR) {
 		atomic_store(&t->tcb.pending, 0);
 		(void)signal_drain(t);
 	}

@@ -321,13 +321,13 @@ static int start_path(int dirfd, struct path *p)
 	*p = f->path;
 	path_get(p);
 	file_put(f);
-	return p->dentry ? 0 : -ENOTDIR;
+	return 0;
 }
 
 static int begin(struct walker *w, int dirfd, const char *name, unsigned flags)
 {
 	struct fs_context *fs = this_process()->fs;
-	struct path start;
+	struct path start = { 0 };
 	int r;
 
 	*w = (struct walker){ .flags = flags, .rest = name, .dots = true };
@@ -346,6 +346,8 @@ static int begin(struct walker *w, int dirfd, const char *name, unsigned flags)
 		r = start_path(dirfd, &start);
 		if (r < 0)
 			return r;
+		if (!start.dentry)
+			return -ENOTDIR;
 		dentry_refresh(start.dentry);
 	}
 	if (flags & (WALK_BENEATH | WALK_IN_ROOT)) {

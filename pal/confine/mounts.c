@@ -127,6 +127,7 @@ static int copy_trees(struct confine_state *st, struct trees *t)
 	char path[PATH_MAX];
 	int err;
 
+	*t = (struct trees){ -1, -1, -1, -1, -1 };
 	err = sys_mount("/", MS_REC | MS_PRIVATE);
 	if (err)
 		return confine_say(st, err, "making the mounts private");
