@@ -8,7 +8,7 @@
  *   refs.c      which process holds what; fork, exit and death
  *   table.c     keys, ids and permissions of the three System V kinds
  *   store.c     messages in blocks, for both sorts of queue
- *   sysv_shm.c  sysv_sem.c, sem_op.c  sysv_msg.c  mqueue.c, mq_file.c (its descriptors), mq_fs.c (/dev/mqueue)
+ *   sysv_shm.c  sysv_sem.c, sem_op.c  sysv_msg.c  mqueue.c, mq_file.c (its descriptors), mq_thread.c, mq_fs.c
  *
  * The memory is one sparse memory file, made by the leader before the first fork and inherited by all at
  * GRANT_FD_IPC. Its beginning (struct ipc_area and what follows it) is mapped by each instance when it first calls
@@ -126,6 +126,8 @@ struct ipc_mq {
 	u32 polled, level; /* somebody asked for readiness; what the fifo says (mq_file.c) */
 	u32 notify, notify_sig;
 	u32 telling;	/* a message came for which the notification is to be made */
+	u32 told;	/* atomic: told_pid has yet to tell its thread (mq_thread.c) */
+	s32 told_pid;
 	s32 notify_pid;
 	u64 notify_value;
 	u64 maxmsg, msgsize, charge; /* charge: bytes against RLIMIT_MSGQUEUE */

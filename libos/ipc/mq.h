@@ -44,6 +44,14 @@ void mq_settle(struct ipc_thread *me, struct ipc_mq *q);
 
 void mq_announce(struct ipc_mq *q); /* the same */
 
+/* ---- mq_thread.c: SIGEV_THREAD; no lock held but where said ---- */
+/* fd: a netlink socket; guest: the bytes that it is to give. */
+int mq_thread_add(const struct mq_file *m, int fd, const void *guest);
+void mq_thread_cancel(const struct mq_file *m);	 /* the last one: the queue would not have it */
+void mq_thread_removed(const struct mq_file *m); /* the queue has them no more: tell them */
+void mq_thread_tell(struct ipc_mq *q, s32 pid); /* a message has come; the caller holds the queue */
+void mq_thread_told(void);			/* this process has been told */
+
 /* ---- mq_file.c: descriptors ---- */
 /* Make f an open queue; mq_dir is held. 0 or -errno. */
 int mq_open_file(struct file *f, u32 index);

@@ -134,31 +134,41 @@ int mq_open_file(struct file *f, u32 index)
 
 /* ---- file operations ---- */
 
+/* Its process is not to be told any more. The caller holds the directory. */
+static bool take_notice_off(struct ipc_thread *me, struct ipc_mq *q)
+{
+	bool thread = false;
+
+	if (q->notify_pid != this_process()->pid)
+		return false;
+	ipc_lock(me, &q->lock);
+	if (q->notify_pid == this_process()->pid) {
+		thread = q->notify == IPC_NOTIFY_THREAD;
+		q->notify_pid = 0;
+		q->notify = IPC_NOTIFY_OFF;
+	}
+	ipc_unlock(me, &q->lock);
+	return thread;
+}
+
 static void mq_release(struct file *f)
 {
 	struct mq_file *m = f->priv;
 	struct ipc_thread *me = m ? ipc_enter() : NULL;
-	s32 pid = this_process()->pid;
+	bool thread = false;
 
 	if (!m || IS_ERR(me))
 		return;
 	lock(&ipc_holds_lock);
 	ipc_lock(me, &the_ipc->mq_dir);
 	if (ipc_let_go(&m->hold)) {
-		struct ipc_mq *q = mq_at(m->index);
-
-		if (q->notify_pid == pid) {
-			ipc_lock(me, &q->lock);
-			if (q->notify_pid == pid) {
-				q->notify_pid = 0;
-				q->notify = IPC_NOTIFY_OFF;
-			}
-			ipc_unlock(me, &q->lock);
-		}
+		thread = take_notice_off(me, mq_at(m->index));
 		ipc_mq_lost(me, m->index);
 	}
 	ipc_unlock(me, &the_ipc->mq_dir);
 	unlock(&ipc_holds_lock);
+	if (thread)
+		mq_thread_removed(m);
 	base_free(m);
 }
 

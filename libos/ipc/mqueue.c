@@ -103,7 +103,7 @@ int mq_make(struct ipc_thread *me, const char *name, u32 mode, const struct mq_a
 	q->gid = p->cred.fsgid;
 	q->charge_uid = p->cred.ruid;
 	q->mode = S_IFREG | (mode & S_IALLUGO);
-	q->polled = q->level = q->notify = q->telling = 0;
+	q->polled = q->level = q->notify = q->telling = q->told = 0;
 	q->maxmsg = (u64)a.mq_maxmsg;
 	q->msgsize = (u64)a.mq_msgsize;
 	q->charge = charge;
@@ -198,37 +198,39 @@ void mq_announce(struct ipc_mq *q)
 	atomic_store(&q->telling, 0);
 	if (how == IPC_NOTIFY_SIGNAL && info.si_signo)
 		(void)signal_send_pid(pid, &info);
+	else if (how == IPC_NOTIFY_THREAD)
+		mq_thread_tell(q, pid);
 }
 
 static int check_notify(const struct sigevent *how)
 {
 	switch (how->sigev_notify) {
 	case SIGEV_NONE:
+	case SIGEV_THREAD:
 		return 0;
 	case SIGEV_SIGNAL:
 		return how->sigev_signo < 0 || how->sigev_signo > SIG_COUNT ? -EINVAL : 0;
-	case SIGEV_THREAD:
-		/* It names a netlink socket, and there are none. */
-		return -EBADF;
 	}
 	return -EINVAL;
 }
 
-long mq_notify(struct file *f, const struct sigevent *how)
+static u32 kind_of(const struct sigevent *how)
 {
-	struct ipc_thread *me = ipc_enter();
-	s32 pid = this_process()->pid;
-	struct ipc_mq *q;
-	long r = how ? check_notify(how) : 0;
+	return how->sigev_notify == SIGEV_SIGNAL   ? IPC_NOTIFY_SIGNAL
+	       : how->sigev_notify == SIGEV_THREAD ? IPC_NOTIFY_THREAD
+						   : IPC_NOTIFY_NONE;
+}
 
-	if (IS_ERR(me))
-		return -ENOSYS;
-	if (r)
-		return r;
-	q = mq_lock(me, f);
+static long do_notify(struct ipc_thread *me, struct file *f, const struct sigevent *how, bool *gone)
+{
+	struct ipc_mq *q = mq_lock(me, f);
+	s32 pid = this_process()->pid;
+	long r = 0;
+
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	if (!how) {
+		*gone = q->notify == IPC_NOTIFY_THREAD && q->notify_pid == pid;
 		if (q->notify && q->notify_pid == pid)
 			notify_off(q);
 	} else if (q->notify) {
@@ -237,9 +239,29 @@ long mq_notify(struct file *f, const struct sigevent *how)
 		q->notify_sig = (u32)how->sigev_signo;
 		q->notify_value = (u64)how->sigev_value.sival_ptr;
 		q->notify_pid = pid;
-		atomic_store(&q->notify, how->sigev_notify == SIGEV_SIGNAL ? IPC_NOTIFY_SIGNAL : IPC_NOTIFY_NONE);
+		atomic_store(&q->notify, kind_of(how));
 	}
 	mq_unlock(me, f);
+	return r;
+}
+
+long mq_notify(struct file *f, const struct sigevent *how)
+{
+	bool thread = how && how->sigev_notify == SIGEV_THREAD, gone = false;
+	struct ipc_thread *me = ipc_enter();
+	long r = how ? check_notify(how) : 0;
+
+	if (IS_ERR(me))
+		return -ENOSYS;
+	if (!r && thread)
+		r = mq_thread_add(f->priv, how->sigev_signo, how->sigev_value.sival_ptr);
+	if (r)
+		return r;
+	r = do_notify(me, f, how, &gone);
+	if (gone)
+		mq_thread_removed(f->priv);
+	else if (thread && r)
+		mq_thread_cancel(f->priv);
 	return r;
 }
 

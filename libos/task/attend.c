@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Requests in the slots: made, met, waited for. See attend.h. */
 #include "libos/task/attend.h"
+#include "libos/ipc/mq.h"
 #include "libos/mm/mm.h"
 
 #define WAIT_STEPS 5
@@ -104,13 +105,15 @@ void attend(struct thread *t)
 		attend_thread(own, bits);
 		done(own, bits);
 	}
-	bits = take(p->slot, ATTEND_LIMITS | ATTEND_USAGE | ATTEND_SIGNALS);
+	bits = take(p->slot, ATTEND_LIMITS | ATTEND_USAGE | ATTEND_SIGNALS | ATTEND_MQ);
 	if (!bits)
 		return;
 	if (bits & ATTEND_LIMITS)
 		apply_limits(p);
 	if (bits & ATTEND_SIGNALS)
 		take_standard(p);
+	if (bits & ATTEND_MQ)
+		mq_thread_told();
 	if (bits & ATTEND_USAGE)
 		attend_note_usage(p);
 	done(p->slot, bits);
