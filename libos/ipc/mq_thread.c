@@ -8,12 +8,9 @@
  */
 #include "libos/ipc/mq.h"
 #include "libos/fs/kinds.h"
+#include "libos/net/link.h"
 #include "libos/sys/user.h"
 #include "libos/task/attend.h"
-
-/* Put a datagram into a netlink socket of this process; data NULL: only ask whether f is one. Weak: it is there where
- * netlink sockets are (libos/net); without them nobody can have a descriptor that would do. */
-int netlink_post(struct file *f, const void *data, size_t size) __attribute__((weak));
 
 struct registration {
 	struct list link;
@@ -35,8 +32,7 @@ static void forget(struct registration *r)
 static void deliver(struct registration *r, u8 why)
 {
 	r->cookie[NOTIFY_COOKIE_LEN - 1] = why;
-	if (netlink_post)
-		(void)netlink_post(r->sock, r->cookie, sizeof(r->cookie));
+	(void)netlink_post(r->sock, r->cookie, sizeof(r->cookie));
 	forget(r);
 }
 
@@ -50,7 +46,7 @@ static int check_socket(struct file *f)
 {
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	if (netlink_post && !netlink_post(f, NULL, 0))
+	if (f->ops == &netlink_ops)
 		return 0;
 	return f->ops == &sock_file_ops ? -EINVAL : -ENOTSOCK;
 }

@@ -26,6 +26,7 @@ int netlink_bind(struct file *f, const void *addr, unsigned len);
 int netlink_getsockname(struct file *f, void *addr, unsigned *len);
 int netlink_getsockopt(struct file *f, int level, int name, void *value, unsigned *len);
 ssize_t netlink_sendmsg(struct file *f, const struct msghdr *m);
+int netlink_post(struct file *f, const void *data, size_t size); /* a message from the kernel, as it is */
 ssize_t netlink_recvmsg(struct file *f, struct msghdr *m, int flags);
 
 #endif

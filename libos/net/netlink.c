@@ -156,6 +156,13 @@ static int queue(struct file *f, struct buf *b)
 	return 0;
 }
 
+int netlink_post(struct file *f, const void *data, size_t size)
+{
+	struct buf b = { .data = (char *)data, .size = size };
+
+	return queue(f, &b);
+}
+
 static bool is_reading(u16 type)
 {
 	return type >= RTM_BASE && (type & 3) == 2; /* NEW, DEL, GET, SET */

@@ -304,6 +304,41 @@ static void notification(void)
 	done(q);
 }
 
+static mqd_t told_by;
+static volatile int told;
+
+static void on_thread(union sigval v)
+{
+	say("%d: %s", v.sival_int, take(told_by));
+	told++;
+}
+
+/* As the C library makes threads of it. */
+static void by_thread(void)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_thread };
+	mqd_t q = fresh(0, 4, 16);
+	pid_t p;
+
+	told_by = q;
+	for (int i = 0; i < 3; i++) {
+		ev.sigev_value.sival_int = i;
+		eq(mq_notify(q, &ev), 0);
+		fails(mq_notify(q, &ev), EBUSY);
+		p = i ? t_fork(send_one, &q) : 0;
+		if (!i)
+			must(put(q, "own", 1));
+		for (int k = 0; k < 2500 && told <= i; k++)
+			t_sleep_ms(2);
+		eq(told, i + 1);
+		if (p)
+			say("%s", t_wait(p));
+	}
+	eq(mq_notify(q, &ev), 0);
+	eq(mq_notify(q, NULL), 0);
+	done(q);
+}
+
 static int events(mqd_t q)
 {
 	struct pollfd p = { .fd = q, .events = POLLIN | POLLOUT };
@@ -388,4 +423,4 @@ static void as_file(void)
 	done(q);
 }
 
-T_MAIN(T(names), T(attributes), T(limit), T(order), T(sleepers), T(timeouts), T(interrupted), T(notification), T(readiness), T(as_file))
+T_MAIN(T(names), T(attributes), T(limit), T(order), T(sleepers), T(timeouts), T(interrupted), T(notification), T(by_thread), T(readiness), T(as_file))
