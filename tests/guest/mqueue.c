@@ -292,7 +292,7 @@ static void notification(void)
 	/* Who waits in receive comes first: nobody is told. */
 	eq(mq_notify(q, &ev), 0);
 	p = t_fork(receive_one, &q);
-	t_sleep_ms(60);
+	t_sleep_ms(500);
 	eq(put(q, "\5", 0), 0);
 	say("%s", t_wait(p));
 	eq(got_count, 2);
