@@ -19,11 +19,13 @@
 #define PORT_LAST 60999
 #define EVENTS 16
 
-static struct net_entry *entries[NET_RECORDS]; /* by record */
-static struct net_entry *buckets[BUCKETS];
+/* Out of the way of forks: only the leader touches them. */
+#define LEADERS_OWN __attribute__((section(".bss.last")))
+static struct net_entry *entries[NET_RECORDS] LEADERS_OWN; /* by record */
+static struct net_entry *buckets[BUCKETS] LEADERS_OWN;
 static int watch = -1;	/* epoll over all far ends */
 static u32 fresh;	/* records from here on were never used */
-static u16 spare[NET_RECORDS];
+static u16 spare[NET_RECORDS] LEADERS_OWN;
 static u32 nspare;
 static u32 hand;	/* where to look for a record to take away */
 static u16 next_port;
