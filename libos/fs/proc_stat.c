@@ -255,7 +255,7 @@ static void status_rights(const struct proc_who *w, struct buf *b)
 		b,
 		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
 		c ? c->cap_inheritable : 0, c ? c->cap_permitted : 0, c ? c->cap_effective : 0,
-		0x1fffffffffful, 0ul);
+		c ? c->cap_bounding : 0x1fffffffffful, 0ul);
 	base_buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
 			w->self ? w->self->no_new_privs : 0);
 	base_buf_puts(

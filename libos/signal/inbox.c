@@ -71,6 +71,8 @@ static void from_host(struct process *p, const struct siginfo *host)
 			return;
 		info.si_signo = p->pdeathsig;
 		info.si_code = SI_USER;
+		info.si_pid = task_guest_pid(host->si_pid);
+		info.si_uid = host->si_uid;
 		break;
 	case SIGCONT:
 		p->slot->state = AREA_RUNNING;

@@ -4,6 +4,8 @@
 #include "libos/coord/area.h"
 #include "libos/mm/mm.h"
 
+#define SLACK_DEFAULT 50000
+
 static long set_name(const char *guest)
 {
 	struct thread *t = current();
@@ -42,6 +44,21 @@ static long set_subreaper(struct process *p, bool on)
 	else
 		atomic_and(&p->slot->flags, ~AREA_SUBREAPER);
 	return 0;
+}
+
+static long drop_bounding(struct process *p, u64 cap)
+{
+	long r = -EPERM;
+
+	if (cap > CAP_LAST_CAP)
+		return -EINVAL;
+	lock(&p->lock);
+	if (p->cred.cap_effective & (1ull << CAP_SETPCAP)) {
+		p->cred.cap_bounding &= ~(1ull << cap);
+		r = 0;
+	}
+	unlock(&p->lock);
+	return r;
 }
 
 static long cap_ambient(u64 op, u64 cap)
@@ -97,26 +114,51 @@ long sys_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 	case PR_GET_CHILD_SUBREAPER:
 		return user_write_u32((u32 *)a, p->child_subreaper);
 	case PR_CAPBSET_READ:
-		return a > CAP_LAST_CAP ? -EINVAL : 1;
+		return a > CAP_LAST_CAP ? -EINVAL : (long)(p->cred.cap_bounding >> a & 1);
 	case PR_CAPBSET_DROP:
-		return a > CAP_LAST_CAP ? -EINVAL : capable(p) ? 0 : -EPERM;
+		return drop_bounding(p, a);
 	case PR_CAP_AMBIENT:
 		return cap_ambient(a, b);
 	case PR_GET_SECUREBITS:
-	case PR_GET_SECCOMP:
 		return 0;
+	case PR_SET_SECUREBITS:
+		return !a && capable(p) ? 0 : -EPERM;
 	case PR_GET_TIMERSLACK:
-		return 50000;
+		return current()->slack ? (long)current()->slack : SLACK_DEFAULT;
 	case PR_SET_TIMERSLACK:
-		return 0;
+		current()->slack = (s64)a > 0 ? a : 0;
+		return pal_prctl(PR_SET_TIMERSLACK, current()->slack, 0, 0, 0);
 	case PR_GET_TSC:
 		return user_write_u32((u32 *)a, PR_TSC_ENABLE);
+	case PR_SET_TSC:
+		return a == PR_TSC_ENABLE ? 0 : -EINVAL;
 	case PR_GET_TIMING:
 		return PR_TIMING_STATISTICAL;
 	case PR_SET_TIMING:
 		return a == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
 	case PR_GET_THP_DISABLE:
+		return a || b || c || d ? -EINVAL : p->thp_disabled;
+	case PR_SET_THP_DISABLE:
+		if (b || c || d)
+			return -EINVAL;
+		p->thp_disabled = a;
 		return 0;
+	case PR_SET_MM:
+		return -EPERM; /* a checkpoint tool's, with privilege */
+	case PR_MCE_KILL_GET:
+		return a || b || c || d ? -EINVAL : PR_MCE_KILL_DEFAULT;
+	case PR_TASK_PERF_EVENTS_DISABLE:
+	case PR_TASK_PERF_EVENTS_ENABLE:
+		return 0;
+	case PR_SET_IO_FLUSHER:
+	case PR_GET_IO_FLUSHER:
+		return -EPERM;
+	case PR_SET_SYSCALL_USER_DISPATCH:
+		return a || b || c || d ? -EINVAL : 0; /* the libOS has the calls already: there is nothing to switch on */
+	case PR_GET_MDWE:
+		return a || b || c || d ? -EINVAL : 0;
+	case PR_SET_MDWE:
+		return a || b || c || d ? -EINVAL : 0;
 	case PR_GET_TID_ADDRESS:
 		return user_write((void *)a, &current()->clear_child_tid, sizeof(void *));
 	case PR_SET_VMA:

@@ -73,6 +73,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 	memcpy(t->comm, self->comm, sizeof(t->comm));
 	memcpy(s->comm, self->comm, sizeof(s->comm));
 	t->sig.blocked = self->sig.blocked;
+	t->slack = self->slack;
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = (u32 *)a->child_tid;
 	/* Memory is shared, so both words may be written here, before either side goes on. */

@@ -34,6 +34,7 @@ void cred_init(struct cred *c)
 	memcpy(c->groups, g->groups, c->ngroups * sizeof(c->groups[0]));
 	c->cap_effective = c->cap_permitted = c->euid ? 0 : CAP_ALL;
 	c->cap_inheritable = 0;
+	c->cap_bounding = CAP_ALL;
 }
 
 void cred_exec(struct cred *c)
@@ -41,8 +42,8 @@ void cred_exec(struct cred *c)
 	c->suid = c->fsuid = c->euid;
 	c->sgid = c->fsgid = c->egid;
 	/* security/commoncap.c: root, by real or effective id, is given all; by effective id also at once. */
-	c->cap_permitted = !c->euid || !c->ruid ? CAP_ALL : 0;
-	c->cap_effective = c->euid ? 0 : CAP_ALL;
+	c->cap_permitted = !c->euid || !c->ruid ? c->cap_bounding : 0;
+	c->cap_effective = c->euid ? 0 : c->cap_permitted;
 }
 
 void cred_publish(struct process *p)

@@ -36,6 +36,7 @@ static void inherit(struct process *p, const struct process *parent)
 	memcpy(p->comm, parent->comm, sizeof(p->comm));
 	p->dumpable = parent->dumpable;
 	p->no_new_privs = parent->no_new_privs;
+	p->thp_disabled = parent->thp_disabled;
 	p->personality = parent->personality;
 	p->exe = parent->exe ? base_strdup(parent->exe) : NULL;
 	if (parent->cmdline) {

@@ -42,6 +42,7 @@ struct cred {
 	u32 ngroups;
 	u32 groups[NGROUPS_KEPT];
 	u64 cap_effective, cap_permitted, cap_inheritable; /* all set for euid 0, else none */
+	u64 cap_bounding; /* what exec may give */
 };
 
 /* Where path walks begin: paths are refcounted (vfs/vfs.h). */
@@ -69,6 +70,7 @@ struct process {
 	bool vfork_child;		/* shares its parent's memory: exec goes through pal_exec_image */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
+	bool thp_disabled;		/* PR_SET_THP_DISABLE: kept and shown, the host decides */
 	bool keep_caps;			/* PR_SET_KEEPCAPS; until exec */
 	int pdeathsig;
 	u32 exiting;			/* atomic: 1 + wait status once exit_group began */
@@ -101,6 +103,7 @@ struct thread {
 		void *area;
 		u32 size, sig;
 	} rseq;				/* as registered with the host; owner thread only */
+	u64 slack;			/* PR_SET_TIMERSLACK in ns, 0: the default; owner thread only */
 	bool exiting;
 	struct sigthread sig;		/* see signal/signal.h; last, for its size */
 };
