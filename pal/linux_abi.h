@@ -14,6 +14,8 @@
 
 #include <linux/types.h>
 #include <asm/unistd.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 /* files */
 #include <asm/stat.h>

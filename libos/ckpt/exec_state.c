@@ -10,6 +10,7 @@
 #include "libos/coord/coord.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
+#include "libos/task/seccomp.h"
 #include "libos/vfs/file.h"
 #include "pal/grant.h"
 
@@ -141,6 +142,7 @@ static int save(struct buf *b, struct thread *t, const struct program *prog, u64
 	save_pending(b, &p->sig.shared);
 	save_pending(b, &t->sig.pending);
 	timers_save(b, p);
+	seccomp_save(b, t);
 	fs_save(b, p->fs);
 	/* The files of the trip are ours: the guest's limit is not meant for them. */
 	nofile->rlim_cur = RLIM64_INFINITY;
@@ -324,6 +326,8 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	load_pending(c, p, NULL);
 	load_pending(c, p, t);
 	err = timers_load(c, p);
+	if (!err)
+		err = seccomp_load(c, t);
 	if (!err)
 		err = fs_load(c, &p->fs);
 	if (!err)

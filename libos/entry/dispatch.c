@@ -5,6 +5,7 @@
  */
 #include "libos/entry/entry.h"
 #include "libos/sys/sys.h"
+#include "libos/task/seccomp.h"
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
@@ -44,7 +45,9 @@ void entry_dispatch(struct pal_regs *regs)
 	u64 nr = regs->orig_rax;
 	long r = -ENOSYS;
 
-	if (likely(nr < ARRAY_SIZE(table))) {
+	if (unlikely(current()->seccomp_mode) && seccomp_stops(current(), regs))
+		r = (long)regs->rax;
+	else if (likely(nr < ARRAY_SIZE(table))) {
 		const struct syscall_row *row = &table[nr];
 
 		if (likely(row->fn))

@@ -10,6 +10,7 @@
 #include "libos/fs/at_once.h"
 #include "libos/mm/mm.h"
 #include "libos/task/attend.h"
+#include "libos/task/seccomp.h"
 
 /* What only the process itself knows; zero for others. */
 struct insight {
@@ -256,8 +257,9 @@ static void status_rights(const struct proc_who *w, struct buf *b)
 		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
 		c ? c->cap_inheritable : 0, c ? c->cap_permitted : 0, c ? c->cap_effective : 0,
 		c ? c->cap_bounding : 0x1fffffffffful, 0ul);
-	base_buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
-			w->self ? w->self->no_new_privs : 0);
+	base_buf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n",
+			w->self ? w->self->no_new_privs : 0, w->thread ? w->thread->seccomp_mode : 0,
+			w->thread && w->thread->seccomp ? w->thread->seccomp->depth : 0);
 	base_buf_puts(
 		b,
 		"Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n");

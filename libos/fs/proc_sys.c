@@ -90,7 +90,7 @@ static const struct pseudo_desc pty_rows[] = { CONST("max", "4096\n"), CONST("nr
 					       CONST("reserve", "1024\n"), PSEUDO_END };
 static const struct pseudo_desc yama_rows[] = { CONST("ptrace_scope", "1\n"), PSEUDO_END };
 static const struct pseudo_desc seccomp_rows[] = {
-	CONST("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow\n"),
+	CONST("actions_avail", "kill_process kill_thread trap errno trace log allow\n"),
 	PSEUDO_END
 };
 

@@ -3,6 +3,7 @@
 #include "libos/sys/sys.h"
 #include "libos/coord/area.h"
 #include "libos/mm/mm.h"
+#include "libos/task/seccomp.h"
 
 #define SLACK_DEFAULT 50000
 
@@ -123,6 +124,12 @@ long sys_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 		return 0;
 	case PR_SET_SECUREBITS:
 		return !a && capable(p) ? 0 : -EPERM;
+	case PR_GET_SECCOMP:
+		return (long)current()->seccomp_mode;
+	case PR_SET_SECCOMP:
+		return a == SECCOMP_MODE_STRICT	  ? seccomp_strict(current())
+		       : a == SECCOMP_MODE_FILTER ? seccomp_add(current(), (const void *)b, 0)
+						  : -EINVAL;
 	case PR_GET_TIMERSLACK:
 		return current()->slack ? (long)current()->slack : SLACK_DEFAULT;
 	case PR_SET_TIMERSLACK:

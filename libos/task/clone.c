@@ -9,6 +9,7 @@
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
 #include "libos/sys/user.h"
+#include "libos/task/seccomp.h"
 #include "libos/fs/pidfd.h"
 
 #define CLONE_NEW_ANY                                                                               \
@@ -74,6 +75,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 	memcpy(s->comm, self->comm, sizeof(s->comm));
 	t->sig.blocked = self->sig.blocked;
 	t->slack = self->slack;
+	seccomp_inherit(t, self);
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = (u32 *)a->child_tid;
 	/* Memory is shared, so both words may be written here, before either side goes on. */

@@ -33,6 +33,7 @@
 #define TASK_COMM 16
 
 struct mm;
+struct seccomp_filter;
 struct fdtab;
 struct area_slot;
 
@@ -103,6 +104,8 @@ struct thread {
 		void *area;
 		u32 size, sig;
 	} rseq;				/* as registered with the host; owner thread only */
+	u32 seccomp_mode;		/* atomic: SECCOMP_MODE_*; 0 none. Others set it by TSYNC, as the next */
+	const struct seccomp_filter *seccomp;
 	u64 slack;			/* PR_SET_TIMERSLACK in ns, 0: the default; owner thread only */
 	bool exiting;
 	struct sigthread sig;		/* see signal/signal.h; last, for its size */

@@ -13,6 +13,7 @@
 #include "libos/coord/coord.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
+#include "libos/task/seccomp.h"
 #include "libos/vfs/file.h"
 
 struct borrow {
@@ -73,6 +74,7 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 		return PTR_ERR(t);
 	}
 	signal_fork(child, t, p);
+	seccomp_inherit(t, current());
 	clone_frame(t, a->stack);
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	process_slot_init(child->pid, p, a->exit_signal);
