@@ -213,6 +213,76 @@ same() {
 	inside sh -c 'sleep 50 & pgrep -x sleep && pkill -x sleep; wait $!; test $? = 143'
 }
 
+@test "the tools of procps, psmisc and util-linux see and change other processes" {
+	cat >look.sh <<-'END'
+		(while :; do :; done) & busy=$!
+		sleep 77 & idle=$!
+		sleep 77 | cat & wait_for() { for i in $(seq 100); do "$@" && return; sleep .1; done; echo "no: $*"; }
+		running() { [ "$(ps -o cputimes= -p $busy)" -ge 1 ]; }
+		wait_for running
+		ps -o stat= -p $busy | cut -c 1
+		ps -o stat= -p $idle | cut -c 1
+		kill -STOP $busy
+		stopped() { [ "$(ps -o stat= -p $busy | cut -c 1)" = T ]; }
+		wait_for stopped
+		[ "$(ps -o cputimes= -p $busy)" -ge 1 ] && echo "time kept"
+		top -b -n 1 -p $idle | tail -1 | awk '{ print $NF }'
+		renice -n 7 -p $idle >/dev/null; ps -o ni= -p $idle | tr -d ' '
+		chrt -b -p 0 $idle; chrt -p $idle | sed -n 's/.*policy: //p'
+		taskset -cp 0 $idle >/dev/null; taskset -cp $idle | sed 's/.*: //'
+		prlimit --pid $idle --nofile=77:99; prlimit --pid $idle --nofile --noheadings -o SOFT,HARD
+		ionice -c 3 -p $idle; ionice -p $idle
+		pwdx $idle | sed 's/.*: //'
+		pmap $idle | grep -c 'sleep$' >/dev/null && echo mapped
+		pstree -p $$ | grep -c "sleep($idle)"
+		pgrep -P $$ -x sleep | grep -cx $idle
+		cat 5</etc/passwd </dev/zero >/dev/null & reader=$!
+		readers() { fuser /etc/passwd 2>/dev/null | grep -qw $reader; }
+		wait_for readers
+		(exec -a "other title" sleep 77) & wait_for pgrep -xf "other title 77" >/dev/null
+		echo 400 >/proc/$idle/oom_score_adj; cat /proc/$idle/oom_score_adj
+		kill -KILL $busy $reader; pkill -f 'sleep 77|other title'
+		wait; echo done
+	END
+	inside bash look.sh >out
+	sed -i "s|$PWD|HERE|" out
+	diff - out <<-'END'
+		R
+		S
+		time kept
+		sleep
+		7
+		SCHED_BATCH
+		0
+		  77   99
+		idle
+		HERE
+		mapped
+		1
+		1
+		400
+		done
+	END
+}
+
+@test "python3: asyncio's children, and os.pidfd_open" {
+	same python3 -c '
+import asyncio, os, select, signal
+async def main():
+    kids = [await asyncio.create_subprocess_exec("sh", "-c", f"exit {n}") for n in range(5)]
+    print([await k.wait() for k in kids])
+asyncio.run(main(), debug=False)
+pid = os.fork()
+if not pid:
+    signal.pause()
+fd = os.pidfd_open(pid)
+print(select.select([fd], [], [], 0)[0])
+signal.pidfd_send_signal(fd, signal.SIGTERM)
+print(select.select([fd], [], [], 10)[0] == [fd])
+print(os.waitid(os.P_PIDFD, fd, os.WEXITED).si_status)
+'
+}
+
 @test "bash scripts: traps, arrays, process substitution, here-documents" {
 	cat >s.sh <<-'END'
 	set -u

@@ -80,6 +80,7 @@ struct area_slot {
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
 /* A vfork child in its parent's memory: killed only where it holds no lock; answers no queries. */
+#define AREA_ASLEEP 0x10u /* its only thread waits for a vfork child: it answers nothing */
 #define AREA_BORROWS 0x4u
 #define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
 #define AREA_UNSAID 0x10u /* it was killed: what a process does at its end, nobody did. Whoever noticed first */

@@ -38,7 +38,7 @@ struct coord_msg {
 	u32 seq;
 };
 
-enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD };
+enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD, COORD_ALL };
 
 struct coord_query {
 	u32 op;		/* enum coord_op */
@@ -52,6 +52,13 @@ struct coord_answer {
 	u32 size;	/* bytes that follow */
 	u32 eof;
 	u32 pad;
+};
+
+/* What ALL is answered with: the sizes of stat, status, statm and cmdline, and the texts behind. */
+#define COORD_BUNDLE_FILES 4
+#define COORD_BUNDLE_NONE 0xffffffffu /* not there, or too long for one answer */
+struct coord_bundle {
+	u32 size[COORD_BUNDLE_FILES];
 };
 
 /* ---- stream.c: every instance ---- */

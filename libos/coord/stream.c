@@ -10,6 +10,7 @@
 #include "libos/coord/wire.h"
 #include "libos/vfs/vfs.h"
 #include "libos/fs/kinds.h"
+#include "libos/fs/proc.h"
 #include "pal/grant.h"
 
 static u32 stream_open;		/* atomic: GRANT_FD_STREAM is this process's */
@@ -79,6 +80,8 @@ static ssize_t produce(const struct coord_query *q, char *out, size_t size, bool
 	int r;
 
 	*eof = true;
+	if (q->op == COORD_ALL)
+		return proc_bundle_make(out, size);
 	base_snprintf(path, sizeof(path), "/proc/self/%s", q->name);
 	if (q->op == COORD_LINK)
 		return vfs_readlink(AT_FDCWD, path, out, size);
@@ -209,7 +212,9 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof, int *file)
 	struct coord_msg *m;
 	struct coord_answer *a;
 	char *in = base_alloc(COORD_MSG_MAX);
+	struct thread *t = current();
 	ssize_t n = -ENOMEM;
+	bool kicked = false;
 
 	*file = -1;
 	while (in && (n = wire_receive(fd, in, COORD_MSG_MAX, file)) == -EAGAIN) {
@@ -221,16 +226,18 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof, int *file)
 		}
 		if (r == -EINTR) {
 			/* Someone may be asking us, and waiting for it: answer, or the two would
-			 * wait for each other. */
-			coord_serve();
-			if (signal_pending(current())) {
-				n = -EINTR;
-				break;
-			}
+			 * wait for each other. Signals wait: reading a file is not broken off. */
+			kicked = true;
+			atomic_store(&t->tcb.pending, 0);
+			(void)signal_drain(t);
 		}
 		if (r > 0 && p[1].revents)
 			coord_port_serve();
 	}
+	if (kicked)
+		atomic_store(&t->tcb.pending, 1);
+	if (n == -EPIPE)
+		n = -ESRCH; /* it ended, and the question with it */
 	m = (void *)in;
 	a = (void *)(m + 1);
 	if (n > 0 && m->type != COORD_ANSWER && m->type != COORD_FILE)
@@ -255,7 +262,7 @@ static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size,
 	int ends[2];
 	ssize_t r;
 
-	if (!s || s->state != AREA_RUNNING || (s->flags & AREA_BORROWS))
+	if (!s || s->state != AREA_RUNNING || (s->flags & (AREA_BORROWS | AREA_ASLEEP)))
 		return -ESRCH;
 	r = wire_pair(ends);
 	if (r)

@@ -44,10 +44,18 @@ int proc_ask_named(const struct pseudo_node *n, const char *name,
 		   struct buf *b); /* by its name below /proc/self */
 /* A link of the owner's by its name below /proc/self. Length or -errno. */
 ssize_t proc_ask_link(const struct pseudo_node *n, const char *name, char *buf, size_t size);
+/* Does the owner have descriptor fd open? */
+bool proc_ask_fd(const struct pseudo_node *n, s64 fd);
 /* A file that the owner has open, as if it had been sent here. ERR_PTR. */
 struct file *proc_ask_file(const struct pseudo_node *n, int fd);
 /* The lowest number >= from among the names in a directory of the owner's; -1: none. */
 s64 proc_ask_next(const struct pseudo_node *n, const char *name, s64 from);
+
+/* ---- proc_bundle.c ---- */
+/* One of the files that are often read together, of another process: false, and it must be asked for by itself. */
+bool proc_bundle_text(s32 pid, const char *name, struct buf *b);
+void proc_bundle_drop(void); /* something happened that others may answer to */
+ssize_t proc_bundle_make(char *out, size_t size); /* the owner's side: bytes */
 
 /* ---- proc_small.c ---- */
 int proc_show_oom_score(struct pseudo_node *n, struct buf *b);

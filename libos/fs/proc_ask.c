@@ -66,6 +66,8 @@ int proc_ask_text(const struct pseudo_node *n, bool guarded, struct buf *b)
 	/* What has ended has no memory, files or calls: such texts are empty. */
 	if (r == 0 && s && s->state == AREA_ZOMBIE)
 		return 0;
+	if (r == 0 && !n->key && !guarded && proc_bundle_text((s32)n->pid, n->desc->name, b))
+		return 0;
 	if (r == 0)
 		r = ask_name(n, n->desc->name, &q);
 	return r < 0 ? r : ask_all(n, &q, b);
@@ -94,6 +96,14 @@ ssize_t proc_ask_link(const struct pseudo_node *n, const char *name, char *buf, 
 		r = coord_ask((s32)n->pid, &q, buf, size, &eof);
 	}
 	return r == -ETIMEDOUT || r == -ESRCH ? -EACCES : r;
+}
+
+bool proc_ask_fd(const struct pseudo_node *n, s64 fd)
+{
+	char name[24], text[8];
+
+	base_snprintf(name, sizeof(name), "fd/%ld", (long)fd);
+	return proc_ask_link(n, name, text, sizeof(text)) >= 0;
 }
 
 struct file *proc_ask_file(const struct pseudo_node *n, int fd)

@@ -25,7 +25,7 @@ static int find(struct pseudo_node *dir, const char *name, const struct pseudo_d
 		return -ENOENT;
 	*ref = (struct pseudo_ref){ .desc = d, .pid = dir->pid, .key = fd };
 	if (!is_self(dir))
-		return proc_ask_next(dir, dir->desc->name, fd) == fd ? 0 : -ENOENT;
+		return proc_ask_fd(dir, fd) ? 0 : -ENOENT;
 	f = fdtab_get_path((int)fd);
 	if (IS_ERR(f))
 		return -ENOENT;

@@ -7,6 +7,7 @@
  * queue is bounded and cleaned up by the host when the target dies. SIGKILL, SIGSTOP and SIGCONT are the host's own.
  */
 #include "libos/task/attend.h"
+#include "libos/fs/proc.h"
 
 static bool may_signal(const struct cred *c, const struct area_slot *to, int sig)
 {
@@ -98,6 +99,7 @@ static int send_to(s32 id, const struct siginfo *info, int sig)
 			task_exit_group(SIGKILL);
 		return signal_send_process(self, info);
 	}
+	proc_bundle_drop();
 	r = deliver_remote(0, to, info);
 	return r == -ESRCH ? 0 : r; /* it ended meanwhile: a zombie takes signals */
 }

@@ -5,6 +5,7 @@
 #include "libos/sys/sys.h"
 #include "libos/sys/poll.h"
 #include "libos/fs/kinds.h"
+#include "libos/fs/proc.h"
 
 int poller_init(struct poller *w, unsigned n)
 {
@@ -74,6 +75,7 @@ long poller_wait(struct poller *w, const struct wait_end *end)
 {
 	long r, count = 0;
 
+	proc_bundle_drop();
 	if (w->asked || !w->ready) {
 		r = poller_ask(w, end);
 		if (r < 0)

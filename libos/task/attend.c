@@ -158,7 +158,7 @@ bool attend_ask_wait(s32 id, u32 bit)
 	struct thread *t = current();
 	u32 kicked = 0, word;
 
-	if (!p || p->state != AREA_RUNNING)
+	if (!p || p->state != AREA_RUNNING || (p->flags & AREA_ASLEEP))
 		return false;
 	attend_ask(id, bit);
 	for (unsigned i = 0; (word = atomic_load(&s->attend)) & bit && i < WAIT_STEPS;) {

@@ -79,7 +79,10 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	process_slot_init(child->pid, p, a->exit_signal);
 	atomic_or(&child->slot->flags, AREA_BORROWS);
+	if (p->nthreads == 1)
+		atomic_or(&p->slot->flags, AREA_ASLEEP);
 	host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
+	atomic_and(&p->slot->flags, ~AREA_ASLEEP);
 	if (host < 0)
 		process_slot_drop(child->pid);
 	pal_thread_free(&t->tcb, sizeof(*t));

@@ -77,22 +77,36 @@ static void cpu_limit(void)
 	eqs(t_wait(pid), "killed by SIGXCPU");
 }
 
+static int handles(void *arg)
+{
+	struct rlimit rl = { 1, RLIM_INFINITY };
+
+	signal(SIGXCPU, on_signal);
+	setrlimit(RLIMIT_CPU, &rl);
+	while (!seen)
+		;
+	return 3;
+}
+
+static void cpu_limit_caught(void)
+{
+	eqs(t_wait(t_fork(handles, NULL)), "exit 3");
+}
+
+static int runs_out(void *arg)
+{
+	struct rlimit rl = { 1, 1 };
+
+	signal(SIGXCPU, on_signal);
+	setrlimit(RLIMIT_CPU, &rl);
+	for (;;)
+		;
+	return 0;
+}
+
 static void cpu_limit_hard(void)
 {
-	struct rlimit rl = { 1, 2 };
-	pid_t pid = must(fork());
-
-	if (!pid) {
-		signal(SIGXCPU, on_signal);
-		setrlimit(RLIMIT_CPU, &rl);
-		for (;;) {
-			if (seen == 1) {
-				say("SIGXCPU at the soft limit");
-				seen = 2;
-			}
-		}
-	}
-	eqs(t_wait(pid), "killed by SIGKILL");
+	eqs(t_wait(t_fork(runs_out, NULL)), "killed by SIGKILL");
 }
 
 static void processes(void)
@@ -289,4 +303,4 @@ static void many_signals(void)
 	eq(kill(getpid(), SIGRTMIN), 0);
 }
 
-T_MAIN(T(limits), T(cpu_limit), T(cpu_limit_hard), T(processes), T(priorities), T(policies), T(cpus), T(clocks), T(many_signals))
+T_MAIN(T(limits), T(cpu_limit), T(cpu_limit_caught), T(cpu_limit_hard), T(processes), T(priorities), T(policies), T(cpus), T(clocks), T(many_signals))
