@@ -58,7 +58,8 @@ static u64 grown(u64 *word, u64 value)
 {
 	u64 before = atomic_load(word);
 
-	while (value > before && !__atomic_compare_exchange_n(word, &before, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	while (value > before &&
+	       !__atomic_compare_exchange_n(word, &before, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
 	return MAX(value, before);
 }
@@ -83,10 +84,12 @@ static int show_stat(struct pseudo_node *n, struct buf *b)
 	user = grown(&the_area->shown.user_us, sum.user_us) / (1000000 / TICKS);
 	system = grown(&the_area->shown.system_us, sum.system_us) / (1000000 / TICKS);
 	pal_clock_gettime(CLOCK_REALTIME, &real);
-	base_buf_printf(b, "cpu  %lu 0 %lu %lu 0 0 0 0 0 0\n", user, system, grown(&the_area->idle, idle * cpus - MIN(user + system, idle * cpus)));
+	idle *= cpus;
+	idle = grown(&the_area->idle, idle - MIN(user + system, idle));
+	base_buf_printf(b, "cpu  %lu 0 %lu %lu 0 0 0 0 0 0\n", user, system, idle);
 	for (unsigned i = 0; i < cpus; i++)
 		base_buf_printf(b, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", i, user / cpus, system / cpus,
-				atomic_load(&the_area->idle) / cpus);
+				idle / cpus);
 	base_buf_printf(
 		b, "intr 0\nctxt 0\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
 		(u64)real.tv_sec - proc_uptime_ns() / 1000000000,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The files of a process that ps and top read one after the other come with one answer: of four questions that would
- * wake the leader, the owner and the asker each, three are saved. Each text is given out once, within a millisecond, and
- * only while nothing was sent to anybody in between: who reads a file again, or after a signal, asks again.
+ * The files of a process that ps and top read one after the other come with one answer: of four
+ * questions that would wake the leader, the owner and the asker each, three are saved. Each text is
+ * given out once, within a millisecond, and only while nothing was sent to anybody in between: who
+ * reads a file again, or after a signal, asks again.
  */
 #include "libos/fs/proc.h"
 #include "libos/coord/coord.h"

@@ -7,7 +7,8 @@
 #define OOM_ADJ_MAX 15	 /* of the older file */
 #define OOM_DISABLE (-17)
 
-/* ---- lack of memory: nobody here is ended for it but by the host, which is not asked; the wish is kept and shown ---- */
+/* ---- lack of memory ----
+ * Nobody here is ended for it but by the host, which is not asked; the wish is kept and shown. */
 
 static int oom_of(const struct proc_who *w)
 {
@@ -128,8 +129,9 @@ int proc_show_syscall(struct pseudo_node *n, struct buf *b)
 	if ((s64)regs->orig_rax == -1)
 		base_buf_puts(b, "running\n");
 	else
-		base_buf_printf(b, "%ld 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n", (long)regs->orig_rax, regs->rdi,
-				regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9, regs->rsp, regs->rip);
+		base_buf_printf(b, "%ld 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n",
+				(long)regs->orig_rax, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8,
+				regs->r9, regs->rsp, regs->rip);
 	return 0;
 }
 

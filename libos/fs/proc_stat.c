@@ -84,8 +84,8 @@ static void look_at_memory(struct mm *mm, struct insight *in)
 	in->code = mm->code_end - mm->code_start;
 	in->stack = mm->stack_top ? MIN(mm->stack_top - mm->stack_low, 132ul << 10) : 0;
 	unlock(&mm->lock);
-	/* The host's highest value counts the libOS too; its own share is small. Of files it is the cache that is asked,
-	 * so there it is a bound. */
+	/* The host's highest value counts the libOS too; its own share is small. Of files it is the
+	 * cache that is asked, so there it is a bound. */
 	in->highest = MIN((u64)in->own.ru_maxrss << 10, in->peak);
 	proc_resident(mm, &in->rss_anon, &file);
 	in->rss_anon = MIN(in->rss_anon, in->highest);

@@ -161,7 +161,8 @@ long sys_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 	case PR_GET_IO_FLUSHER:
 		return -EPERM;
 	case PR_SET_SYSCALL_USER_DISPATCH:
-		return a || b || c || d ? -EINVAL : 0; /* the libOS has the calls already: there is nothing to switch on */
+		/* The libOS has the calls already: there is nothing to switch on. */
+		return a || b || c || d ? -EINVAL : 0;
 	case PR_GET_MDWE:
 		return a || b || c || d ? -EINVAL : 0;
 	case PR_SET_MDWE:

@@ -29,7 +29,9 @@ static struct area_slot *next_meant(s32 *id, int which, s32 who)
 	while ((*id = area_next(*id + 1, true))) {
 		struct area_slot *s = area_slot(*id), *p = area_process(s->tgid);
 
-		if (p && (which == PRIO_PGRP ? p->pgid == (who ?: self->pgid) : p->ruid == (who ? (u32)who : self->ruid)))
+		if (p && which == PRIO_PGRP && p->pgid == (who ?: self->pgid))
+			return s;
+		if (p && which == PRIO_USER && p->ruid == (who ? (u32)who : self->ruid))
 			return s;
 	}
 	return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Scheduling: policy and CPUs of every thread stand in its slot, where anyone with the right reads and changes them; the
- * host hears of CPUs from the thread itself (task/attend.h). Policies are those of an ordinary user: the host's own
- * stays SCHED_OTHER, for what an idle or batch thread gives way to is the host's affair.
+ * Scheduling: policy and CPUs of every thread stand in its slot, where anyone with the right reads and changes them.
+ * The host hears of CPUs from the thread itself (task/attend.h). Policies are those of an ordinary user: the host's
+ * own stays SCHED_OTHER, for what an idle or batch thread gives way to is the host's affair.
  */
 #include "libos/sys/sys.h"
 #include "libos/sys/prio.h"
@@ -36,7 +36,9 @@ static bool may_schedule(const struct area_slot *s)
 	const struct process *p = this_process();
 	const struct area_slot *owner = area_process(s->tgid);
 
-	return owner && (owner == p->slot || p->cred.euid == owner->euid || p->cred.euid == owner->ruid || has_nice_right(p));
+	if (!owner || owner == p->slot)
+		return owner != NULL;
+	return p->cred.euid == owner->euid || p->cred.euid == owner->ruid || has_nice_right(p);
 }
 
 long sys_sched_yield(void)

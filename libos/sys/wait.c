@@ -48,7 +48,7 @@ static int by_pidfd(s32 *id, int *options)
 	*id = pidfd_pid(f);
 	if (*id < 0)
 		return -ECHILD;
-	/* The host closes a process's descriptors a moment before its parent can wait for it: that moment is slept over. */
+	/* The host closes a process's descriptors a moment before its parent can wait for it: that is slept over. */
 	if ((*options & WEXITED) && pidfd_over(f))
 		*options &= ~WNOHANG;
 	else if (!(*options & WNOHANG) && (f->flags & O_NONBLOCK))

@@ -217,7 +217,8 @@ int seccomp_load(struct cursor *c, struct thread *t)
 
 	for (u32 i = 0; i < depth && !c->err; i++) {
 		u32 count = get_u32(c);
-		const void *insn = count && count <= BPF_MAXINSNS ? get_bytes(c, count * sizeof(struct sock_filter)) : NULL;
+		bool good = count && count <= BPF_MAXINSNS;
+		const void *insn = good ? get_bytes(c, count * sizeof(struct sock_filter)) : NULL;
 		struct seccomp_filter *f = insn ? base_zalloc(sizeof(*f) + count * sizeof(f->insn[0])) : NULL;
 
 		if (!f)
