@@ -178,6 +178,11 @@ static void unreserve(struct aio *a)
 	unlock(&this_process()->lock);
 }
 
+static ssize_t move(struct file *f, const struct iovec *iov, size_t n, s64 off, int rwf, bool write)
+{
+	return write ? file_writev(f, iov, (int)n, off, rwf) : file_readv(f, iov, (int)n, off, rwf);
+}
+
 static ssize_t transfer(struct file *f, const struct iocb *cb, bool write, bool vector)
 {
 	struct iovec one = { (void *)cb->aio_buf, cb->aio_nbytes }, *iov = &one;
@@ -196,12 +201,14 @@ static ssize_t transfer(struct file *f, const struct iocb *cb, bool write, bool 
 	for (size_t i = 0; i < n; i++)
 		if (!guest_range(iov[i].iov_base, iov[i].iov_len))
 			return -EFAULT;
+	/* A disk is not interrupted. */
+	if (f->ops->regular)
+		return at_once(move(f, iov, n, cb->aio_offset, cb->aio_rw_flags, write));
 	do {
-		r = write ? file_writev(f, iov, (int)n, cb->aio_offset, cb->aio_rw_flags) :
-			    file_readv(f, iov, (int)n, cb->aio_offset, cb->aio_rw_flags);
+		r = move(f, iov, n, cb->aio_offset, cb->aio_rw_flags, write);
 		/* A stream has no positions. */
 		if (r == -ESPIPE)
-			r = write ? file_writev(f, iov, (int)n, -1, 0) : file_readv(f, iov, (int)n, -1, 0);
+			r = move(f, iov, n, -1, 0, write);
 	} while (r == -EINTR && !wait_interrupted());
 	return r;
 }
