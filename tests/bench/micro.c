@@ -12,6 +12,7 @@
  */
 #include <err.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
@@ -126,6 +127,42 @@ static void do_pingpong(void)
 	char c = 0;
 
 	must(write(fds[1], &c, 1) == 1 && read(fds[2], &c, 1) == 1, "ping");
+}
+
+static uint32_t *turn;
+
+static void turn_await(uint32_t whose)
+{
+	uint32_t seen;
+
+	while ((seen = __atomic_load_n(turn, __ATOMIC_ACQUIRE)) != whose)
+		syscall(SYS_futex, turn, FUTEX_WAIT, seen, NULL, NULL, 0);
+}
+
+static void turn_give(uint32_t whose)
+{
+	__atomic_store_n(turn, whose, __ATOMIC_RELEASE);
+	syscall(SYS_futex, turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* The child ends with its parent: it is killed when the word is not given back for long. */
+static void futex_setup(void)
+{
+	turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(turn != MAP_FAILED, "shared memory");
+	if (fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		turn_await(1);
+		turn_give(0);
+	}
+}
+
+static void do_futex(void)
+{
+	turn_give(1);
+	turn_await(0);
 }
 
 static void do_stat_hit(void)
@@ -374,6 +411,7 @@ static const struct bench {
 	{ "sem", ipc_setup, do_sem },
 	{ "sem-pingpong", sem_setup, do_sem_pingpong },
 	{ "mq-pingpong", mq_setup, do_mq_pingpong },
+	{ "futex", futex_setup, do_futex },
 	{ "stat-hit", NULL, do_stat_hit },
 	{ "stat-miss", NULL, do_stat_miss },
 	{ "open-close", NULL, do_open },
