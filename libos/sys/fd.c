@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Descriptors: duplicates, flags, locks. Record locks and flock are the host's, on host descriptors. */
 #include "libos/sys/sys.h"
+#include "libos/coord/area.h"
 #include "libos/vfs/vfs.h"
 
 long sys_close(int fd)
@@ -221,4 +222,33 @@ long sys_flock(int fd, int op)
 	if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
 		return -EINVAL;
 	return f->host_fd >= 0 ? restartable(pal_flock(f->host_fd, op)) : 0;
+}
+
+static long order(u64 a, u64 b)
+{
+	return a == b ? 0 : a < b ? 1 : 2;
+}
+
+static long compare_files(u64 a, u64 b)
+{
+	cleanup_file struct file *f = fdtab_get_path((int)MIN(a, (u64)INT_MAX));
+	cleanup_file struct file *g = fdtab_get_path((int)MIN(b, (u64)INT_MAX));
+
+	return IS_ERR(f) || IS_ERR(g) ? -EBADF : order((u64)f, (u64)g);
+}
+
+/* Threads of one process share everything; of other processes it is known only that they are others. */
+long sys_kcmp(s32 pid1, s32 pid2, int type, u64 a, u64 b)
+{
+	struct area_slot *one = area_slot(pid1), *two = area_slot(pid2);
+
+	if (!one || !two || one->state == AREA_FREE || two->state == AREA_FREE)
+		return -ESRCH;
+	if (type < 0 || type >= KCMP_TYPES)
+		return -EINVAL;
+	if (one->tgid != this_process()->pid || two->tgid != this_process()->pid)
+		return -EPERM;
+	if (type == KCMP_FILE)
+		return compare_files(a, b);
+	return type == KCMP_EPOLL_TFD ? -EOPNOTSUPP : 0;
 }

@@ -26,6 +26,22 @@ long sys_mprotect(uintptr_t addr, size_t len, int prot)
 	return mm_protect(this_process()->mm, addr, len, prot);
 }
 
+/* As on a processor without protection keys: there is none to give, and only "no key" is known. */
+long sys_pkey_alloc(u64 flags, u64 rights)
+{
+	return flags || rights & ~3ul ? -EINVAL : -ENOSPC;
+}
+
+long sys_pkey_free(int key)
+{
+	return -EINVAL;
+}
+
+long sys_pkey_mprotect(uintptr_t addr, size_t len, int prot, int key)
+{
+	return key == -1 ? mm_protect(this_process()->mm, addr, len, prot) : -EINVAL;
+}
+
 long sys_brk(uintptr_t brk)
 {
 	return mm_brk(this_process()->mm, brk);

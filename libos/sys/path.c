@@ -240,3 +240,21 @@ long sys_umask(u32 mask)
 {
 	return atomic_xchg(&this_process()->fs->umask, mask & 0777);
 }
+
+/* A union has no handles that would outlive a copy-up: overlayfs says the same. */
+long sys_name_to_handle_at(int dirfd, const char *path, void *handle, int *mount, int flags)
+{
+	cleanup_free char *p = user_path(path);
+	struct target t;
+	int r;
+
+	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	r = target_find(dirfd, p, (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW), &t);
+	if (r)
+		return r;
+	target_put(&t);
+	return -EOPNOTSUPP;
+}

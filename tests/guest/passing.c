@@ -572,5 +572,37 @@ static void credentials(void)
 		fails(sendmsg(s[1], &m, 0), EPERM);
 }
 
-T_MAIN(T(files), T(directories), T(paths), T(devices), T(streams), T(terminals), T(events), T(signals), T(watches),
+/* ---- which is which ---- */
+
+enum { KCMP_FILE, KCMP_VM, KCMP_FILES };
+
+static void identity(void)
+{
+	int a = must(open("f", O_RDWR | O_CREAT, 0644)), b = must(dup(a)), c = must(open("f", O_RDWR));
+	pid_t me = getpid();
+
+	eq(syscall(SYS_kcmp, me, me, KCMP_FILE, a, b), 0);
+	ok(syscall(SYS_kcmp, me, me, KCMP_FILE, a, c) + syscall(SYS_kcmp, me, me, KCMP_FILE, c, a) == 3);
+	eq(syscall(SYS_kcmp, me, me, KCMP_VM, 0, 0), 0);
+	eq(syscall(SYS_kcmp, me, me, KCMP_FILES, 0, 0), 0);
+	fails(syscall(SYS_kcmp, me, me, KCMP_FILE, a, 300), EBADF);
+	fails(syscall(SYS_kcmp, me, me, 99, 0, 0), EINVAL);
+	fails(syscall(SYS_kcmp, me, 99999999, KCMP_VM, 0, 0), ESRCH);
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	eq(syscall(SYS_pkey_mprotect, p, 4096, PROT_READ | PROT_WRITE, -1), 0);
+	*(char *)p = 1;
+	fails(syscall(SYS_pkey_mprotect, p, 4096, PROT_READ, 9), EINVAL);
+	fails(syscall(SYS_pkey_alloc, 1, 0), EINVAL);
+	fails(syscall(SYS_pkey_alloc, 0, 16), EINVAL);
+	fails(syscall(SYS_pkey_free, 9), EINVAL);
+	struct file_handle *h = p;
+	int id;
+	fails(syscall(SYS_name_to_handle_at, AT_FDCWD, "none", h, &id, 0), ENOENT);
+	fails(syscall(SYS_name_to_handle_at, AT_FDCWD, "f", h, &id, 8), EINVAL);
+	fails(syscall(SYS_name_to_handle_at, 300, "f", h, &id, 0), EBADF);
+	if (getuid())
+		fails(syscall(SYS_open_by_handle_at, AT_FDCWD, h, O_RDONLY), EPERM);
+}
+
+T_MAIN(T(identity), T(files), T(directories), T(paths), T(devices), T(streams), T(terminals), T(events), T(signals), T(watches),
        T(sets), T(credentials))
