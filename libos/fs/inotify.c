@@ -169,8 +169,8 @@ static void event_send(u32 slot, u32 generation, const struct event *e)
 		atomic_add(&in->queued, 1);
 }
 
-/* Tell all who watch (dev, ino), but those who exclude what `except` says. What is told but once is then unwatched; so is
- * what is gone. */
+/* Tell all who watch (dev, ino), but those who exclude what `except` says. What is told but once is then unwatched; so
+ * is what is gone. */
 static void tell_except(u64 dev, u64 ino, u32 mask, u32 cookie, const char *name, u32 except)
 {
 	u32 what = mask & (IN_ALL_EVENTS | IN_IGNORED);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What passed descriptors are: the host carries a description of its own over SCM_RIGHTS, but not what the libOS knows of
- * it (its kind, its name, its state). So behind the descriptors of a message goes one more, a memory file that tells of
- * each, in order, what exec after vfork would tell (vfs/state.c):
+ * What passed descriptors are: the host carries a description of its own over SCM_RIGHTS, but not what the libOS
+ * knows of it (its kind, its name, its state). So behind the descriptors of a message goes one more, a memory file
+ * that tells of each, in order, what exec after vfork would tell (vfs/state.c):
  *
  *	16 bytes MANIFEST_MAGIC, u32 count, each: u32 told, and if it is 1 the file
  *
- * What the host's own answers suffice for is not told of, and a message that has nothing else has no manifest. A message
- * full to the brim has none either, nor has one whose end the receiver cut off: then passed.c guesses.
+ * What the host's own answers suffice for is not told of, and a message that has nothing else has no manifest. A
+ * message full to the brim has none either, nor has one whose end the receiver cut off: then passed.c guesses.
  */
 #include "libos/fs/kinds.h"
 #include "libos/ckpt/cursor.h"

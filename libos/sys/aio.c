@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * io_setup, io_submit and their kin. An operation is made when it is submitted, as Linux makes most of them too, and its
- * completion waits in the context until it is fetched; only a poll that is not ready waits, for whoever fetches.
+ * io_setup, io_submit and their kin. An operation is made when it is submitted, as Linux makes most of them too,
+ * and its completion waits in the context until it is fetched; only a poll that is not ready waits, for whoever
+ * fetches.
  *
- * A context's number is the address of a page of the guest's, for libaio looks there for a ring of completions. It finds
- * none (no magic number), and calls. Contexts are a process's own: a fork's child has none, an exec drops them.
+ * A context's number is the address of a page of the guest's, for libaio looks there for a ring of completions. It
+ * finds none (no magic number), and calls. Contexts are a process's own: a fork's child has none, an exec drops
+ * them.
  */
 #include "libos/sys/aio.h"
 #include "libos/sys/sys.h"
@@ -98,8 +100,9 @@ long sys_io_setup(unsigned nr, u64 *ctx)
 	a = base_zalloc(sizeof(*a) + nr * sizeof(struct io_event));
 	if (a)
 		a->poll = base_alloc(nr * sizeof(*a->poll));
-	page = a && a->poll ? mm_map(p->mm, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0) :
-			      -ENOMEM;
+	page = -ENOMEM;
+	if (a && a->poll)
+		page = mm_map(p->mm, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
 	if (page >= 0 && user_write(ctx, &page, sizeof(page))) {
 		(void)mm_unmap(p->mm, (uintptr_t)page, PAGE_SIZE);
 		page = -EFAULT;
@@ -450,7 +453,8 @@ static int aio_wait(struct aio *a, u32 seen, const struct wait_end *end)
 			left = ns_timespec(POLL_SLICE_NS);
 		r = look_at_polls(a, &left);
 	} else {
-		r = pal_futex(&a->completed, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, seen, end->forever ? NULL : &left, NULL, 0);
+		r = pal_futex(&a->completed, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, seen, end->forever ? NULL : &left,
+			      NULL, 0);
 	}
 	if (r == -EINTR)
 		return wait_interrupted() ? -EINTR : 0;

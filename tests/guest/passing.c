@@ -121,9 +121,6 @@ static void use_base(int fd)
 	eqs(buf, "from");
 	fails(write(fd, "x", 1), EBADF);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, buf, sizeof(buf) - 1);
-	ok(n > 0);
-	eq(pread(fd, buf, 3, 0), 3);
 	fd = must(open(link, O_RDONLY));
 	eq(read(fd, buf, 4), 4);
 }
@@ -217,8 +214,8 @@ static int make_pipe(void)
 	int p[2];
 
 	must(pipe(p));
-	must(write(p[1], "pipe", 4));
 	pipe_other = p[1];
+	must(write(p[1], "pipe", 4));
 	return p[0];
 }
 
@@ -288,8 +285,7 @@ static int make_tty(void)
 
 static void use_tty(int fd)
 {
-	eq(isatty(fd), 1);
-	eq(write(fd, "t", 1), 1);
+	ok(isatty(fd) && write(fd, "t", 1) == 1);
 }
 
 /* ---- what has no name ---- */
@@ -481,10 +477,6 @@ static void files(void)
 static void directories(void)
 {
 	pass(make_dir, use_dir, NULL);
-}
-
-static void paths(void)
-{
 	pass(make_path, use_path, NULL);
 }
 
@@ -604,5 +596,5 @@ static void identity(void)
 		fails(syscall(SYS_open_by_handle_at, AT_FDCWD, h, O_RDONLY), EPERM);
 }
 
-T_MAIN(T(identity), T(files), T(directories), T(paths), T(devices), T(streams), T(terminals), T(events), T(signals), T(watches),
+T_MAIN(T(identity), T(files), T(directories), T(devices), T(streams), T(terminals), T(events), T(signals), T(watches),
        T(sets), T(credentials))
