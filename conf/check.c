@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The table of settings, what values they take, and what a misspelt name was meant to be. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "conf/conf.h"
@@ -23,6 +24,16 @@ static const char *conf_is_name(const char *value)
 static const char *conf_is_rung(const char *value)
 {
 	return !strcmp(value, "A") || !strcmp(value, "B") ? NULL : "it must be A or B";
+}
+
+static const char *conf_is_pids(const char *value)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	return isdigit((unsigned char)*value) && !*end && n >= 16 && n <= 32000
+		       ? NULL
+		       : "it must be a number from 16 to 32000";
 }
 
 #define KEY(section, key, field, check, fallback, help) \

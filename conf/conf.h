@@ -22,6 +22,7 @@ struct conf {
 	char store_path[CONF_VALUE_MAX];
 	char shell_program[CONF_VALUE_MAX];
 	char hostname[CONF_VALUE_MAX];
+	char pids[CONF_VALUE_MAX];
 	char minimum_rung[CONF_VALUE_MAX];
 };
 

@@ -100,7 +100,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 {
 	struct monitor *m = l->m;
 	struct grant g = {
-		.rung = rung, .nlayers = m->spec.nlayers + 1, .uid = geteuid(), .gid = getegid()
+		.rung = rung, .nlayers = m->spec.nlayers + 1, .pids = l->spec.pids, .uid = geteuid(), .gid = getegid()
 	};
 	gid_t groups[NGROUPS_MAX];
 	struct sock_filter *prog;
@@ -177,15 +177,17 @@ static int try_rung(struct launch *l, enum grant_rung rung, struct confine_note 
 	return err;
 }
 
-static int rung_settings(const struct monitor *m, char *only, char *least,
+static int rung_settings(struct launch *l, char *only, char *least,
 			 struct confine_note *note)
 {
 	const char *env = getenv("GSH_RUNG");
+	const struct monitor *m = l->m;
 	struct conf conf;
 	int err = conf_load(&conf, note->text, sizeof(note->text));
 
 	if (err)
 		return err;
+	l->spec.pids = (unsigned)atoi(conf.pids);
 	*least = conf.minimum_rung[0];
 	*only = env && *env ? *env : m->spec.rung;
 	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))
@@ -201,7 +203,7 @@ static int climb(struct launch *l, struct confine_note *note)
 {
 	struct confine_note first;
 	char only, least;
-	int err = rung_settings(l->m, &only, &least, note);
+	int err = rung_settings(l, &only, &least, note);
 
 	if (err)
 		return err;

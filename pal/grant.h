@@ -77,7 +77,7 @@ struct grant {
 	char hostname[65];
 	char pad[7];
 	uint32_t bpf_count;	/* struct sock_filter instructions that follow this struct */
-	uint32_t pad2;
+	uint32_t pids;		/* processes and threads that the sandbox may have; 0: as many as there are ids */
 };
 
 #endif

@@ -3,8 +3,10 @@
  * The sandbox area: mapping it, and the table of guest ids.
  *
  * An id is taken by compare-and-swap of its slot's state at a cyclic cursor; the bitmap of ids in use is only an index
- * for walkers: set after the state left FREE, cleared before it returns there, so that a walker may miss an id that is
- * just being born but never trips over one that is gone.
+ * for walkers: it may show an id that is free, and misses none that is taken for longer than an instant.
+ *
+ * Whoever takes an id may be killed at any instruction before there is a process or thread to it. So the word that
+ * reserves it says for whom, and the bit is set before: who reaps the taker finds it and gives it back (task/wait.c).
  */
 #include "libos/coord/area.h"
 #include "pal/pal.h"
@@ -27,6 +29,7 @@ static void area_lay_out(struct area *a)
 		a->boot_ns = pal_grant()->boot_ns ?: (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
 	a->magic = AREA_MAGIC;
 	a->cursor = AREA_FIRST_ID;
+	a->limit = pal_grant()->pids ?: AREA_PIDS;
 	a->inodes = 1;
 	atomic_store(&a->ready, 1);
 }
@@ -75,23 +78,48 @@ static s32 area_next_candidate(bool *again)
 	return (s32)(*again ? AREA_ROUND_START + (c - AREA_PIDS) % round : c);
 }
 
-s32 area_take_id(void)
+static u32 bits_set(u32 v)
 {
+	v -= v >> 1 & 0x55555555;
+	v = (v & 0x33333333) + (v >> 2 & 0x33333333);
+	return ((v + (v >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
+
+/* The running count is quick, and may be too high when somebody was killed between counting and being: then all are. */
+static bool area_full(void)
+{
+	u32 n = 0;
+
+	if (likely(atomic_load_relaxed(&the_area->nthreads) < the_area->limit))
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(the_area->in_use); i++)
+		n += bits_set(atomic_load_relaxed(&the_area->in_use[i]));
+	return n >= the_area->limit;
+}
+
+s32 area_take_id(s32 taker)
+{
+	if (area_full())
+		return -EAGAIN;
 	for (unsigned i = 0; i < AREA_PIDS; i++) {
 		bool again;
 		s32 id = area_next_candidate(&again);
 		struct area_slot *s = &the_area->slot[id];
 
-		if (atomic_load_relaxed(&s->state) != AREA_FREE || !atomic_cas(&s->state, AREA_FREE, AREA_RESERVED))
+		if (atomic_load_relaxed(&s->state) != AREA_FREE)
 			continue;
+		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
+		if (!atomic_cas(&s->state, AREA_FREE, area_reserved_by(taker)))
+			continue;
+		/* Its last owner may have cleared the bit just now. */
+		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
 		if (again && area_id_named(id)) {
-			atomic_store(&s->state, AREA_FREE);
+			area_free_id(id);
 			continue;
 		}
 		s->host_pid = 0;
 		if (atomic_load_relaxed(&the_area->killed[id / 32]) & (1u << (id % 32)))
 			atomic_and(&the_area->killed[id / 32], ~(1u << (id % 32)));
-		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
 		return id;
 	}
 	return -EAGAIN;
@@ -114,6 +142,14 @@ void area_free_id(s32 id)
 	atomic_store(&s->state, AREA_FREE);
 }
 
+bool area_bury_id(s32 id, u32 state)
+{
+	if (!atomic_cas(&area_slot(id)->state, state, area_reserved_by(0)))
+		return false;
+	area_free_id(id);
+	return true;
+}
+
 static bool area_is_process(u32 state)
 {
 	return state == AREA_RUNNING || state == AREA_STOPPED || state == AREA_ZOMBIE;
@@ -126,7 +162,7 @@ struct area_slot *area_process(s32 pid)
 	return s && area_is_process(atomic_load(&s->state)) ? s : NULL;
 }
 
-s32 area_next(s32 id, bool threads)
+s32 area_next_used(s32 id)
 {
 	u32 word = (u32)MAX(id, 1) / 32;
 	u32 bits;
@@ -134,17 +170,21 @@ s32 area_next(s32 id, bool threads)
 	if (id >= AREA_PIDS)
 		return 0;
 	bits = atomic_load_relaxed(&the_area->in_use[word]) & (~0u << (MAX(id, 1) % 32));
-	for (;;) {
-		while (bits) {
-			s32 found = (s32)(word * 32 + (u32)__builtin_ctz(bits));
-			u32 state = atomic_load(&the_area->slot[found].state);
-
-			if (area_is_process(state) || (threads && state == AREA_THREAD))
-				return found;
-			bits &= bits - 1;
-		}
+	while (!bits) {
 		if (++word == AREA_PIDS / 32)
 			return 0;
 		bits = atomic_load_relaxed(&the_area->in_use[word]);
 	}
+	return (s32)(word * 32 + (u32)__builtin_ctz(bits));
+}
+
+s32 area_next(s32 id, bool threads)
+{
+	for (id = area_next_used(id); id; id = area_next_used(id + 1)) {
+		u32 state = atomic_load(&the_area->slot[id].state);
+
+		if (area_is_process(state) || (threads && state == AREA_THREAD))
+			break;
+	}
+	return id;
 }

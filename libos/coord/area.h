@@ -27,7 +27,7 @@
 
 enum area_state {
 	AREA_FREE = 0,
-	AREA_RESERVED,	/* id taken, no process yet */
+	AREA_RESERVED,	/* id taken, no process yet; the taker's pid stands above the state's byte */
 	AREA_THREAD,	/* id of a thread other than the first; tgid says whose */
 	AREA_RUNNING,
 	AREA_STOPPED,	/* by a stop signal */
@@ -77,6 +77,7 @@ struct area_slot {
 	struct rlimit64 limits[RLIM_NLIMITS];
 	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
 };
+#define AREA_STATE 0xffu /* of the state word: enum area_state */
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
 /* A vfork child in its parent's memory: killed only where it holds no lock; answers no queries. */
@@ -86,6 +87,7 @@ struct area_slot {
 #define AREA_UNSAID 0x10u /* it was killed: what a process does at its end, nobody did. Whoever noticed first */
 #define AREA_IPC 0x20u /* takes part in IPC: its end is to be cleaned up after (ipc/refs.c) */
 #define AREA_IPC_JOINED 0x40u /* and holds its record lock as long as it lives (ipc/area.c) */
+#define AREA_THREADED 0x80u /* it has had threads: look for ids that died with them */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {
@@ -113,6 +115,8 @@ struct area {
 	u64 magic;
 	u32 ready;	/* leader: layout done */
 	u32 cursor;	/* atomic: next id to try */
+	u32 limit;	/* leader: ids that may be in use at a time */
+	u32 pad;
 	u64 boot_ns;
 	u64 inodes;	/* atomic: next number for objects without a host inode */
 	u64 forks;	/* atomic: processes since start, /proc/stat */
@@ -136,9 +140,20 @@ struct area {
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */
 
 int area_map(bool create);
-s32 area_take_id(void);			/* RESERVED; -EAGAIN when the table is full */
+s32 area_take_id(s32 taker);		/* RESERVED; -EAGAIN when the table or the sandbox's share is full */
 void area_claim(s32 id, u32 state);	/* the leader's own id, at start */
 void area_free_id(s32 id);
+/* The same for an id that died with its owner: only if it is still in that state, and only for one caller. */
+bool area_bury_id(s32 id, u32 state);
+/* Does the id belong to something that is there, or was until lately? */
+static inline bool area_named(u32 state)
+{
+	return (state & AREA_STATE) > AREA_RESERVED;
+}
+static inline u32 area_reserved_by(s32 taker)
+{
+	return AREA_RESERVED | (u32)taker << 8;
+}
 static inline struct area_slot *area_slot(s32 id)
 {
 	return id > 0 && id < AREA_PIDS ? &the_area->slot[id] : NULL;
@@ -147,5 +162,7 @@ static inline struct area_slot *area_slot(s32 id)
 struct area_slot *area_process(s32 pid);
 /* Walk ids in use: the first one >= id that is a process (threads too if asked), or 0. */
 s32 area_next(s32 id, bool threads);
+/* The first id >= id that is in use for anything. */
+s32 area_next_used(s32 id);
 
 #endif

@@ -55,7 +55,7 @@ static bool thread_alive(s32 tid)
 	const struct area_slot *s = area_slot(tid);
 	u32 state = s ? atomic_load(&s->state) : AREA_FREE;
 
-	if (state == AREA_FREE || state == AREA_RESERVED)
+	if (!area_named(state))
 		return false;
 	return ipc_alive(state == AREA_THREAD ? s->tgid : tid);
 }

@@ -198,7 +198,7 @@ int signal_tgkill(s32 tgid, s32 tid, const struct siginfo *info, int sig)
 	struct area_slot *s = area_slot(tid), *to;
 	s32 owner;
 
-	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+	if (!s || !area_named(s->state))
 		return -ESRCH;
 	owner = s->state == AREA_THREAD ? s->tgid : tid;
 	if (tgid > 0 && owner != tgid)

@@ -72,7 +72,7 @@ long sys_prlimit64(s32 pid, unsigned res, const void *set, void *old)
 
 	if (set && user_read(&new, set, sizeof(new)))
 		return -EFAULT;
-	s = s && s->state != AREA_FREE && s->state != AREA_RESERVED ? area_process(s->tgid) : NULL;
+	s = s && area_named(s->state) ? area_process(s->tgid) : NULL;
 	if (!s)
 		return -ESRCH;
 	if (s != self && !may_limit(s))

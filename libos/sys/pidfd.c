@@ -18,7 +18,7 @@ long sys_pidfd_open(s32 pid, unsigned flags)
 
 	if ((flags & ~(unsigned)(O_NONBLOCK | PIDFD_THREAD)) || pid <= 0)
 		return -EINVAL;
-	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+	if (!s || !area_named(s->state))
 		return -ESRCH;
 	/* A thread's end has no descriptor here; kernels before 6.9 say so too. */
 	if (s->state == AREA_THREAD)

@@ -24,7 +24,7 @@ static struct area_slot *next_meant(s32 *id, int which, s32 who)
 		struct area_slot *s = *id ? NULL : area_slot(who ?: current()->tid);
 
 		*id = 1;
-		return s && who >= 0 && s->state != AREA_FREE && s->state != AREA_RESERVED ? s : NULL;
+		return s && who >= 0 && area_named(s->state) ? s : NULL;
 	}
 	while ((*id = area_next(*id + 1, true))) {
 		struct area_slot *s = area_slot(*id), *p = area_process(s->tgid);

@@ -20,7 +20,7 @@ static struct area_slot *find(s32 id)
 {
 	struct area_slot *s = area_slot(id ?: current()->tid);
 
-	if (id < 0 || !s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+	if (id < 0 || !s || !area_named(s->state))
 		return NULL;
 	return s;
 }

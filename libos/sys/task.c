@@ -142,7 +142,7 @@ long sys_get_robust_list(s32 pid, void *head, size_t *len)
 	struct area_slot *s = area_slot(pid ?: current()->tid), *leader;
 	u64 list;
 
-	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+	if (!s || !area_named(s->state))
 		return -ESRCH;
 	leader = area_process(s->tgid);
 	if (pid && s->tgid != this_process()->pid && leader && !may_look(leader))

@@ -179,7 +179,7 @@ int attend_cpu(s32 id, bool thread, struct area_usage *out)
 {
 	struct area_slot *s = area_slot(id);
 
-	if (!s || s->state == AREA_FREE || s->state == AREA_RESERVED)
+	if (!s || !area_named(s->state))
 		return -ESRCH;
 	if (!thread && s->state == AREA_THREAD)
 		return -EINVAL;

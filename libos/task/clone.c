@@ -83,6 +83,8 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 		clone_tell(a->parent_tid, tid);
 	if (a->flags & CLONE_CHILD_SETTID)
 		clone_tell(a->child_tid, tid);
+	if (!(self->proc->slot->flags & AREA_THREADED))
+		atomic_or(&self->proc->slot->flags, AREA_THREADED);
 	s->tgid = self->proc->pid;
 	slot_inherit(s, area_slot(self->tid));
 	atomic_store(&s->state, AREA_THREAD);
@@ -93,7 +95,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 static long clone_thread(const struct clone_request *a)
 {
 	struct thread *t;
-	s32 tid = area_take_id();
+	s32 tid = area_take_id(this_process()->pid);
 	int host;
 
 	if (tid < 0)

@@ -32,7 +32,8 @@ void task_orphan_children(s32 pid)
 	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
 		struct area_slot *s = area_slot(id);
 
-		if (atomic_load_relaxed(&s->ppid) != pid)
+		/* One that is not born yet stays its parent's: whoever reaps that knows what became of it. */
+		if (atomic_load_relaxed(&s->ppid) != pid || !s->host_pid)
 			continue;
 		to = to ?: reaper_of(pid);
 		(void)atomic_cas(&s->ppid, pid, to);

@@ -125,7 +125,7 @@ static long fork_with(const struct clone_request *a, s32 pid)
 
 long task_fork(const struct clone_request *a)
 {
-	s32 pid = area_take_id();
+	s32 pid = area_take_id(this_process()->pid);
 	long r;
 
 	if (pid < 0)
@@ -139,7 +139,7 @@ long task_fork(const struct clone_request *a)
 s32 task_fork_plain(void)
 {
 	static const struct clone_request plain = { .exit_signal = SIGCHLD };
-	s32 pid = area_take_id();
+	s32 pid = area_take_id(this_process()->pid);
 
 	return pid < 0 ? pid : (s32)fork_with(&plain, pid);
 }

@@ -131,6 +131,14 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 		parent->had_clone_children = true;
 }
 
+void process_slot_bury(s32 pid)
+{
+	if (!area_bury_id(pid, AREA_RUNNING))
+		return;
+	atomic_sub(&the_area->nprocs, 1);
+	atomic_sub(&the_area->nthreads, 1);
+}
+
 void process_slot_drop(s32 pid)
 {
 	atomic_sub(&the_area->nprocs, 1);

@@ -117,7 +117,7 @@ enum robust_owner robust_owner(u32 word)
 
 	if (!s)
 		return OWNER_ENDED;
-	switch (atomic_load(&s->state)) {
+	switch (atomic_load(&s->state) & AREA_STATE) {
 	case AREA_FREE:
 	case AREA_RESERVED:
 		return was_killed(id) ? OWNER_KILLED : OWNER_ENDED;

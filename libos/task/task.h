@@ -146,6 +146,8 @@ void slot_inherit(struct area_slot *s, const struct area_slot *from);
 void process_slot_first(struct process *p);
 /* It was not born after all: the slot and its id are free again. */
 void process_slot_drop(s32 pid);
+/* The same for a child of one that was killed before it was born. */
+void process_slot_bury(s32 pid);
 /* Who runs what: name, command line and the slot's card. comm NULL: as it was. */
 void process_set_comm(struct process *p, struct thread *t, const char *comm);
 void process_set_cmdline(struct process *p, char *cmdline, size_t size); /* takes cmdline */

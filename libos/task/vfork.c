@@ -91,7 +91,7 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 
 long task_vfork(const struct clone_request *a)
 {
-	s32 pid = area_take_id();
+	s32 pid = area_take_id(this_process()->pid);
 	struct process *child;
 	long r;
 

@@ -31,11 +31,28 @@ static void rusage_add(struct rusage *sum, const struct rusage *ru)
 	sum->ru_nivcsw += ru->ru_nivcsw;
 }
 
+/* pid is gone, all of it: give back the ids that it had taken or held when it was killed, in the middle of anything. */
+static void sweep(s32 pid)
+{
+	for (s32 id = area_next_used(1); id; id = area_next_used(id + 1)) {
+		struct area_slot *s = area_slot(id);
+		u32 state = atomic_load(&s->state);
+
+		if (state == area_reserved_by(pid)) {
+			area_bury_id(id, state);
+		} else if (state == AREA_THREAD && s->tgid == pid) {
+			robust_note_killed(id);
+			area_bury_id(id, state);
+		} else if (state == AREA_RUNNING && s->ppid == pid && !s->host_pid) {
+			process_slot_bury(id);
+		}
+	}
+	task_orphan_children(pid);
+}
+
 /* pid ended without a word (SIGKILL, a fault of the host's): do now what it would have done itself. */
 static void ended_unsaid(s32 pid, struct area_slot *s)
 {
-	unsigned n = s->nthreads;
-
 	atomic_add(&the_area->ended.user_us, s->usage.user_us);
 	atomic_add(&the_area->ended.system_us, s->usage.system_us);
 	atomic_or(&s->flags, AREA_UNSAID);
@@ -43,12 +60,7 @@ static void ended_unsaid(s32 pid, struct area_slot *s)
 	atomic_store(&s->state, AREA_ZOMBIE);
 	if (s->flags & AREA_IPC)
 		ipc_reap(pid);
-	task_orphan_children(pid);
-	for (s32 id = n > 1 ? area_next(1, true) : 0; id; id = area_next(id + 1, true))
-		if (area_slot(id)->state == AREA_THREAD && area_slot(id)->tgid == pid) {
-			robust_note_killed(id);
-			area_free_id(id);
-		}
+	sweep(pid);
 }
 
 void task_reaped(s32 pid)
@@ -59,6 +71,8 @@ void task_reaped(s32 pid)
 		return;
 	if (s->state != AREA_ZOMBIE)
 		ended_unsaid(pid, s);
+	else if (s->flags & AREA_THREADED)
+		sweep(pid); /* it ended while a thread was forking, perhaps */
 	/* Who heard of it first may have died over it. */
 	if (unlikely(s->flags & AREA_IPC))
 		ipc_reap(pid);

@@ -49,6 +49,7 @@ struct confine_spec {
 	const char *const *hidden; /* absolute host paths that must not be seen through the base */
 	unsigned nhidden;
 	const char *hostname;		       /* rung A */
+	unsigned pids; /* rung A: processes and threads that the kernel grants it; 0: no such limit */
 	int image, grant, port, control, area; /* descriptors that become GRANT_FD_* */
 	int cache;			       /* or -1 */
 	int log;			       /* becomes descriptor 2; 0 and 1 are /dev/null */

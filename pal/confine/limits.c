@@ -3,7 +3,9 @@
  * Resource limits, and a life that ends with the parent's.
  *
  * The libOS keeps descriptors of its own beside the guest's, so the soft limit is raised to the
- * hard one; the guest's own limit is the libOS's affair. No core dumps: they would go where the
+ * hard one; the guest's own limit is the libOS's affair. In a user namespace of its own a sandbox's
+ * processes are counted apart from the user's others: there RLIMIT_NPROC stands behind the libOS,
+ * which keeps the count itself, with some room for what comes and goes. No core dumps: they would go where the
  * host's core_pattern says, outside.
  */
 #include <errno.h>
@@ -14,15 +16,19 @@
 #include <unistd.h>
 #include "pal/confine/impl.h"
 
+#define PROCS_ROOM 64
+
 int limits_set(struct confine_state *st)
 {
-	struct rlimit none = { 0, 0 }, files;
+	struct rlimit none = { 0, 0 }, files, procs = { st->spec->pids + PROCS_ROOM, st->spec->pids + PROCS_ROOM };
 
 	if (getrlimit(RLIMIT_NOFILE, &files))
 		return confine_say(st, -errno, "RLIMIT_NOFILE");
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		return confine_say(st, -errno, "RLIMIT_NOFILE");
+	if (st->spec->rung == GRANT_RUNG_A && st->spec->pids && setrlimit(RLIMIT_NPROC, &procs) && errno != EPERM)
+		return confine_say(st, -errno, "RLIMIT_NPROC");
 	if (st->spec->rung != GRANT_RUNG_NONE && setrlimit(RLIMIT_CORE, &none))
 		return confine_say(st, -errno, "RLIMIT_CORE");
 	return 0;
