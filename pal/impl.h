@@ -36,12 +36,14 @@ struct pal_tcb *pal_gs_checked(void); /* NULL: GS is not ours */
 /* Hold the PAL's locks over a fork, so that the child finds them free; child: other threads are gone. */
 void pal_thread_fork_begin(void);
 void pal_thread_fork_end(bool child);
+bool pal_thread_unlocked(void);
 
 /* memory.c */
 /* Addresses of own pages, with nothing mapped there, or 0. */
 uintptr_t pal_pages_reserve(size_t size);
 void pal_pages_fork_begin(void);
 void pal_pages_fork_end(void);
+bool pal_pages_unlocked(void);
 
 /* clock.c: find the host's vDSO; its text counts as the guest's. */
 void pal_clock_init(void);

@@ -154,6 +154,14 @@ void pal_pages_fork_begin(void)
 	lock(&pages_lock);
 }
 
+bool pal_pages_unlocked(void)
+{
+	if (!trylock(&pages_lock))
+		return false;
+	unlock(&pages_lock);
+	return true;
+}
+
 void pal_pages_fork_end(void)
 {
 	unlock(&pages_lock);

@@ -159,6 +159,7 @@ void pal_thread_exit(int status) noreturn_fn;
  * which runs on the same stack addresses with the same control block (host_tid already its own). alone: this is the
  * only thread of its memory, so no lock need be held over the clone. */
 int pal_fork(s32 *host_pid, bool alone);
+bool pal_unlocked(void); /* nobody holds a lock of the PAL's just now */
 /* A child that shares memory; runs fn(arg) on tcb's stack, caller sleeps until the child exec's or ends.
  * FS base is inherited. Returns host pid. */
 int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid);

@@ -51,6 +51,11 @@ int pal_fork(s32 *host_pid, bool alone)
 	return pid;
 }
 
+bool pal_unlocked(void)
+{
+	return pal_thread_unlocked() && pal_pages_unlocked();
+}
+
 int pal_exec_image(void)
 {
 	const char *const argv[] = { "picoprocess", "exec", NULL }, *const envp[] = { NULL };

@@ -277,6 +277,14 @@ void pal_thread_fork_begin(void)
 	lock(&region_lock);
 }
 
+bool pal_thread_unlocked(void)
+{
+	if (!trylock(&region_lock))
+		return false;
+	unlock(&region_lock);
+	return true;
+}
+
 void pal_thread_fork_end(bool child)
 {
 	const struct pal_tcb *self = pal_tcb();

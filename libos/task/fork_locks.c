@@ -30,6 +30,43 @@ static bool alone(const struct process *p)
 	return p->nthreads == 1 && atomic_load(&p->mm->refs) == 1;
 }
 
+static bool unlocked(struct mutex *m)
+{
+	if (!trylock(m))
+		return false;
+	unlock(m);
+	return true;
+}
+
+static bool all_unlocked(struct process *p)
+{
+	struct mutex *locks[LOCKS];
+
+	locks_in_order(p, locks);
+	for (unsigned i = 0; i < LOCKS; i++)
+		if (!unlocked(locks[i]))
+			return false;
+	if (!unlocked(&moves_lock) || !base_heap_trylock())
+		return false;
+	base_heap_unlock();
+	return pal_unlocked();
+}
+
+bool fork_locks_orphaned(void)
+{
+	static const struct timespec nap = { .tv_nsec = 1000000 };
+	struct process *p = this_process();
+
+	/* Other threads hold one now and then, but no lock of these for a second. */
+	for (unsigned tries = alone(p) ? 1 : 1000; tries; tries--) {
+		if (all_unlocked(p))
+			return false;
+		if (tries > 1)
+			(void)pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+	return true;
+}
+
 bool fork_locks_take(void)
 {
 	struct mutex *locks[LOCKS];

@@ -186,6 +186,8 @@ long task_vfork(const struct clone_request *a);
 /* ---- task/fork_locks.c ---- */
 bool fork_locks_take(void);	/* false: none was needed, and none is to be released */
 void fork_locks_release(void); /* in parent and child alike */
+/* After a borrower was killed at some instruction: did it hold a lock, which nobody will release? */
+bool fork_locks_orphaned(void);
 
 /* ---- task/exec.c ---- */
 /* execve/execveat: argv and envp are guest pointers, path is kernel-side. Returns only on error. */

@@ -62,6 +62,19 @@ static void borrower_begin(void *arg)
 	entry_leave();
 }
 
+/*
+ * A borrower that was killed by the host, out of memory perhaps, may have been in the middle of changing what is ours too. A
+ * lock that it held says so. Then this memory is good for nothing any more: we end as it did, which our parent sees, rather
+ * than hang or go on with a heap in pieces.
+ */
+static void look_after(struct process *child)
+{
+	if ((atomic_load(&child->slot->flags) & AREA_LEAVES) || !fork_locks_orphaned())
+		return;
+	pal_log("process %d ends: its vfork child was killed while it held a lock\n", this_process()->pid);
+	pal_die_by_signal(SIGKILL);
+}
+
 static long vfork_run(struct process *child, const struct clone_request *a)
 {
 	struct process *p = this_process();
@@ -85,6 +98,8 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 	atomic_and(&p->slot->flags, ~AREA_ASLEEP);
 	if (host < 0)
 		process_slot_drop(child->pid);
+	else
+		look_after(child);
 	pal_thread_free(&t->tcb, sizeof(*t));
 	return host;
 }

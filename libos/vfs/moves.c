@@ -28,7 +28,7 @@ struct record {
 	char text[]; /* old, NUL, new, NUL */
 };
 
-static struct mutex moves_lock;
+struct mutex moves_lock;
 static u64 moves_pos;	/* read so far. moves_lock */
 static u32 moves_seen;	/* the counter then. atomic */
 static u32 *counter;	/* immutable once the mounts are made; NULL before */

@@ -275,6 +275,11 @@ void base_heap_lock(void)
 	lock(&heap_lock);
 }
 
+bool base_heap_trylock(void)
+{
+	return trylock(&heap_lock);
+}
+
 void base_heap_unlock(void)
 {
 	unlock(&heap_lock);

@@ -20,5 +20,6 @@ char *base_strndup(const char *s, size_t n) must_check;
 /* fork: hold the heap's lock over the clone so that the child finds it whole. */
 void base_heap_lock(void);
 void base_heap_unlock(void);
+bool base_heap_trylock(void);
 
 #endif
