@@ -264,7 +264,8 @@ static void storms(void)
 	stop_storm = 1;
 	zero(pthread_join(t, NULL));
 	eq(bad, 0);
-	ok(count > 10);
+	/* On a machine with much to do the sender gets little time. */
+	ok(count > 0);
 }
 
 T_MAIN(T(directed), T(shared), T(masks), T(whole_process), T(storms))
