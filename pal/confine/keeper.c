@@ -60,14 +60,46 @@ static bool descends(pid_t pid, pid_t from)
 	return false;
 }
 
+/* Send sig to all below pid, from the kernel's own lists of children; how many there were. */
+static int signal_below(pid_t pid, int sig)
+{
+	char path[64];
+	struct dirent *e;
+	int count = 0, child;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		FILE *f;
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", pid, e->d_name);
+		f = fopen(path, "re");
+		while (f && fscanf(f, "%d", &child) == 1) {
+			kill(child, sig);
+			count += 1 + signal_below(child, sig);
+		}
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return count;
+}
+
 /* Send sig to all descendants; how many there were. */
 static int signal_all(int sig)
 {
 	pid_t self = getpid();
 	struct dirent *e;
 	int count = 0;
-	DIR *d = opendir("/proc");
+	DIR *d;
 
+	/* A host may have very many processes, and a kernel may be without these lists. */
+	if (!access("/proc/thread-self/children", R_OK))
+		return signal_below(self, sig);
+	d = opendir("/proc");
 	if (!d)
 		return 0;
 	while ((e = readdir(d))) {
