@@ -63,9 +63,9 @@ static void borrower_begin(void *arg)
 }
 
 /*
- * A borrower that was killed by the host, out of memory perhaps, may have been in the middle of changing what is ours too. A
- * lock that it held says so. Then this memory is good for nothing any more: we end as it did, which our parent sees, rather
- * than hang or go on with a heap in pieces.
+ * A borrower that was killed by the host, out of memory perhaps, may have been in the middle of changing what is ours
+ * too. A lock that it held says so. Then this memory is good for nothing any more: we end as it did, which our parent
+ * sees, rather than hang or go on with a heap in pieces.
  */
 static void look_after(struct process *child)
 {

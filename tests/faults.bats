@@ -1,0 +1,48 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Deaths from the host's side: nothing hangs, nothing is left, and who asks is told.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup() {
+	box_setup
+}
+
+teardown() {
+	box_teardown
+}
+
+gsh() {
+	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
+}
+
+leader_of() {
+	gsh info -s "$1" --json | sed -n 's/.*"leader" *: *\([0-9]*\).*/\1/p'
+}
+
+# Host pids of the children of one, whichever of its threads made them.
+children_of() {
+	cat "/proc/$1"/task/*/children 2>/dev/null
+}
+
+@test "the first process killed: all ends at once, ls, info and run say why, the next command works" {
+	gsh -s s -c 'echo kept > f'
+	leader=$(leader_of s)
+	gsh run -s s -- sh -c 'sleep 1000 & sleep 1000' >out 2>err &
+	job=$!
+	wait_until 100 sh -c "[ \"\$('$GSH' ps -s s | grep -c '[s]leep 1000')\" -ge 2 ]"
+	inside=$(for p in $(children_of "$leader"); do echo "$p"; children_of "$p"; done)
+	[ -n "$inside" ]
+	kill -KILL "$leader"
+	status=0
+	wait $job || status=$?
+	[ "$status" -eq 137 ]
+	grep -q 'sandbox s ended: its first process was killed' err
+	for p in $inside; do wait_until 20 sh -c "! kill -0 $p"; done
+	gsh ls >ls.out 2>ls.err
+	grep -q 'sandbox s ended: its first process was killed' ls.err
+	gsh info -s s | grep -q '^ended.*was killed'
+	[ "$(gsh -s s -c 'cat f')" = kept ]
+	refuses grep -q ended <(gsh ls 2>&1)
+}
