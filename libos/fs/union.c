@@ -13,6 +13,7 @@ static void union_release(struct node *node)
 	union_drop_redirects(n->redirects);
 	if (n->tmp_fd >= 0)
 		pal_close(n->tmp_fd);
+	base_free(n->kept);
 	base_free(n->name);
 	base_free(n);
 	if (parent)

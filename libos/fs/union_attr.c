@@ -3,9 +3,14 @@
  * Attributes as the guest sees them: the host's, with the host user shown as the guest's own identity, one device
  * number for all layers, inode numbers that survive copy-up; and user.gsh.attr's where the object is marked.
  *
- * Nothing but directories' modes and owners is kept between calls (they are good as long as the name is): each stat
- * asks the host once, be it the lookup or the stat itself (`fresh`). user.gsh.attr is read again only when the host's
- * ctime has moved. A cache of attributes would sit in union_getattr.
+ * Directories' modes and owners are good as long as the name is. Else a stat asks the host once, be it the lookup
+ * or the stat itself (`fresh`). user.gsh.attr is read again only when the host's ctime has moved.
+ *
+ * What is stat'ed again and lies in the base is answered from memory for a quarter of a second, two at most
+ * (union_getattr). Nobody in the sandbox can change it: who wants to, copies it up first, and that makes the name
+ * stale for everybody at once. The host can; programs that ask for the same file twice within that time see what
+ * they saw. A command that is started after an edit on the host asks anew. What lies in the top can change at every
+ * write of anybody, and is always asked about.
  */
 #include "libos/fs/union_impl.h"
 
@@ -179,6 +184,50 @@ static unsigned attr_layer(struct unode *n, struct hpath *h, struct statx *st, u
 	return 0;
 }
 
+/* ---- attributes kept for a while ---- */
+
+struct kept_attr {
+	u32 at; /* dcache_clock then */
+	struct attr attr;
+};
+
+static bool may_keep(struct unode *n)
+{
+	return ufs_of(n)->has_base && unode_layers(n) == 1 && !S_ISDIR(n->node.mode) && n->tmp_fd < 0 && !n->gone;
+}
+
+static void kept_put(struct unode *n, const struct attr *a)
+{
+	struct kept_attr *k = n->kept ?: base_alloc(sizeof(*k));
+
+	if (!k)
+		return;
+	lock(&dcache_lock);
+	if (n->kept && n->kept != k) { /* another thread was here meanwhile */
+		dcache_unlock();
+		base_free(k);
+		return;
+	}
+	*k = (struct kept_attr){ .at = dcache_clock(), .attr = *a };
+	n->kept = k;
+	dcache_unlock();
+}
+
+static bool kept_take(struct unode *n, struct attr *a)
+{
+	bool is = false;
+
+	if (!n->kept)
+		return false;
+	lock(&dcache_lock);
+	if (n->kept && dcache_clock() - n->kept->at < 2) {
+		is = true;
+		*a = n->kept->attr;
+	}
+	dcache_unlock();
+	return is;
+}
+
 static bool over_current(const struct unode *n, const struct statx *st)
 {
 	return n->over_valid && n->changed_s == st->stx_ctime.tv_sec && n->changed_ns == st->stx_ctime.tv_nsec;
@@ -210,7 +259,19 @@ static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct st
 
 int union_getattr(struct node *node, struct attr *a)
 {
-	return fresh_take(to_unode(node), a) ? 0 : union_getattr_now(node, a);
+	struct unode *n = to_unode(node);
+	int r;
+
+	if (fresh_take(n, a))
+		return 0;
+	if (!may_keep(n))
+		return union_getattr_now(node, a);
+	if (kept_take(n, a))
+		return 0;
+	r = union_getattr_now(node, a);
+	if (!r)
+		kept_put(n, a);
+	return r;
 }
 
 int union_getattr_now(struct node *node, struct attr *a)

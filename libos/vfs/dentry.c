@@ -9,7 +9,7 @@
  * another does not spoil its neighbours' view of the headers.
  *
  * What the host can change behind us (the base) is good for a second only (NODE_FLEETING, NODE_NAMES_FLEETING);
- * positive files of the base are good for ever, since every use of one asks the host and answers -ESTALE when it is
+ * positive files of the base are good for ever, since their uses ask the host and answer -ESTALE when they are
  * gone.
  *
  * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Renamed, it
@@ -34,7 +34,7 @@ static unsigned cached_count;			/* dcache_lock */
 static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
 static u32 no_area;				/* before the area is mapped, there is nobody else */
 
-static u32 now(void)
+u32 dcache_clock(void)
 {
 	struct timespec ts;
 
@@ -247,7 +247,7 @@ static bool valid(const struct dentry *d)
 	if (atomic_load_relaxed(d->slot) != d->generation)
 		return false;
 	flags = d->node ? d->node->flags & NODE_FLEETING : d->parent->node->flags & NODE_NAMES_FLEETING;
-	return !flags || now() - d->checked < GOOD_FOR;
+	return !flags || dcache_clock() - d->checked < GOOD_FOR;
 }
 
 struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len)
@@ -315,7 +315,7 @@ static struct dentry *install(struct dentry *dir, const char *name, size_t len, 
 		return ERR_PTR(-ENOMEM);
 	}
 	fresh->generation = generation;
-	fresh->checked = now();
+	fresh->checked = dcache_clock();
 	lock(&dcache_lock);
 	d = find(dir, name, len, fresh->hash);
 	if (d && (d->mounted || same_object(d->node, node))) {

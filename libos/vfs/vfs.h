@@ -239,6 +239,7 @@ int attr_permission(const struct cred *c, u32 mode, u32 uid, u32 gid, u32 id, u3
 /* ---- dentry.c ---- */
 extern struct mutex dcache_lock;
 extern struct mutex moves_lock; /* only ever tried for (moves.c) */
+u32 dcache_clock(void);	  /* coarse and cheap: quarters of a second */
 void dcache_unlock(void); /* release dcache_lock, then free what became free under it */
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
