@@ -17,7 +17,8 @@
  * runs in the worker, which may read that file, write one other and do nothing else. Results are 0
  * or negative errno.
  *
- * Only two bytes of each site change. Let s be its address. s and s + 2 remain instruction
+ * A site is an instruction of two bytes: SYSCALL, and in images that have one, CPUID, which leaves a
+ * virtual machine (libos/entry/cpuid.c). Only these two bytes change. Let s be its address. s and s + 2 remain instruction
  * boundaries, so branches to either go on meaning what they meant:
  *
  *   short    eb XX at s   to an island: five bytes of dead alignment padding in reach, e9 rel32
@@ -44,7 +45,7 @@ enum {
 	MARK_LIVE = 4,	/* part of an instruction that may be reached */
 	MARK_PAD = 8, /* part of a NOP or INT3 behind a jump or return, which nothing falls into */
 	MARK_TARGET = 16, /* a branch or a function begins here */
-	MARK_SITE = 32,	  /* a system call instruction begins here */
+	MARK_SITE = 32,	  /* a SYSCALL or CPUID begins here */
 	MARK_FINAL = 64,  /* patched, or the encoding of a site rests on it */
 	MARK_ISLAND = 128,
 };
@@ -64,7 +65,8 @@ struct function {
 struct site {
 	u64 vaddr;
 	struct segment *seg;
-	u32 kind;	/* enum image_site_kind; 0: none, it traps */
+	bool cpuid;
+	u32 kind;	/* enum image_site_kind; 0: none, it is left as it is */
 	u64 island;	/* SHORT: address */
 	u64 trampoline; /* address; of a position-independent image it may be negative */
 };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Which bytes of the text are system call instructions, and which are dead padding.
+ * Which bytes of the text are system call or CPUID instructions, and which are dead padding.
  *
- * The pair 0f 05 occurs inside other instructions and in data, so searching for it finds candidates
- * and no more. One counts if decoding from the start of its function arrives there. Only functions
- * that hold a candidate, and what lies within a short jump of a site, are decoded: that is a small
- * part of the text.
+ * The pairs 0f 05 and 0f a2 occur inside other instructions and in data, so searching for them
+ * finds candidates and no more. One counts if decoding from the start of its function arrives
+ * there. Only functions that hold a candidate, and what lies within a short jump of a site, are
+ * decoded: that is a small part of the text.
  *
  * Padding is a run of NOP or INT3 directly behind an instruction that never falls through. Where
  * two decodings contradict each other, or a branch goes, nothing is touched.
@@ -16,6 +16,8 @@
 #include <Zydis/Zydis.h>
 #include "gshd/rewrite.h"
 
+#define SYSCALL_PAIR "\x0f\x05"
+#define CPUID_PAIR "\x0f\xa2"
 /* How far padding that a site could use may lie from it, with room for the run it is in. */
 #define REACH 160
 /* How far behind the known end of a function code is looked for that no table knows. */
@@ -88,7 +90,8 @@ static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 
 		dead = dead && is_padding(&in) && rewrite_is_padding(seg->bytes + at, in.length);
 		mark(seg, at, in.length, dead ? MARK_PAD : MARK_LIVE);
 		mark_branch(d, &in, seg->vaddr + at);
-		if (in.mnemonic == ZYDIS_MNEMONIC_SYSCALL && in.length == 2)
+		if ((in.mnemonic == ZYDIS_MNEMONIC_SYSCALL || in.mnemonic == ZYDIS_MNEMONIC_CPUID) &&
+		    in.length == 2)
 			seg->marks[at] |= MARK_SITE;
 		if (never_falls_through(&in))
 			dead = true;
@@ -148,19 +151,26 @@ static bool is_site(const struct segment *seg, u64 at)
 	return a & MARK_SITE && !(a & (MARK_BODY | MARK_PAD)) && !(b & (MARK_START | MARK_TARGET));
 }
 
-/* Call fn for each 0f 05 in the text. */
-static void each_candidate(struct decoder *d,
-			   void (*fn)(struct decoder *d, struct segment *seg, u64 at))
+/* Call fn for each occurrence of the pair in the text. */
+static void each_pair(struct decoder *d, const char *pair,
+		      void (*fn)(struct decoder *d, struct segment *seg, u64 at))
 {
 	for (unsigned i = 0; i < d->img->nsegs; i++) {
 		struct segment *seg = &d->img->segs[i];
 		const u8 *p = seg->bytes, *end = seg->bytes + seg->size;
 
-		while ((p = memmem(p, (size_t)(end - p), "\x0f\x05", 2))) {
+		while ((p = memmem(p, (size_t)(end - p), pair, 2))) {
 			fn(d, seg, (u64)(p - seg->bytes));
 			p++;
 		}
 	}
+}
+
+static void each_candidate(struct decoder *d,
+			   void (*fn)(struct decoder *d, struct segment *seg, u64 at))
+{
+	each_pair(d, SYSCALL_PAIR, fn);
+	each_pair(d, CPUID_PAIR, fn);
 }
 
 static void count_one(struct decoder *d, struct segment *seg, u64 at)
@@ -184,7 +194,8 @@ static void add_one(struct decoder *d, struct segment *seg, u64 at)
 {
 	if (is_site(seg, at))
 		d->img->sites[d->img->nsites++] =
-			(struct site){.vaddr = seg->vaddr + at, .seg = seg};
+			(struct site){.vaddr = seg->vaddr + at, .seg = seg,
+				      .cpuid = seg->bytes[at + 1] == (u8)CPUID_PAIR[1]};
 }
 
 static int compare(const void *a, const void *b)
@@ -199,9 +210,10 @@ int image_find_sites(struct image *img)
 	struct decoder d = {.img = img};
 	int err;
 
-	each_candidate(&d, count_one);
+	each_pair(&d, SYSCALL_PAIR, count_one);
 	if (!img->candidates)
 		return 0;
+	each_pair(&d, CPUID_PAIR, count_one);
 	if (ZYAN_FAILED(
 		    ZydisDecoderInit(&d.zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return -EINVAL;

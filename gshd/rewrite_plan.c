@@ -69,8 +69,10 @@ static enum reach punned_reach(const struct image *img, const struct site *s, u6
 static void punned_take(struct image *img, struct site *s)
 {
 	u64 from;
+	enum reach reach = punned_reach(img, s, &from);
 
-	if (punned_reach(img, s, &from) == REACH_NONE ||
+	/* A page far away costs more than the few times that a CPUID is executed. */
+	if (reach == REACH_NONE || (s->cpuid && reach == REACH_FAR) ||
 	    !tramp_take_window(img, from, &s->trampoline))
 		return;
 	s->kind = IMAGE_SITE_PUNNED;

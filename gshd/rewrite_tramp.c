@@ -38,6 +38,10 @@ void tramp_write(struct image *img, const struct site *s)
 		at = p->bytes + (s->trampoline - p->vaddr);
 		memcpy(at, code, sizeof(code));
 		memcpy(at + 12, &back, sizeof(back));
+		if (s->cpuid) {
+			at[11] = 0x15; /* lea s+2(%rip), %rdx: rcx is the instruction's input */
+			at[29] = TCB_CPUID;
+		}
 	}
 }
 

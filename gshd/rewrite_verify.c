@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * What came out of the worker, looked at without trusting it: the file is well formed, its text
- * equals the executable's but for the listed sites, each of which was a system call instruction,
- * and their islands, each of which was padding.
+ * equals the executable's but for the listed sites, each of which was a SYSCALL or a CPUID, and
+ * their islands, each of which was padding.
  *
  * So a worker that a hostile executable took over can at worst leave an entry that patches system
  * calls badly, for that executable alone. It also confirms the content: the text is read once more,
@@ -91,7 +91,7 @@ static int undo(const struct verify *v, u8 *copy, const u8 *orig, u64 vaddr, u64
 			return -EBADMSG;
 		if (s->vaddr < vaddr || at >= size || size - at < 2)
 			continue;
-		if (orig[at] != 0x0f || orig[at + 1] != 0x05 ||
+		if (orig[at] != 0x0f || (orig[at + 1] != 0x05 && orig[at + 1] != 0xa2) ||
 		    copy[at] != (s->kind == IMAGE_SITE_SHORT ? 0xeb : 0xe9))
 			return -EBADMSG;
 		memcpy(copy + at, orig + at, 2);

@@ -38,6 +38,7 @@
 #define TCB_EXIT_RIP 24
 #define TCB_ENTRY 32
 #define TCB_PENDING 40
+#define TCB_CPUID 48
 
 /* Offsets of struct pal_regs. */
 #define REGS_R15 0
@@ -78,6 +79,7 @@ struct pal_tcb {
 	void (*entry)(void);	/* immutable: where trampolines jump */
 	u32 pending;		/* atomic: look at the inbox before going on; set by the PAL's handler */
 	s32 host_tid;		/* atomic: written by the host at clone, cleared (and woken) when the thread is gone */
+	void (*cpuid)(void);	/* immutable: where trampolines of CPUID jump */
 	/* The rest is pal/thread.c's own. */
 	u64 altstack;		/* immutable: lowest address of the alternate signal stack */
 	u64 region_size;	/* immutable: from guard page to the end */
@@ -91,6 +93,7 @@ struct pal_tcb {
 
 _Static_assert(sizeof(struct pal_regs) == REGS_SIZE, "frame layout");
 _Static_assert(offsetof(struct pal_tcb, pending) == TCB_PENDING, "control block layout");
+_Static_assert(offsetof(struct pal_tcb, cpuid) == TCB_CPUID, "control block layout");
 
 static inline struct pal_tcb *pal_tcb(void)
 {

@@ -100,6 +100,13 @@ struct area_watch {
 	u32 pad;
 };
 #define AREA_WATCHES 8192
+/* What CPUID says (entry/cpuid.c). state: whoever asked; a free one is claimed, filled, and known then. */
+struct area_cpuid {
+	u32 state;
+	u32 leaf, sub, cpu;
+	u32 a, b, c, d;
+};
+#define AREA_CPUID 96
 #define AREA_INSTANCES 128
 
 /* An inotify instance. */
@@ -132,6 +139,7 @@ struct area {
 	u32 killed[AREA_PIDS / 32];	  /* atomic bitmap: ids whose last owner was killed (task/robust.c) */
 	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
 	u32 cookie;	/* atomic: pairs the two events of a rename */
+	struct area_cpuid cpuid[AREA_CPUID];
 	struct area_inotify inotify[AREA_INSTANCES];
 	struct area_watch watch[AREA_WATCHES];
 	struct area_slot slot[AREA_PIDS];

@@ -3,6 +3,7 @@
  * The ways between guest and libOS.
  *
  * In:  libos_entry           a rewritten system call site jumped here (trampoline; pal/tcb.h)
+ *      libos_entry_cpuid     so did a rewritten CPUID (cpuid.c)
  *      libos_enter_syscall   a system call that trapped
  *      libos_enter_async     a signal interrupted the guest
  *      libos_enter_fault     the guest faulted
@@ -21,6 +22,7 @@ struct vma;
 struct file;
 
 void libos_entry(void);
+void libos_entry_cpuid(void);
 
 /* Go to the guest from anywhere on the thread's libOS stack: looks at pending work, then leaves by the frame. */
 void entry_leave(void) noreturn_fn;
@@ -32,6 +34,7 @@ void entry_init_thread(struct thread *t);
 /* C side of the ways in; each returns to leaving. */
 void entry_dispatch(struct pal_regs *regs);
 void entry_trapped(struct pal_regs *regs);
+void entry_cpuid(struct pal_regs *regs);
 void entry_async(struct pal_regs *regs);
 void entry_fault(struct pal_regs *regs);
 

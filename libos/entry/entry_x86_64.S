@@ -5,16 +5,45 @@
  * A trampoline arrives with the guest's rsp in gs:TCB_GUEST_RSP, rcx = the address after the system call (what the
  * hardware leaves there), rsp = top of the libOS stack, everything else untouched. No vector register is used on this
  * side, so the guest's vector state simply stays in place.
+ *
+ * One of CPUID arrives the same way, but with its return address in rdx, which the instruction overwrites; it leaves all
+ * other registers and the flags as they are.
  */
 #include "pal/tcb.h"
 
 	.text
 
-	.globl	libos_entry, libos_entry_begin, libos_entry_done
+	.globl	libos_entry, libos_entry_cpuid, libos_entry_begin, libos_entry_done
 	.type	libos_entry, @function
+	.type	libos_entry_cpuid, @function
+	.p2align 5
+libos_entry_begin:
+libos_entry_cpuid:
+	endbr64
+	lea	-8(%rsp), %rsp
+	pushq	%gs:TCB_GUEST_RSP
+	pushfq
+	pushq	%rdx				/* rip */
+	pushq	$-1				/* orig_rax */
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%rax
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	jmp	enter_cpuid
+
 	.p2align 5
 libos_entry:
-libos_entry_begin:
 	endbr64
 	lea	-8(%rsp), %rsp			/* padding; lea leaves the flags alone */
 	pushq	%gs:TCB_GUEST_RSP
@@ -42,6 +71,13 @@ libos_entry_done:
 	mov	%rsp, %rdi
 	call	entry_dispatch
 	jmp	leave_call
+
+enter_cpuid:
+	cld
+	xor	%ebp, %ebp
+	mov	%rsp, %rdi
+	call	entry_cpuid
+	jmp	leave_full
 
 	.globl	libos_enter_syscall
 libos_enter_syscall:

@@ -30,7 +30,7 @@
 #include "pal/base/types.h"
 
 #define IMAGE_MAGIC 0x6567616d69687367ull /* "gshimage" */
-#define IMAGE_VERSION 1
+#define IMAGE_VERSION 2
 
 #define IMAGE_RANGES_MAX 16
 #define IMAGE_BLOCKS_MAX 128
@@ -48,7 +48,7 @@ struct image_key {
 	u64 dev, ino, size;
 	s64 mtime_ns, ctime_ns;
 };
-#define IMAGE_NAME_SIZE (2 * sizeof(struct image_key) + 1)
+#define IMAGE_NAME_SIZE (2 + 2 * sizeof(struct image_key) + 1)
 
 struct image_head {
 	u64 magic;
@@ -59,8 +59,8 @@ struct image_head {
 	u64 span;      /* from there to the end of its highest page */
 	s64 low, high; /* the apron: all near blocks lie between these offsets from there */
 	u32 nranges, nblocks, nsites;
-	u32 candidates;	 /* byte pairs 0f 05 in the text */
-	u32 found;	 /* system call instructions among them */
+	u32 candidates;	 /* byte pairs 0f 05 and 0f a2 in the text */
+	u32 found;	 /* instructions among them */
 	u32 short_jumps; /* sites that reach their trampoline by way of an island */
 	u64 sites;	 /* file offset of the site table */
 	u64 file_size;	 /* of this file */
@@ -88,22 +88,24 @@ enum image_site_kind {
 };
 
 struct image_site {
-	u64 vaddr;	/* of the system call instruction */
+	u64 vaddr;	/* of the instruction, SYSCALL or CPUID */
 	s64 trampoline; /* offset from the load address */
 	u32 kind;	/* enum image_site_kind */
 	s32 island;	/* SHORT: offset of the island from vaddr */
 };
 
-/* The file's name: key bytes in memory order, two digits each, and a NUL. */
+/* The file's name: the version and the key's bytes in memory order, two digits each, and a NUL. */
 static inline void image_name(const struct image_key *key, char name[IMAGE_NAME_SIZE])
 {
 	const u8 *bytes = (const u8 *)key;
 
-	for (size_t i = 0; i < sizeof(*key); i++) {
-		name[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-		name[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	for (size_t i = 0; i <= sizeof(*key); i++) {
+		u8 byte = i ? bytes[i - 1] : IMAGE_VERSION;
+
+		name[2 * i] = "0123456789abcdef"[byte >> 4];
+		name[2 * i + 1] = "0123456789abcdef"[byte & 15];
 	}
-	name[2 * sizeof(*key)] = '\0';
+	name[IMAGE_NAME_SIZE - 1] = '\0';
 }
 
 /* Is a head that was read with `size` bytes behind it whole and in itself plausible? For untrusting

@@ -77,6 +77,7 @@ void entry_async(struct pal_regs *regs)
 void entry_init_thread(struct thread *t)
 {
 	t->tcb.entry = libos_entry;
+	t->tcb.cpuid = libos_entry_cpuid;
 	t->tcb.pending = 0;
 }
 

@@ -34,6 +34,7 @@ void libos_entry(void);
 void entry_leave(void) noreturn_fn;
 void entry_dispatch(struct pal_regs *regs);
 void entry_trapped(struct pal_regs *regs);
+void entry_cpuid(struct pal_regs *regs);
 void entry_async(struct pal_regs *regs);
 void entry_fault(struct pal_regs *regs);
 size_t guest_copy(void *dst, const void *src, size_t n);
@@ -128,6 +129,12 @@ void entry_trapped(struct pal_regs *regs)
 	if (regs->rcx != regs->rip || regs->r11 != regs->rflags)
 		fail(70, "a trapped call's rcx and r11 are not as the hardware leaves them");
 	entry_dispatch(regs);
+}
+
+/* Its guest has no CPUID that was rewritten. */
+void entry_cpuid(struct pal_regs *regs)
+{
+	fail(70, "a CPUID from nowhere");
 }
 
 void entry_async(struct pal_regs *regs)

@@ -28,18 +28,26 @@
 static struct {
 	u64 self, stack_top, guest_rsp, exit_rip;
 	void (*entry)(void);
-	u64 pad, rcx, count;
+	u64 pad;
+	void (*cpuid)(void);
+	u64 back, count;
 } block __attribute__((aligned(64)));
 static u8 stack[16384] __attribute__((aligned(64)));
 
 void stub(void);
-__asm__(".globl stub\n"
+void stub_cpuid(void);
+__asm__(".globl stub, stub_cpuid\n"
 	"stub:\n"
-	"	mov %rcx, %gs:48\n"
-	"	incq %gs:56\n"
+	"	mov %rcx, %gs:56\n"
+	"	incq %gs:64\n"
 	"	mov %gs:16, %rsp\n"
 	"	syscall\n"
-	"	jmp *%gs:48\n");
+	"	jmp *%gs:56\n"
+	"stub_cpuid:\n"
+	"	mov %rdx, %gs:56\n"
+	"	mov %gs:16, %rsp\n"
+	"	cpuid\n"
+	"	jmp *%gs:56\n");
 
 static int failures;
 
@@ -80,7 +88,7 @@ static bool in_block(const struct image_block *b, s64 at)
 }
 
 /* This process is laid out by the host, so a far block may be in something's way: its sites become
- * system calls again. */
+ * system calls again. (Those of CPUID lie near.) */
 static void unpatch_block(const struct image_head *h, int fd, u64 base, const struct image_block *b)
 {
 	struct image_site s;
@@ -216,6 +224,7 @@ int main(int argc, char **argv)
 	block.self = (u64)&block;
 	block.stack_top = (u64)(stack + sizeof(stack));
 	block.entry = stub;
+	block.cpuid = stub_cpuid;
 	raw3(SYS_arch_prctl, ARCH_SET_GS, (long)&block, 0);
 	lib = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW);
 	check(lib != NULL, "a second libc");
