@@ -20,7 +20,7 @@ static struct {
 	u64 type, value;
 } auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
 static char platform[16], random_bytes[16];
-static uintptr_t boot_stack; /* where the host's first stack pointed at start; 0: it is gone */
+static uintptr_t boot_stack, boot_stack_top; /* the host's first stack: pointer at start, end; 0: it is gone */
 
 const struct grant *pal_grant(void)
 {
@@ -79,7 +79,7 @@ static void auxv_read(const u64 *stack)
  * their own, to copy at every fork. What lies below it is a gap of the host's making. */
 void pal_boot_stack_drop(void)
 {
-	uintptr_t low = PAGE_DOWN(boot_stack) - BOOT_STACK_ROOM, high = PAGE_UP(boot_stack) + PAGE_SIZE;
+	uintptr_t low = PAGE_DOWN(boot_stack) - BOOT_STACK_ROOM, high = boot_stack_top;
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	if (!boot_stack || (here >= low && here < high))
@@ -198,8 +198,10 @@ void pal_main(u64 *stack)
 {
 	char **argv = (char **)(stack + 1);
 
-	boot_stack = (uintptr_t)stack;
 	auxv_read(stack);
+	boot_stack = pal_auxv(AT_EXECFN) ? (uintptr_t)stack : 0;
+	/* The name of the file is what the host puts there first; the vDSO may follow at once. */
+	boot_stack_top = PAGE_UP(pal_auxv(AT_EXECFN) + 1);
 	host_check();
 	pal_set_gs(&pal_boot_tcb);
 	if (stack[0] != 2)

@@ -44,7 +44,7 @@ static int catch_signals(void)
 {
 	static const u8 caught[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGCHLD, SIGCONT,
 				     SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM, SIGXCPU };
-	int err = pal_signal(SIGPIPE, PAL_SIG_IGNORE);
+	int err = 0;
 
 	for (unsigned i = 0; !err && i < ARRAY_SIZE(caught); i++)
 		err = pal_signal(caught[i], PAL_SIG_CATCH);
@@ -82,7 +82,7 @@ static int make_leader(struct thread *t)
 
 static int make_space(struct process *p)
 {
-	p->mm = mm_create();
+	p->mm = mm_create(0);
 	p->files = fdtab_create();
 	return p->mm && p->files ? 0 : -ENOMEM;
 }
@@ -97,8 +97,8 @@ void libos_start_leader(void)
 {
 	struct thread *t = adopt_thread();
 
-	xstate_init();
 	must(area_map(true), "sandbox area");
+	xstate_init();
 	must(make_leader(t), "first process");
 	must(make_space(t->proc), "address space");
 	must(catch_signals(), "signals");
@@ -117,8 +117,8 @@ void libos_start_exec(void)
 	struct program prog;
 
 	program_init(&prog);
-	xstate_init();
 	must(area_map(false), "sandbox area");
+	xstate_init();
 	must(catch_signals(), "signals");
 	must(exec_state_open(&state, t), "state of the process");
 	must(mount_init(), "mounts");

@@ -29,6 +29,7 @@ struct scalars {
 	struct rusage children_usage;
 	u64 ignored, blocked;
 	u64 host_mask;	/* what pal_signals_off gave */
+	u64 vvar;	/* the same in all address spaces of a host */
 };
 
 static u64 ignored_set(struct process *p)
@@ -62,6 +63,7 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.ignored = ignored_set(p),
 		.blocked = t->sig.restore_mask ? t->sig.saved_mask : t->sig.blocked,
 		.host_mask = host_mask,
+		.vvar = mm_vvar(p->mm),
 	};
 
 	put_bytes(b, &s, sizeof(s));
@@ -127,8 +129,8 @@ static int write_state(const struct buf *b)
 	pal_close(fd);
 	if (err >= 0)
 		err = pal_fcntl(GRANT_FD_STATE, F_SETFD, 0);
-	/* The host's exec keeps what is not marked: the grant's own, these, and what fdtab_save has unmarked. */
-	return err < 0 ? err : pal_fcntl(GRANT_FD_LEADER, F_SETFD, 0);
+	/* The host's exec keeps what is not marked: the grant's own, this, and what fdtab_save has unmarked. */
+	return err;
 }
 
 /* Everything into b. An error means that nothing has changed yet. */
@@ -226,6 +228,7 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	t->proc = p;
 	t->tid = s->pid;
 	state->host_mask = s->host_mask;
+	state->vvar = s->vvar;
 	p->personality = s->personality;
 	p->start_ns = s->start_ns;
 	p->pdeathsig = s->pdeathsig;
@@ -321,7 +324,7 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	struct cursor *c = &s->at;
 	int image, interp, err;
 
-	p->mm = mm_create();
+	p->mm = mm_create(s->vvar);
 	if (!p->mm)
 		return -ENOMEM;
 	load_pending(c, p, NULL);

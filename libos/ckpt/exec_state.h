@@ -15,6 +15,7 @@ struct exec_state {
 	struct buf bytes;
 	struct cursor at;
 	u64 host_mask; /* signals are off until the state is loaded */
+	u64 vvar;
 };
 
 /* Save the caller's process and the program it is to run, execute the image. Returns only on error. */

@@ -36,6 +36,9 @@ int coord_port_create(void)
 	r = pal_dup_to(ends[0], GRANT_FD_LEADER_READ);
 	if (r >= 0)
 		r = pal_dup_to(ends[1], GRANT_FD_LEADER);
+	/* It is to survive an exec of the image. */
+	if (r >= 0)
+		r = pal_fcntl(GRANT_FD_LEADER, F_SETFD, 0);
 	pal_close(ends[0]);
 	pal_close(ends[1]);
 	return r < 0 ? r : 0;

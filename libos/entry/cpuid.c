@@ -96,6 +96,11 @@ static struct words answer(u32 leaf, u32 sub)
 	return look_up(leaf, sub, cpu);
 }
 
+u32 cpuid_b(u32 leaf, u32 sub)
+{
+	return answer(leaf, sub).b;
+}
+
 void entry_cpuid(struct pal_regs *regs)
 {
 	struct words w = answer((u32)regs->rax, (u32)regs->rcx);

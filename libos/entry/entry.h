@@ -38,6 +38,9 @@ void entry_cpuid(struct pal_regs *regs);
 void entry_async(struct pal_regs *regs);
 void entry_fault(struct pal_regs *regs);
 
+/* ---- cpuid.c ---- */
+u32 cpuid_b(u32 leaf, u32 sub); /* what CPUID leaves in ebx; the area is mapped */
+
 /* ---- xstate_x86_64.S ---- */
 /* XSAVE of the live vector state to guest memory (64-byte aligned), 0 or -EFAULT; and back, -EFAULT if the area faults
  * or the processor refuses it. mask: components. */
@@ -46,7 +49,7 @@ int xstate_restore(const void *guest, u64 mask);
 void xstate_reset(void);
 extern u64 xstate_mask;	 /* components the processor and host enable (XCR0); set at start */
 extern u32 xstate_size;	 /* bytes an XSAVE area of that mask takes */
-void xstate_init(void);
+void xstate_init(void); /* when the area is mapped */
 
 /* ---- sites.c: rewritten images; caller holds mm->lock for all but the last ---- */
 struct known_image;

@@ -8,11 +8,9 @@ u32 xstate_size;
 
 void xstate_init(void)
 {
-	u32 eax, ebx, ecx = 0, edx;
+	u32 eax, edx;
 
 	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
 	xstate_mask = (u64)edx << 32 | eax;
-	eax = 0xd;
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-	xstate_size = ebx;
+	xstate_size = cpuid_b(0xd, 0);
 }

@@ -90,9 +90,9 @@ static size_t vdso_size(uintptr_t base)
 
 /* The host puts its vDSO and that one's data pages where it likes, below PAL_GUEST_TOP on recent
  * kernels: take them in. */
-static int adopt_vdso(struct mm *mm)
+static int adopt_vdso(struct mm *mm, size_t vvar)
 {
-	uintptr_t vdso = pal_vdso(), data = vdso;
+	uintptr_t vdso = pal_vdso(), data = vdso - PAGE_UP(vvar);
 	struct vma v = { .flags = MAP_PRIVATE, .prot = PROT_READ | PROT_EXEC, .kind = VMA_VDSO };
 	u8 resident;
 
@@ -103,7 +103,7 @@ static int adopt_vdso(struct mm *mm)
 	v.start = vdso;
 	v.end = vdso + vdso_size(vdso);
 	vma_insert(mm, &v);
-	while (vdso - data < (64ul << 10) && pal_mincore(data - PAGE_SIZE, PAGE_SIZE, &resident) == 0)
+	while (!vvar && vdso - data < (64ul << 10) && pal_mincore(data - PAGE_SIZE, PAGE_SIZE, &resident) == 0)
 		data -= PAGE_SIZE;
 	if (data == vdso)
 		return 0;
@@ -112,7 +112,20 @@ static int adopt_vdso(struct mm *mm)
 	return 0;
 }
 
-struct mm *mm_create(void)
+size_t mm_vvar(struct mm *mm)
+{
+	size_t size = 0;
+	struct vma *v;
+
+	mm_lock(mm);
+	v = pal_vdso() ? vma_find(mm, pal_vdso() - 1) : NULL;
+	if (v && v->kind == VMA_VVAR)
+		size = v->end - v->start;
+	mm_unlock(mm);
+	return size;
+}
+
+struct mm *mm_create(size_t vvar)
 {
 	struct mm *mm = base_zalloc(sizeof(*mm));
 	int err;
@@ -123,7 +136,7 @@ struct mm *mm_create(void)
 	mm->mmap_top = PAL_GUEST_TOP;
 	mm->gap_from = mm->mmap_top;
 	mm_lock(mm);
-	err = adopt_vdso(mm);
+	err = adopt_vdso(mm, vvar);
 	mm_unlock(mm);
 	if (err) {
 		mm_put(mm);

@@ -72,7 +72,9 @@ struct mm {
 };
 
 /* ---- mm/mm.c ---- */
-struct mm *mm_create(void); /* NULL: no memory */
+/* vvar: bytes of data pages before the host's vDSO, if known from another address space, else 0. NULL: no memory */
+struct mm *mm_create(size_t vvar);
+size_t mm_vvar(struct mm *mm);
 void mm_put(struct mm *mm);
 void mm_clear(struct mm *mm); /* exec: unmap the guest, whole, in few calls */
 void mm_fork_child(struct mm *mm); /* in the child: MADV_DONTFORK ranges are gone */
