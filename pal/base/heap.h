@@ -3,7 +3,7 @@
  * The picoprocess's own heap: size-class free lists over one contiguous arena, kept small and together so that fork
  * copies few page-table entries. Thread-safe. Zeroed memory on request only.
  *
- * The first 1280 KiB are part of the image; the rest lies above it (PICO_BASE + 256 MiB) and is committed as it grows.
+ * The first MiB is part of the image; the rest lies above it (PICO_BASE + 256 MiB) and is committed as it grows.
  * Objects above 32 KiB get their own pages from pal_pages_alloc.
  */
 #ifndef PAL_BASE_HEAP_H
