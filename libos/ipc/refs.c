@@ -251,8 +251,9 @@ void ipc_reap_children(s32 parent)
 	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false)) {
 		const struct area_slot *s = area_slot(id);
 
-		if (s->ppid == parent && (s->flags & AREA_IPC_JOINED) && s->state != AREA_ZOMBIE && !IS_ERR(ipc_enter()) &&
-		    !ipc_alive(id))
+		if (s->ppid != parent || !(s->flags & AREA_IPC_JOINED) || s->state == AREA_ZOMBIE)
+			continue;
+		if (!IS_ERR(ipc_enter()) && !ipc_alive(id))
 			ipc_reap(id);
 	}
 }
