@@ -34,13 +34,20 @@ static int check_place(struct monitor *m, int fd, uint32_t op)
 }
 
 /* The same on rung A, where our own paths mean nothing: a file is the sandbox's if it was opened through its mount. */
-static int check_mount(struct monitor *m, int fd)
+static int check_mount(struct monitor *m, int fd, bool regular)
 {
 	struct statx stx;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &stx))
 		return -errno;
-	return S_ISREG(stx.stx_mode) && stx.stx_mnt_id == m->child.tree_mount ? 0 : -EPERM;
+	if (regular && !S_ISREG(stx.stx_mode))
+		return -EPERM;
+	return stx.stx_mnt_id == m->child.tree_mount ? 0 : -EPERM;
+}
+
+int setattr_check(struct monitor *m, int fd, uint32_t op)
+{
+	return m->rung == GRANT_RUNG_B ? check_place(m, fd, op) : check_mount(m, fd, false);
 }
 
 /* A read lease is refused while anybody has the file open for writing. Ours is given up at once. */
@@ -81,6 +88,14 @@ static int perform(int fd, const struct mon_setattr *q, const void *value, size_
 	return -EINVAL;
 }
 
+int setattr_perform(int fd, const void *data, size_t size)
+{
+	struct mon_setattr q;
+
+	memcpy(&q, data, sizeof(q));
+	return perform(fd, &q, (const char *)data + sizeof(q), size - sizeof(q));
+}
+
 void answer_setattr(struct monitor *m, struct request *r)
 {
 	struct mon_setattr q;
@@ -91,9 +106,8 @@ void answer_setattr(struct monitor *m, struct request *r)
 	if (m->rung == GRANT_RUNG_B)
 		err = check_place(m, r->fds[0], q.op);
 	else
-		err = q.op == MON_ATTR_BUSY ? check_mount(m, r->fds[0]) : -EOPNOTSUPP;
+		err = q.op == MON_ATTR_BUSY ? check_mount(m, r->fds[0], true) : -EOPNOTSUPP;
 	if (!err)
-		err = perform(r->fds[0], &q, (const char *)r->data + sizeof(q),
-			      r->size - sizeof(q));
+		err = setattr_perform(r->fds[0], r->data, r->size);
 	r->reply.head.error = -err;
 }

@@ -8,6 +8,7 @@
  *	control.c   the leader's stream: orders, answers, events
  *	port.c      the request port: a table of what a picoprocess may ask; answer_*.c does it
  *	publish.c   ports of the sandbox on the host
+ *	split_port.c  the ports of processes that split off: what those may ask
  *	session.c   programs that clients started: terminals, rings, viewers
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
@@ -83,6 +84,8 @@ struct monitor {
 	unsigned ncarried;
 	int dialer; /* rung A, once a port was published; -1 */
 	struct image_cache images; /* images.view is -1 if there is none */
+	struct split_port *splits;
+	unsigned nsplits;
 	pid_t builders[BUILDERS_MAX];
 	unsigned nbuilders;
 
@@ -144,7 +147,7 @@ struct request {
 	bool later; /* set by the answerer: somebody else calls port_reply */
 	const void *data;
 	size_t size;
-	int *fds; /* without the reply end */
+	int *fds; /* without the reply end; who keeps one sets it to -1 */
 	unsigned nfds;
 	struct {
 		struct mon_reply head;
@@ -159,6 +162,19 @@ void answer_pty(struct monitor *m, struct request *r);
 void answer_setattr(struct monitor *m, struct request *r);
 void answer_image(struct monitor *m, struct request *r);
 void answer_net(struct monitor *m, struct request *r);
+void answer_split(struct monitor *m, struct request *r);
+/* One message: 0, -EAGAIN, -EPIPE (nobody is there any more), -EMSGSIZE. *nfds descriptors are the caller's to close. */
+int port_receive(int sock, char *buf, size_t *size, int *fds, unsigned *nfds)
+	__attribute__((warn_unused_result));
+
+/* ---- answer_setattr.c ---- */
+/* Is it a file of the sandbox's own, whoever asks? 0 or -errno. */
+int setattr_check(struct monitor *m, int fd, uint32_t op) __attribute__((warn_unused_result));
+/* Make the change that q (with its value behind it, size bytes in all) asks for, wherever fd's file lies. */
+int setattr_perform(int fd, const void *q, size_t size) __attribute__((warn_unused_result));
+
+/* ---- split_port.c ---- */
+void split_port_close_all(struct monitor *m);
 
 /* ---- answer_open.c ---- */
 void answer_open(struct monitor *m, struct request *r);

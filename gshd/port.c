@@ -22,14 +22,15 @@ static const struct {
 	uint32_t type;
 	unsigned states;
 	size_t least, most;
-	unsigned nfds; /* besides the reply end */
+	unsigned nfds, nfds_most; /* besides the reply end */
 	void (*answer)(struct monitor *m, struct request *r);
 } table[] = {
-	{ MON_PTY, ANY, sizeof(struct mon_pty), sizeof(struct mon_pty), 0, answer_pty },
-	{ MON_SETATTR, ANY, sizeof(struct mon_setattr), MON_MSG_MAX, 1, answer_setattr },
-	{ MON_IMAGE, ANY, 0, 0, 1, answer_image },
-	{ MON_OPEN, ANY, 0, 0, 1, answer_open },
-	{ MON_NET, ANY, sizeof(struct mon_net), sizeof(struct mon_net), 0, answer_net },
+	{ MON_PTY, ANY, sizeof(struct mon_pty), sizeof(struct mon_pty), 0, 0, answer_pty },
+	{ MON_SETATTR, ANY, sizeof(struct mon_setattr), MON_MSG_MAX, 1, 1, answer_setattr },
+	{ MON_IMAGE, ANY, 0, 0, 1, 1, answer_image },
+	{ MON_OPEN, ANY, 0, 0, 1, 1, answer_open },
+	{ MON_NET, ANY, sizeof(struct mon_net), sizeof(struct mon_net), 0, 0, answer_net },
+	{ MON_SPLIT, ANY, 0, 0, 2, 1 + MON_SPLIT_PLACES, answer_split },
 };
 
 void port_reply(const struct request *r)
@@ -75,7 +76,7 @@ static void handle(struct monitor *m, const char *buf, size_t size, int *fds, un
 			continue;
 		if (!(table[i].states & m->state) || msg.len != size - sizeof(msg) ||
 		    msg.len < table[i].least || msg.len > table[i].most ||
-		    nfds != table[i].nfds + 1) {
+		    nfds < table[i].nfds + 1 || nfds > table[i].nfds_most + 1) {
 			monitor_violation(m, "a request of a wrong shape");
 			return;
 		}
@@ -117,36 +118,48 @@ static bool hung_up(int sock)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
-static void on_readable(evutil_socket_t sock, short what, void *arg)
+int port_receive(int sock, char *buf, size_t *size, int *fds, unsigned *nfds)
 {
-	static char buf[MON_MSG_MAX];
-	struct monitor *m = arg;
-	int fds[MON_FDS_MAX] = { -1 };
 	union {
 		char buf[CMSG_SPACE(MON_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { buf, sizeof(buf) };
+	struct iovec iov = { buf, *size };
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
 			      .msg_control = control.buf,
 			      .msg_controllen = sizeof(control.buf) };
 	ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	(void)what;
+	*nfds = 0;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0 || (n == 0 && hung_up(sock))) {
+		return -EAGAIN;
+	if (n < 0 || (n == 0 && hung_up(sock)))
+		return -EPIPE;
+	*nfds = take_fds(&msg, fds);
+	*size = (size_t)n;
+	return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : 0;
+}
+
+static void on_readable(evutil_socket_t sock, short what, void *arg)
+{
+	static char buf[MON_MSG_MAX];
+	struct monitor *m = arg;
+	int fds[MON_FDS_MAX];
+	size_t size = sizeof(buf);
+	unsigned nfds;
+	int err = port_receive(sock, buf, &size, fds, &nfds);
+
+	(void)what;
+	if (err == -EPIPE)
 		event_del(m->port_ev);
-		return;
-	}
-	unsigned nfds = take_fds(&msg, fds);
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	else if (err == -EMSGSIZE)
 		monitor_violation(m, "a request that is too long");
-	else
-		handle(m, buf, (size_t)n, fds, nfds);
+	else if (!err)
+		handle(m, buf, size, fds, nfds);
 	for (unsigned i = 0; i < nfds; i++)
-		close(fds[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 int port_start(struct monitor *m)
@@ -163,4 +176,5 @@ void port_close(struct monitor *m)
 		event_free(m->port_ev);
 	close(m->port);
 	m->port = -1;
+	split_port_close_all(m);
 }

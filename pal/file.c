@@ -146,7 +146,7 @@ int pal_open_brokered(int pinned)
 
 static bool brokered(void)
 {
-	return pal_grant()->flags & GRANT_BROKER_ATTR;
+	return pal_grant()->flags & GRANT_BROKER_ATTR || pal_walled;
 }
 
 /* Ask the monitor to change an attribute of fd. */

@@ -28,6 +28,9 @@ void pal_refuse(const char *fmt, ...) printf_like(1, 2) noreturn_fn;
 int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int nfds, void *reply, size_t reply_size,
 		int *reply_fds, int *nreply_fds);
 
+/* walls.c */
+extern bool pal_walled; /* this process has walls of its own: attributes are the monitor's to change */
+
 /* thread.c */
 extern struct pal_tcb pal_boot_tcb; /* GS before the libOS adopts a control block */
 void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg) noreturn_fn;

@@ -215,6 +215,8 @@ void pal_main(u64 *stack)
 		libos_start_leader();
 	} else if (!strcmp(argv[1], "exec")) {
 		libos_start_exec();
+	} else if (!strcmp(argv[1], "lead")) {
+		libos_start_split_leader();
 	}
 	pal_refuse("unknown way to start\n");
 }

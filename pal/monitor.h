@@ -33,7 +33,12 @@
  * MON_OPEN      port                -                                         reply end, a file of the base (O_PATH);
  *                                                                             the reply brings it back open for reading
  * MON_NET       port                struct mon_net                            reply end
+ * MON_SPLIT     port                -                                         reply end, a port, 1 to 6 files
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
+ *
+ * MON_SPLIT makes the passed socket the request port of a process that splits off (libos/split/split.h). What comes by it
+ * is another trust domain's: only MON_SETATTR is answered, only for what lies below the files that were passed with it,
+ * and what is wrong there closes that port and nothing else.
  */
 #ifndef PAL_MONITOR_H
 #define PAL_MONITOR_H
@@ -44,6 +49,7 @@
 
 #define MON_MSG_MAX (128u << 10) /* header and payload */
 #define MON_FDS_MAX 8
+#define MON_SPLIT_PLACES 6 /* files passed with MON_SPLIT */
 
 enum mon_type {
 	MON_START = 1,
@@ -62,6 +68,7 @@ enum mon_type {
 	MON_OPEN,
 	MON_NET,
 	MON_REPLY,
+	MON_SPLIT,
 };
 
 struct mon_msg {

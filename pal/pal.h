@@ -168,6 +168,9 @@ int pal_exec_image(void);
 void pal_exit(int status) noreturn_fn;	/* exit_group */
 /* End this process as if by signal sig with default action (host wait status = killed by sig). */
 void pal_die_by_signal(int sig) noreturn_fn;
+/* A child of its own, a plain copy of nobody's business (no SIGCHLD, waits do not see it), that executes the image with
+ * argv { "picoprocess", how }. It has `port` as GRANT_FD_LEADER_READ and no GRANT_FD_LEADER. Host pid or -errno. */
+int pal_start_image(const char *how, int port);
 int pal_getpid(void);
 int pal_getppid(void);
 int pal_gettid(void);
@@ -230,6 +233,19 @@ u64 pal_signals_off(void);
 void pal_kicks_resume(void);
 void pal_signals_on(u64 mask);
 
+/* ---- walls (pal/walls.c): a process confines itself and its future children further; there is no way back ---- */
+enum pal_door { PAL_DOOR_READ, PAL_DOOR_OWN, PAL_DOOR_RUN }; /* read a tree; have it whole; read and execute a file */
+/* Walls without a door, not raised yet: a descriptor. -EOPNOTSUPP: this host cannot build them (Landlock ABI 6). */
+int pal_walls_begin(bool network);
+/* What fd is, and all below it, may be reached through them, as far as it could before. */
+int pal_walls_door(int walls, int fd, enum pal_door door);
+/* Raise them round the calling thread, the process's only one: files by the doors; no signal and no connection to an
+ * abstract socket outside; no change of attributes but by the monitor; without `network`, no sockets but pairs. Should
+ * it fail half-way, the process must end. */
+int pal_walls_raise(int walls, bool network);
+/* This process was born within such walls. */
+void pal_walls_inside(void);
+
 /* ---- start (pal/main.c) ---- */
 struct grant;
 /* The host's auxiliary vector: a value by AT_ type, 0 if absent. Strings are copies. */
@@ -254,6 +270,8 @@ void pal_bug(const char *file, int line, const char *what) noreturn_fn;
  * stack with no control block yet: the libOS allocates and adopts one. */
 void libos_start_leader(void) noreturn_fn;
 void libos_start_exec(void) noreturn_fn;
+/* The leader of a split's world (pal_start_image("lead")). */
+void libos_start_split_leader(void) noreturn_fn;
 
 /* Assembly of the libOS, used by the PAL's handler to decide by the interrupted RIP (interception.md, section 11). */
 extern const char libos_text_start[], libos_text_end[]; /* the image's text, from the linker script */

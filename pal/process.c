@@ -63,6 +63,20 @@ int pal_exec_image(void)
 	return HOST(5, execveat, GRANT_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
 }
 
+int pal_start_image(const char *how, int port)
+{
+	const char *const argv[] = { "picoprocess", how, NULL }, *const envp[] = { NULL };
+	long pid = HOST(5, clone, 0, 0, NULL, NULL, 0);
+
+	if (pid)
+		return pid;
+	HOST(3, dup3, port, GRANT_FD_LEADER_READ, 0);
+	HOST(3, dup3, GRANT_FD_GRANT, GRANT_FD_LEADER, 0);
+	HOST(5, execveat, GRANT_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
+	pal_exit_insn(127);
+	return -EIO;
+}
+
 void pal_exit(int status)
 {
 	for (;;)

@@ -110,6 +110,23 @@ void libos_start_leader(void)
 	leader_run();
 }
 
+/* The area is laid out, and the port made, by the process that split off. */
+void libos_start_split_leader(void)
+{
+	struct thread *t = adopt_thread();
+
+	xstate_init();
+	must(area_map(false), "sandbox area");
+	pal_walls_inside();
+	must(make_leader(t), "first process");
+	must(make_space(t->proc), "address space");
+	must(catch_signals(), "signals");
+	must(mount_init(), "mounts");
+	must(make_place(t->proc), "root directory");
+	pal_signals_on(0);
+	split_leader_run();
+}
+
 void libos_start_exec(void)
 {
 	struct thread *t = adopt_thread();
@@ -118,6 +135,8 @@ void libos_start_exec(void)
 
 	program_init(&prog);
 	must(area_map(false), "sandbox area");
+	if (the_area->split.on)
+		pal_walls_inside();
 	xstate_init();
 	must(catch_signals(), "signals");
 	must(exec_state_open(&state, t), "state of the process");

@@ -57,6 +57,68 @@ int area_map(bool create)
 	return the_area->magic == AREA_MAGIC && atomic_load(&the_area->ready) ? 0 : -EINVAL;
 }
 
+static int put_at(int fd, const void *data, size_t size, size_t at)
+{
+	ssize_t n = pal_pwrite(fd, data, size, at);
+
+	return n < 0 ? (int)n : (size_t)n == size ? 0 : -ENOSPC;
+}
+
+/* The names' counters, one further each: what is cached is looked up again. */
+static int put_counters(int fd)
+{
+	u32 some[256];
+	int r = 0;
+
+	for (unsigned i = 0; i < AREA_GENERATIONS && !r; i += ARRAY_SIZE(some)) {
+		for (unsigned k = 0; k < ARRAY_SIZE(some); k++)
+			some[k] = atomic_load(&the_area->generation[i + k]) + 1;
+		r = put_at(fd, some, sizeof(some), offsetof(struct area, generation) + i * sizeof(some[0]));
+	}
+	return r;
+}
+
+#define PUT(field, value)                                                                          \
+	do {                                                                                        \
+		__typeof__(((struct area *)0)->field) v_ = (value);                                 \
+                                                                                                    \
+		if (!r)                                                                             \
+			r = put_at(fd, &v_, sizeof(v_), offsetof(struct area, field));              \
+	} while (0)
+
+int area_prepare(int fd, s32 pid)
+{
+	struct area_slot self = the_area->slot[pid];
+	u32 in_use = 1u << (pid % 32);
+	int r = put_counters(fd);
+
+	self.state = AREA_RUNNING;
+	self.ppid = 0; /* outside, as over the edge of a pid namespace */
+	self.nthreads = 1;
+	PUT(magic, AREA_MAGIC);
+	PUT(ready, 1);
+	/* Ids go on behind the caller's, in the rounds in which none is taken that still names a group. */
+	PUT(cursor, AREA_PIDS + (u32)MAX(pid + 1 - AREA_ROUND_START, 0));
+	PUT(boot_ns, the_area->boot_ns);
+	PUT(inodes, the_area->inodes);
+	PUT(forks, the_area->forks);
+	PUT(nprocs, 1);
+	PUT(nthreads, 1);
+	PUT(split.on, 1);
+	PUT(split.others, 1);
+	if (!r)
+		r = put_at(fd, &in_use, sizeof(in_use), offsetof(struct area, in_use) + (size_t)pid / 32 * sizeof(in_use));
+	return r ?: put_at(fd, &self, sizeof(self), offsetof(struct area, slot) + (size_t)pid * sizeof(self));
+}
+
+void area_switch(void)
+{
+	intptr_t r = pal_mmap(AREA_ADDRESS, PAGE_UP(sizeof(struct area)), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			      GRANT_FD_AREA, 0);
+
+	BUG_ON(r != AREA_ADDRESS);
+}
+
 /* Does a process still name id as its group or session? Then it must not become another process's id. */
 static bool area_id_named(s32 id)
 {

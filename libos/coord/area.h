@@ -81,7 +81,6 @@ struct area_slot {
 #define AREA_DID_EXEC 0x1u
 #define AREA_SUBREAPER 0x2u
 /* A vfork child in its parent's memory: killed only where it holds no lock; answers no queries. */
-#define AREA_ASLEEP 0x10u /* its only thread waits for a vfork child: it answers nothing */
 #define AREA_BORROWS 0x4u
 #define AREA_RUNG 0x8u /* the leader wants its stream, or has written to it */
 #define AREA_UNSAID 0x10u /* it was killed: what a process does at its end, nobody did. Whoever noticed first */
@@ -89,6 +88,8 @@ struct area_slot {
 #define AREA_IPC_JOINED 0x40u /* and holds its record lock as long as it lives (ipc/area.c) */
 #define AREA_THREADED 0x80u /* it has had threads: look for ids that died with them */
 #define AREA_LEAVES 0x100u /* a borrower at its end or on its way to memory of its own: it holds no lock any more */
+#define AREA_ASLEEP 0x200u /* its only thread waits for a vfork child: it answers nothing */
+#define AREA_SPLIT 0x400u /* it has split off: it hears signals, and is waited for, but answers no queries */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
 struct area_watch {
@@ -119,6 +120,25 @@ struct area_inotify {
 	u32 pad;
 };
 
+/*
+ * Splits (split/split.h). A directory that leads to what a split process may reach, but that it cannot open itself: what
+ * the directory says of itself in a layer.
+ */
+struct area_mark {
+	u64 dev, ino;
+	u32 opaque;
+	char redirect[256];	/* "": none */
+};
+#define AREA_MARKS 64
+#define AREA_POLICY 4096
+struct area_split {
+	u32 on;		/* this is the area of a process that split off; set before anybody else maps it */
+	u32 others;	/* atomic: others change the same files without bumping our counters: names are good for a second */
+	u32 nmarks;
+	char policy[AREA_POLICY]; /* what is allowed, as text; what holds is in the kernel */
+	struct area_mark mark[AREA_MARKS];
+};
+
 struct area {
 	u64 magic;
 	u32 ready;	/* leader: layout done */
@@ -142,6 +162,7 @@ struct area {
 	struct area_cpuid cpuid[AREA_CPUID];
 	struct area_inotify inotify[AREA_INSTANCES];
 	struct area_watch watch[AREA_WATCHES];
+	struct area_split split;
 	struct area_slot slot[AREA_PIDS];
 	struct net_record net[NET_RECORDS]; /* sockets of the sandbox's own network */
 };
@@ -149,6 +170,10 @@ struct area {
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */
 
 int area_map(bool create);
+/* A fresh area in memory file fd that holds process pid alone, as it is in this one. 0 or -errno. */
+int area_prepare(int fd, s32 pid);
+/* Have the area at GRANT_FD_AREA instead of the one that is mapped. */
+void area_switch(void);
 s32 area_take_id(s32 taker);		/* RESERVED; -EAGAIN when the table or the sandbox's share is full */
 void area_claim(s32 id, u32 state);	/* the leader's own id, at start */
 void area_free_id(s32 id);

@@ -23,6 +23,9 @@ struct order {
 /* ---- leader.c ---- */
 void leader_run(void) noreturn_fn;
 
+/* ---- split_leader.c ---- */
+void split_leader_run(void) noreturn_fn;
+
 /* ---- control.c: the stream to the monitor ---- */
 void *control_buffer(void);	/* MON_MSG_MAX bytes for receiving; NULL: no memory */
 /* 1: *o is filled (payload in buffer), 0: nothing there, -EPIPE: the monitor has gone, -EBADMSG: not understood. */

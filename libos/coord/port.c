@@ -162,7 +162,8 @@ static void post(struct instance *i, const struct coord_msg *m, const struct coo
 static void take_query(const struct coord_msg *m, const struct coord_query *q, int reply)
 {
 	struct area_slot *s = area_process(m->pid);
-	struct instance *i = s && s->state == AREA_RUNNING ? find(m->pid, s->host_pid) : NULL;
+	bool asks = s && s->state == AREA_RUNNING && !(s->flags & AREA_SPLIT);
+	struct instance *i = asks ? find(m->pid, s->host_pid) : NULL;
 
 	if (i)
 		post(i, m, q, reply);

@@ -262,7 +262,7 @@ static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size,
 	int ends[2];
 	ssize_t r;
 
-	if (!s || s->state != AREA_RUNNING || (s->flags & (AREA_BORROWS | AREA_ASLEEP)))
+	if (!s || s->state != AREA_RUNNING || (s->flags & (AREA_BORROWS | AREA_ASLEEP | AREA_SPLIT)))
 		return -ESRCH;
 	r = wire_pair(ends);
 	if (r)

@@ -88,6 +88,15 @@ static void make_room(bool open)
 		forget(last);
 }
 
+void images_trim(void)
+{
+	for (struct known_image **p = &known; *p;)
+		if ((*p)->uses)
+			p = &(*p)->next;
+		else
+			forget(p);
+}
+
 static struct known_image *remember(const struct image_key *key, int fd, struct image_head *head)
 {
 	struct known_image *i;

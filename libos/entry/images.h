@@ -29,6 +29,9 @@ struct known_image {
  * Caller holds mm->lock. */
 struct known_image *image_lookup(struct file *f);
 
+/* Forget, and close, those that no address space uses. Caller holds mm->lock. */
+void images_trim(void);
+
 /* An image that was placed in an address space. On mm->patched; guarded by mm->lock. */
 struct patched {
 	struct patched *next;

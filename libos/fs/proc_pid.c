@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* /proc/PID: who it is about, the small files, the table of all. */
 #include "libos/fs/proc.h"
+#include "libos/split/split.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
 #include "pal/grant.h"
@@ -178,6 +179,33 @@ static int open_mem(struct pseudo_node *n, struct file *f)
 	return -EACCES;
 }
 
+/* ---- sandbox: what is allowed, and a way to less of it (split/split.h) ---- */
+
+static int show_sandbox(struct pseudo_node *n, struct buf *b)
+{
+	struct proc_who w;
+	int r = proc_who(n, &w);
+
+	if (r < 0)
+		return r;
+	if (!the_area->split.on)
+		return split_policy_show(b, NULL);
+	base_buf_put(b, the_area->split.policy, strnlen(the_area->split.policy, AREA_POLICY));
+	return b->err;
+}
+
+static ssize_t store_sandbox(struct pseudo_node *n, const char *text, size_t size)
+{
+	struct proc_who w;
+	int r = proc_who(n, &w);
+
+	if (r < 0)
+		return r;
+	if (!w.self || strlen(text) != size)
+		return w.self ? -EINVAL : -EPERM;
+	return split_off(text, &n->node) ?: (ssize_t)size;
+}
+
 /* ---- ns ---- */
 
 #define NS_LINK(fn, kind, number)                                        \
@@ -330,6 +358,11 @@ static const struct pseudo_desc pid_rows[] = {
 	  .next = proc_fdinfo_next,
 	  OWNED },
 	TEXT("mountstats", 0400, proc_show_mountstats),
+	{ .name = "sandbox",
+	  .mode = S_IFREG | 0644,
+	  .show = show_sandbox,
+	  .store = store_sandbox,
+	  OWNED },
 	DIR("net", 0555, proc_net_rows),
 	DIR("ns", 0511, ns_rows),
 	{ .name = "task", .mode = S_IFDIR | 0555, .find = task_find, .next = task_next, OWNED },

@@ -4,6 +4,7 @@
  * rules.
  */
 #include "libos/fs/union_impl.h"
+#include "libos/split/split.h"
 
 static void union_release(struct node *node)
 {
@@ -57,6 +58,11 @@ static const struct node_ops union_node_ops = {
 	.moved = union_moved,
 	.release = union_release,
 };
+
+bool union_owns(const struct node *n)
+{
+	return n && n->ops == &union_node_ops;
+}
 
 static int make_root(struct ufs *u)
 {

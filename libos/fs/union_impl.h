@@ -9,6 +9,7 @@
  *   union_copyup.c  from a lower layer to the top
  *   union_stage.c   objects made in the work directory and put in place in one step; the lock
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
+ *   union_split.c   the layers of a process that splits off
  *   union_file.c    open regular files; union_list.c open directories; union_xattr.c
  *
  * Other picoprocesses work on the same layers. Changes of one host call need no lock: the host's own atomicity is ours.
@@ -120,6 +121,10 @@ void union_drop_redirects(struct uredirect *r);
 int union_below(struct unode *dir, const char *name);
 /* The node of something just made in the top; st: its statx if known. ERR_PTR. */
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
+
+/* ---- union_split.c ---- */
+/* What a directory says of itself, where a split process may not ask it. st: of the directory. */
+void union_split_mark(const struct statx *st, struct union_entry *e, char *value);
 
 /* ---- union_attr.c ---- */
 #define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)

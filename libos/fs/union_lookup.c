@@ -129,6 +129,8 @@ static int read_dir_marks(struct unode *n, const struct hpath *h, const struct s
 		return -ENOMEM;
 	*at = value;
 	fd = hpath_open(h, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -EACCES)
+		union_split_mark(st, e, value);
 	if (fd < 0)
 		return 0;
 	if (pal_fgetxattr(fd, UNION_OPAQUE, &y, 1) == 1 && y == 'y')

@@ -39,6 +39,9 @@ void task_orphan_children(s32 pid)
 		(void)atomic_cas(&s->ppid, pid, to);
 		s->exit_signal = SIGCHLD; /* kernel/exit.c, reparent_leader */
 	}
+	/* A split's leader is not told by the host. */
+	if (to == 1 && the_area->split.on)
+		(void)pal_kick(area_slot(1)->host_pid, 0, &(struct pal_kick){ 0 });
 }
 
 /* Leave the list of threads, unless this is the last one. */

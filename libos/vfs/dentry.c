@@ -246,6 +246,9 @@ static bool valid(const struct dentry *d)
 		return true;
 	if (atomic_load_relaxed(d->slot) != d->generation)
 		return false;
+	/* Who split off changes names without bumping our counters, and we do without bumping theirs. */
+	if (the_area && atomic_load_relaxed(&the_area->split.others))
+		return dcache_clock() - d->checked < GOOD_FOR;
 	flags = d->node ? d->node->flags & NODE_FLEETING : d->parent->node->flags & NODE_NAMES_FLEETING;
 	return !flags || dcache_clock() - d->checked < GOOD_FOR;
 }

@@ -45,6 +45,7 @@ void moves_init(void)
 
 	counter = names_slot(mount_root->fs->root, "/moves");
 	moves_seen = atomic_load(counter);
+	moves_pos = 0;
 	if (fd < 0)
 		return;
 	if (!pal_fstat(fd, &st))

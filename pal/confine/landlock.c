@@ -12,9 +12,6 @@
  * into which the same is done again. The directories on such a path may be listed (`ls` of a home
  * directory works); that right reaches into the hidden directory: on rung B the names there can be
  * learnt, the contents not.
- *
- * Constants are the kernel's (include/uapi/linux/landlock.h of 6.15): the build host's headers are
- * older.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,44 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "pal/confine/impl.h"
-
-#define FS_EXECUTE (1ull << 0)
-#define FS_WRITE_FILE (1ull << 1)
-#define FS_READ_FILE (1ull << 2)
-#define FS_READ_DIR (1ull << 3)
-#define FS_REMOVE_DIR (1ull << 4)
-#define FS_REMOVE_FILE (1ull << 5)
-#define FS_MAKE_CHAR (1ull << 6)
-#define FS_MAKE_DIR (1ull << 7)
-#define FS_MAKE_REG (1ull << 8)
-#define FS_MAKE_SOCK (1ull << 9)
-#define FS_MAKE_FIFO (1ull << 10)
-#define FS_MAKE_BLOCK (1ull << 11)
-#define FS_MAKE_SYM (1ull << 12)
-#define FS_REFER (1ull << 13)	  /* ABI 2, Linux 5.19 */
-#define FS_TRUNCATE (1ull << 14)  /* ABI 3, Linux 6.2 */
-#define FS_IOCTL_DEV (1ull << 15) /* ABI 5, Linux 6.10 */
-#define NET_BIND_TCP (1ull << 0)  /* ABI 4, Linux 6.7 */
-#define NET_CONNECT_TCP (1ull << 1)
-#define SCOPE_ABSTRACT_UNIX (1ull << 0) /* ABI 6, Linux 6.12 */
-#define SCOPE_SIGNAL (1ull << 1)
-
-#define CREATE_RULESET_VERSION 1u
-#define RULE_PATH_BENEATH 1
-
-struct ruleset_attr {
-	uint64_t fs, net, scoped;
-};
-
-struct path_beneath {
-	uint64_t allowed;
-	int32_t parent;
-} __attribute__((packed));
-
-#define READ (FS_READ_FILE | FS_READ_DIR)
-#define OWN                                                                                   \
-	(READ | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR | FS_MAKE_DIR | \
-	 FS_MAKE_REG | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE)
+#include "pal/landlock_abi.h"
 
 /* Without REFER (ABI 1) no file could be moved between directories: useless to us. */
 #define ABI_NEEDED_A 2
@@ -117,8 +77,7 @@ static int allow(const struct rules *r, int fd, uint64_t access)
 	if (fstat(fd, &stat))
 		return -errno;
 	if (!S_ISDIR(stat.st_mode)) /* the kernel refuses directory rights for a file */
-		rule.allowed &=
-			FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
+		rule.allowed &= FS_OF_FILES;
 	return syscall(SYS_landlock_add_rule, r->fd, RULE_PATH_BENEATH, &rule, 0) ? -errno : 0;
 }
 
@@ -160,7 +119,7 @@ static int allow_entry(struct confine_state *st, const struct rules *r, const ch
 	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return 0; /* gone meanwhile, or closed to us anyway */
-	err = allow(r, fd, READ);
+	err = allow(r, fd, FS_READ);
 	close(fd);
 	/* Not every object takes a rule (a mount point that hangs): it is then simply not
 	 * allowed. */
@@ -199,19 +158,19 @@ static int allow_all(struct confine_state *st, const struct rules *r)
 	int err;
 
 	if (st->spec->rung == GRANT_RUNG_A) {
-		err = allow(r, st->base, READ); /* what must not be seen is covered */
+		err = allow(r, st->base, FS_READ); /* what must not be seen is covered */
 	} else {
 		err = allow_entries(st, r, st->spec->base, 0);
 		if (!err)
-			err = allow(r, st->sys, READ);
+			err = allow(r, st->sys, FS_READ);
 	}
 	if (err)
 		return confine_say(st, err, "base");
-	err = allow(r, st->tree, OWN);
+	err = allow(r, st->tree, FS_OWN);
 	if (!err)
-		err = allow(r, st->shm, OWN);
+		err = allow(r, st->shm, FS_OWN);
 	if (!err)
-		err = allow(r, st->spec->cache, READ);
+		err = allow(r, st->spec->cache, FS_READ);
 	if (!err)
 		err = allow(r, st->spec->image, FS_READ_FILE | FS_EXECUTE);
 	return err ? confine_say(st, err, "own trees") : 0;

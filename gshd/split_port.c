@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The ports of processes that split off from their sandbox (libos/split/split.h).
+ *
+ * A process that is about to split passes a socket and what it will still be allowed to write: those descriptors are its
+ * places. Afterwards it has no other port, and its filter lets it change no attribute by itself; it asks here, on both
+ * rungs. A file is changed if the kernel's path of it, by the same mount, is one of the places' or lies below it. A file
+ * elsewhere cannot get such a path: to rename or link one into a place takes Landlock's REFER where it comes from.
+ *
+ * Behind such a port stands another trust domain than the sandbox's, perhaps one that is after the sandbox: so what is
+ * wrong here closes this port, and is never a violation that would end them all.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "gshd/log.h"
+#include "gshd/monitor.h"
+
+#define SPLITS_MAX 256
+
+struct split_port {
+	struct split_port *next;
+	struct monitor *m;
+	int sock;
+	struct event *ev;
+	int place[MON_SPLIT_PLACES];
+	unsigned nplaces;
+};
+
+static void split_free(struct split_port *s)
+{
+	if (s->ev)
+		event_free(s->ev);
+	if (s->sock >= 0)
+		close(s->sock);
+	for (unsigned i = 0; i < s->nplaces; i++)
+		close(s->place[i]);
+	free(s);
+}
+
+static void split_close(struct split_port *s)
+{
+	struct split_port **p = &s->m->splits;
+
+	while (*p != s)
+		p = &(*p)->next;
+	*p = s->next;
+	s->m->nsplits--;
+	split_free(s);
+}
+
+void split_port_close_all(struct monitor *m)
+{
+	while (m->splits)
+		split_close(m->splits);
+}
+
+/* Where fd's file lies by the kernel's word; path has room for PATH_MAX. */
+static int path_of(int fd, char *path)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	if (n <= 1 || n >= PATH_MAX - 1 || path[0] != '/')
+		return -EPERM;
+	path[n] = '\0';
+	return 0;
+}
+
+static bool in_place(int place, const struct statx *of, const char *path)
+{
+	char dir[PATH_MAX];
+	struct statx stx;
+	size_t n;
+
+	if (statx(place, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) ||
+	    stx.stx_mnt_id != of->stx_mnt_id || path_of(place, dir))
+		return false;
+	n = strlen(dir);
+	return !strncmp(path, dir, n) && (!path[n] || path[n] == '/');
+}
+
+static int check_place(const struct split_port *s, int fd, uint32_t op)
+{
+	char path[PATH_MAX];
+	struct statx stx;
+	int err;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &stx))
+		return -errno;
+	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode) && !S_ISFIFO(stx.stx_mode) &&
+	    !S_ISSOCK(stx.stx_mode) && !(S_ISLNK(stx.stx_mode) && op == MON_ATTR_TIMES))
+		return -EPERM;
+	/* The places came from the sandbox: they can narrow what is its own, not widen it. */
+	err = setattr_check(s->m, fd, op);
+	if (!err)
+		err = path_of(fd, path);
+	for (unsigned i = 0; i < s->nplaces && !err; i++)
+		if (in_place(s->place[i], &stx, path))
+			return 0;
+	return err ? err : -EPERM;
+}
+
+/* false: out of shape. */
+static bool handle(struct split_port *s, const char *buf, size_t size, int *fds, unsigned nfds)
+{
+	struct request r = { .reply.head.error = EPERM };
+	struct mon_setattr q;
+	struct mon_msg msg;
+	int err;
+
+	if (size < sizeof(msg) || !nfds)
+		return false;
+	memcpy(&msg, buf, sizeof(msg));
+	if (msg.len != size - sizeof(msg))
+		return false;
+	r.sock = fds[0];
+	r.id = msg.id;
+	if (msg.type == MON_SETATTR) {
+		if (msg.len < sizeof(q) || nfds != 2)
+			return false;
+		memcpy(&q, buf + sizeof(msg), sizeof(q));
+		err = check_place(s, fds[1], q.op);
+		if (!err)
+			err = setattr_perform(fds[1], buf + sizeof(msg), msg.len);
+		r.reply.head.error = -err;
+	}
+	port_reply(&r);
+	return true;
+}
+
+static void on_readable(evutil_socket_t sock, short what, void *arg)
+{
+	static char buf[MON_MSG_MAX];
+	struct split_port *s = arg;
+	int fds[MON_FDS_MAX];
+	size_t size = sizeof(buf);
+	unsigned nfds;
+	int err = port_receive(sock, buf, &size, fds, &nfds);
+
+	(void)what;
+	if (!err && !handle(s, buf, size, fds, nfds))
+		err = -EBADMSG;
+	if (err == -EBADMSG || err == -EMSGSIZE)
+		log_line("sandbox %s: a process that split off broke the protocol; its port is closed",
+			 s->m->spec.name);
+	for (unsigned i = 0; i < nfds; i++)
+		close(fds[i]);
+	if (err && err != -EAGAIN)
+		split_close(s);
+}
+
+static bool is_port(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t n = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) && type == SOCK_SEQPACKET &&
+	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) && domain == AF_UNIX;
+}
+
+void answer_split(struct monitor *m, struct request *r)
+{
+	struct split_port *s;
+
+	r->reply.head.error = EINVAL;
+	if (!is_port(r->fds[0]))
+		return;
+	r->reply.head.error = EAGAIN;
+	s = m->nsplits < SPLITS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	if (!s)
+		return;
+	s->m = m;
+	s->sock = r->fds[0];
+	r->fds[0] = -1;
+	for (unsigned i = 1; i < r->nfds; i++) {
+		s->place[s->nplaces++] = r->fds[i];
+		r->fds[i] = -1;
+	}
+	s->ev = event_new(m->base, s->sock, EV_READ | EV_PERSIST, on_readable, s);
+	if (!s->ev || event_add(s->ev, NULL)) {
+		split_free(s);
+		return;
+	}
+	s->next = m->splits;
+	m->splits = s;
+	m->nsplits++;
+	r->reply.head.error = 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The leader of a world that split off: its port, and the ids of its orphans.
+ *
+ * It has no stream to the monitor, starts nothing and is nobody's parent: orphans fall to the old leader on the host,
+ * who reaps what it does not know. What is left is to see that they are gone, and give back their ids. It ends when
+ * nobody holds the other end of its port any more.
+ */
+#include "libos/coord/leader.h"
+#include "libos/coord/area.h"
+#include "libos/coord/coord.h"
+#include "pal/grant.h"
+
+#define LOOK_NS 500000000l
+
+static bool is_gone(const struct area_slot *s)
+{
+	s32 host = atomic_load(&s->host_pid);
+
+	return s->state == AREA_ZOMBIE || (host > 0 && pal_kill(host, 0) == -ESRCH);
+}
+
+/* Those whose parent is here are reaped by it. True: there are some to look after. */
+static bool look_after_orphans(void)
+{
+	bool any = false;
+
+	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false)) {
+		const struct area_slot *s = area_slot(id);
+
+		if (atomic_load_relaxed(&s->ppid) > 1)
+			continue;
+		if (is_gone(s)) {
+			coord_port_gone(id);
+			task_reaped(id);
+		} else if (s->ppid == 1) {
+			any = true;
+		}
+	}
+	return any;
+}
+
+static void remove_all(int dir, const char *name)
+{
+	char buf[4096];
+	ssize_t n;
+	int fd = pal_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
+
+	while (fd >= 0 && (n = pal_getdents(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t at = 0; at < n;) {
+			struct linux_dirent64 *e = (void *)(buf + at);
+
+			at += e->d_reclen;
+			if (e->d_type != DT_DIR)
+				(void)pal_unlinkat(fd, e->d_name, 0);
+		}
+	if (fd >= 0)
+		pal_close(fd);
+}
+
+/* What the world kept for itself. The directory that held it lies where we may not remove; the monitor does, at start. */
+static void tidy(void)
+{
+	remove_all(GRANT_FD_WORK, "shm");
+	(void)pal_unlinkat(GRANT_FD_WORK, "shm", AT_REMOVEDIR);
+	remove_all(GRANT_FD_WORK, ".");
+}
+
+void split_leader_run(void)
+{
+	struct pollfd p = { .fd = coord_port_fd(), .events = POLLIN };
+	struct timespec look = { .tv_nsec = LOOK_NS };
+	struct thread *t = current();
+
+	for (;;) {
+		bool orphans;
+
+		atomic_store(&t->tcb.pending, 0);
+		(void)signal_drain(t);
+		orphans = look_after_orphans();
+		if (pal_ppoll(&p, 1, orphans ? &look : NULL) <= 0)
+			continue;
+		coord_port_serve();
+		if (p.revents & (POLLHUP | POLLERR))
+			break;
+	}
+	tidy();
+	pal_exit(0);
+}
