@@ -24,6 +24,7 @@
 #include "gshd/monitor.h"
 
 #define SPLITS_MAX 256
+#define SPLITS_BELOW 8 /* ports that one may have made for splits of the split, in its life */
 
 struct split_port {
 	struct split_port *next;
@@ -32,6 +33,7 @@ struct split_port {
 	struct event *ev;
 	int place[MON_SPLIT_PLACES];
 	unsigned nplaces;
+	unsigned budget; /* ports that may still be made by it: a split process must not use them all up */
 };
 
 static void split_free(struct split_port *s)
@@ -110,30 +112,92 @@ static int check_place(const struct split_port *s, int fd, uint32_t op)
 	return err ? err : -EPERM;
 }
 
+static void on_readable(evutil_socket_t sock, short what, void *arg);
+
+static bool is_port(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t n = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) && type == SOCK_SEQPACKET &&
+	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) && domain == AF_UNIX;
+}
+
+/* fds: the port and its places. What is kept is taken out of them. 0 or -errno. */
+static int add_port(struct monitor *m, int *fds, unsigned nfds, unsigned budget)
+{
+	struct split_port *s;
+
+	if (!is_port(fds[0]))
+		return -EINVAL;
+	s = m->nsplits < SPLITS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	if (!s)
+		return -EAGAIN;
+	s->m = m;
+	s->budget = budget;
+	s->sock = fds[0];
+	fds[0] = -1;
+	for (unsigned i = 1; i < nfds; i++) {
+		s->place[s->nplaces++] = fds[i];
+		fds[i] = -1;
+	}
+	s->ev = event_new(m->base, s->sock, EV_READ | EV_PERSIST, on_readable, s);
+	if (!s->ev || event_add(s->ev, NULL)) {
+		split_free(s);
+		return -EAGAIN;
+	}
+	s->next = m->splits;
+	m->splits = s;
+	m->nsplits++;
+	return 0;
+}
+
+static int change(struct split_port *s, int fd, const char *data, size_t size)
+{
+	struct mon_setattr q;
+	int err;
+
+	memcpy(&q, data, sizeof(q));
+	err = check_place(s, fd, q.op);
+	return err ? err : setattr_perform(fd, data, size);
+}
+
+/* A split of the split: its places are among ours. */
+static int split_further(struct split_port *s, int *fds, unsigned nfds)
+{
+	int err = s->budget ? 0 : -EAGAIN;
+
+	for (unsigned i = 1; i < nfds && !err; i++)
+		err = check_place(s, fds[i], 0);
+	if (!err)
+		err = add_port(s->m, fds, nfds, --s->budget / 2);
+	return err;
+}
+
 /* false: out of shape. */
 static bool handle(struct split_port *s, const char *buf, size_t size, int *fds, unsigned nfds)
 {
-	struct request r = { .reply.head.error = EPERM };
-	struct mon_setattr q;
+	struct request r = { 0 };
 	struct mon_msg msg;
-	int err;
+	int err = -EPERM;
 
 	if (size < sizeof(msg) || !nfds)
 		return false;
 	memcpy(&msg, buf, sizeof(msg));
 	if (msg.len != size - sizeof(msg))
 		return false;
+	if (msg.type == MON_SETATTR) {
+		if (msg.len < sizeof(struct mon_setattr) || nfds != 2)
+			return false;
+		err = change(s, fds[1], buf + sizeof(msg), msg.len);
+	} else if (msg.type == MON_SPLIT) {
+		if (msg.len || nfds < 3 || nfds > 2 + MON_SPLIT_PLACES)
+			return false;
+		err = split_further(s, fds + 1, nfds - 1);
+	}
 	r.sock = fds[0];
 	r.id = msg.id;
-	if (msg.type == MON_SETATTR) {
-		if (msg.len < sizeof(q) || nfds != 2)
-			return false;
-		memcpy(&q, buf + sizeof(msg), sizeof(q));
-		err = check_place(s, fds[1], q.op);
-		if (!err)
-			err = setattr_perform(fds[1], buf + sizeof(msg), msg.len);
-		r.reply.head.error = -err;
-	}
+	r.reply.head.error = -err;
 	port_reply(&r);
 	return true;
 }
@@ -154,45 +218,13 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 		log_line("sandbox %s: a process that split off broke the protocol; its port is closed",
 			 s->m->spec.name);
 	for (unsigned i = 0; i < nfds; i++)
-		close(fds[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
 	if (err && err != -EAGAIN)
 		split_close(s);
 }
 
-static bool is_port(int fd)
-{
-	int type = 0, domain = 0;
-	socklen_t n = sizeof(type);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) && type == SOCK_SEQPACKET &&
-	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) && domain == AF_UNIX;
-}
-
 void answer_split(struct monitor *m, struct request *r)
 {
-	struct split_port *s;
-
-	r->reply.head.error = EINVAL;
-	if (!is_port(r->fds[0]))
-		return;
-	r->reply.head.error = EAGAIN;
-	s = m->nsplits < SPLITS_MAX ? calloc(1, sizeof(*s)) : NULL;
-	if (!s)
-		return;
-	s->m = m;
-	s->sock = r->fds[0];
-	r->fds[0] = -1;
-	for (unsigned i = 1; i < r->nfds; i++) {
-		s->place[s->nplaces++] = r->fds[i];
-		r->fds[i] = -1;
-	}
-	s->ev = event_new(m->base, s->sock, EV_READ | EV_PERSIST, on_readable, s);
-	if (!s->ev || event_add(s->ev, NULL)) {
-		split_free(s);
-		return;
-	}
-	s->next = m->splits;
-	m->splits = s;
-	m->nsplits++;
-	r->reply.head.error = 0;
+	r->reply.head.error = -add_port(m, r->fds, r->nfds, SPLITS_BELOW);
 }

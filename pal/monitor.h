@@ -37,8 +37,8 @@
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  *
  * MON_SPLIT makes the passed socket the request port of a process that splits off (libos/split/split.h). What comes by it
- * is another trust domain's: only MON_SETATTR is answered, only for what lies below the files that were passed with it,
- * and what is wrong there closes that port and nothing else.
+ * is another trust domain's: only MON_SETATTR and, a few times, MON_SPLIT are answered, only for what lies below the files
+ * that were passed with it, and what is wrong there closes that port and nothing else.
  */
 #ifndef PAL_MONITOR_H
 #define PAL_MONITOR_H

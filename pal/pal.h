@@ -168,8 +168,8 @@ int pal_exec_image(void);
 void pal_exit(int status) noreturn_fn;	/* exit_group */
 /* End this process as if by signal sig with default action (host wait status = killed by sig). */
 void pal_die_by_signal(int sig) noreturn_fn;
-/* A child of its own, a plain copy of nobody's business (no SIGCHLD, waits do not see it), that executes the image with
- * argv { "picoprocess", how }. It has `port` as GRANT_FD_LEADER_READ and no GRANT_FD_LEADER. Host pid or -errno. */
+/* A process that is no child of the caller's, but of whoever takes orphans, and executes the image with argv
+ * { "picoprocess", how }. It has `port` as GRANT_FD_LEADER_READ and no GRANT_FD_LEADER. Signals are off. 0 or -errno. */
 int pal_start_image(const char *how, int port);
 int pal_getpid(void);
 int pal_getppid(void);

@@ -124,6 +124,7 @@ void libos_start_split_leader(void)
 	must(mount_init(), "mounts");
 	must(make_place(t->proc), "root directory");
 	pal_signals_on(0);
+	(void)pal_futex_plain(&t->proc->slot->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	split_leader_run();
 }
 

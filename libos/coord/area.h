@@ -126,10 +126,11 @@ struct area_inotify {
  */
 struct area_mark {
 	u64 dev, ino;
-	u32 opaque;
+	u16 opaque, attr_size, origin_size, pad; /* sizes 0: none */
+	char attr[64], origin[64]; /* UNION_VALUE_MAX */
 	char redirect[256];	/* "": none */
 };
-#define AREA_MARKS 64
+#define AREA_MARKS 96
 #define AREA_POLICY 4096
 struct area_split {
 	u32 on;		/* this is the area of a process that split off; set before anybody else maps it */

@@ -51,18 +51,17 @@ static void remove_all(int dir, const char *name)
 			struct linux_dirent64 *e = (void *)(buf + at);
 
 			at += e->d_reclen;
-			if (e->d_type != DT_DIR)
-				(void)pal_unlinkat(fd, e->d_name, 0);
+			(void)pal_unlinkat(fd, e->d_name, e->d_type == DT_DIR ? AT_REMOVEDIR : 0);
 		}
 	if (fd >= 0)
 		pal_close(fd);
 }
 
-/* What the world kept for itself. The directory that held it lies where we may not remove; the monitor does, at start. */
+/* What the world kept for itself; what is left of splits of the split, as far as it is empty. The directory
+ * itself lies where we may not remove: the next split does, or the monitor at start. */
 static void tidy(void)
 {
 	remove_all(GRANT_FD_WORK, "shm");
-	(void)pal_unlinkat(GRANT_FD_WORK, "shm", AT_REMOVEDIR);
 	remove_all(GRANT_FD_WORK, ".");
 }
 

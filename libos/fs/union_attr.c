@@ -64,18 +64,24 @@ u64 union_ino(const struct ufs *u, const struct statx *st)
 	return union_fold_ino(st->stx_ino, statx_dev(st), u->main_dev);
 }
 
-void union_read_over(struct unode *n, int fd, const struct statx *st)
+void union_take_over(struct unode *n, const struct statx *st, const char *attr, ssize_t attr_size, const char *from,
+		     ssize_t from_size)
 {
-	char value[UNION_VALUE_MAX];
-	ssize_t size = pal_fgetxattr(fd, UNION_ATTR, value, sizeof(value));
 	u64 origin;
 
-	n->over_valid = size > 0 && !union_attr_decode(value, size, &n->over) &&
+	n->over_valid = attr_size > 0 && !union_attr_decode(attr, attr_size, &n->over) &&
 			union_attr_fits(st->stx_mode, &n->over);
-	size = pal_fgetxattr(fd, UNION_ORIGIN, value, sizeof(value));
-	n->origin = size > 0 && !union_origin_decode(value, size, &origin) ? origin : 0;
+	n->origin = from_size > 0 && !union_origin_decode(from, from_size, &origin) ? origin : 0;
 	n->changed_s = st->stx_ctime.tv_sec;
 	n->changed_ns = st->stx_ctime.tv_nsec;
+}
+
+void union_read_over(struct unode *n, int fd, const struct statx *st)
+{
+	char attr[UNION_VALUE_MAX], origin[UNION_VALUE_MAX];
+	ssize_t attr_size = pal_fgetxattr(fd, UNION_ATTR, attr, sizeof(attr));
+
+	union_take_over(n, st, attr, attr_size, origin, pal_fgetxattr(fd, UNION_ORIGIN, origin, sizeof(origin)));
 }
 
 /*
@@ -248,6 +254,8 @@ static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct st
 	if (!r && layer_ours(ufs_of(n), layer) && union_is_marked(st->stx_mode) && !over_current(n, st)) {
 		int fd = hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
 
+		if (fd == -EACCES)
+			union_split_mark(n, st, NULL, NULL);
 		if (fd >= 0) {
 			union_read_over(n, fd, st);
 			pal_close(fd);

@@ -123,8 +123,8 @@ int union_below(struct unode *dir, const char *name);
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
 
 /* ---- union_split.c ---- */
-/* What a directory says of itself, where a split process may not ask it. st: of the directory. */
-void union_split_mark(const struct statx *st, struct union_entry *e, char *value);
+/* What a directory says of itself, where a split process may not ask it. st: of the directory. n and e may be NULL. */
+void union_split_mark(struct unode *n, const struct statx *st, struct union_entry *e, char *value);
 
 /* ---- union_attr.c ---- */
 #define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)
@@ -139,6 +139,9 @@ int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a);
 u64 union_ino(const struct ufs *u, const struct statx *st);
 /* Read user.gsh.* of an open object into n. */
 void union_read_over(struct unode *n, int fd, const struct statx *st);
+/* The same with their values; size <= 0: none. */
+void union_take_over(struct unode *n, const struct statx *st, const char *attr, ssize_t attr_size, const char *from,
+		     ssize_t from_size);
 void union_fill_attr(const struct unode *n, unsigned layer, const struct statx *st, struct attr *a);
 /* Take mode, owner and number into the node after a lookup. */
 void union_adopt(struct unode *n, unsigned layer, const struct statx *st);

@@ -10,6 +10,7 @@
  * Two threads that read through one descriptor are kept apart by file.lock, as Linux keeps them by f_pos_lock.
  */
 #include "libos/fs/union_impl.h"
+#include "libos/coord/area.h"
 #include "libos/ckpt/cursor.h"
 
 #define READ_SIZE 32768
@@ -68,7 +69,7 @@ static int read_layer(struct unode *n, struct union_list *list, unsigned layer, 
 	struct ufs *u = ufs_of(n);
 	int r, fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
 
-	if (fd == -EACCES && !n->parent)
+	if (fd == -EACCES && !n->parent && !the_area->split.on)
 		return read_layer_root(u, list, layer, buf);
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
@@ -158,7 +159,7 @@ int union_open_dir(struct unode *n, struct file *f)
 	d->layer = layer;
 	d->snapshot = (layers & (layers - 1)) || (n->hollow && layer == 0) || (!n->parent && u->has_base);
 	fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
-	if (fd == -EACCES && !n->parent)	/* see read_layer_root */
+	if (fd == -EACCES && !n->parent && !the_area->split.on) /* see read_layer_root */
 		fd = unode_open(n, layer, O_PATH | O_DIRECTORY);
 	if (fd < 0) {
 		base_free(d);

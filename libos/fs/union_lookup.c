@@ -130,7 +130,7 @@ static int read_dir_marks(struct unode *n, const struct hpath *h, const struct s
 	*at = value;
 	fd = hpath_open(h, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -EACCES)
-		union_split_mark(st, e, value);
+		union_split_mark(n, st, e, value);
 	if (fd < 0)
 		return 0;
 	if (pal_fgetxattr(fd, UNION_OPAQUE, &y, 1) == 1 && y == 'y')

@@ -47,6 +47,14 @@ int union_split_nameless(const struct node *n)
 	return container_of(n, struct unode, node)->tmp_fd;
 }
 
+static u16 value_of(int fd, const char *name, char value[UNION_VALUE_MAX])
+{
+	ssize_t size = pal_fgetxattr(fd, name, value, UNION_VALUE_MAX);
+
+	return (u16)MAX(size, 0);
+}
+
+/* 1: it says something. */
 static int note(struct area_mark *m, int fd)
 {
 	struct statx st;
@@ -60,19 +68,29 @@ static int note(struct area_mark *m, int fd)
 	m->ino = st.stx_ino;
 	m->dev = statx_dev(&st);
 	m->opaque = pal_fgetxattr(fd, UNION_OPAQUE, &y, 1) == 1 && y == 'y';
+	m->attr_size = value_of(fd, UNION_ATTR, m->attr);
+	m->origin_size = value_of(fd, UNION_ORIGIN, m->origin);
 	size = pal_fgetxattr(fd, UNION_REDIRECT, m->redirect, sizeof(m->redirect) - 1);
 	if (size == -ERANGE)
 		return -ENOSPC;
 	if (size <= 0 || !union_redirect_valid(m->redirect, size))
 		m->redirect[0] = '\0';
-	return m->opaque || m->redirect[0];
+	return m->opaque || m->attr_size || m->origin_size || m->redirect[0];
+}
+
+static bool noted(const struct area_mark *marks, u32 count, const struct area_mark *m)
+{
+	for (u32 i = 0; i < count; i++)
+		if (marks[i].ino == m->ino && marks[i].dev == m->dev)
+			return true;
+	return false;
 }
 
 int union_split_marks(struct node *node, struct area_mark *marks, u32 *count)
 {
 	struct ufs *u = ufs_of(to_unode(node));
 
-	for (struct unode *n = to_unode(node)->parent; n && n->parent; n = n->parent)
+	for (struct unode *n = to_unode(node); n && n->parent; n = n->parent)
 		for (u64 layers = unode_layers(n); layers; layers &= layers - 1) {
 			unsigned layer = (unsigned)__builtin_ctzl(layers);
 			int fd, r;
@@ -91,12 +109,12 @@ int union_split_marks(struct node *node, struct area_mark *marks, u32 *count)
 			pal_close(fd);
 			if (r < 0)
 				return r;
-			*count += (u32)r;
+			*count += r && !noted(marks, *count, &marks[*count]);
 		}
 	return 0;
 }
 
-void union_split_mark(const struct statx *st, struct union_entry *e, char *value)
+void union_split_mark(struct unode *n, const struct statx *st, struct union_entry *e, char *value)
 {
 	const struct area_split *s = &the_area->split;
 
@@ -104,6 +122,11 @@ void union_split_mark(const struct statx *st, struct union_entry *e, char *value
 		const struct area_mark *m = &s->mark[i];
 
 		if (m->ino != st->stx_ino || m->dev != statx_dev(st))
+			continue;
+		if (n && union_is_marked(st->stx_mode))
+			union_take_over(n, st, m->attr, MIN(m->attr_size, UNION_VALUE_MAX), m->origin,
+					MIN(m->origin_size, UNION_VALUE_MAX));
+		if (!e)
 			continue;
 		e->opaque = m->opaque;
 		e->redirected = !m->opaque && m->redirect[0];

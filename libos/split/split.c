@@ -57,6 +57,8 @@ int split_off(const char *text, const struct node *control)
 			r = split_memory(p);
 		if (!r)
 			go(&w, p, control);
+		else
+			split_world_undo(&w);
 		split_world_drop(&w);
 	}
 	split_policy_free(p);

@@ -73,6 +73,7 @@ struct split_world {
 	int monitor[2];			/* our end, the monitor's */
 	int place[6];			/* what may be written */
 	unsigned nplaces;
+	char name[32];			/* of work in the old one */
 };
 /* All that can fail. 0 or -errno; split_world_drop in any case. */
 int split_world_make(struct split_world *w, const struct split_policy *p);
@@ -80,6 +81,7 @@ int split_world_make(struct split_world *w, const struct split_policy *p);
  * walls and start the leader. */
 void split_world_enter(struct split_world *w);
 void split_world_close(struct split_world *w, const struct split_policy *p);
+void split_world_undo(struct split_world *w); /* instead of entering it */
 void split_world_drop(struct split_world *w);
 
 /* ---- split.c ---- */
@@ -93,7 +95,7 @@ int union_split_prepare(struct node *n, bool write);
 int union_split_doors(struct node *n, int walls, bool write, int *top);
 /* The object of a nameless file, which its node keeps open; -1. */
 int union_split_nameless(const struct node *n);
-/* Note what the directories above n say of themselves. -ENOSPC: too much. */
+/* Note what n and the directories above it say of themselves. -ENOSPC: too much. */
 int union_split_marks(struct node *n, struct area_mark *marks, u32 *count);
 /* Layers by descriptors that lead on to names, but can themselves neither be read nor be moved. */
 int union_split_layers(void);

@@ -56,18 +56,44 @@ static bool names_shm(const struct split_policy *p)
 	return false;
 }
 
+#define DIR_PREFIX "split-"
+
+/* Directories of worlds that ended: empty, since what they held was removed by their leader. One in use holds shm. */
+static void sweep_dirs(void)
+{
+	char buf[4096];
+	ssize_t n;
+	int fd = pal_openat(GRANT_FD_WORK, ".", O_RDONLY | O_DIRECTORY, 0);
+
+	while (fd >= 0 && (n = pal_getdents(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t at = 0; at < n;) {
+			struct linux_dirent64 *e = (void *)(buf + at);
+
+			at += e->d_reclen;
+			if (!strncmp(e->d_name, DIR_PREFIX, sizeof(DIR_PREFIX) - 1))
+				(void)pal_unlinkat(fd, e->d_name, AT_REMOVEDIR);
+		}
+	if (fd >= 0)
+		pal_close(fd);
+}
+
 static int make_dirs(struct split_world *w, const struct split_policy *p)
 {
-	char name[32];
 	u64 salt = 0;
 
+	sweep_dirs();
 	(void)pal_getrandom(&salt, sizeof(salt), 0);
-	base_snprintf(name, sizeof(name), "split-%x-%lx", (unsigned)this_process()->pid, (unsigned long)salt);
-	w->work = make_dir(GRANT_FD_WORK, name);
-	if (w->work < 0 || names_shm(p))
-		return MIN(w->work, 0);
-	w->shm = make_dir(w->work, "shm");
-	return MIN(w->shm, 0);
+	base_snprintf(w->name, sizeof(w->name), DIR_PREFIX "%x-%lx", (unsigned)this_process()->pid,
+		      (unsigned long)salt);
+	w->work = make_dir(GRANT_FD_WORK, w->name);
+	w->shm = w->work < 0 ? w->work : make_dir(w->work, "shm");
+	if (w->shm < 0)
+		return w->shm;
+	if (names_shm(p)) {
+		pal_close(w->shm);
+		w->shm = -1;
+	}
+	return 0;
 }
 
 static int add_grant(struct split_world *w, const struct split_grant *g, struct area_mark *marks, u32 *nmarks)
@@ -97,6 +123,22 @@ static int add_images(struct split_world *w)
 	return r;
 }
 
+/* Where the caller stands it goes on standing, allowed or not. */
+static int add_place(struct area_mark *marks, u32 *n)
+{
+	struct path cwd;
+	int r = 0;
+
+	lock(&dcache_lock);
+	cwd = this_process()->fs->cwd;
+	path_get(&cwd);
+	dcache_unlock();
+	if (union_owns(path_node(&cwd)))
+		r = union_split_marks(path_node(&cwd), marks, n);
+	path_put(&cwd);
+	return r;
+}
+
 static int make_walls(struct split_world *w, const struct split_policy *p)
 {
 	struct area_mark *marks = base_zalloc(sizeof(struct area_mark) * AREA_MARKS);
@@ -110,6 +152,8 @@ static int make_walls(struct split_world *w, const struct split_policy *p)
 	w->place[w->nplaces++] = pal_dup(w->work, GRANT_FD_FIRST_FREE);
 	for (unsigned i = 0; i < p->ngrants && !r; i++)
 		r = add_grant(w, &p->grant[i], marks, &n);
+	if (!r)
+		r = add_place(marks, &n);
 	/* Earlier notes hold on: what they are about may not be asked any more. */
 	for (u32 i = 0; the_area->split.on && i < the_area->split.nmarks && !r; i++) {
 		if (n == AREA_MARKS)
@@ -137,15 +181,14 @@ static int tell_monitor(struct split_world *w)
 	for (unsigned i = 0; i < w->nplaces; i++)
 		fds[1 + i] = w->place[i];
 	r = pal_monitor(MON_SPLIT, NULL, 0, fds, 1 + (int)w->nplaces, NULL, 0, NULL, NULL);
-	/* In a split already: nobody but the sandbox's own processes may ask for a port. Attributes stay as they are. */
-	return r == -EPERM && the_area->split.on ? 0 : MIN(r, 0);
+	return r == -EPIPE ? -EIO : MIN(r, 0);
 }
 
 int split_world_make(struct split_world *w, const struct split_policy *p)
 {
 	int r;
 
-	*w = (struct split_world){ -1, -1, -1, -1, { -1, -1 }, { -1, -1 }, { 0 }, 0 };
+	*w = (struct split_world){ -1, -1, -1, -1, { -1, -1 }, { -1, -1 }, { 0 }, 0, "" };
 	for (unsigned i = 0; i < p->ngrants; i++) {
 		r = union_split_prepare(path_node(&p->grant[i].at), p->grant[i].write);
 		if (r)
@@ -154,7 +197,9 @@ int split_world_make(struct split_world *w, const struct split_policy *p)
 	w->walls = host_fd_move(pal_walls_begin(p->network));
 	if (w->walls < 0)
 		return w->walls;
-	r = make_dirs(w, p);
+	for (int tries = 0; (r = make_dirs(w, p)) == -ENOENT && tries < 3; tries++)
+		if (w->work >= 0)
+			pal_close(w->work); /* somebody swept it just now */
 	if (!r)
 		r = make_area(w, p);
 	if (!r)
@@ -188,16 +233,41 @@ void split_world_enter(struct split_world *w)
 	moves_init();
 }
 
+#define LEADER_TRIES 200
+#define LEADER_STEP_NS 50000000
+
+/* It has its id: from then on the world is whole. */
+static int start_leader(struct split_world *w)
+{
+	struct timespec step = { .tv_nsec = LEADER_STEP_NS };
+	u32 *state = &area_slot(1)->state;
+	int r = pal_start_image("lead", w->port[0]);
+
+	if (r)
+		return r;
+	for (unsigned i = 0; i < LEADER_TRIES && atomic_load(state) == AREA_FREE; i++)
+		(void)pal_futex_plain(state, FUTEX_WAIT, AREA_FREE, &step, NULL, 0);
+	return atomic_load(state) == AREA_FREE ? -ETIMEDOUT : 0;
+}
+
 void split_world_close(struct split_world *w, const struct split_policy *p)
 {
 	int r = pal_walls_raise(w->walls, p->network);
 
 	if (!r)
-		r = MIN(pal_start_image("lead", w->port[0]), 0);
+		r = start_leader(w);
 	if (!r)
 		return;
 	pal_log("split: the walls do not stand: error %d\n", -r);
 	task_exit_group(SIGKILL);
+}
+
+void split_world_undo(struct split_world *w)
+{
+	if (w->work < 0)
+		return;
+	(void)pal_unlinkat(w->work, "shm", AT_REMOVEDIR);
+	(void)pal_unlinkat(GRANT_FD_WORK, w->name, AT_REMOVEDIR);
 }
 
 static void drop(int *fd)

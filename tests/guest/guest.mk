@@ -38,5 +38,5 @@ $(foreach s,$(wildcard tests/guest/*.S),$(eval $(call guest_asm,$(s))))
 
 # Everything that tests/run needs beside the programs themselves. UNIT_PROGS is complete only when all is read.
 .PHONY: check-programs
-check-programs: guest tools escape
+check-programs: guest tools escape split
 	$(Q)$(MAKE) -s -k --no-print-directory $(UNIT_PROGS)
