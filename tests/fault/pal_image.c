@@ -553,3 +553,8 @@ void libos_start_exec(void)
 {
 	pal_exit(strcmp(pal_grant()->sandbox, "exec") ? 119 : 9);
 }
+
+void libos_start_split_leader(void)
+{
+	pal_exit(119);
+}
