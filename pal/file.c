@@ -137,7 +137,7 @@ int pal_open_brokered(int pinned)
 {
 	int fd, n = 1, r = -EACCES;
 
-	if (pal_grant()->flags & GRANT_BROKER_OPEN)
+	if (pal_grant()->flags & GRANT_BROKER_OPEN && !pal_walled)
 		r = pal_request(MON_OPEN, NULL, 0, &pinned, 1, NULL, 0, &fd, &n);
 	if (r >= 0 && n != 1)
 		r = -EACCES;

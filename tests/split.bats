@@ -62,6 +62,7 @@ prey() {
 	[ "$status" = 0 ]
 	refuses grep escaped <<<"$output"
 	grep -qx 'sibling unharmed' <<<"$output"
+	grep -qx 'attacks made' <<<"$output"
 	grep -qx 'old-descriptors pal: refused' <<<"$output"
 	grep -qx 'widen libc: refused' <<<"$output"
 	# What is its own the monitor does change for it.

@@ -93,6 +93,8 @@ int area_prepare(int fd, s32 pid)
 	int r = put_counters(fd);
 
 	self.state = AREA_RUNNING;
+	self.flags &= AREA_DID_EXEC | AREA_SUBREAPER;
+	self.attend = 0;
 	self.ppid = 0; /* outside, as over the edge of a pid namespace */
 	self.nthreads = 1;
 	PUT(magic, AREA_MAGIC);

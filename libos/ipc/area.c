@@ -16,14 +16,14 @@
 
 _Static_assert(IPC_BASE + MAPPED < PAL_END, "room in the image's part");
 
-int ipc_create(void)
+int ipc_memory(void)
 {
 	struct rlimit64 lim;
 	int fd, r = pal_prlimit(RLIMIT_FSIZE, NULL, &lim);
 
 	/* Under a limit on files there are no IPC objects; trying would be a signal. */
 	if (r || lim.rlim_cur < FILE_SIZE)
-		return r;
+		return r ?: -ENOENT;
 	fd = pal_memfd("ipc", MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return fd;
@@ -31,15 +31,47 @@ int ipc_create(void)
 	if (!r)
 		r = (int)at_once(pal_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
 	if (!r)
-		r = pal_dup_to(fd, GRANT_FD_IPC);
+		return fd;
 	pal_close(fd);
-	/* A vfork child's exec keeps it, as it keeps the grant's. */
+	return r;
+}
+
+/* Takes fd. A vfork child's exec keeps the number, as it keeps the grant's. */
+static int install(int fd)
+{
+	int r = pal_dup_to(fd, GRANT_FD_IPC);
+
+	pal_close(fd);
 	return r < 0 ? r : (int)at_once(pal_fcntl(GRANT_FD_IPC, F_SETFD, 0));
+}
+
+int ipc_create(void)
+{
+	int fd = ipc_memory();
+
+	return fd >= 0 ? install(fd) : fd == -ENOENT ? 0 : fd;
+}
+
+static u32 mapped; /* of this address space, whoever lives in it */
+
+void ipc_leave(int fd)
+{
+	struct process *p = this_process();
+
+	ipc_exit(p);
+	p->ipc_joined = 0;
+	if (fd < 0)
+		pal_close(GRANT_FD_IPC);
+	else
+		BUG_ON(install(fd));
+	if (!mapped)
+		return;
+	mapped = 0;
+	BUG_ON(pal_munmap(IPC_BASE, MAPPED));
 }
 
 static int map(void)
 {
-	static u32 mapped; /* of this address space, whoever lives in it */
 	intptr_t r;
 
 	if (atomic_load(&mapped))

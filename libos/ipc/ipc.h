@@ -207,6 +207,8 @@ static inline struct ipc_thread *ipc_thread(s32 tid)
 
 /* ---- area.c ---- */
 int ipc_create(void); /* the leader, before its first fork */
+int ipc_memory(void); /* a fresh memory file: a descriptor; -ENOENT where files may not be so large */
+void ipc_leave(int fd); /* give up all there is for the memory fd (taken; -1: none). Segments are detached, queues closed */
 /* Take part: the caller's record, or ERR_PTR(-ENOSYS) where there is no memory to share. */
 struct ipc_thread *ipc_enter(void);
 s64 ipc_now(void);    /* seconds of the settable clock */

@@ -10,6 +10,8 @@
 #include "libos/entry/entry.h"
 #include "libos/entry/images.h"
 #include "libos/fs/kinds.h"
+#include "libos/ipc/ipc.h"
+#include "libos/ipc/mq.h"
 #include "libos/fs/tty.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
@@ -24,6 +26,8 @@ static bool may_stay(const struct split_policy *p, const struct vma *v)
 {
 	if (!v->file)
 		return p->streams;
+	if (v->file->ops == &shm_file_ops)
+		return false; /* the table of segments stays behind */
 	if (!v->file->path.dentry || !union_owns(path_node(&v->file->path)))
 		return p->streams;
 	return split_allows(p, &v->file->path, !(v->flags & VMA_NOWRITE));
@@ -111,13 +115,13 @@ static bool file_stays(const struct split_policy *p, struct file *f, const struc
 	if (n && n == control)
 		return true;
 	/* They hold what others left in them: descriptors, places in the old sandbox. */
-	if (f->ops == &epoll_file_ops || f->ops == &inotify_file_ops)
+	if (f->ops == &epoll_file_ops || f->ops == &inotify_file_ops || f->ops == &mq_file_ops)
 		return false;
 	if (is_named(p, f))
 		return true;
 	if (n && union_owns(n))
 		return split_allows(p, &f->path, write);
-	if (f->host_fd < 0)
+	if (f->ops == &null_file_ops || f->ops == &zero_file_ops || f->ops == &full_file_ops || f->ops == &random_file_ops)
 		return true;
 	return p->streams && (p->network || !is_inet(f));
 }
@@ -236,7 +240,7 @@ static int sweep(const struct kept *k)
 	/* A limit that was lowered leaves what is open above it. */
 	if (!pal_prlimit(RLIMIT_NOFILE, NULL, &limit))
 		end = MIN(MAX(end, limit.rlim_max), 1u << 20);
-	for (u64 first = GRANT_FD_FIRST_FREE; first < end; first += BATCH)
+	for (u64 first = (u64)pal_fd_free(); first < end; first += BATCH)
 		sweep_batch(k, fds, (int)first);
 	base_free(fds);
 	return 0;

@@ -22,7 +22,7 @@ static int is_alone(void)
 
 static void go(struct split_world *w, const struct split_policy *p, const struct node *control)
 {
-	int own[] = { w->walls, w->port[0] };
+	int own[] = { w->walls, w->port[0], w->ipc };
 	u64 mask = pal_signals_off();
 
 	split_world_enter(w);

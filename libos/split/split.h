@@ -69,6 +69,7 @@ void split_files(const struct split_policy *p, const struct node *control, const
 /* ---- world.c ---- */
 struct split_world {
 	int walls, area, work, shm;	/* host descriptors, -1; shm: -1 where the old one is allowed */
+	int ipc;			/* memory of System V IPC and message queues, -1: none */
 	int port[2];			/* of the leader: its reading end, the others' */
 	int monitor[2];			/* our end, the monitor's */
 	int place[6];			/* what may be written */

@@ -3,6 +3,7 @@
  * A world for one: everything that a process of the sandbox shares with the others, made anew for the one that leaves.
  *
  *   area           a fresh memory file: ids, counters of names
+ *   ipc            another: no System V object and no message queue of the old sandbox is there
  *   work           a directory in the old one, and in it shm, where /dev/shm and what hides there lie from now on (unless
  *                  the policy names /dev/shm). Nobody in the new world can move or open what lies beside it
  *   leader's port  a fresh pair; its other end goes to the new leader
@@ -15,6 +16,7 @@
 #include "libos/entry/entry.h"
 #include "libos/mm/mm.h"
 #include "libos/entry/images.h"
+#include "libos/ipc/ipc.h"
 #include "pal/grant.h"
 #include "pal/monitor.h"
 
@@ -149,7 +151,7 @@ static int make_walls(struct split_world *w, const struct split_policy *p)
 		r = pal_walls_door(w->walls, w->work, PAL_DOOR_OWN);
 	if (!r)
 		r = add_images(w);
-	w->place[w->nplaces++] = pal_dup(w->work, GRANT_FD_FIRST_FREE);
+	w->place[w->nplaces++] = pal_dup(w->work, pal_fd_free());
 	for (unsigned i = 0; i < p->ngrants && !r; i++)
 		r = add_grant(w, &p->grant[i], marks, &n);
 	if (!r)
@@ -188,7 +190,7 @@ int split_world_make(struct split_world *w, const struct split_policy *p)
 {
 	int r;
 
-	*w = (struct split_world){ -1, -1, -1, -1, { -1, -1 }, { -1, -1 }, { 0 }, 0, "" };
+	*w = (struct split_world){ -1, -1, -1, -1, -1, { -1, -1 }, { -1, -1 }, { 0 }, 0, "" };
 	for (unsigned i = 0; i < p->ngrants; i++) {
 		r = union_split_prepare(path_node(&p->grant[i].at), p->grant[i].write);
 		if (r)
@@ -204,6 +206,10 @@ int split_world_make(struct split_world *w, const struct split_policy *p)
 		r = make_area(w, p);
 	if (!r)
 		r = make_walls(w, p);
+	if (!r) {
+		w->ipc = host_fd_move(ipc_memory());
+		r = w->ipc == -ENOENT ? 0 : MIN(w->ipc, 0);
+	}
 	if (!r)
 		r = wire_pair(w->port);
 	return r ?: tell_monitor(w);
@@ -252,7 +258,11 @@ static int start_leader(struct split_world *w)
 
 void split_world_close(struct split_world *w, const struct split_policy *p)
 {
-	int r = pal_walls_raise(w->walls, p->network);
+	int r;
+
+	ipc_leave(w->ipc);
+	w->ipc = -1;
+	r = pal_walls_raise(w->walls, p->network);
 
 	if (!r)
 		r = start_leader(w);
@@ -283,6 +293,7 @@ void split_world_drop(struct split_world *w)
 	drop(&w->area);
 	drop(&w->work);
 	drop(&w->shm);
+	drop(&w->ipc);
 	for (int i = 0; i < 2; i++) {
 		drop(&w->port[i]);
 		drop(&w->monitor[i]);

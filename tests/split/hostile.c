@@ -34,7 +34,7 @@
 #define AREA_BYTES (4ul << 20)
 #define PORT 5
 #define WORK 11
-#define LAYER 16
+#define LAYER 20
 
 static char dir[PATH_MAX], path[PATH_MAX + 64];
 static bool whole;
@@ -233,6 +233,12 @@ static enum verdict monitor(enum way w, void *arg)
 		}
 	if (ask(w, MON_PTY, &p, sizeof(p), NULL, 0) == 0)
 		return ESCAPED;
+	for (int from = LAYER; from < LAYER + 8; from++) {
+		int f = (int)call(w, SYS_openat, from, at("other/secret") + 1, O_PATH | O_CLOEXEC);
+
+		if (f >= 0 && ask(w, MON_OPEN, NULL, 0, &f, 1) == 0)
+			return ESCAPED;
+	}
 	return REFUSED;
 }
 
@@ -284,8 +290,6 @@ static enum verdict old_streams(enum way w, void *arg)
 static enum verdict old_memory(enum way w, void *arg)
 {
 	(void)arg;
-	if (w == PAL && !whole)
-		memset((void *)AREA, 0xff, AREA_BYTES);
 	*shared = 666;
 	return DONE;
 }
@@ -436,6 +440,10 @@ static int attack(pid_t parent)
 		attempt("widen", LIBC, widen, wider);
 		attempt("widen-net", LIBC, widen, (void *)"network keep\n");
 	}
+	printf("attacks made\n");
+	/* Last, for it is the end of one's own libOS: the memory where the sandbox's area was. */
+	if (!whole && way_pal())
+		memset((void *)AREA, 0xff, AREA_BYTES);
 	return 0;
 }
 
@@ -499,9 +507,6 @@ int main(int argc, char **argv)
 		exit(attack(self));
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		printf("the attacker ended with %#x\n", (unsigned)status);
-		return 1;
-	}
+	printf("the attacker ended with %#x\n", (unsigned)status);
 	return look();
 }
