@@ -135,6 +135,7 @@ struct area_mark {
 struct area_split {
 	u32 on;		/* this is the area of a process that split off; set before anybody else maps it */
 	u32 others;	/* atomic: others change the same files without bumping our counters: names are good for a second */
+	u32 no_network; /* no sockets but pairs; for those the libOS itself makes */
 	u32 nmarks;
 	char policy[AREA_POLICY]; /* what is allowed, as text; what holds is in the kernel */
 	struct area_mark mark[AREA_MARKS];

@@ -9,9 +9,10 @@
 #include "libos/coord/leader.h"
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
+#include "libos/net/net.h"
 #include "pal/grant.h"
 
-#define LOOK_NS 500000000l
+#define LOOK_NS 100000000l
 
 static bool is_gone(const struct area_slot *s)
 {
@@ -67,20 +68,23 @@ static void tidy(void)
 
 void split_leader_run(void)
 {
-	struct pollfd p = { .fd = coord_port_fd(), .events = POLLIN };
 	struct timespec look = { .tv_nsec = LOOK_NS };
 	struct thread *t = current();
 
 	for (;;) {
-		bool orphans;
+		struct pollfd p[] = { { .fd = coord_port_fd(), .events = POLLIN },
+				      { .fd = net_leader_fd(), .events = POLLIN } };
+		bool soon;
 
 		atomic_store(&t->tcb.pending, 0);
 		(void)signal_drain(t);
-		orphans = look_after_orphans();
-		if (pal_ppoll(&p, 1, orphans ? &look : NULL) <= 0)
+		soon = look_after_orphans() | coord_port_tick();
+		if (pal_ppoll(p, ARRAY_SIZE(p), soon ? &look : NULL) <= 0)
 			continue;
 		coord_port_serve();
-		if (p.revents & (POLLHUP | POLLERR))
+		if (p[1].revents)
+			net_leader_serve();
+		if (p[0].revents & (POLLHUP | POLLERR))
 			break;
 	}
 	tidy();

@@ -14,6 +14,7 @@
 #include "libos/ipc/mq.h"
 #include "libos/fs/tty.h"
 #include "libos/mm/mm.h"
+#include "libos/net/net.h"
 #include "libos/sys/user.h"
 #include "pal/grant.h"
 
@@ -103,6 +104,8 @@ static bool is_inet(const struct file *f)
 	int domain = 0;
 	unsigned n = sizeof(domain);
 
+	if (f->ops == &net_stream_ops)
+		return true;
 	return f->ops == &sock_file_ops && pal_getsockopt(f->host_fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
 	       domain != AF_UNIX;
 }
@@ -115,7 +118,8 @@ static bool file_stays(const struct split_policy *p, struct file *f, const struc
 	if (n && n == control)
 		return true;
 	/* They hold what others left in them: descriptors, places in the old sandbox. */
-	if (f->ops == &epoll_file_ops || f->ops == &inotify_file_ops || f->ops == &mq_file_ops)
+	if (f->ops == &epoll_file_ops || f->ops == &inotify_file_ops || f->ops == &mq_file_ops ||
+	    f->ops == &net_file_ops)
 		return false;
 	if (is_named(p, f))
 		return true;

@@ -23,6 +23,7 @@
 static int make_area(struct split_world *w, const struct split_policy *p)
 {
 	struct buf text = { 0 };
+	u32 on = 1;
 	int r;
 
 	w->area = host_fd_move(pal_memfd("area", MFD_ALLOW_SEALING));
@@ -40,6 +41,8 @@ static int make_area(struct split_world *w, const struct split_policy *p)
 	if (!r && pal_pwrite(w->area, text.data, text.size, offsetof(struct area, split.policy)) != (ssize_t)text.size)
 		r = -ENOSPC;
 	base_buf_free(&text);
+	if (!r && !p->network && pal_pwrite(w->area, &on, sizeof(on), offsetof(struct area, split.no_network)) < 0)
+		r = -ENOSPC;
 	return r;
 }
 

@@ -6,6 +6,7 @@
  * and IPv6, streams and datagrams. On rung B these are of the sandbox's own making (libos/net).
  */
 #include "libos/sys/sockaddr.h"
+#include "libos/coord/area.h"
 #include "libos/net/link.h"
 #include "libos/net/net.h"
 #include "libos/mm/mm.h"
@@ -69,6 +70,8 @@ long sys_socket(int domain, int type, int protocol)
 	r = socket_known(domain, kind, protocol);
 	if (r < 0)
 		return r;
+	if (the_area->split.no_network)
+		return -EACCES;
 	if (domain == AF_NETLINK || pal_grant()->flags & GRANT_BROKER_SOCK) {
 		struct file *f = domain == AF_NETLINK ? netlink_create(kind, protocol, flags & O_NONBLOCK)
 						      : net_create(domain, kind, protocol, flags & O_NONBLOCK);
