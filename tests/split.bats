@@ -82,11 +82,11 @@ prey() {
 	echo 'run cat ../bob/mail; ls ..; cat /etc/passwd; echo x > ../bob/new; rm -f ../bob/mail; ln ../bob/mail m'
 	echo 'run chmod 600 note && cp -p note n2 && mkdir d && mv n2 d && rm mail && mkdir mail && ls d; kill -9 -1'
 	echo quit
-	cat >&2
+	cat >alice.out
 	END
-	printf 'echo login bob wrong; cat >&2\n' >mallory
-	printf 'printf "login bob b\\nget mail\\nquit\\n"; cat >&2\n' >bob
-	run inside "$bin/split-server srv 'sh alice' 'sh mallory' 'sh bob'"
+	printf 'echo login bob wrong; cat >mallory.out\n' >mallory
+	printf 'printf "login bob b\\nget mail\\nquit\\n"; cat >bob.out\n' >bob
+	run inside "$bin/split-server srv 'sh alice' 'sh mallory' 'sh bob'; cat *.out"
 	echo "$output"
 	for line in 'welcome alice' 'mail for alice' stored hello '../bob/mail: Permission denied' '../../users: Permission denied' \
 		'cat: ../bob/mail: Permission denied' 'cat: /etc/passwd: Permission denied' n2 no 'welcome bob'; do
@@ -156,7 +156,7 @@ files /usr ro' sh -c 'cat new/sub/f; echo more >> new/sub/f; ls gone/x; cat gone
 	run inside "$bin/split-run 'files /usr ro' sh -c 'exit 7'; echo \$?
 		$bin/split-run 'files /usr ro' sh -c 'kill -9 \$\$'; echo \$?
 		$bin/split-run 'files /usr ro' sleep 100 & pid=\$!; sleep 0.5; kill -9 \$pid; wait \$pid; echo \$?
-		$bin/split-run 'files /usr ro' sh -c 'sleep 100 & sleep 100 & exit 3'; echo \$?; ps -e | grep -c split-run"
+		$bin/split-run 'files /usr ro' sh -c 'for i in 1 2; do sleep 100 </dev/null >/dev/null 2>&1 & done; exit 3'; echo \$?; ps -e | grep -c split-run"
 	echo "$output"
 	[ "$(grep -v Killed <<<"$output" | tr '\n' ' ')" = '7 137 137 3 0 ' ]
 	run inside 'echo well'
