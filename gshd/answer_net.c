@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * MON_NET: /proc/net of the sandbox's own network namespace (rung A), which inside nobody can read. The text is copied
- * into a memory file, so that no descriptor of the host's /proc goes in. On rung B the namespace is the host's: refused.
+ * MON_NET: /proc/net of the sandbox's own network namespace (rung A), which inside nobody can read.
+ * The text is copied into a memory file, so that no descriptor of the host's /proc goes in. On rung
+ * B the namespace is the host's: refused.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,12 +2,13 @@
 /*
  * Files of the base that Landlock does not know, on rung B.
  *
- * Landlock's rules hang on the files and directories that were there when the sandbox started. Where a rule could not be
- * given to a whole directory, because something hidden lies in it (a home directory holds the store), what the user
- * makes there later has none, and an editor that saves by renaming makes such a file each time. So the picoprocess,
- * refused, passes what it could only look up (O_PATH) and gets it back open for reading, if it lies where the sandbox
- * may read. That is asked of the kernel as in answer_setattr.c: nothing hidden can get a path outside its hiding place,
- * for to move or link it takes a right that the sandbox does not have there.
+ * Landlock's rules hang on the files and directories that were there when the sandbox started.
+ * Where a rule could not be given to a whole directory, because something hidden lies in it (a home
+ * directory holds the store), what the user makes there later has none, and an editor that saves by
+ * renaming makes such a file each time. So the picoprocess, refused, passes what it could only look
+ * up (O_PATH) and gets it back open for reading, if it lies where the sandbox may read. That is
+ * asked of the kernel as in answer_setattr.c: nothing hidden can get a path outside its hiding
+ * place, for to move or link it takes a right that the sandbox does not have there.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,13 +2,15 @@
 /*
  * The ports of processes that split off from their sandbox (libos/split/split.h).
  *
- * A process that is about to split passes a socket and what it will still be allowed to write: those descriptors are its
- * places. Afterwards it has no other port, and its filter lets it change no attribute by itself; it asks here, on both
- * rungs. A file is changed if the kernel's path of it, by the same mount, is one of the places' or lies below it. A file
- * elsewhere cannot get such a path: to rename or link one into a place takes Landlock's REFER where it comes from.
+ * A process that is about to split passes a socket and what it will still be allowed to write:
+ * those descriptors are its places. Afterwards it has no other port, and its filter lets it change
+ * no attribute by itself; it asks here, on both rungs. A file is changed if the kernel's path of
+ * it, by the same mount, is one of the places' or lies below it. A file elsewhere cannot get such a
+ * path: to rename or link one into a place takes Landlock's REFER where it comes from.
  *
- * Behind such a port stands another trust domain than the sandbox's, perhaps one that is after the sandbox: so what is
- * wrong here closes this port, and is never a violation that would end them all.
+ * Behind such a port stands another trust domain than the sandbox's, perhaps one that is after the
+ * sandbox: so what is wrong here closes this port, and is never a violation that would end them
+ * all.
  */
 #include <errno.h>
 #include <event2/event.h>

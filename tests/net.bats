@@ -116,7 +116,8 @@ wait_for() {
 }
 
 @test "nothing of the host's sockets is in reach, nor can one be opened on the host" {
-	local port=$(free_port)
+	local port
+	port=$(free_port)
 	/usr/bin/python3 - "$port" >host.log 2>&1 3>&- <<-'PY' &
 	import select, socket, sys
 	port = int(sys.argv[1])
@@ -181,7 +182,8 @@ wait_for() {
 }
 
 @test "-p: a port on the host leads inside; big answers, half-closed streams, many at once" {
-	local port=$(free_port)
+	local port
+	port=$(free_port)
 	mkdir www
 	echo "from inside" >www/f
 	head -c 5000000 /dev/zero >www/big
@@ -234,7 +236,8 @@ wait_for() {
 }
 
 @test "-p: what can be wrong is said, and a stopped sandbox is off the host" {
-	local port=$(free_port) pid
+	local port pid
+	port=$(free_port)
 	run "$GSH" run -s p -p "$port" -- true
 	assert_failure 125
 	assert_output --partial "$port is not of the form [ADDRESS:]HOST:IN"

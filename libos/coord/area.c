@@ -109,14 +109,15 @@ int area_prepare(int fd, s32 pid)
 	PUT(split.on, 1);
 	PUT(split.others, 1);
 	if (!r)
-		r = put_at(fd, &in_use, sizeof(in_use), offsetof(struct area, in_use) + (size_t)pid / 32 * sizeof(in_use));
+		r = put_at(fd, &in_use, sizeof(in_use),
+			   offsetof(struct area, in_use) + (size_t)pid / 32 * sizeof(in_use));
 	return r ?: put_at(fd, &self, sizeof(self), offsetof(struct area, slot) + (size_t)pid * sizeof(self));
 }
 
 void area_switch(void)
 {
-	intptr_t r = pal_mmap(AREA_ADDRESS, PAGE_UP(sizeof(struct area)), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			      GRANT_FD_AREA, 0);
+	intptr_t r = pal_mmap(AREA_ADDRESS, PAGE_UP(sizeof(struct area)), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_FIXED, GRANT_FD_AREA, 0);
 
 	BUG_ON(r != AREA_ADDRESS);
 }

@@ -2,12 +2,14 @@
 /*
  * CPUID, remembered.
  *
- * In a virtual machine the instruction leaves the machine: microseconds each, and glibc's loader executes some eighty of
- * them before a program begins, more than half of the cost of starting one. Its places in the loader and the libc are
- * rewritten like system calls (gshd/rewrite.h), and answered here from a table in the sandbox area.
+ * In a virtual machine the instruction leaves the machine: microseconds each, and glibc's loader
+ * executes some eighty of them before a program begins, more than half of the cost of starting one.
+ * Its places in the loader and the libc are rewritten like system calls (gshd/rewrite.h), and
+ * answered here from a table in the sandbox area.
  *
- * Kept are the leaves that say the same on every processor of the machine, and leaf 1, which holds the processor's number,
- * for each of them. Where processors differ in kind, and for all other leaves, the instruction is executed.
+ * Kept are the leaves that say the same on every processor of the machine, and leaf 1, which holds
+ * the processor's number, for each of them. Where processors differ in kind, and for all other
+ * leaves, the instruction is executed.
  */
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Socket calls on whatever stands behind a guest's socket: a host socket, or one of the sandbox's own network (libos/net),
- * which answers as the host's would. */
+/* Socket calls on whatever stands behind a guest's socket: a host socket, or one of the sandbox's
+ * own network (libos/net), which answers as the host's would. */
 #include "libos/net/link.h"
 #include "libos/net/net.h"
 

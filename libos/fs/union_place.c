@@ -185,7 +185,8 @@ static int open_there(const struct hpath *h, int flags, u32 mode)
 	return host_fd_move(pal_openat(h->dir, h->path, flags | O_NOFOLLOW, mode));
 }
 
-/* Refused by the mode or, on rung B, by a Landlock that was set up before the file was made: the monitor knows which. */
+/* Refused by the mode or, on rung B, by a Landlock that was set up before the file was made: the
+ * monitor knows which. */
 static int open_refused(const struct hpath *h, int flags)
 {
 	int fd, pinned = open_there(h, O_PATH | (flags & O_DIRECTORY), 0);

@@ -2,10 +2,11 @@
 /*
  * The union in the hands of a process that splits off (split/split.h).
  *
- * What it may reach are objects of the union; Landlock knows directories of the host. So each allowed object gets a door
- * in every layer that has it, writable in the top only, and lies in the top from now on: what others change below it
- * later is changed there. Names on the way are found without doors, by statx; only the marks of directories (opaque,
- * redirect) take opening them. Those of the directories that lead to the doors are noted beforehand, in the area.
+ * What it may reach are objects of the union; Landlock knows directories of the host. So each
+ * allowed object gets a door in every layer that has it, writable in the top only, and lies in the
+ * top from now on: what others change below it later is changed there. Names on the way are found
+ * without doors, by statx; only the marks of directories (opaque, redirect) take opening them.
+ * Those of the directories that lead to the doors are noted beforehand, in the area.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/split/split.h"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * The leader brings sockets together: a stream's far end goes through its listener's; the far end of a receiver of
- * datagrams is lent to who sends.
+ * The leader brings sockets together: a stream's far end goes through its listener's; the far end
+ * of a receiver of datagrams is lent to who sends.
  *
- * How many connections wait at a listener only the host knows (accepting processes may die at any instruction): what the
- * far end has sent and nobody has received yet is counted in units of one connection, the first of which is measured.
+ * How many connections wait at a listener only the host knows (accepting processes may die at any
+ * instruction): what the far end has sent and nobody has received yet is counted in units of one
+ * connection, the first of which is measured.
  */
 #include "libos/net/leader.h"
 #include "libos/vfs/file.h"

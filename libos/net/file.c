@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * The sandbox's own sockets as open files. A connected stream reads and writes on the host like any file; in every other
- * state what lies in the pair is not the guest's to see as it is.
+ * The sandbox's own sockets as open files. A connected stream reads and writes on the host like any
+ * file; in every other state what lies in the pair is not the guest's to see as it is.
  */
 #include "libos/net/link.h"
 #include "libos/net/net.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Lists of sockets. Those of the sandbox's own network are read from their records; where the sockets are the host's, in
- * a network namespace, the monitor reads the host's list of that namespace (MON_NET). Unix sockets with a path have an
- * abstract name on the host (fs/sock_unix.c), which is shown as the path again.
+ * Lists of sockets. Those of the sandbox's own network are read from their records; where the
+ * sockets are the host's, in a network namespace, the monitor reads the host's list of that
+ * namespace (MON_NET). Unix sockets with a path have an abstract name on the host (fs/sock_unix.c),
+ * which is shown as the path again.
  */
 #include "libos/net/list.h"
 #include "libos/net/net.h"
@@ -40,8 +41,10 @@ static void put_inet(struct buf *b, int number, const struct net_record *r)
 	put_address(b, r->domain, &r->local);
 	base_buf_puts(b, " ");
 	put_address(b, r->domain, &r->remote);
-	base_buf_printf(b, " %02X 00000000:00000000 00:00000000 00000000 %5u        0 %lu %s\n", state_of(r), r->uid, r->ino,
-			r->type == SOCK_DGRAM ? "2 0000000000000000 0" : "1 0000000000000000 100 0 0 10 0");
+	base_buf_printf(b, " %02X 00000000:00000000 00:00000000 00000000 %5u        0 %lu %s\n",
+			state_of(r), r->uid, r->ino,
+			r->type == SOCK_DGRAM ? "2 0000000000000000 0"
+					      : "1 0000000000000000 100 0 0 10 0");
 }
 
 /* Let go of: whether somebody holds it still, nobody knows. Not named: the host's list has none of those either. */

@@ -2,11 +2,12 @@
 /*
  * The leader's book of sockets and names.
  *
- * An entry lives while the guest's end of the pair is open anywhere: the far end, kept here, hears the hang-up. That may
- * be noticed late, so whoever stands in the way of a name or is about to be spoken to is looked at again first.
+ * An entry lives while the guest's end of the pair is open anywhere: the far end, kept here, hears
+ * the hang-up. That may be noticed late, so whoever stands in the way of a name or is about to be
+ * spoken to is looked at again first.
  *
- * Everything is bounded: records are, and with them the far ends held; a question whose descriptor finds no room here is
- * dropped, and the asker sees its own end hang up.
+ * Everything is bounded: records are, and with them the far ends held; a question whose descriptor
+ * finds no room here is dropped, and the asker sees its own end hang up.
  */
 #include "libos/net/leader.h"
 #include "libos/coord/wire.h"

@@ -2,9 +2,10 @@
 /*
  * Netlink, the route family, for reading: links, addresses and routes of the loopback. See link.h.
  *
- * A request is answered while it is being sent. Answers wait as whole messages in a list; an event counter on the host
- * says how many there are, so that reads block and poll waits as for any file. The list is the process's own: a child of
- * fork that reads what its parent asked for is a thing that nobody does.
+ * A request is answered while it is being sent. Answers wait as whole messages in a list; an event
+ * counter on the host says how many there are, so that reads block and poll waits as for any file.
+ * The list is the process's own: a child of fork that reads what its parent asked for is a thing
+ * that nobody does.
  */
 #include "libos/net/link.h"
 #include "libos/ckpt/cursor.h"
@@ -114,8 +115,12 @@ static void put_address(struct buf *b, const struct nlmsghdr *to, u32 port, u8 f
 static void put_route(struct buf *b, const struct nlmsghdr *to, u32 port, u8 family)
 {
 	static const u8 four[4] = { 127 }, six[16] = { [15] = 1 };
-	struct rtmsg r = { .rtm_family = family, .rtm_dst_len = family == AF_INET ? 8 : 128, .rtm_table = RT_TABLE_LOCAL,
-			   .rtm_protocol = RTPROT_KERNEL, .rtm_scope = RT_SCOPE_HOST, .rtm_type = RTN_LOCAL };
+	struct rtmsg r = { .rtm_family = family,
+			   .rtm_dst_len = family == AF_INET ? 8 : 128,
+			   .rtm_table = RT_TABLE_LOCAL,
+			   .rtm_protocol = RTPROT_KERNEL,
+			   .rtm_scope = RT_SCOPE_HOST,
+			   .rtm_type = RTN_LOCAL };
 	size_t at = put_begin(b, to, port, RTM_NEWROUTE, &r, sizeof(r));
 
 	put_attr_u32(b, RTA_TABLE, RT_TABLE_LOCAL);

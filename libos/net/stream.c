@@ -2,8 +2,9 @@
 /*
  * Streams of the sandbox's own network, and what all its sockets share: names, shutdown.
  *
- * A connect to a listener succeeds or fails at once, since the leader decides it; with O_NONBLOCK the guest is told so in
- * the two steps that TCP has: EINPROGRESS now, the outcome by poll, SO_ERROR or another connect.
+ * A connect to a listener succeeds or fails at once, since the leader decides it; with O_NONBLOCK
+ * the guest is told so in the two steps that TCP has: EINPROGRESS now, the outcome by poll,
+ * SO_ERROR or another connect.
  */
 #include "libos/net/net.h"
 #include "libos/coord/area.h"

@@ -125,7 +125,8 @@ static bool file_stays(const struct split_policy *p, struct file *f, const struc
 		return true;
 	if (n && union_owns(n))
 		return split_allows(p, &f->path, write);
-	if (f->ops == &null_file_ops || f->ops == &zero_file_ops || f->ops == &full_file_ops || f->ops == &random_file_ops)
+	if (f->ops == &null_file_ops || f->ops == &zero_file_ops || f->ops == &full_file_ops ||
+	    f->ops == &random_file_ops)
 		return true;
 	return p->streams && (p->network || !is_inet(f));
 }

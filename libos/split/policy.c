@@ -226,7 +226,8 @@ int split_policy_show(struct buf *b, const struct split_policy *p)
 
 static bool same(const struct dentry *a, const struct dentry *b)
 {
-	return a == b || (a->node && b->node && a->node->ino && a->node->ino == b->node->ino && a->node->fs == b->node->fs);
+	return a == b || (a->node && b->node && a->node->ino && a->node->ino == b->node->ino &&
+			  a->node->fs == b->node->fs);
 }
 
 bool split_allows(const struct split_policy *p, const struct path *at, bool write)

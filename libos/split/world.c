@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * A world for one: everything that a process of the sandbox shares with the others, made anew for the one that leaves.
+ * A world for one: everything that a process of the sandbox shares with the others, made anew for
+ * the one that leaves.
  *
  *   area           a fresh memory file: ids, counters of names
  *   ipc            another: no System V object and no message queue of the old sandbox is there
- *   work           a directory in the old one, and in it shm, where /dev/shm and what hides there lie from now on (unless
- *                  the policy names /dev/shm). Nobody in the new world can move or open what lies beside it
- *   leader's port  a fresh pair; its other end goes to the new leader
- *   monitor's port a fresh pair, made known to the monitor together with what may still be written
- *   layers         descriptors that lead on to names and are good for nothing else
+ *   work           a directory in the old one, and in it shm, where /dev/shm and what hides there
+ * lie from now on (unless the policy names /dev/shm). Nobody in the new world can move or open what
+ * lies beside it leader's port  a fresh pair; its other end goes to the new leader monitor's port a
+ * fresh pair, made known to the monitor together with what may still be written layers descriptors
+ * that lead on to names and are good for nothing else
  */
 #include "libos/split/split.h"
 #include "libos/coord/coord.h"

@@ -3,8 +3,8 @@
  * splice, tee, vmsplice on pipes of the host.
  *
  * Files that the libOS makes have nothing to splice on the host: EINVAL, as Linux says of files
- * that cannot; but for the devices, whose bytes are made or dropped here. vmsplice is not among the host's calls; it is a copy here, which its contract
- * allows.
+ * that cannot; but for the devices, whose bytes are made or dropped here. vmsplice is not among the
+ * host's calls; it is a copy here, which its contract allows.
  */
 #include "libos/sys/sys.h"
 #include "libos/fs/kinds.h"

@@ -18,6 +18,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "pal/grant.h"
+#include "pal/monitor.h"
+
 static char bytes[256 << 10];
 
 static void send_bytes(int fd, size_t n, const int *fds, int nfds)
@@ -82,7 +85,7 @@ static void lie(int fd, int kind)
 		break;
 	case 3:
 		memset(bytes, 0, sizeof(bytes));
-		for (uint32_t type = 64; type < 68; type++)
+		for (uint32_t type = MON_PTY; type <= MON_REPLY; type++)
 			for (int n = 0; n < 64; n += 9) {
 				header(type, 64, n);
 				send_bytes(fd, 16 + 64, fds, n);
@@ -101,7 +104,7 @@ static void lie(int fd, int kind)
 
 static enum verdict tell_lies(enum way w, void *arg)
 {
-	for (int fd = 3; fd < 80; fd++) {
+	for (int fd = 3; fd < GRANT_FD_FIRST_FREE; fd++) {
 		struct stat st;
 		if (call(PAL, SYS_fstat, fd, &st) >= 0 && S_ISSOCK(st.st_mode))
 			lie(fd, *(int *)arg);

@@ -6,7 +6,7 @@ ESCAPE_PROGS := $(patsubst tests/escape/%.c,$(ESCAPE)/%,$(filter-out %/way.c,$(w
 
 $(ESCAPE)/%: tests/escape/%.c tests/escape/way.c tests/escape/way.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Wno-nonnull -Itests/escape -o $@ $(filter %.c,$^)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Wno-nonnull -Itests/escape -I. -o $@ $(filter %.c,$^)
 
 .PHONY: escape
 escape: $(ESCAPE_PROGS)

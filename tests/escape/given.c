@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define IMAGE 3 /* pal/grant.h */
+#include "pal/grant.h"
 
 static struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
@@ -57,24 +57,24 @@ static enum verdict image_mode(enum way w, void *arg)
 {
 	struct stat st;
 
-	if (fstat(IMAGE, &st))
+	if (fstat(GRANT_FD_IMAGE, &st))
 		st.st_mode = 0755;
-	return must_fail(call(w, SYS_fchmod, IMAGE, st.st_mode & 0777));
+	return must_fail(call(w, SYS_fchmod, GRANT_FD_IMAGE, st.st_mode & 0777));
 }
 
 static enum verdict image_attr(enum way w, void *arg)
 {
-	long r = call(w, SYS_fsetxattr, IMAGE, "user.escaped", "1", 1, 0);
+	long r = call(w, SYS_fsetxattr, GRANT_FD_IMAGE, "user.escaped", "1", 1, 0);
 
 	if (r >= 0)
-		call(w, SYS_fremovexattr, IMAGE, "user.escaped");
+		call(w, SYS_fremovexattr, GRANT_FD_IMAGE, "user.escaped");
 	return must_fail(r);
 }
 
 /* Closed by an exec, its number would be free for another file to execute. */
 static enum verdict image_cloexec(enum way w, void *arg)
 {
-	return must_fail(call(w, SYS_fcntl, IMAGE, F_SETFD, FD_CLOEXEC));
+	return must_fail(call(w, SYS_fcntl, GRANT_FD_IMAGE, F_SETFD, FD_CLOEXEC));
 }
 
 /* Whoever closes it last waits: if it was passed to the monitor, that is the monitor. */

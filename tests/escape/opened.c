@@ -18,9 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PORT 5	/* pal/grant.h */
-#define BASE 16
-#define MON_OPEN 67	/* pal/monitor.h */
+#include "pal/grant.h"
+#include "pal/monitor.h"
 
 struct message {
 	uint32_t type, len;
@@ -47,7 +46,7 @@ static long ask(int pinned)
 	c.align.cmsg_type = SCM_RIGHTS;
 	c.align.cmsg_len = CMSG_LEN(2 * sizeof(int));
 	memcpy(CMSG_DATA(&c.align), (int[]){ pair[1], pinned }, 2 * sizeof(int));
-	if (call(PAL, SYS_sendmsg, PORT, &msg, MSG_NOSIGNAL) < 0)
+	if (call(PAL, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL) < 0)
 		return -EIO;
 	iov.iov_len = sizeof(m);
 	msg.msg_controllen = sizeof(c);
@@ -63,7 +62,7 @@ static long ask(int pinned)
 
 static long opened(const char *path)
 {
-	long pinned = call(PAL, SYS_openat, BASE, path + 1, O_PATH | O_NOFOLLOW);
+	long pinned = call(PAL, SYS_openat, GRANT_FD_LAYER, path + 1, O_PATH | O_NOFOLLOW);
 
 	return pinned < 0 ? pinned : ask(pinned);
 }

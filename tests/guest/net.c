@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * What programs see of sockets beyond the good path: names, errors, states, datagrams, connections that wait, what is
- * shared over fork, exec and SCM_RIGHTS.
+ * shared over fork, exec and SCM_RIGHTS. Long because each group of cases shares the few sockets that it makes.
  */
 #include "lib/t.h"
 
