@@ -19,6 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pal/grant.h"
+
 #ifndef O_TMPFILE
 #define O_TMPFILE (020000000 | O_DIRECTORY)
 #endif
@@ -309,7 +311,7 @@ int main(int argc, char **argv)
 			snprintf(how, sizeof(how), "fd %d, absolute", fd);
 			escaped += all(w, &p, argv[1], "");
 			snprintf(how, sizeof(how), "fd %d, below", fd);
-			if (fd == 16) /* the base itself */
+			if (fd == GRANT_FD_LAYER) /* the base itself */
 				escaped += all(w, &p, argv[1] + 1, "");
 		}
 	}
