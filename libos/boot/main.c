@@ -115,8 +115,8 @@ void libos_start_split_leader(void)
 {
 	struct thread *t = adopt_thread();
 
-	xstate_init();
 	must(area_map(false), "sandbox area");
+	xstate_init();
 	pal_walls_inside();
 	must(make_leader(t), "first process");
 	must(make_space(t->proc), "address space");
@@ -136,9 +136,9 @@ void libos_start_exec(void)
 
 	program_init(&prog);
 	must(area_map(false), "sandbox area");
+	xstate_init();
 	if (the_area->split.on)
 		pal_walls_inside();
-	xstate_init();
 	must(catch_signals(), "signals");
 	must(exec_state_open(&state, t), "state of the process");
 	must(mount_init(), "mounts");

@@ -101,6 +101,7 @@ int area_prepare(int fd, s32 pid)
 	PUT(ready, 1);
 	/* Ids go on behind the caller's, in the rounds in which none is taken that still names a group. */
 	PUT(cursor, AREA_PIDS + (u32)MAX(pid + 1 - AREA_ROUND_START, 0));
+	PUT(limit, the_area->limit);
 	PUT(boot_ns, the_area->boot_ns);
 	PUT(inodes, the_area->inodes);
 	PUT(forks, the_area->forks);
@@ -108,6 +109,8 @@ int area_prepare(int fd, s32 pid)
 	PUT(nthreads, 1);
 	PUT(split.on, 1);
 	PUT(split.others, 1);
+	if (!r)
+		r = put_at(fd, the_area->cpuid, sizeof(the_area->cpuid), offsetof(struct area, cpuid));
 	if (!r)
 		r = put_at(fd, &in_use, sizeof(in_use),
 			   offsetof(struct area, in_use) + (size_t)pid / 32 * sizeof(in_use));
