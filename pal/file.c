@@ -135,7 +135,7 @@ int pal_symlinkat(const char *target, int dir, const char *path)
 
 int pal_open_brokered(int pinned)
 {
-	int fd, n = 1, r = -EACCES;
+	int fd = -1, n = 1, r = -EACCES;
 
 	if (pal_grant()->flags & GRANT_BROKER_OPEN && !pal_walled)
 		r = pal_request(MON_OPEN, NULL, 0, &pinned, 1, NULL, 0, &fd, &n);

@@ -16,8 +16,10 @@ static void unescape(char *text)
 
 	for (; *text; text++) {
 		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
+			unsigned code = 0;
+			for (int i = 1; i <= 3; i++)
+				code = code << 3 | ((unsigned)text[i] & 7);
+			*to++ = (char)code;
 			text += 3;
 		} else {
 			*to++ = *text;

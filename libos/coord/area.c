@@ -80,7 +80,7 @@ static int put_counters(int fd)
 
 #define PUT(field, value)                                                                          \
 	do {                                                                                        \
-		__typeof__(((struct area *)0)->field) v_ = (value);                                 \
+		__typeof__(the_area->field) v_ = (value);                                             \
                                                                                                     \
 		if (!r)                                                                             \
 			r = put_at(fd, &v_, sizeof(v_), offsetof(struct area, field));              \

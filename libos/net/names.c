@@ -141,7 +141,7 @@ static bool alive(const struct net_entry *e)
 
 void net_leader_serve(void)
 {
-	struct epoll_event ev[EVENTS];
+	struct epoll_event ev[EVENTS] = { 0 };
 	struct timespec zero = { 0 };
 	long n = watch < 0 ? 0 : at_once(pal_epoll_wait(watch, ev, EVENTS, &zero));
 

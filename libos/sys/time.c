@@ -12,7 +12,7 @@
 
 #define CLOCKS 12
 /* include/linux/posix-timers_types.h: the pid's complement above three bits */
-#define CPUCLOCK_PID(clock) ((s32) ~((clock) >> 3))
+#define CPUCLOCK_PID(clock) ((s32)(~(u32)(clock) >> 3))
 #define CPUCLOCK_PERTHREAD 4
 
 /* The host's number for a guest's clock, or -EINVAL. */
