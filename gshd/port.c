@@ -134,10 +134,12 @@ int port_receive(int sock, char *buf, size_t *size, int *fds, unsigned *nfds)
 	*nfds = 0;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
-	if (n < 0 || (n == 0 && hung_up(sock)))
+	if (n < 0)
 		return -EPIPE;
-	*nfds = take_fds(&msg, fds);
+	*nfds = take_fds(&msg, fds); /* an empty message may bring some, too */
 	*size = (size_t)n;
+	if (n == 0 && hung_up(sock))
+		return -EPIPE;
 	return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : 0;
 }
 
