@@ -12,9 +12,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "gshd/monitor.h"
 
@@ -57,17 +59,30 @@ static bool readable_place(const struct monitor *m, const char *path)
 	return true;
 }
 
+/* Opening anything but files and directories does something: a device's driver is woken, a fifo's writer too. And a
+ * proc outside of /proc (a chroot has one) looks at who opens, which would be us. */
+static int check_kind(int fd)
+{
+	struct statx stx;
+	struct statfs fs;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) || fstatfs(fd, &fs))
+		return -errno;
+	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode))
+		return -EACCES;
+	return fs.f_type == PROC_SUPER_MAGIC ? -EACCES : 0;
+}
+
 void answer_open(struct monitor *m, struct request *r)
 {
 	char path[PATH_MAX], link[32];
-	struct stat st;
 	int fd, err = m->rung == GRANT_RUNG_B ? path_of_fd(r->fds[0], path) : -EOPNOTSUPP;
 
-	if (!err && fstat(r->fds[0], &st))
-		err = -errno;
-	/* Opening anything else does something: a device's driver is woken, a fifo's writer too. */
-	if (!err && ((!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) || !readable_place(m, path)))
+	/* The place first: what is asked of a hidden file may be asked of gfs, and that would ask us. */
+	if (!err && !readable_place(m, path))
 		err = -EACCES;
+	if (!err)
+		err = check_kind(r->fds[0]);
 	if (!err) {
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", r->fds[0]);
 		fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -23,14 +23,15 @@ static int check_place(struct monitor *m, int fd, uint32_t op)
 	char path[PATH_MAX];
 	struct stat st;
 
+	/* The place first: elsewhere a stat may wait for a FUSE server, and gfs's would ask us. */
+	if (path_of_fd(fd, path) || (!path_below(path, m->tree) && !path_below(path, m->shm)))
+		return -EPERM;
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode) &&
 	    !S_ISSOCK(st.st_mode) && !(S_ISLNK(st.st_mode) && op == MON_ATTR_TIMES))
 		return -EPERM;
-	if (path_of_fd(fd, path))
-		return -EPERM;
-	return path_below(path, m->tree) || path_below(path, m->shm) ? 0 : -EPERM;
+	return 0;
 }
 
 /* The same on rung A, where our own paths mean nothing: a file is the sandbox's if it was opened through its mount. */
@@ -38,7 +39,7 @@ static int check_mount(struct monitor *m, int fd, bool regular)
 {
 	struct statx stx;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &stx))
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &stx))
 		return -errno;
 	if (regular && !S_ISREG(stx.stx_mode))
 		return -EPERM;

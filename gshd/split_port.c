@@ -86,7 +86,7 @@ static bool in_place(int place, const struct statx *of, const char *path)
 	struct statx stx;
 	size_t n;
 
-	if (statx(place, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) ||
+	if (statx(place, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) ||
 	    stx.stx_mnt_id != of->stx_mnt_id || path_of(place, dir))
 		return false;
 	n = strlen(dir);
@@ -99,7 +99,7 @@ static int check_place(const struct split_port *s, int fd, uint32_t op)
 	struct statx stx;
 	int err;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &stx))
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &stx))
 		return -errno;
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode) && !S_ISFIFO(stx.stx_mode) &&
 	    !S_ISSOCK(stx.stx_mode) && !(S_ISLNK(stx.stx_mode) && op == MON_ATTR_TIMES))
