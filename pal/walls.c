@@ -44,11 +44,13 @@ static const struct sock_filter sockets[] = {
 	REFUSE(__NR_connect, EACCES),
 	REFUSE(__NR_listen, EACCES),
 	REFUSE(__NR_accept4, EACCES),
-	/* A datagram pair could be sent from to any name: by sendmsg, too, whose names cannot be seen here. */
-	IS(__NR_socketpair, 0, 4),
+	/* A datagram pair (SOCK_RAW is another word for it) could be sent from to any name: by sendmsg, too, whose
+	 * names cannot be seen here. */
+	IS(__NR_socketpair, 0, 5),
 	LOAD_ARG_LOW(1),
 	{ BPF_ALU | BPF_AND | BPF_K, 0, 0, SOCK_TYPE_BITS },
-	IS(SOCK_DGRAM, 6, 0),
+	IS(SOCK_STREAM, 1, 0),
+	IS(SOCK_SEQPACKET, 0, 7),
 	RETURN(SECCOMP_RET_ALLOW),
 	IS(__NR_sendto, 1, 0),
 	RETURN(SECCOMP_RET_ALLOW),

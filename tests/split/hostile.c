@@ -349,6 +349,15 @@ static enum verdict network(enum way w, void *arg)
 	return w == PAL ? must_fail(call(w, SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0, p)) : REFUSED;
 }
 
+/* To the kernel it is another word for SOCK_DGRAM. */
+static enum verdict network_raw(enum way w, void *arg)
+{
+	int p[2];
+
+	(void)arg;
+	return w == PAL ? must_fail(call(w, SYS_socketpair, AF_UNIX, SOCK_RAW, 0, p)) : REFUSED;
+}
+
 static enum verdict widen(enum way w, void *arg)
 {
 	int fd = open("/proc/self/sandbox", O_WRONLY);
@@ -415,6 +424,7 @@ static void attack_by(enum way w, long host_parent)
 	attempt("old-streams", w, old_streams, NULL);
 	attempt("old-memory", w, old_memory, NULL);
 	attempt("network", w, network, NULL);
+	attempt("network-raw", w, network_raw, NULL);
 	attempt("trace", w, trace, &host_parent);
 	attempt("peek", w, peek, &host_parent);
 	if (w == PAL && !whole) {
