@@ -60,8 +60,30 @@ static bool descends(pid_t pid, pid_t from)
 	return false;
 }
 
-/* Send sig to all below pid, from the kernel's own lists of children; how many there were. */
-static int signal_below(pid_t pid, int sig)
+/* Those still to be looked below. On the heap: how deep they are nested is the sandbox's choice. */
+struct family {
+	struct below {
+		pid_t pid, parent;
+	} *items;
+	size_t count, room;
+};
+
+static void family_add(struct family *f, pid_t pid, pid_t parent)
+{
+	if (f->count == f->room) {
+		size_t room = f->room ? 2 * f->room : 256;
+		struct below *more = realloc(f->items, room * sizeof(*more));
+
+		if (!more)
+			return; /* once its parent is dead it is ours */
+		f->items = more;
+		f->room = room;
+	}
+	f->items[f->count++] = (struct below){ pid, parent };
+}
+
+/* Send sig to the children of pid, from the kernel's own lists; how many there were. */
+static int signal_children(struct family *all, pid_t pid, int sig)
 {
 	char path[64];
 	struct dirent *e;
@@ -78,13 +100,30 @@ static int signal_below(pid_t pid, int sig)
 		f = fopen(path, "re");
 		while (f && fscanf(f, "%d", &child) == 1) {
 			kill(child, sig);
-			count += 1 + signal_below(child, sig);
+			count++;
+			family_add(all, child, pid);
 		}
 		if (f)
 			fclose(f);
 	}
 	if (d)
 		closedir(d);
+	return count;
+}
+
+static int signal_below(pid_t from, int sig)
+{
+	struct family f = { 0 };
+	int count = signal_children(&f, from, sig);
+
+	while (f.count) {
+		struct below b = f.items[--f.count];
+		pid_t parent = confine_parent_of(b.pid);
+		/* Its parent may be dead and it be ours; its number may be another's. */
+		if (parent == b.parent || parent == from)
+			count += signal_children(&f, b.pid, sig);
+	}
+	free(f.items);
 	return count;
 }
 
