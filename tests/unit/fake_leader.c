@@ -279,7 +279,7 @@ static int cmd_babble(char **argv)
 {
 	noise_seed = argv[1] ? (unsigned)atol(argv[1]) : 1;
 	for (int i = 0; i < 40; i++)
-		babble(GRANT_FD_PORT, MON_PTY - 1, MON_REPLY);
+		babble(GRANT_FD_PORT, MON_PTY - 1, MON_SPLIT + 1);
 	say("babbled\n");
 	return 0;
 }
