@@ -53,6 +53,8 @@ static int option_set(const struct sock *s, int level, int name)
 		return option_socket(name);
 	if (s->domain == AF_UNIX)
 		return -EOPNOTSUPP;
+	if (level == IPPROTO_TCP && name == TCP_ULP)
+		return -ENOENT; /* as on a kernel that has none */
 	if (name >= 0 &&
 	    ((level == IPPROTO_TCP && name <= 36) || (level == IPPROTO_IP && name <= 50) ||
 	     (level == IPPROTO_IPV6 && name <= 78)))

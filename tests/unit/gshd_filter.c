@@ -10,6 +10,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -148,6 +149,9 @@ static const struct {
 	{ "FS_IOC_SETFLAGS", SYS_ioctl, { 0, 0x40086602 }, K, K },
 	{ "SIOCGIFCONF", SYS_ioctl, { 0, 0x8912 }, K, K },
 	{ "socketpair", SYS_socketpair, { AF_UNIX, SOCK_STREAM }, OK, OK },
+	{ "socketpair packets", SYS_socketpair, { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC }, OK, OK },
+	{ "socketpair datagrams", SYS_socketpair, { AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK }, OK, K },
+	{ "socketpair raw", SYS_socketpair, { AF_UNIX, SOCK_RAW }, K, K },
 	{ "socket unix", SYS_socket, { AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0 }, OK, K },
 	{ "socket tcp", SYS_socket, { AF_INET, SOCK_STREAM, 6 }, OK, K },
 	{ "socket raw", SYS_socket, { AF_INET, SOCK_RAW, 1 }, K, K },
@@ -157,6 +161,10 @@ static const struct {
 	{ "socket alg", SYS_socket, { AF_ALG, SOCK_SEQPACKET, 0 }, K, K },
 	{ "connect", SYS_connect, { 90 }, OK, K },
 	{ "SO_REUSEADDR", SYS_setsockopt, { 90, SOL_SOCKET, SO_REUSEADDR }, OK, OK },
+	{ "TCP_NODELAY", SYS_setsockopt, { 90, IPPROTO_TCP, 1 }, OK, K },
+	{ "TCP_FASTOPEN_CONNECT", SYS_setsockopt, { 90, IPPROTO_TCP, 30 }, OK, K },
+	{ "TCP_ULP", SYS_setsockopt, { 90, IPPROTO_TCP, 31 }, K, K },
+	{ "TCP_INQ", SYS_setsockopt, { 90, IPPROTO_TCP, 36 }, OK, K },
 	{ "SO_ATTACH_FILTER", SYS_setsockopt, { 90, SOL_SOCKET, SO_ATTACH_FILTER }, K, K },
 	{ "SO_ATTACH_BPF", SYS_setsockopt, { 90, SOL_SOCKET, SO_ATTACH_BPF }, K, K },
 	{ "clone fork", SYS_clone, { SIGCHLD | CLONE_CHILD_SETTID }, OK, OK },
