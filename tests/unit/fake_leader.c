@@ -9,7 +9,7 @@
  * host().
  *
  * Commands (argv[0] of a START): exit N, echo ARG..., cat, tty, size, spin N, sleep, orphan, flood,
- * try CALL..., and violate, upon which the leader sends the monitor something that no leader sends.
+ * try CALL..., ports N, and violate, upon which the leader sends the monitor something that no leader sends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -284,6 +284,45 @@ static int cmd_babble(char **argv)
 	return 0;
 }
 
+static void send_fds(int sock, void *data, size_t size, const int *fds, int n)
+{
+	char cbuf[CMSG_SPACE(MON_FDS_MAX * sizeof(int))] = { 0 };
+	struct iovec iov = { data, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = cbuf };
+	struct cmsghdr *c = (struct cmsghdr *)cbuf;
+
+	msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
+	host(sendmsg, sock, &msg, MSG_NOSIGNAL);
+}
+
+/* Ports of splits whose last message is empty but for descriptors, and nobody behind them any more. */
+static int cmd_ports(char **argv)
+{
+	struct mon_msg head = { .type = MON_SPLIT };
+	int fds[MON_FDS_MAX], port[2], reply[2];
+	long n = argv[1] ? atol(argv[1]) : 1;
+
+	for (int i = 0; i < MON_FDS_MAX; i++)
+		fds[i] = GRANT_FD_AREA;
+	while (n-- > 0) {
+		host(socketpair, AF_UNIX, SOCK_SEQPACKET, 0, port);
+		host(socketpair, AF_UNIX, SOCK_SEQPACKET, 0, reply);
+		send_fds(port[0], &head, 0, fds, MON_FDS_MAX);
+		host(close, port[0]);
+		send_fds(GRANT_FD_PORT, &head, sizeof(head), (int[]){ reply[1], port[1], GRANT_FD_AREA }, 3);
+		host(close, port[1]);
+		host(close, reply[1]);
+		host(recvfrom, reply[0], message, sizeof(message), 0, 0, 0);
+		host(close, reply[0]);
+	}
+	say("made\n");
+	return 0;
+}
+
 /* What the filter, the mounts or Landlock must refuse; each says how. */
 static int cmd_try(char **argv)
 {
@@ -376,7 +415,7 @@ static const struct {
 	{ "exit", cmd_exit },	    { "echo", cmd_echo },   { "cat", cmd_cat },
 	{ "size", cmd_size },	    { "flood", cmd_flood }, { "sleep", cmd_sleep },
 	{ "orphan", cmd_orphan },   { "tty", cmd_tty },	    { "try", cmd_try },	{ "babble", cmd_babble },
-	{ "setattr", cmd_setattr },
+	{ "setattr", cmd_setattr },  { "ports", cmd_ports },
 };
 
 /* ---- the leader ---- */

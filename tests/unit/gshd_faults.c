@@ -112,6 +112,34 @@ static void case_babble(void)
 	test_case("faults noise from inside ends the sandbox at most");
 }
 
+static int open_in(int64_t pid)
+{
+	char path[64];
+	int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void case_ports(void)
+{
+	struct client *b = box("default", false), *c = box("default", false);
+	int out, before = open_in(box_int(b, "pid"));
+
+	CHECK(run(c, ARGV("ports", "100"), &out) && finish(c) == 0);
+	CHECK(before > 2 && open_in(box_int(b, "pid")) <= before + 8);
+	close(out);
+	client_close(b);
+	client_close(c);
+	test_case("faults ports of splits leave nothing open in the monitor");
+}
+
 static void case_garbage(void)
 {
 	struct client *b = box("default", false), *g;
@@ -162,6 +190,7 @@ static void cases(void)
 {
 	case_killed();
 	case_violation();
+	case_ports();
 	case_garbage();
 	case_babble();
 	case_ephemeral();
