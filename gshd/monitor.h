@@ -85,7 +85,7 @@ struct monitor {
 	int dialer; /* rung A, once a port was published; -1 */
 	struct image_cache images; /* images.view is -1 if there is none */
 	struct split_port *splits;
-	unsigned nsplits;
+	unsigned nsplits, nbroken;
 	pid_t builders[BUILDERS_MAX];
 	unsigned nbuilders;
 

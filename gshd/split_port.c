@@ -26,6 +26,7 @@
 #include "gshd/monitor.h"
 
 #define SPLITS_MAX 256
+#define BROKEN_LOGGED 64 /* lines in one life of the sandbox: it can make such ports without end */
 #define SPLITS_BELOW 8 /* ports that one may have made for splits of the split, in its life */
 
 struct split_port {
@@ -216,7 +217,7 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 	(void)what;
 	if (!err && !handle(s, buf, size, fds, nfds))
 		err = -EBADMSG;
-	if (err == -EBADMSG || err == -EMSGSIZE)
+	if ((err == -EBADMSG || err == -EMSGSIZE) && s->m->nbroken++ < BROKEN_LOGGED)
 		log_line("sandbox %s: a process that split off broke the protocol; its port is closed",
 			 s->m->spec.name);
 	for (unsigned i = 0; i < nfds; i++)
