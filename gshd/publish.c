@@ -233,6 +233,26 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	}
 }
 
+static void on_listen_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct monitor *m = arg;
+
+	(void)fd, (void)what;
+	if (m->ncarried < CONNECTIONS_MAX)
+		listen_all(m, true);
+}
+
+/* Out of descriptors, which the sandbox can bring about: the connection goes on waiting, but we do not spin on it. */
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+	static const struct timeval pause = { .tv_sec = 1 };
+	struct published *p = arg;
+
+	(void)l;
+	listen_all(p->m, false);
+	(void)event_base_once(p->m->base, -1, EV_TIMEOUT, on_listen_again, p->m, &pause);
+}
+
 /* ---- ports ---- */
 
 /* The numeric address; size of *out or -EINVAL. */
@@ -315,6 +335,7 @@ int publish(struct monitor *m, const char *address, uint16_t host, uint16_t inne
 		free(p);
 		return err ? err : -EIO;
 	}
+	evconnlistener_set_error_cb(p->listener, on_accept_error);
 	*got = p->host = listening_port(p->listener);
 	p->next = m->published;
 	m->published = p;
