@@ -334,7 +334,11 @@ u64 pal_signals_off(void)
 	u64 mask = ~NEVER_MASKED, old = 0;
 
 	BUG_ON(HOST(4, rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask)));
-	/* Kicks that a full inbox holds back are the caller's affair, not that of whoever inherits the mask. */
+	/*
+	 * The mask that is restored, by the caller, a forked child or the image executed next, lets
+	 * kicks in, so nobody is to resume them; and not before then.
+	 */
+	pal_tcb()->full = 0;
 	return old & ~sigmask(PAL_SIG_KICK);
 }
 

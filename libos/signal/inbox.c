@@ -83,7 +83,6 @@ static void from_host(struct process *p, const struct siginfo *host)
 	signal_send_process(p, &info);
 }
 
-/* The ring, and what the host kept back while it was full. */
 static void empty_ring(struct thread *t)
 {
 	struct inbox *in = &t->sig.inbox;
@@ -98,8 +97,6 @@ static void empty_ring(struct thread *t)
 			from_kick(p, &k);
 		else
 			from_host(p, &info);
-		if (unlikely(t->tcb.full) && in->head == atomic_load(&in->tail))
-			pal_kicks_resume();
 	}
 }
 
@@ -110,6 +107,11 @@ bool signal_drain(struct thread *t)
 	u64 overflow;
 
 	empty_ring(t);
+	/* And what the host kept back while the ring was full. */
+	while (unlikely(atomic_load_relaxed(&t->tcb.full))) {
+		pal_kicks_resume();
+		empty_ring(t);
+	}
 	overflow = atomic_xchg(&in->overflow, 0);
 	for (int sig = 1; overflow; sig++, overflow >>= 1) {
 		struct siginfo info = { .si_signo = sig, .si_code = SI_KERNEL };

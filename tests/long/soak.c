@@ -2,9 +2,9 @@
 /*
  * A soak: forks, execs, signals, pipes, shared memory, files and terminals, mixed, for some time, with invariants checked.
  *
- *   soak SECONDS [SEED]
+ *   soak SECONDS [SEED [JOB]]
  *
- * Four workers take one job after the other at random. A job that finds something wrong says so in a line and ends all with
+ * Four workers take one job after the other at random, or always the one named. A job that finds something wrong says so in a line and ends all with
  * status 1; one that hangs is ended by the alarm, which says which it was. In the end there is no child, and no process
  * more in /proc than at the beginning. Runs on the host as well: there it must pass too.
  */
@@ -286,14 +286,17 @@ static int processes(void)
 	return n;
 }
 
-static int work(time_t end)
+static int work(time_t end, const char *only)
 {
 	long rounds = 0;
 
 	signal(SIGALRM, too_long);
 	for (; time(NULL) < end; rounds++) {
-		size_t i = (size_t)rand() % (sizeof(jobs) / sizeof(jobs[0]));
+		size_t i;
 
+		do
+			i = (size_t)rand() % (sizeof(jobs) / sizeof(jobs[0]));
+		while (only && strcmp(jobs[i].name, only));
 		job_name = jobs[i].name;
 		alarm(JOB_SECONDS);
 		jobs[i].run();
@@ -317,7 +320,7 @@ int main(int argc, char **argv)
 		if (fork())
 			continue;
 		srand(seed + i);
-		exit(work(end));
+		exit(work(end, argc > 3 ? argv[3] : NULL));
 	}
 	while (wait(&st) > 0)
 		bad |= st;
