@@ -30,8 +30,9 @@ bool libos_upcall_signal(struct pal_tcb *tcb, const struct siginfo *info)
 		in->slot[in->tail % INBOX_SIZE] = *info;
 		atomic_store(&in->tail, in->tail + 1);
 		/*
-		 * What more is sent waits on the host, in order; the rest of the room is for the host's own signals.
-		 * Only who lets the kicks in again takes this back: a host signal may come when the ring is half emptied.
+		 * What more is sent waits on the host, in order; the rest of the room is for the host's own
+		 * signals. Only who lets the kicks in again takes this back: one of those may come when the ring
+		 * is half emptied.
 		 */
 		if (in->tail - in->head >= INBOX_SIZE - INBOX_RESERVE)
 			tcb->full = 1;
