@@ -226,7 +226,7 @@ static void reap(void)
 	int status, host;
 
 	while ((host = pal_wait4(-1, &status, WNOHANG, &ru)) > 0) {
-		s32 pid = task_guest_pid(host);
+		s32 pid = task_guest_child(host, 1);
 		struct job *j = pid ? job_by_pid(pid) : NULL;
 
 		if (pid) {

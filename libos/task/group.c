@@ -17,6 +17,33 @@ s32 task_guest_pid(s32 host_pid)
 	return 0;
 }
 
+/*
+ * Between the host's wait and the end of the slot the host may give the same id to a new process, where ids are scarce:
+ * then two slots have it. Another parent's is not meant, and of one parent's two it is the older that ended.
+ */
+s32 task_guest_child(s32 host_pid, s32 ppid)
+{
+	const struct area_slot *best = NULL;
+	s32 found = 0;
+
+	if (host_pid <= 0)
+		return 0;
+	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false)) {
+		const struct area_slot *s = area_slot(id);
+		bool own, best_own;
+
+		if (atomic_load_relaxed(&s->host_pid) != host_pid)
+			continue;
+		own = atomic_load_relaxed(&s->ppid) == ppid;
+		best_own = best && atomic_load_relaxed(&best->ppid) == ppid;
+		if (best && (own == best_own ? s->start_ns >= best->start_ns : best_own))
+			continue;
+		best = s;
+		found = id;
+	}
+	return found;
+}
+
 s32 task_host_pid(s32 guest_pid)
 {
 	struct area_slot *s = area_process(guest_pid);

@@ -218,6 +218,7 @@ void task_reaped(s32 pid);
 
 /* ---- task/group.c ---- */
 s32 task_guest_pid(s32 host_pid);		/* 0: unknown */
+s32 task_guest_child(s32 host_pid, s32 ppid);	/* the same of a child that the host tells of, which ends perhaps */
 s32 task_host_pid(s32 guest_pid);		/* 0: no such process */
 s32 task_guest_pgid(s32 host_pgid);		/* 0: unknown */
 s32 task_host_pgid(s32 guest_pgid);

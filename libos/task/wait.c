@@ -81,12 +81,15 @@ void task_reaped(s32 pid)
 	area_free_id(pid);
 }
 
-/* From host siginfo to guest result; the ids are given back if the child is gone for good. */
-static void translate(struct process *p, const struct siginfo *host, bool keep, struct wait_result *r)
+/*
+ * From host siginfo to guest result, of child id if that is known (not 0). The ids are given back if the child is gone
+ * for good.
+ */
+static void translate(struct process *p, const struct siginfo *host, s32 id, bool keep, struct wait_result *r)
 {
 	struct area_slot *s;
 
-	r->pid = task_guest_pid(host->si_pid);
+	r->pid = id ?: task_guest_child(host->si_pid, p->pid);
 	s = area_process(r->pid);
 	r->code = host->si_code;
 	r->status = host->si_status;
@@ -131,7 +134,7 @@ static int host_target(struct process *p, int which, s32 id, int options)
 	return 0;
 }
 
-static int host_wait(struct process *p, int which, int host_id, int options, struct wait_result *out)
+static int host_wait(struct process *p, int which, int host_id, s32 id, int options, struct wait_result *out)
 {
 	struct siginfo info = { 0 };
 	int r = pal_waitid(which, host_id, &info, options & HOST_OPTIONS, &out->ru);
@@ -140,7 +143,7 @@ static int host_wait(struct process *p, int which, int host_id, int options, str
 		return r == -EINTR ? -ERESTARTSYS : r;
 	out->pid = 0;
 	if (info.si_pid)
-		translate(p, &info, options & WNOWAIT, out);
+		translate(p, &info, id, options & WNOWAIT, out);
 	return 0;
 }
 
@@ -158,7 +161,7 @@ static int wait_among(struct process *p, s32 pgid, int options, struct wait_resu
 			if (s->ppid != p->pid || (pgid && s->pgid != pgid) || !eligible(s, options))
 				continue;
 			found = true;
-			r = host_wait(p, P_PID, s->host_pid, options | WNOHANG, out);
+			r = host_wait(p, P_PID, s->host_pid, id, options | WNOHANG, out);
 			if (!r && out->pid)
 				return 0;
 		}
@@ -193,7 +196,7 @@ static void reap_silently(struct process *p)
 
 	do
 		memset(&r, 0, sizeof(r));
-	while (!host_wait(p, P_ALL, 0, WEXITED | WNOHANG, &r) && r.pid);
+	while (!host_wait(p, P_ALL, 0, 0, WEXITED | WNOHANG, &r) && r.pid);
 }
 
 int task_wait(int which, s32 id, int options, struct wait_result *out)
@@ -208,10 +211,28 @@ int task_wait(int which, s32 id, int options, struct wait_result *out)
 	if (host < 0)
 		return host;
 	do {
-		r = host_wait(p, which, host, options, out);
+		r = host_wait(p, which, host, which == P_PID ? id : 0, options, out);
 		/* While SIGCHLD is ignored, wait sleeps until there is no child left: POSIX, and kernel/exit.c. */
 	} while (!r && out->pid && out->code != CLD_STOPPED && out->code != CLD_CONTINUED && reaps_silently(p));
 	return r;
+}
+
+/* Its end may have been waited for before its signal is looked at, and the host's id be another's already. */
+static bool has_ended(int host_pid)
+{
+	struct thread *t = current();
+	struct siginfo info = { 0 };
+	u32 kicked = 0;
+	int r;
+
+	/* Asked while a signal is being looked at: the call must not give way to the next one. */
+	do {
+		kicked |= atomic_xchg(&t->tcb.pending, 0);
+		r = pal_waitid(P_PID, host_pid, &info, WEXITED | WNOWAIT | WNOHANG, NULL);
+	} while (r == -EINTR);
+	if (kicked)
+		atomic_store(&t->tcb.pending, 1);
+	return !r && info.si_pid;
 }
 
 void task_child_event(const struct siginfo *host)
@@ -221,7 +242,7 @@ void task_child_event(const struct siginfo *host)
 	bool job = host->si_code == CLD_STOPPED || host->si_code == CLD_CONTINUED || host->si_code == CLD_TRAPPED;
 	struct area_slot *s;
 
-	info.si_pid = task_guest_pid(host->si_pid);
+	info.si_pid = task_guest_child(host->si_pid, p->pid);
 	s = area_process(info.si_pid);
 	info.si_uid = s ? s->ruid : host->si_uid;
 	info.si_status = host->si_status;
@@ -233,7 +254,7 @@ void task_child_event(const struct siginfo *host)
 		info.si_signo = s->exit_signal;
 	if (job && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
 		return;
-	if (!job && s && s->state != AREA_ZOMBIE)
+	if (!job && s && s->state != AREA_ZOMBIE && has_ended(host->si_pid))
 		ended_unsaid(info.si_pid, s);
 	/* One signal of the host's may stand for the ends of several children. */
 	if (!job)
