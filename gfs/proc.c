@@ -385,39 +385,6 @@ static int proc_list(struct node *n, struct listing **out)
 
 /* ---- contents: read whole at open, so that it is of one moment ---- */
 
-static int digit_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Bytes written to out, which has room for three quarters of len. What is no digit ends it. */
-static size_t unbase64(const char *text, size_t len, char *out)
-{
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		int d = digit_of(text[i]);
-
-		if (d < 0)
-			break;
-		bits = bits << 6 | (uint32_t)d;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[n++] = (char)(bits >> have);
-		}
-	}
-	return n;
-}
-
 static int append(struct client_reply *r, char **text, size_t *size, size_t *got)
 {
 	struct json_object *v;
@@ -437,7 +404,7 @@ static int append(struct client_reply *r, char **text, size_t *size, size_t *got
 	if (!more)
 		return -ENOMEM;
 	*text = more;
-	*got = unbase64(data, len, more + *size);
+	*got = client_unbase64(data, len, more + *size);
 	*size += *got;
 	return 0;
 }

@@ -152,6 +152,28 @@ static void answer_shutdown(struct wire_call *call)
 	monitor_stop(m, (int)timeout);
 }
 
+static void holder_gone(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	m->nholders--;
+	wire_reply(call, NULL);
+	monitor_session_ended(m);
+}
+
+static void answer_hold(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	if (!call->more) {
+		bad(call, "it is answered twice, so the call must say more");
+		return;
+	}
+	m->nholders++;
+	call->gone = holder_gone;
+	wire_reply_more(call, NULL);
+}
+
 static bool is_port(int64_t v, int64_t least)
 {
 	return v >= least && v < 65536;
@@ -213,6 +235,7 @@ static const struct wire_method methods[] = {
 	{ "ProcList", 0, box_proc_list },
 	{ "ProcLink", 0, box_proc_link },
 	{ "ProcStat", 0, box_proc_stat },
+	{ "Hold", WIRE_MORE, answer_hold },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

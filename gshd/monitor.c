@@ -259,7 +259,7 @@ void monitor_stop(struct monitor *m, int patience)
 
 void monitor_session_ended(struct monitor *m)
 {
-	if (m->spec.ephemeral && m->had_session && !m->nrunning && m->state == BOX_RUNNING)
+	if (m->spec.ephemeral && m->had_session && !m->nrunning && !m->nholders && m->state == BOX_RUNNING)
 		monitor_stop(m, 500);
 }
 

@@ -76,6 +76,7 @@ struct monitor {
 
 	struct session *sessions;
 	unsigned nsessions, next_session, nrunning;
+	unsigned nholders; /* clients that want an ephemeral sandbox to stay: Hold */
 	bool had_session;
 	struct held_pty *ptys;
 	unsigned nptys;

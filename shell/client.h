@@ -89,6 +89,12 @@ int box_ask(const struct box *box, const char *method, struct json_object *param
 void box_discard(const struct box *box);
 void box_close(struct box *box);
 
+/* ---- trace.c ---- */
+/* Begin to show; 0 or a failure. What was begun is to be finished. */
+int trace_start(struct trace *t, const struct box *box) MUST_CHECK;
+/* Show the rest. */
+void trace_finish(struct trace *t);
+
 /* ---- ports.c: -p [ADDRESS:]HOST:IN ---- */
 /* Are they well formed? Says why not. */
 int ports_check(char *const *ports) MUST_CHECK;

@@ -22,6 +22,7 @@ enum opt_id {
 	OPT_MOUNT,
 	OPT_STORE,
 	OPT_VERSION,
+	OPT_COORD,
 };
 
 struct opt {
@@ -116,7 +117,7 @@ const char *nearest(const char *word, const char *const *candidates) MUST_CHECK;
 int usage_unknown_verb(const char *word) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
-extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff,
+extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
 	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
 	cmd_help, cmd_complete;
 

@@ -267,6 +267,8 @@ int run_command(const struct run *run)
 	if (result)
 		return result;
 	result = ports_publish(&box, run->ports);
+	if (!result && run->trace)
+		result = trace_start(run->trace, &box);
 	if (result) {
 		if (run->throwaway)
 			box_discard(&box);
@@ -287,6 +289,8 @@ int run_command(const struct run *run)
 		box_discard(&box);
 	if (!result)
 		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box, sigfd);
+	if (run->trace)
+		trace_finish(run->trace);
 	if (sigfd >= 0)
 		close(sigfd);
 	env_free(&env);

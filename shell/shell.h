@@ -130,6 +130,8 @@ void tty_close(struct tty *t, bool rest);
 /* Block and collect the signals that gsh passes on; those that were ignored at the start stay
  * ignored. The descriptor is a signalfd; -errno. */
 int signals_open(void) MUST_CHECK;
+/* For a child that helps: what a terminal or a user sends to all of gsh is for the command. */
+void signals_ignore(void);
 /* The next signal, or 0. */
 int signals_next(int fd) MUST_CHECK;
 /* Stop as SIGTSTP does by default; returns when continued. */
@@ -152,6 +154,14 @@ int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
 
 /* ---- run.c: one command in a sandbox ---- */
 
+/* What is shown of a sandbox while a command runs in it (trace.c). */
+struct trace {
+	const char *file; /* NULL: standard error */
+	bool json;
+	int pipe; /* its being closed ends the child */
+	pid_t child;
+};
+
 struct run {
 	const char *sandbox; /* NULL with throwaway */
 	bool throwaway;
@@ -159,6 +169,7 @@ struct run {
 	char **argv;
 	char *const *set; /* K=V from -e, NULL-terminated */
 	char *const *ports; /* [ADDRESS:]HOST:IN from -p, NULL-terminated */
+	struct trace *trace; /* or NULL */
 	bool shell; /* an interactive shell: the prompt may tell where one is; argv is chosen here
 		     */
 };

@@ -36,6 +36,15 @@ int signals_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+void signals_ignore(void)
+{
+	static const int sent[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU};
+	size_t i;
+
+	for (i = 0; i < sizeof(sent) / sizeof(sent[0]); i++)
+		signal(sent[i], SIG_IGN);
+}
+
 int signals_next(int fd)
 {
 	struct signalfd_siginfo info;

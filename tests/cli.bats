@@ -40,7 +40,7 @@ sent() {
 	run gsh -h
 	assert_success
 	[ "${#lines[@]}" -le 24 ]
-	for verb in run attach ls ps info status diff start stop kill rm path mount umount doctor version help; do
+	for verb in run trace attach ls ps info status diff start stop kill rm path mount umount doctor version help; do
 		assert_output --partial "  $verb "
 		run gsh help "$verb"
 		assert_success
@@ -49,6 +49,21 @@ sent() {
 		assert_success
 		run gsh -h
 	done
+}
+
+@test "trace wants to be told what to show" {
+	run gsh trace true
+	assert_failure 125
+	assert_line --index 0 --partial "gsh: trace: needs to be told what to show: --coord"
+	run gsh trace --coord
+	assert_failure 125
+}
+
+@test "a sandbox that cannot be watched runs nothing" {
+	run gsh trace --coord -- touch "$DIR/made"
+	assert_failure 125
+	assert_output --partial "gsh: default: its coordination cannot be watched"
+	[ ! -e "$DIR/made" ]
 }
 
 @test "a misspelt verb is a usage error with a suggestion" {

@@ -450,6 +450,26 @@ on_small_disk() {
 	gsh ps -s s | grep -q 'sleep 100'
 }
 
+@test "trace --coord shows messages and signals between processes" {
+	run --separate-stderr gsh trace --coord -s s -- sh -c 'sleep 5 & ps -ef; kill $!; exit 7'
+	[ "$status" -eq 7 ]
+	[[ $output == *"sleep 5"* ]]
+	[[ $output != *QUERY* ]]
+	for what in QUERY ANSWER KICK SIGTERM; do
+		grep -Eq "^ +[0-9]+\.[0-9]{6} +[0-9]+ -> [0-9]+ +$what +[0-9]+" <<<"$stderr"
+	done
+	# The same of a throwaway sandbox, whose end comes with the command's; as JSON, and all of many.
+	run gsh trace --coord --json -o out -x -- bash -c 'sleep 5 & for ((i = 0; i < 5000; i++)); do kill -CONT $!; done; kill -9 $!'
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	/usr/bin/python3 -c 'import json; l = [json.loads(s)["name"] for s in open("out")]; assert l.count("SIGCONT") == 5000, len(l); assert l[-1] == "SIGKILL", l[-1]'
+	# The ring is not written while nobody reads it.
+	run gsh -s s -c 'f=/proc/gsh/coord/9223372036854775807; cat $f; sleep 4; sleep 5 & kill $!; cat $f; sleep 5 & kill $!; cat $f'
+	read -r a b c < <(awk '/^first/ {printf "%s ", $4} END {print ""}' <<<"$output")
+	[ "$b" -eq "$a" ]
+	[ "$c" -eq "$((b + 1))" ]
+}
+
 @test "the rung asked for is the rung reached" {
 	gsh -s s -c true
 	[ -z "${RUNG-}" ] || gsh ls --json | grep -q "\"rung\" *: *\"$RUNG\""

@@ -6,6 +6,7 @@ _gsh()
 	local -A options=(
 		[-]="-s --sandbox= -x --throwaway -C --chdir= -e --env= -p --publish= -c --command= --version --help"
 		[run]="-s --sandbox= -x --throwaway -C --chdir= -e --env= -p --publish= --help"
+		[trace]="--coord -o --output= --json -s --sandbox= -x --throwaway -C --chdir= -e --env= --help"
 		[attach]="-s --sandbox= --help"
 		[ls]="--json --help"
 		[ps]="-s --sandbox= --json --help"
@@ -33,6 +34,10 @@ _gsh()
 		[run,-C]=dir		[run,--chdir]=dir
 		[run,-e]=none		[run,--env]=none
 		[run,-p]=none		[run,--publish]=none
+		[trace,-o]=none		[trace,--output]=none
+		[trace,-s]=sandbox		[trace,--sandbox]=sandbox
+		[trace,-C]=dir		[trace,--chdir]=dir
+		[trace,-e]=none		[trace,--env]=none
 		[attach,-s]=sandbox		[attach,--sandbox]=sandbox
 		[ps,-s]=sandbox		[ps,--sandbox]=sandbox
 		[info,-s]=sandbox		[info,--sandbox]=sandbox
@@ -48,6 +53,7 @@ _gsh()
 	local -A words=(
 		[-]=verb
 		[run]=command
+		[trace]=command
 		[attach]=none
 		[ls]=none
 		[ps]=none

@@ -63,6 +63,9 @@ void client_reply_free(struct client_reply *reply);
 void client_explain(const struct client_reply *reply, char *text, size_t size, char *hint,
 		    size_t hint_size);
 
+/* Bytes written to out, which has room for three quarters of len. What is no digit ends it. */
+size_t client_unbase64(const char *text, size_t len, char *out);
+
 /* After the answer to an upgrade: the descriptor, with the bytes that came behind the answer
  * already in the reader. The client is closed; the descriptor is the caller's. */
 int client_upgrade(struct client *c, struct frame_reader *reader);

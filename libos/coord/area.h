@@ -141,6 +141,18 @@ struct area_split {
 	struct area_mark mark[AREA_MARKS];
 };
 
+/* Something that one process did to another (coord/trace.h). Writer: whoever took the number. */
+struct area_event {
+	u64 number;	/* written last; else the record is not whole */
+	u64 time_ns;
+	s32 from, to;
+	u32 size;	/* of the payload */
+	u16 type;
+	u8 kind;	/* enum trace_kind */
+	u8 fds;
+};
+#define AREA_EVENTS 16384
+
 struct area {
 	u64 magic;
 	u32 ready;	/* leader: layout done */
@@ -152,6 +164,7 @@ struct area {
 	u64 forks;	/* atomic: processes since start, /proc/stat */
 	u32 nprocs, nthreads; /* atomic */
 	u32 ipc_used; /* some process ever took part in IPC */
+	u64 watched_until; /* atomic: coordination is recorded until then (coord/trace.h); 0: it is not */
 	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
 	struct area_usage ended, shown;
 	u64 idle;
@@ -167,6 +180,8 @@ struct area {
 	struct area_split split;
 	struct area_slot slot[AREA_PIDS];
 	struct net_record net[NET_RECORDS]; /* sockets of the sandbox's own network */
+	u64 events;	/* atomic: number of the youngest record */
+	struct area_event event[AREA_EVENTS];
 };
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */

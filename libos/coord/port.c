@@ -4,7 +4,7 @@
  * waits for nobody.
  */
 #include "libos/task/task.h"
-#include "libos/coord/area.h"
+#include "libos/coord/trace.h"
 #include "libos/coord/wire.h"
 #include "libos/net/net.h"
 #include "pal/grant.h"
@@ -121,6 +121,7 @@ static void ring(const struct instance *i)
 
 	if (s)
 		atomic_or(&s->flags, AREA_RUNG);
+	trace_kick(i->pid);
 	pal_kick(i->host_pid, 0, &look);
 }
 

@@ -6,15 +6,26 @@
  */
 #include "pal/pal.h"
 #include "pal/grant.h"
+#include "libos/coord/trace.h"
 #include "libos/coord/wire.h"
 #include "libos/net/net.h"
+#include "libos/task/task.h"
+
+enum direction {
+	INSTANCE_TO_LEADER,
+	ANY_TO_LEADER,
+	ANY_TO_OWNER,
+	LEADER_TO_OWNER,
+	OWNER_TO_ASKER,
+	LEADER_TO_ASKER,
+};
 
 static const struct {
 	u32 payload;
-	u8 fds;
+	u8 fds, direction;
 	bool known;
 } rules[] = {
-#define MSG(nr, name, direction, payload, fds) [nr] = { payload, fds, true },
+#define MSG(nr, name, direction, payload, fds) [nr] = { payload, fds, direction, true },
 #include "libos/coord/msgs.def"
 #undef MSG
 };
@@ -85,6 +96,27 @@ int wire_pair(int ends[2])
 	return r;
 }
 
+/* The asker is known to itself only. */
+static bool is_answer(const struct coord_msg *m)
+{
+	return rules[m->type].direction >= OWNER_TO_ASKER;
+}
+
+static struct area_event event(const struct coord_msg *m, s32 from, s32 to, bool fd)
+{
+	return (struct area_event){
+		.kind = TRACE_MESSAGE, .type = m->type, .from = from, .to = to, .size = m->len, .fds = fd
+	};
+}
+
+static void trace_answer(const struct coord_msg *m, bool fd)
+{
+	s32 from = rules[m->type].direction == OWNER_TO_ASKER ? m->pid : 1;
+
+	if (is_answer(m))
+		trace_end(trace_begin(), 0, event(m, from, this_process()->pid, fd));
+}
+
 int wire_send(int to, const struct coord_msg *m, const void *payload, const void *more, size_t more_size, int fd)
 {
 	struct iovec iov[3] = {
@@ -94,6 +126,7 @@ int wire_send(int to, const struct coord_msg *m, const void *payload, const void
 	};
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
 	union control ctl = { 0 };
+	u64 number = is_answer(m) ? 0 : trace_begin();
 	ssize_t r;
 
 	if (fd >= 0) {
@@ -105,6 +138,7 @@ int wire_send(int to, const struct coord_msg *m, const void *payload, const void
 		msg.msg_controllen = ALIGN_UP(CMSG_LEN_OF(sizeof(int)), 8);
 	}
 	r = uncancelled(pal_sendmsg, NULL, to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	trace_end(number, r, event(m, this_process()->pid, to == GRANT_FD_LEADER ? 1 : m->pid, fd >= 0));
 	return r < 0 ? r : 0;
 }
 
@@ -151,5 +185,6 @@ ssize_t wire_receive(int from, void *buf, size_t size, int *fd)
 		*fd = -1;
 		return -EBADMSG;
 	}
+	trace_answer(buf, *fd >= 0);
 	return n;
 }

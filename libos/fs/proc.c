@@ -307,6 +307,7 @@ static const struct pseudo_desc root_rows[] = {
 	PSEUDO_CONST("execdomains", "0-0\tLinux           \t[kernel]\n"),
 	PSEUDO_CONST("filesystems", FILESYSTEMS),
 	PSEUDO_DIR("fs", 0555, empty_rows),
+	PSEUDO_DIR("gsh", 0555, proc_gsh_rows),
 	PSEUDO_CONST("interrupts", ""),
 	PSEUDO_CONST("iomem", ""),
 	PSEUDO_CONST("ioports", ""),

@@ -112,6 +112,9 @@ void cpu_list(struct buf *b); /* "0-3" */
 extern const struct pseudo_desc proc_sys_rows[];
 extern const struct pseudo_desc proc_net_rows[];
 
+/* ---- coord/trace.c ---- */
+extern const struct pseudo_desc proc_gsh_rows[];
+
 /* ---- proc_ipc.c ---- */
 extern const struct pseudo_desc proc_ipc_rows[];
 

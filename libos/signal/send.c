@@ -6,6 +6,7 @@
  * message and doorbell are one host call, as dear as a native kill, no reader is needed on the other side, and the
  * queue is bounded and cleaned up by the host when the target dies. SIGKILL, SIGSTOP and SIGCONT are the host's own.
  */
+#include "libos/coord/trace.h"
 #include "libos/task/attend.h"
 #include "libos/fs/proc.h"
 
@@ -42,6 +43,31 @@ static int send_carried(struct area_slot *to, int host, const struct pal_kick *k
 	return pal_nudge(host, 0);
 }
 
+static int carry(struct area_slot *to, int host, const struct pal_kick *k)
+{
+	int r;
+
+	switch (k->sig) {
+	case SIGKILL:
+		if (!(atomic_load(&to->flags) & AREA_BORROWS))
+			return pal_kill(host, SIGKILL);
+		/* Its locks are its parent's too: it ends by itself at the next safe point, and is woken for that. */
+		r = send_carried(to, host, k);
+		return r ?: pal_kill(host, SIGCONT);
+	case SIGSTOP:
+		to->exit_status = SIGSTOP;
+		atomic_store(&to->state, AREA_STOPPED);
+		return pal_kill(host, SIGSTOP);
+	}
+	r = send_carried(to, host, k);
+	if (k->sig == SIGCONT) {
+		if (atomic_load(&to->state) == AREA_STOPPED)
+			atomic_store(&to->state, AREA_RUNNING);
+		return pal_kill(host, SIGCONT);
+	}
+	return r;
+}
+
 static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *info)
 {
 	struct pal_kick k = {
@@ -53,6 +79,7 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 		.tid = tid,
 	};
 	int host = host_pid_of(to), r;
+	u64 number;
 
 	if (!host)
 		return -ESRCH;
@@ -60,24 +87,10 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 	if (info->si_signo >= SIGRTMIN && info->si_code != SI_USER &&
 	    atomic_load_relaxed(&to->queued) >= to->limits[RLIMIT_SIGPENDING].rlim_cur)
 		return -EAGAIN;
-	switch (info->si_signo) {
-	case SIGKILL:
-		if (!(atomic_load(&to->flags) & AREA_BORROWS))
-			return pal_kill(host, SIGKILL);
-		/* Its locks are its parent's too: it ends by itself at the next safe point, and is woken for that. */
-		r = send_carried(to, host, &k);
-		return r ?: pal_kill(host, SIGCONT);
-	case SIGSTOP:
-		to->exit_status = SIGSTOP;
-		atomic_store(&to->state, AREA_STOPPED);
-		return pal_kill(host, SIGSTOP);
-	}
-	r = send_carried(to, host, &k);
-	if (info->si_signo == SIGCONT) {
-		if (atomic_load(&to->state) == AREA_STOPPED)
-			atomic_store(&to->state, AREA_RUNNING);
-		return pal_kill(host, SIGCONT);
-	}
+	number = trace_begin();
+	r = carry(to, host, &k);
+	trace_end(number, r, (struct area_event){ .kind = TRACE_SIGNAL, .type = (u16)k.sig,
+						  .from = this_process()->pid, .to = to->tgid });
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Requests in the slots: made, met, waited for. See attend.h. */
 #include "libos/task/attend.h"
+#include "libos/coord/trace.h"
 #include "libos/ipc/mq.h"
 #include "libos/mm/mm.h"
 
@@ -136,9 +137,17 @@ static bool for_thread(u32 bit)
 	return bit & (ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE);
 }
 
-void attend_ask(s32 id, u32 bit)
+static void kick(s32 id, int host, int host_tid)
 {
 	static const struct pal_kick look;
+
+	if (area_slot(id)->tgid != this_process()->pid)
+		trace_kick(area_slot(id)->tgid);
+	(void)pal_kick(host, host_tid, &look);
+}
+
+void attend_ask(s32 id, u32 bit)
+{
 	struct area_slot *s;
 	int tid, pid = host_ids(id, &s, &tid);
 
@@ -148,7 +157,7 @@ void attend_ask(s32 id, u32 bit)
 	if (id == current()->tid || (!for_thread(bit) && id == this_process()->pid))
 		attend(current());
 	else
-		(void)pal_kick(pid, for_thread(bit) ? tid : 0, &look);
+		kick(id, pid, for_thread(bit) ? tid : 0);
 }
 
 bool attend_ask_wait(s32 id, u32 bit)

@@ -4,7 +4,7 @@
  * on the host needs no message; the slot only says what the host cannot know.
  */
 #include "libos/task/attend.h"
-#include "libos/coord/area.h"
+#include "libos/coord/trace.h"
 #include "libos/ipc/ipc.h"
 #include "libos/vfs/notify.h"
 
@@ -40,8 +40,10 @@ void task_orphan_children(s32 pid)
 		s->exit_signal = SIGCHLD; /* kernel/exit.c, reparent_leader */
 	}
 	/* A split's leader is not told by the host. */
-	if (to == 1 && the_area->split.on)
+	if (to == 1 && the_area->split.on) {
+		trace_kick(1);
 		(void)pal_kick(area_slot(1)->host_pid, 0, &(struct pal_kick){ 0 });
+	}
 }
 
 /* Leave the list of threads, unless this is the last one. */

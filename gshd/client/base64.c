@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* Bytes that travel in JSON (data_b64 of ProcRead) are base64. */
+#include "gshd/client/client.h"
+
+static int digit_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+size_t client_unbase64(const char *text, size_t len, char *out)
+{
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int d = digit_of(text[i]);
+
+		if (d < 0)
+			break;
+		bits = bits << 6 | (uint32_t)d;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			out[n++] = (char)(bits >> have);
+		}
+	}
+	return n;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The ring of coordination records, and its text: /proc/gsh/coord/N is what happened from record N on.
+ *
+ * The first line says which record is the first that is there, which number to go on with (an answer holds so many),
+ * the number behind the youngest record, and what time it is. Then a line a record: number, time, sender, receiver,
+ * name, size of the payload, descriptors. Names are those of msgs.def, KICK for a doorbell, SIG15 for a signal,
+ * "-" for what failed. Times are CLOCK_BOOTTIME in nanoseconds. A number without a line is a record that is not whole:
+ * its writer is at it, or died.
+ */
+#include "libos/coord/trace.h"
+#include "libos/coord/coord.h"
+#include "libos/fs/proc.h"
+#include "pal/pal.h"
+
+#define TRACE_WATCHED_NS 3000000000ull /* from each reading on */
+#define TRACE_TEXT_MAX 60000	       /* one answer to MON_PROC_READ */
+
+_Static_assert(!(AREA_EVENTS & (AREA_EVENTS - 1)), "numbers wrap where the ring does");
+
+static u64 now_ns(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)pal_clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
+}
+
+static struct area_event *event_of(u64 number)
+{
+	return &the_area->event[number % AREA_EVENTS];
+}
+
+u64 trace_take(void)
+{
+	u64 until = atomic_load(&the_area->watched_until), now = now_ns(), number;
+
+	if (now >= until) {
+		(void)atomic_cas(&the_area->watched_until, until, 0);
+		return 0;
+	}
+	number = atomic_add(&the_area->events, 1);
+	atomic_store(&event_of(number)->number, 0);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	event_of(number)->time_ns = now;
+	return number;
+}
+
+void trace_end(u64 number, s64 r, struct area_event e)
+{
+	struct area_event *to;
+
+	if (likely(!number))
+		return;
+	to = event_of(number);
+	to->from = e.from;
+	to->to = e.to;
+	to->size = e.size;
+	to->type = e.type;
+	to->fds = e.fds;
+	to->kind = r < 0 ? TRACE_NOTHING : e.kind;
+	atomic_store(&to->number, number);
+}
+
+void trace_kick(s32 to)
+{
+	trace_end(trace_begin(), 0, (struct area_event){ .kind = TRACE_KICK, .from = this_process()->pid, .to = to });
+}
+
+/* A whole copy of a record. False: it is being written or overwritten, or its writer died. */
+static bool whole(u64 number, struct area_event *e)
+{
+	const struct area_event *from = event_of(number);
+
+	if (atomic_load(&from->number) != number)
+		return false;
+	*e = *from;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return atomic_load(&from->number) == number;
+}
+
+static void put_event(struct buf *b, const struct area_event *e)
+{
+	static const char *const messages[] = {
+#define MSG(nr, name, direction, payload, fds) [nr] = #name,
+#include "libos/coord/msgs.def"
+#undef MSG
+	};
+	const char *name = e->kind == TRACE_KICK ? "KICK" : "-";
+	char signal[16];
+
+	if (e->kind == TRACE_SIGNAL) {
+		base_snprintf(signal, sizeof(signal), "SIG%u", e->type);
+		name = signal;
+	} else if (e->kind == TRACE_MESSAGE && e->type < ARRAY_SIZE(messages) && messages[e->type]) {
+		name = messages[e->type];
+	}
+	base_buf_printf(b, "%lu %lu %d %d %s %u %u\n", e->number, e->time_ns, e->from, e->to, name, e->size, e->fds);
+}
+
+static int show_coord(struct pseudo_node *n, struct buf *b)
+{
+	struct buf lines = { 0 };
+	struct area_event e;
+	u64 now = now_ns(), end, first, at;
+
+	atomic_store(&the_area->watched_until, now + TRACE_WATCHED_NS);
+	/* Numbers begin with 1, so that 0 is none. */
+	end = atomic_load(&the_area->events) + 1;
+	first = MIN(MAX((u64)n->key, end > AREA_EVENTS ? end - AREA_EVENTS : 1), end);
+	for (at = first; at < end && lines.size < TRACE_TEXT_MAX; at++)
+		if (whole(at, &e))
+			put_event(&lines, &e);
+	base_buf_printf(b, "first %lu next %lu end %lu now %lu\n", first, at, end, now);
+	base_buf_put(b, lines.data, lines.size);
+	b->err = b->err ?: lines.err;
+	base_buf_free(&lines);
+	return 0;
+}
+
+static const struct pseudo_desc coord_from = PSEUDO_TEXT("", show_coord);
+
+static int coord_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref)
+{
+	u64 number;
+
+	if (!base_parse_u64(name, 10, &number) || number > INT64_MAX)
+		return -ENOENT;
+	*ref = (struct pseudo_ref){ .desc = &coord_from, .key = (s64)number };
+	return 0;
+}
+
+const struct pseudo_desc proc_gsh_rows[] = {
+	{ .name = "coord", .mode = S_IFDIR | 0555, .find = coord_find },
+	PSEUDO_END,
+};

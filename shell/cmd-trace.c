@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* gsh trace: a command, and what goes on in its sandbox meanwhile. */
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	{OPT_COORD, "coord", NULL, "show messages, kicks and signals between processes", WORDS_NONE},
+	{'o', "output", "FILE", "write them to FILE instead of standard error", WORDS_NONE},
+	{OPT_JSON, "json", NULL, "one JSON object a line", WORDS_NONE},
+	OPT_ROW_SANDBOX,
+	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
+	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
+	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
+	OPT_ROW_END,
+};
+
+static int exec(const struct call *call)
+{
+	struct trace trace = {.file = opt_value(call, 'o'), .json = opt_given(call, OPT_JSON)};
+	struct run run = {.argv = call->argv, .trace = &trace};
+
+	if (!opt_given(call, OPT_COORD))
+		return usage_fail(call->cmd, "needs to be told what to show: --coord, the coordination of "
+					     "processes, is all that it can so far");
+	return cmd_run_in(call, &run);
+}
+
+const struct cmd cmd_trace = {
+	.name = "trace",
+	.args = "[--] CMD [ARG...]",
+	.summary = "run a command and show how processes coordinate",
+	.help = "Shown are time, sender, receiver, name and size of each message; of the whole\n"
+		"sandbox. Exit status: as run.",
+	.opts = opts,
+	.flags = CMD_RUNS | CMD_ARGV,
+	.min = 1,
+	.max = -1,
+	.words = WORDS_COMMAND,
+	.exec = exec,
+};
