@@ -351,7 +351,8 @@ static void clocks(void)
 	fails(timerfd_create(CLOCK_PROCESS_CPUTIME_ID, 0), EINVAL);
 	fails(timerfd_create(99, 0), EINVAL);
 	fails(timerfd_create(CLOCK_MONOTONIC, 1), EINVAL);
-	fails(timerfd_create(CLOCK_REALTIME_ALARM, 0), EPERM);
+	if (!t_root()) /* who may wake the machine */
+		fails(timerfd_create(CLOCK_REALTIME_ALARM, 0), EPERM);
 	eq(timerfd_settime(fd, TFD_TIMER_ABSTIME, &it, &old), 0);
 	eq(old.it_value.tv_sec, 0);
 	eq(read(fd, &v, 8), 8);

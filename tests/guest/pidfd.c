@@ -333,7 +333,8 @@ static void fdinfo(void)
 	n = readlink(path, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = 0;
 	eqs(text, "anon_inode:[pidfd]");
-	fails(open(path, O_RDONLY), EACCES);
+	if (!t_root()) /* root is asked by no mode, and the kernels differ in what it then gets */
+		fails(open(path, O_RDONLY), EACCES);
 }
 
 static int with_file(void *arg)
