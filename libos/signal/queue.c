@@ -152,10 +152,14 @@ static int enqueue(struct process *p, struct sigpending *q, const struct siginfo
 	return 0;
 }
 
-/* t NULL: to the process. */
+/*
+ * t NULL: to the process. A thread for which the same standard signal waits already was woken when that came, or will look
+ * when it unblocks it: to wake it again would fill the host's queue, which all of the user's processes share.
+ */
 static int send(struct process *p, struct thread *t, const struct siginfo *info, bool remote)
 {
 	int sig = info->si_signo, r = 0;
+	bool told;
 	u64 blocked;
 
 	lock(&p->sig.lock);
@@ -166,8 +170,9 @@ static int send(struct process *p, struct thread *t, const struct siginfo *info,
 	blocked = t ? t->sig.blocked | t->sig.waiting : list_first(&p->threads, struct thread, sibling)->sig.blocked |
 							  list_first(&p->threads, struct thread, sibling)->sig.waiting;
 	if ((blocked & SIG_BIT(sig)) || !signal_ignored(p, sig)) {
+		told = t && sig < SIGRTMIN && (t->sig.pending.set & SIG_BIT(sig));
 		r = enqueue(p, t ? &t->sig.pending : &p->sig.shared, info, remote);
-		if (!r && t && wants(t, sig))
+		if (!r && t && !told && wants(t, sig))
 			wake(t);
 		else if (!r && !t)
 			wake_one(p, sig);
