@@ -396,7 +396,7 @@ static ssize_t dir_getdents(struct file *f, void *buf, size_t size)
 	return !room && !o.used ? -EINVAL : (ssize_t)o.used;
 }
 
-static s64 dir_lseek(struct file *f, s64 off, int whence)
+s64 pseudo_dir_lseek(struct file *f, s64 off, int whence)
 {
 	s64 r = -EINVAL;
 
@@ -417,7 +417,7 @@ static ssize_t dir_read(struct file *f, void *buf, size_t n)
 const struct file_ops pseudo_dir_ops = {
 	.name = "pseudodir",
 	.read = dir_read,
-	.lseek = dir_lseek,
+	.lseek = pseudo_dir_lseek,
 	.getdents = dir_getdents,
 };
 

@@ -77,4 +77,7 @@ ssize_t pseudo_text(char *buf, size_t size, const char *text);
 #define PSEUDO_END { .name = NULL }
 /* clang-format on */
 
+/* lseek of a directory whose position is an index: SEEK_SET and SEEK_CUR. */
+s64 pseudo_dir_lseek(struct file *f, s64 off, int whence);
+
 #endif

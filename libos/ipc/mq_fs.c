@@ -3,6 +3,7 @@
  * /dev/mqueue: the queues by their names. The names live in the shared memory (mqueue.c), so nothing is cached.
  */
 #include "libos/ipc/mq.h"
+#include "libos/fs/pseudo.h"
 
 #define MQ_DEV dev_make(0, 19)
 #define MQUEUE_MAGIC 0x19800202
@@ -285,23 +286,10 @@ static ssize_t mq_dir_read(struct file *f, void *buf, size_t n)
 	return -EISDIR;
 }
 
-static s64 mq_dir_lseek(struct file *f, s64 off, int whence)
-{
-	s64 r = -EINVAL;
-
-	lock(&f->lock);
-	if (whence == SEEK_CUR)
-		off += (s64)f->pos;
-	if ((whence == SEEK_SET || whence == SEEK_CUR) && off >= 0)
-		r = (s64)(f->pos = (u64)off);
-	unlock(&f->lock);
-	return r;
-}
-
 static const struct file_ops mq_dir_ops = {
 	.name = "mqueuedir",
 	.read = mq_dir_read,
-	.lseek = mq_dir_lseek,
+	.lseek = pseudo_dir_lseek,
 	.getdents = mq_dir_getdents,
 };
 

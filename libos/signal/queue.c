@@ -153,8 +153,8 @@ static int enqueue(struct process *p, struct sigpending *q, const struct siginfo
 }
 
 /*
- * t NULL: to the process. A thread for which the same standard signal waits already was woken when that came, or will look
- * when it unblocks it: to wake it again would fill the host's queue, which all of the user's processes share.
+ * t NULL: to the process. A thread for which the same standard signal waits already was woken when that came, or will
+ * look when it unblocks it: to wake it again would fill the host's queue, which all of the user's processes share.
  */
 static int send(struct process *p, struct thread *t, const struct siginfo *info, bool remote)
 {
