@@ -209,12 +209,21 @@ static void many_spawns(void)
 	char *argv[] = { "true", NULL };
 
 	for (int i = 0; i < 100; i++) {
-		pid_t pid;
-		if (posix_spawn(&pid, i % 10 ? "/bin/true" : "/gone", NULL, NULL, argv, environ) == 0) {
-			int st;
-			if (waitpid(pid, &st, 0) == pid && st == 0)
-				good++;
+		pid_t pid, waited;
+		int st = -1;
+		int error = posix_spawn(&pid, i % 10 ? "/bin/true" : "/gone", NULL, NULL, argv, environ);
+
+		if (error && (error != ENOENT || i % 10))
+			eqs(strerror(error), "good");
+		if (error)
+			continue;
+		waited = waitpid(pid, &st, 0);
+		if (waited == pid && st == 0) {
+			good++;
+			continue;
 		}
+		eq(waited, pid);
+		eq(st, 0);
 	}
 	eq(good, 90);
 }
