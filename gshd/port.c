@@ -147,7 +147,7 @@ static void on_readable(evutil_socket_t sock, short what, void *arg)
 {
 	static char buf[MON_MSG_MAX];
 	struct monitor *m = arg;
-	int fds[MON_FDS_MAX];
+	int fds[MON_FDS_MAX] = { -1 };
 	size_t size = sizeof(buf);
 	unsigned nfds;
 	int err = port_receive(sock, buf, &size, fds, &nfds);

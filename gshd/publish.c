@@ -59,21 +59,27 @@ static void listen_all(struct monitor *m, bool on)
 			evconnlistener_disable(p->listener);
 }
 
-static void carried_free(struct carried *c)
+static void carried_free(struct monitor *m, struct carried **p)
 {
-	struct monitor *m = c->port->m;
-	struct carried **p = &m->carried;
+	struct carried *c = *p;
 
-	while (*p && *p != c)
-		p = &(*p)->next;
-	if (*p)
-		*p = c->next;
+	*p = c->next;
 	for (int i = 0; i < 2; i++)
 		if (c->side[i])
 			bufferevent_free(c->side[i]);
 	free(c);
 	if (m->ncarried-- == CONNECTIONS_MAX)
 		listen_all(m, true);
+}
+
+static void carried_end(struct carried *c)
+{
+	struct monitor *m = c->port->m;
+	struct carried **p = &m->carried;
+
+	while (*p != c) /* it is there from its making */
+		p = &(*p)->next;
+	carried_free(m, p);
 }
 
 static size_t waiting(struct bufferevent *b)
@@ -92,7 +98,7 @@ static bool pass_end(struct carried *c)
 	}
 	if (!c->told[0] || !c->told[1])
 		return false;
-	carried_free(c);
+	carried_end(c);
 	return true;
 }
 
@@ -148,7 +154,7 @@ static void on_event(struct bufferevent *b, short what, void *arg)
 		if (kept)
 			evbuffer_free(kept);
 	}
-	carried_free(c);
+	carried_end(c);
 }
 
 static int attach(struct carried *c, int i, int fd)
@@ -229,7 +235,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 		err = -EIO;
 	if (err) {
 		log_debug("a connection to port %u finds nobody: %s", p->host, strerror(-err));
-		carried_free(c);
+		carried_end(c);
 	}
 }
 
@@ -277,13 +283,16 @@ static int parse_address(const char *text, uint16_t port, struct sockaddr_storag
 
 static uint16_t listening_port(struct evconnlistener *l)
 {
-	struct sockaddr_storage at;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} at = { 0 };
 	socklen_t len = sizeof(at);
 
-	if (getsockname(evconnlistener_get_fd(l), (void *)&at, &len))
+	if (getsockname(evconnlistener_get_fd(l), &at.any, &len))
 		return 0;
-	return ntohs(at.ss_family == AF_INET ? ((struct sockaddr_in *)&at)->sin_port
-					     : ((struct sockaddr_in6 *)&at)->sin6_port);
+	return ntohs(at.any.sa_family == AF_INET ? at.in.sin_port : at.in6.sin6_port);
 }
 
 static struct published *find(struct monitor *m, const char *address, uint16_t host, uint16_t inner)
@@ -361,7 +370,7 @@ struct json_object *publish_list(struct monitor *m)
 void publish_close(struct monitor *m)
 {
 	while (m->carried)
-		carried_free(m->carried);
+		carried_free(m, &m->carried);
 	while (m->published) {
 		struct published *p = m->published;
 

@@ -81,7 +81,7 @@ static void start_last(const char *how, int port)
 int pal_start_image(const char *how, int port)
 {
 	long pid = HOST(5, clone, 0, 0, NULL, NULL, 0), r;
-	int status;
+	int status = 0;
 
 	if (!pid)
 		start_last(how, port);

@@ -288,7 +288,10 @@ static void put_cpus(struct buf *b, const u64 *mask)
 
 static void status_cpus(const struct proc_who *w, const struct insight *in, struct buf *b)
 {
-	put_cpus(b, area_slot(w->tid)->cpus);
+	const struct area_slot *s = area_slot(w->tid);
+
+	BUG_ON(!s);
+	put_cpus(b, s->cpus);
 	base_buf_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
 			in->own.ru_nvcsw);
 	base_buf_printf(b, "nonvoluntary_ctxt_switches:\t%lu\n", in->own.ru_nivcsw);

@@ -126,7 +126,7 @@ struct fs *union_fs_create(void)
 {
 	static struct ufs u = { .fs = { .type = "overlay", .dev = dev_make(0, 40), .magic = OVERLAYFS_SUPER_MAGIC } };
 	const struct grant *g = pal_grant();
-	int layers[GRANT_LAYERS_MAX];
+	int layers[GRANT_LAYERS_MAX] = { -1 };
 
 	for (unsigned i = 0; i < g->nlayers; i++)
 		layers[i] = GRANT_FD_LAYER + (int)i;

@@ -246,7 +246,7 @@ static int copy_file(struct unode *n, bool with_data)
 {
 	struct ufs *u = ufs_of(n);
 	struct stage s;
-	struct statx st;
+	struct statx st = { 0 };
 	struct attr a;
 	bool keep;
 	int to, r, from = open_lower(n, O_RDONLY | O_NONBLOCK, &a);
@@ -282,7 +282,7 @@ static int copy_dir(struct unode *n)
 	struct ufs *u = ufs_of(n);
 	struct stage s;
 	struct hpath h;
-	struct statx st;
+	struct statx st = { 0 };
 	struct attr a;
 	int to, r, from = open_lower(n, O_RDONLY | O_DIRECTORY, &a);
 
@@ -326,7 +326,7 @@ static int copy_symlink(struct unode *n)
 	char *text = base_alloc(PATH_MAX_LEN);
 	struct timespec times[2];
 	struct stage s;
-	struct statx st;
+	struct statx st = { 0 };
 	struct attr a;
 	ssize_t len;
 	int r;
@@ -359,7 +359,7 @@ static int copy_special(struct unode *n)
 {
 	struct ufs *u = ufs_of(n);
 	struct stage s;
-	struct statx st;
+	struct statx st = { 0 };
 	struct attr a;
 	int r = union_getattr_now(&n->node, &a);
 

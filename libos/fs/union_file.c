@@ -76,7 +76,7 @@ static int open_fifo(struct unode *n, struct file *f)
 
 	if (!r)
 		r = unode_path(n, ufs_of(n)->top, &h);
-	if (r < 0)
+	if (r)
 		return r;
 	/* Waits for the other end; a signal breaks it off. */
 	fd = pal_openat_wait(h.dir, h.path, (f->flags & (O_ACCMODE | O_NONBLOCK)) | O_NOFOLLOW, 0);

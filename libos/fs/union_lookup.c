@@ -83,7 +83,7 @@ static struct unode *view_below(struct unode *n, u64 mask)
 static int follow_redirect(struct unode *n, struct unode *relative, unsigned layer, const char *value, int depth)
 {
 	u64 mask = (1ull << layer) - 1;
-	struct unode *at, *next;
+	struct unode *at, *next = NULL;
 	int r = 0;
 
 	if (depth >= REDIRECT_DEPTH)
@@ -239,7 +239,7 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 		n->layers = m.layers;
 		if (!(m.layers & 1) && !m.redirected)
 			n->node.flags &= ~NODE_NAMES_FLEETING; /* nothing of the base in it */
-		r = m.redirected ? follow_redirect(n, dir, (unsigned)m.top, value, depth) : 0;
+		r = m.redirected && value ? follow_redirect(n, dir, (unsigned)m.top, value, depth) : 0;
 	}
 	base_free(value);
 	if (r < 0) {

@@ -237,7 +237,7 @@ int union_mkdir(struct node *d, const char *name, u32 mode, struct node **out)
 
 	if (!r)
 		r = unode_child_path(dir, name, u->top, &h);
-	if (r < 0)
+	if (r)
 		return r;
 	union_new_attr(dir, mode, &a);
 	over = union_needs_over(u, &a, &host_mode);
@@ -288,7 +288,7 @@ static int make_special(struct unode *dir, const char *name, const struct kind *
 
 	if (!r)
 		r = unode_child_path(dir, name, u->top, &h);
-	if (r < 0)
+	if (r)
 		return r;
 	r = make_at(h.dir, h.path, k);
 	hpath_done(&h);
@@ -371,7 +371,7 @@ int union_link(struct node *o, struct node *d, const char *name)
 		r = prepare(dir);
 	if (!r)
 		r = unode_child_path(dir, name, u->top, &h);
-	if (r < 0)
+	if (r)
 		return r;
 	r = link_at(old, h.dir, h.path);
 	hpath_done(&h);

@@ -19,7 +19,7 @@ static int make_whiteout(struct unode *dir, const char *name)
 
 	if (!r)
 		r = unode_child_path(dir, name, ufs_of(dir)->top, &h);
-	if (r < 0)
+	if (r)
 		return r;
 	r = pal_mknodat(h.dir, h.path, S_IFCHR, 0);
 	hpath_done(&h);
@@ -145,7 +145,7 @@ int union_rmdir(struct node *d, const char *name, struct node *v)
 	int r, held;
 
 	/* Of the top alone: the host knows whether it is empty. */
-	if (unode_layers(victim) == top && !(r = below(dir, name, victim))) {
+	if (unode_layers(victim) == top && !below(dir, name, victim)) {
 		r = remove_from_top(dir, name, AT_REMOVEDIR);
 		if (r != -ENOTEMPTY || u->work < 0)
 			return done(victim, r);

@@ -288,7 +288,7 @@ static long deliver(void *msg, s64 type, const void *data, size_t size)
 long ipc_msgrcv(s32 id, void *msg, size_t size, long type, int flags)
 {
 	struct ipc_thread *me = ipc_enter();
-	struct receipt in;
+	struct receipt in = { 0 };
 	s64 by = type;
 	u32 how;
 	long r;

@@ -209,7 +209,7 @@ void vma_move(struct mm *mm, uintptr_t start, uintptr_t end, uintptr_t to, size_
 	moved.end = to + size;
 	moved.offset = v->offset + (start - v->start);
 	/* The count of the file that moved holds keeps it alive over the removal. */
-	v = vma_insert(mm, &moved);
+	(void)vma_insert(mm, &moved);
 	if (start != end)
 		vma_remove(mm, start, end);
 }

@@ -195,11 +195,12 @@ static ssize_t transfer(struct file *f, const struct iocb *cb, bool write, bool 
 
 	if (vector) {
 		n = cb->aio_nbytes;
-		many = iov = base_alloc(n * sizeof(*iov) + 1);
-		if (!iov)
+		many = base_alloc(n * sizeof(*many) + 1);
+		if (!many)
 			return -ENOMEM;
-		if (user_read(iov, (void *)cb->aio_buf, n * sizeof(*iov)))
+		if (user_read(many, (void *)cb->aio_buf, n * sizeof(*many)))
 			return -EFAULT;
+		iov = many;
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!guest_range(iov[i].iov_base, iov[i].iov_len))

@@ -40,6 +40,7 @@ static int manifest_to_host(struct msghdr *m, struct control_files *held)
 	fd = manifest_make(held->file, held->files);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
+	BUG_ON(!m->msg_control); /* the files were in it */
 	held->made[held->carriers++] = fd;
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;

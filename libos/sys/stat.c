@@ -85,7 +85,7 @@ long sys_fstat(int fd, void *st)
 
 long sys_statx(int dirfd, const char *path, int flags, unsigned mask, void *stx)
 {
-	struct attr a;
+	struct attr a = { 0 };
 	long r;
 
 	if (flags & ~(STAT_FLAGS | AT_STATX_SYNC_TYPE) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||

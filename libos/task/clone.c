@@ -70,6 +70,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 
 	if (IS_ERR(t))
 		return t;
+	BUG_ON(!s);
 	clone_frame(t, a->stack);
 	memcpy(t->comm, self->comm, sizeof(t->comm));
 	memcpy(s->comm, self->comm, sizeof(s->comm));

@@ -148,12 +148,14 @@ void process_slot_drop(s32 pid)
 
 void process_set_comm(struct process *p, struct thread *t, const char *comm)
 {
+	struct area_slot *s = area_slot(t->tid);
 	char padded[TASK_COMM] = { 0 };
 
+	BUG_ON(!s);
 	base_strlcpy(padded, comm, sizeof(padded));
 	lock(&p->lock);
 	memcpy(t->comm, padded, sizeof(padded));
-	memcpy(area_slot(t->tid)->comm, padded, sizeof(padded));
+	memcpy(s->comm, padded, sizeof(padded));
 	if (t->tid == p->pid)
 		memcpy(p->comm, padded, sizeof(padded));
 	unlock(&p->lock);
