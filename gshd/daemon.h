@@ -10,7 +10,7 @@
  *	status.c      what a sandbox changed
  *	doctor.c      what the host offers
  *	activation.c  systemd's two protocols, in a few lines
- *	store.c delete.c shm.c wire.c wire_call.c log.c
+ *	store.c chain.c delete.c shm.c wire.c wire_call.c log.c
  */
 #ifndef GSHD_DAEMON_H
 #define GSHD_DAEMON_H

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include "gshd/chain.h"
 #include "gshd/daemon.h"
 #include "gshd/json.h"
 
@@ -245,21 +246,6 @@ static void walk_place(struct walk *w, struct place *p)
 	w->depth--;
 }
 
-static int open_place(const struct daemon *d, const struct box_spec *spec, struct place *p)
-{
-	char path[160];
-
-	p->base = open(spec->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (unsigned i = spec->nlayers; i-- > 0;) {
-		snprintf(path, sizeof(path), "boxes/%s/tree/%s", spec->name, spec->layers[i]);
-		int fd = open_dir(d->store, path);
-		if (fd < 0)
-			return -errno;
-		p->layer[p->nlayers++] = fd;
-	}
-	return p->base < 0 ? -errno : 0;
-}
-
 void status_answer(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
@@ -267,27 +253,30 @@ void status_answer(struct wire_call *call)
 	struct walk w = { .call = call, .path = "/" };
 	struct json_object *p;
 	static struct place top;
-	struct box_spec spec;
+	static struct chain chain;
 	char why[STORE_WHY];
 	int err;
 
 	if (!name)
 		return;
-	err = store_read_spec(d->store, name, &spec, why);
+	err = chain_open(d->store, name, "now", &chain, why);
 	if (err == -ENOENT) {
 		p = json_object_new_object();
 		json_put_str(p, "name", name);
 		wire_error(call, "org.gsh.NoSuchSandbox", p);
 		return;
 	}
-	if (!err && (err = open_place(d, &spec, &top)))
-		snprintf(why, sizeof(why), "cannot open its layers: %s", strerror(-err));
 	if (err) {
 		wire_fail(call, "org.gsh.Failed", name, why, NULL);
 		return;
 	}
+	top.base = chain.base;
+	top.nlayers = chain.n;
+	for (unsigned i = 0; i < chain.n; i++)
+		top.layer[i] = chain.layer[i].fd;
 	w.items = json_object_new_array();
 	walk_place(&w, &top);
+	chain_close(&chain);
 	p = json_object_new_object();
 	json_object_object_add(p, "items", w.items);
 	wire_reply(call, p);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "gshd/chain.h"
 #include "gshd/ring.h"
 #include "gshd/shm.h"
 #include "gshd/store.h"
@@ -99,6 +100,30 @@ static void case_life(int store)
 	CHECK(store_remove(store, "one", why) == -ENOENT &&
 	      strstr(why, "cannot remove sandbox one"));
 	test_case("store remove");
+}
+
+static void case_chain(int store)
+{
+	static struct chain c;
+	struct box_spec s = spec_of("chained");
+	struct stat layer, found;
+	char path[PATH_MAX];
+
+	CHECK(!store_create(store, &s, why));
+	CHECK(!chain_open(store, "chained", "now", &c, why) && c.n == 1 && c.now && c.base >= 0 &&
+	      c.layer[0].number == 1 && !strcmp(c.base_path, "/"));
+	path_of(path, "store/boxes/chained/tree/");
+	snprintf(path + strlen(path), sizeof(path) - strlen(path), "%s", c.layer[0].path);
+	CHECK(!stat(path, &layer) && !fstat(c.layer[0].fd, &found) && layer.st_ino == found.st_ino);
+	chain_close(&c);
+	CHECK(!chain_open(store, "chained", "base", &c, why) && c.n == 0 && !c.now && c.base >= 0);
+	chain_close(&c);
+	CHECK(chain_open(store, "chained", "7", &c, why) == -ENOENT && strstr(why, "no op"));
+	CHECK(chain_open(store, "nobody", "now", &c, why) == -ENOENT);
+	CHECK(chain_word_ok("now") && chain_word_ok("12") && chain_word_ok("before-lunch") &&
+	      !chain_word_ok("../12") && !chain_word_ok(""));
+	CHECK(!store_remove(store, "chained", why));
+	test_case("store versions as chains of layers");
 }
 
 static void case_ugly(int store)
@@ -305,6 +330,7 @@ int main(int argc, char **argv)
 	CHECK(store >= 0);
 	test_case("store open");
 	case_life(store);
+	case_chain(store);
 	case_ugly(store);
 	case_sweep(store);
 	case_damage(store);
