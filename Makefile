@@ -47,6 +47,7 @@ CONFINE_SRC := $(wildcard pal/confine/*.c)
 UNION_SRC := $(wildcard libos/union/*.c)
 GSHD_SRC := $(wildcard gshd/*.c)
 GSHCLIENT_SRC := $(wildcard gshd/client/*.c)
+TREE_SRC := $(wildcard gshd/tree/*.c)
 CONF_SRC := $(wildcard conf/*.c)
 GFS_SRC := $(wildcard gfs/*.c)
 SHELL_SRC := $(wildcard shell/*.c)
@@ -85,10 +86,10 @@ HOST_CFLAGS_gfs := $(shell $(PKG_CONFIG) --cflags fuse3 json-c 2>/dev/null)
 $(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis
-$(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(CONF_SRC))
+$(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c) -linih
-$(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(UNION_SRC) $(CONF_SRC))
+$(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
 

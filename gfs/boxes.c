@@ -79,8 +79,7 @@ static void stack_put_locked(struct stack *s)
 {
 	if (!s || --s->refs)
 		return;
-	for (unsigned i = 0; i < s->n; i++)
-		close(s->fd[i]);
+	tree_close(&s->tree);
 	free(s->text);
 	free(s);
 }
@@ -291,33 +290,19 @@ bool box_running(struct box *b)
 static struct stack *stack_open(struct json_object *params)
 {
 	struct stack *s = calloc(1, sizeof(*s));
-	struct json_object *layers;
-	struct stat st;
 
 	if (!s)
 		return NULL;
 	s->refs = 1;
 	s->text = strdup(json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN));
-	if (!s->text || !json_object_object_get_ex(params, "layers", &layers) ||
-	    !json_object_is_type(layers, json_type_array) ||
-	    json_object_array_length(layers) >= LAYERS_MAX)
-		goto fail;
-	for (size_t i = 0; i <= json_object_array_length(layers); i++) {
-		const char *path =
-			i ? json_object_get_string(json_object_array_get_idx(layers, i - 1))
-			  : string_of(params, "base");
-
-		s->fd[s->n] = open(path ? path : "", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (s->fd[s->n] < 0)
-			goto fail;
-		s->n++;
+	if (!s->text || tree_open_layers(&s->tree, params)) {
+		stack_put_locked(s);
+		return NULL;
 	}
-	if (!fstat(s->fd[s->n - 1], &st))
-		s->main_dev = st.st_dev;
+	s->tree.skip = gfs.dev;
+	s->tree.hidden = gfs.hidden;
+	s->tree.nhidden = gfs.nhidden;
 	return s;
-fail:
-	stack_put_locked(s);
-	return NULL;
 }
 
 static void take_layers(struct box *b, struct json_object *params)

@@ -12,13 +12,12 @@
  *	asker.c		who may ask: no sandbox
  *	node.c		numbers that the kernel knows nodes by
  *	boxes.c		which sandboxes there are and of what layers they are made
- *	tree.c		a name in a stack of layers
- *	list.c link.c	a directory; where symbolic links lead
+ *	attr.c list.c link.c	attributes; a directory; where symbolic links lead
  *	root.c proc.c	questions about root/ and about proc/
  *	text.c		README, info.json and the folders above
  *
  * Layers are written by sandboxes and are hostile: every step goes one name down from an open
- * directory and never follows a link (tree.c). The sandbox itself never goes through here, and
+ * directory and never follows a link (gshd/tree/). The sandbox itself never goes through here, and
  * killing gfs disturbs nobody.
  *
  * Nothing is cached of root/: it is looked at anew for every question, and the kernel is told to
@@ -42,8 +41,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include "gshd/client/paths.h"
+#include "gshd/tree/tree.h"
 
-#define LAYERS_MAX 64
 #define TREE_PATH_MAX 16384 /* a path below root/: deeper than one call can name */
 #define RPC_TIMEOUT 2	    /* seconds */
 #define NAMES_FRESH 0.5 /* seconds for which names of sandboxes and their layers are remembered */
@@ -54,13 +53,6 @@
 
 struct json_object;
 
-/* What is never shown of a base: a name in a directory. */
-struct hidden {
-	dev_t dev;
-	ino_t ino;
-	char name[256];
-};
-
 /* Immutable once serving. */
 struct gfs {
 	struct paths paths;
@@ -70,20 +62,18 @@ struct gfs {
 	uid_t uid;
 	gid_t gid;
 	struct timespec started;
-	struct hidden hidden[3];
+	struct tree_hidden hidden[3];
 	unsigned nhidden;
 };
 extern struct gfs gfs;
 
 /* ---- boxes.c ---- */
 
-/* The directories of a sandbox's layers, lowest first; 0 is the base. Immutable, counted. */
+/* The layers of a sandbox. Immutable, counted. */
 struct stack {
 	unsigned refs; /* guarded by boxes.c's lock */
-	unsigned n;
-	int fd[LAYERS_MAX]; /* O_PATH */
-	uint64_t main_dev;  /* of the top: its inode numbers are shown as they are */
-	char *text;	    /* the paths, to tell a change */
+	struct tree tree;
+	char *text; /* the paths, to tell a change */
 };
 
 struct proc_door;
@@ -142,34 +132,6 @@ void node_drop(struct node *n, uint64_t count);
 /* The path below root/ or proc/ ("" for these), or -ENAMETOOLONG. */
 int node_path(const struct node *n, char *buf, size_t size) must_check;
 
-/* ---- tree.c ---- */
-
-/* An object of a merged tree: the directories, or the one other object, that make it up; highest
- * layer first. */
-struct spot {
-	const struct stack *stack; /* borrowed */
-	bool root;
-	unsigned n;
-	struct {
-		unsigned layer;
-		int fd; /* O_PATH; owned */
-	} at[LAYERS_MAX];
-	struct stat st; /* of the highest */
-};
-
-/* Find path ("" is the root) in a stack. -ENOENT, -ENOTDIR, ... out is valid only on success. */
-int spot_find(const struct stack *stack, const char *path, struct spot *out) must_check;
-/* One name down. The name is one component and neither "." nor "..". */
-int spot_step(const struct spot *s, const char *name, struct spot *out) must_check;
-void spot_put(struct spot *s);
-/* Attributes as they are shown. */
-void spot_attr(const struct spot *s, const struct box *b, struct stat *st);
-/* Open for reading what the spot holds on top: no other object than was looked at. A descriptor. */
-int spot_open(const struct spot *s, int flags) must_check;
-/* Is name in the base's directory dir (root: it is the base itself) kept out of sight? */
-bool base_hides(int dir, bool root, const char *name);
-#define cleanup_spot __attribute__((cleanup(spot_put)))
-
 /* ---- list.c ---- */
 struct listing;
 int listing_make(const struct spot *s, struct listing **out) must_check;
@@ -183,8 +145,12 @@ void listing_free(struct listing *l);
 /* ---- link.c ---- */
 /* The target to show for a link that lies in the directory `dir` below root/: one that never leads
  * out of root/. */
-int link_inside(const struct stack *stack, const char *dir, const char *target, char *out,
+int link_inside(const struct tree *tree, const char *dir, const char *target, char *out,
 		size_t size) must_check;
+
+/* ---- attr.c ---- */
+/* Attributes as they are shown. */
+void spot_attr(const struct spot *s, const struct box *b, struct stat *st);
 
 /* ---- root.c, proc.c, text.c: one implementation of struct kind each ---- */
 struct kind {

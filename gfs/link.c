@@ -111,12 +111,12 @@ static int put_relative(unsigned up, const char *rest, char *out, size_t size)
 }
 
 /* The text of the link at w, or NULL if there is no link there. */
-static char *link_text(const struct stack *stack, const struct where *w, char buf[PATH_MAX])
+static char *link_text(const struct tree *tree, const struct where *w, char buf[PATH_MAX])
 {
 	struct spot s;
 	ssize_t n = -1;
 
-	if (spot_find(stack, w->path, &s))
+	if (spot_find(tree, w->path, &s))
 		return NULL;
 	if (S_ISLNK(s.st.st_mode))
 		n = readlinkat(s.at[0].fd, "", buf, PATH_MAX - 1);
@@ -141,7 +141,7 @@ static int prepend(char *rest, size_t size, const char *text, const char *after)
 }
 
 /* Resolve target from w as the sandbox would; the last component is not followed. */
-static int resolve(const struct stack *stack, struct where *w, const char *target)
+static int resolve(const struct tree *tree, struct where *w, const char *target)
 {
 	char buf[PATH_MAX], *rest = malloc(TREE_PATH_MAX), *p = rest;
 	int links = 0, err = rest && strlen(target) < TREE_PATH_MAX ? 0 : -ENAMETOOLONG;
@@ -160,7 +160,7 @@ static int resolve(const struct stack *stack, struct where *w, const char *targe
 		else if (!is_dot(p, len))
 			err = where_push(w, p, len);
 		if (!err && !is_dot(p, len) && !is_dotdot(p, len) && p[len] &&
-		    link_text(stack, w, buf)) {
+		    link_text(tree, w, buf)) {
 			where_pop(w);
 			err = ++links > LINKS_MAX ? -ELOOP
 						  : prepend(rest, TREE_PATH_MAX, buf, p + len);
@@ -173,7 +173,7 @@ static int resolve(const struct stack *stack, struct where *w, const char *targe
 	return err;
 }
 
-int link_inside(const struct stack *stack, const char *dir, const char *target, char *out,
+int link_inside(const struct tree *tree, const char *dir, const char *target, char *out,
 		size_t size)
 {
 	unsigned have = depth(dir), up = 0;
@@ -186,7 +186,7 @@ int link_inside(const struct stack *stack, const char *dir, const char *target, 
 			return -ENOMEM;
 		err = *dir ? where_push(w, dir, strlen(dir)) : 0;
 		if (!err)
-			err = resolve(stack, w, target);
+			err = resolve(tree, w, target);
 		if (!err)
 			err = put_relative(have, w->path, out, size);
 		free(w);

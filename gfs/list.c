@@ -5,10 +5,8 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "gfs/gfs.h"
 #include "libos/union/union.h"
 
@@ -38,55 +36,13 @@ int listing_add(struct listing *l, const char *name, unsigned char type, uint64_
 	return union_list_add(&l->list, 0, name, type, ino, false) ? -ENOMEM : 0;
 }
 
-/* Whiteouts are devices, and only a look tells them from others; where the host gives no types,
- * look at everything. */
-static bool is_whiteout(int dir, const struct dirent *e)
-{
-	struct stat st;
-
-	if (e->d_type != DT_CHR && e->d_type != DT_UNKNOWN)
-		return false;
-	return !fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) &&
-	       union_is_whiteout(st.st_mode, st.st_rdev);
-}
-
-static int add_layer(const struct spot *s, unsigned i, struct listing *l)
-{
-	unsigned layer = s->at[i].layer;
-	struct dirent *e;
-	DIR *d;
-	int fd = openat(s->at[i].fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (!err && (e = readdir(d))) {
-		unsigned char type =
-			e->d_type == DT_CHR || e->d_type == DT_BLK ? DT_REG : e->d_type;
-
-		if (!layer && base_hides(s->at[i].fd, s->root, e->d_name))
-			continue;
-		if (l->list.count >= ENTRIES_MAX)
-			err = -EOVERFLOW;
-		else if (union_list_add(&l->list, layer, e->d_name, type, e->d_ino,
-					layer && is_whiteout(fd, e)))
-			err = -ENOMEM;
-	}
-	closedir(d);
-	return err;
-}
-
 int listing_make(const struct spot *s, struct listing **out)
 {
 	struct listing *l = listing_empty();
 	int err = l ? 0 : -ENOMEM;
 
 	for (unsigned i = 0; i < s->n && !err; i++)
-		err = add_layer(s, i, l);
+		err = spot_list(s, i, &l->list);
 	if (err) {
 		listing_free(l);
 		return err;

@@ -41,21 +41,7 @@ static int fail(const char *what)
 /* What a base must not show: the store, the runtime directory, and our own mount. */
 static void hide(const char *path)
 {
-	struct hidden *h = &gfs.hidden[gfs.nhidden];
-	char parent[PATH_MAX], *slash;
-	struct stat st;
-
-	snprintf(parent, sizeof(parent), "%s", path);
-	slash = strrchr(parent, '/');
-	if (!slash || strlen(slash + 1) >= sizeof(h->name))
-		return;
-	strcpy(h->name, slash + 1);
-	*slash = '\0';
-	if (stat(*parent ? parent : "/", &st))
-		return;
-	h->dev = st.st_dev;
-	h->ino = st.st_ino;
-	gfs.nhidden++;
+	gfs.nhidden += tree_hide(&gfs.hidden[gfs.nhidden], path);
 }
 
 /* Held for as long as we live; -1 with a sentence said if another gfs serves this user. */

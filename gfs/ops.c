@@ -238,7 +238,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct stack *s = n->box ? box_stack(n->box) : NULL;
 
 	if (s) {
-		if (fstatvfs(s->fd[s->n - 1], &st))
+		if (fstatvfs(s->tree.fd[s->tree.n - 1], &st))
 			memset(&st, 0, sizeof(st));
 		stack_put(s);
 	}

@@ -36,7 +36,7 @@ static int find(struct node *n, struct stack **stack, struct spot *s)
 	if (err)
 		return err;
 	*stack = box_stack(n->box);
-	return *stack ? spot_find(*stack, path, s) : -ENOENT;
+	return *stack ? spot_find(&(*stack)->tree, path, s) : -ENOENT;
 }
 
 static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
@@ -72,16 +72,6 @@ static int tree_getattr(struct node *n, struct stat *st)
 	return err;
 }
 
-static ssize_t raw_target(const struct spot *s, char *buf, size_t size)
-{
-	ssize_t len = S_ISLNK(s->st.st_mode) ? readlinkat(s->at[0].fd, "", buf, size - 1) : -1;
-
-	if (len < 0)
-		return -EINVAL;
-	buf[len] = '\0';
-	return len;
-}
-
 static int tree_readlink(struct node *n, char *buf, size_t size)
 {
 	cleanup_stack struct stack *stack = NULL;
@@ -92,11 +82,11 @@ static int tree_readlink(struct node *n, char *buf, size_t size)
 
 	if (err)
 		return err;
-	len = raw_target(&s, target, sizeof(target));
+	len = spot_readlink(&s, target, sizeof(target));
 	if (len < 0)
 		return (int)len;
 	err = node_path(n->parent, dir, sizeof(dir));
-	return err ? err : link_inside(stack, dir, target, buf, size);
+	return err ? err : link_inside(&stack->tree, dir, target, buf, size);
 }
 
 static int tree_list(struct node *n, struct listing **out)
@@ -166,7 +156,7 @@ static ssize_t tree_getxattr(struct node *n, const char *name, char *value, size
 	if (err)
 		return err;
 	if (!strcmp(name, LINK_XATTR)) {
-		len = raw_target(&s, target, sizeof(target));
+		len = spot_readlink(&s, target, sizeof(target));
 		return len < 0 ? -ENODATA : reply_value(target, (size_t)len, value, size);
 	}
 	if (!xattr_shown(name))

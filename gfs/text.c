@@ -125,7 +125,7 @@ static int part_attr(struct node *n, const char *name, struct fuse_entry_param *
 	if (!strcmp(name, "root")) {
 		struct stack *s = box_stack(n->box);
 		struct spot root;
-		int err = s ? spot_find(s, "", &root) : -ENOENT;
+		int err = s ? spot_find(&s->tree, "", &root) : -ENOENT;
 
 		if (!err) {
 			spot_attr(&root, n->box, &e->attr);

@@ -5,7 +5,7 @@ UNIT_GFS := $(B)/tests/unit/gfs_tree
 check-programs: $(UNIT_GFS)
 
 $(B)/obj/host/tests/unit/gfs_tree.c.o: HOST += $(HOST_CFLAGS_gfs)
-$(UNIT_GFS): $(call host_obj,tests/unit/gfs_tree.c gfs/tree.c gfs/list.c gfs/link.c $(UNION_SRC))
+$(UNIT_GFS): $(call host_obj,tests/unit/gfs_tree.c gshd/tree/tree.c gshd/tree/attr.c gfs/attr.c gfs/list.c gfs/link.c $(UNION_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3)
 

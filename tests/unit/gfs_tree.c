@@ -21,7 +21,7 @@
 
 struct gfs gfs;
 static char top[64];
-static struct stack stack;
+static struct tree stack;
 static struct box box = {.id = 1};
 static int failures;
 

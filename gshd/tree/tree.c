@@ -7,8 +7,10 @@
  * on: a rename or a swapped link between two steps changes what is seen, never where it is. Layers
  * do not span file systems; the base does, as the host's tree.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,12 +18,13 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-#include "gfs/gfs.h"
-#include "libos/union/union.h"
+#include "gshd/tree/tree.h"
+
+#define ENTRIES_MAX (4u << 20)
 
 /* What a base has at its root that is the host's own business: the sandbox has these from its
  * libOS. */
-static const char *const own_trees[] = {"proc", "dev", "sys", "run"};
+static const char *const own_trees[] = { "proc", "dev", "sys", "run" };
 
 static int open_beneath(int dir, const char *name, bool layer)
 {
@@ -40,7 +43,7 @@ static int stat_now(int fd, struct stat *st)
 {
 	struct statx x;
 
-	*st = (struct stat){0};
+	*st = (struct stat){ 0 };
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &x))
 		return -errno;
 	*st = (struct stat){
@@ -48,18 +51,20 @@ static int stat_now(int fd, struct stat *st)
 		.st_ino = x.stx_ino,
 		.st_mode = x.stx_mode,
 		.st_nlink = x.stx_nlink,
+		.st_uid = x.stx_uid,
+		.st_gid = x.stx_gid,
 		.st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
 		.st_size = (off_t)x.stx_size,
 		.st_blksize = x.stx_blksize,
 		.st_blocks = (blkcnt_t)x.stx_blocks,
-		.st_atim = {x.stx_atime.tv_sec, x.stx_atime.tv_nsec},
-		.st_mtim = {x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec},
-		.st_ctim = {x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec},
+		.st_atim = { x.stx_atime.tv_sec, x.stx_atime.tv_nsec },
+		.st_mtim = { x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec },
+		.st_ctim = { x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec },
 	};
 	return 0;
 }
 
-bool base_hides(int dir, bool root, const char *name)
+bool tree_hides(const struct tree *tree, int dir, bool root, const char *name)
 {
 	struct stat st;
 
@@ -67,9 +72,9 @@ bool base_hides(int dir, bool root, const char *name)
 		for (size_t i = 0; i < sizeof(own_trees) / sizeof(own_trees[0]); i++)
 			if (!strcmp(name, own_trees[i]))
 				return true;
-	for (unsigned i = 0; i < gfs.nhidden; i++)
-		if (!strcmp(name, gfs.hidden[i].name) && !stat_now(dir, &st) &&
-		    st.st_dev == gfs.hidden[i].dev && st.st_ino == gfs.hidden[i].ino)
+	for (unsigned i = 0; i < tree->nhidden; i++)
+		if (!strcmp(name, tree->hidden[i].name) && !stat_now(dir, &st) &&
+		    st.st_dev == tree->hidden[i].dev && st.st_ino == tree->hidden[i].ino)
 			return true;
 	return false;
 }
@@ -99,7 +104,7 @@ static int look(const struct spot *s, unsigned i, const char *name, struct union
 
 	memset(e, 0, sizeof(*e));
 	*out = -1;
-	if (!layer && base_hides(s->at[i].fd, s->root, name))
+	if (!layer && tree_hides(s->tree, s->at[i].fd, s->root, name))
 		return 0;
 	fd = open_beneath(s->at[i].fd, name, layer);
 	/* EXDEV: something is mounted in a layer, which nobody of ours did. */
@@ -108,7 +113,7 @@ static int look(const struct spot *s, unsigned i, const char *name, struct union
 	if (fd < 0)
 		return fd;
 	err = stat_now(fd, st);
-	if (err || st->st_dev == gfs.dev) {
+	if (err || (s->tree->skip && st->st_dev == s->tree->skip)) {
 		close(fd);
 		return err;
 	}
@@ -125,7 +130,7 @@ static int look(const struct spot *s, unsigned i, const char *name, struct union
 /* What of s lies below a layer: borrowed descriptors, not to be put. */
 static void below(const struct spot *s, unsigned layer, struct spot *out)
 {
-	out->stack = s->stack;
+	out->tree = s->tree;
 	out->root = s->root;
 	out->n = 0;
 	for (unsigned i = 0; i < s->n; i++)
@@ -133,14 +138,14 @@ static void below(const struct spot *s, unsigned layer, struct spot *out)
 			out->at[out->n++] = s->at[i];
 }
 
-static void root_below(const struct stack *stack, unsigned layer, struct spot *out)
+static void root_below(const struct tree *tree, unsigned layer, struct spot *out)
 {
-	out->stack = stack;
+	out->tree = tree;
 	out->root = true;
 	out->n = 0;
 	for (unsigned i = layer; i-- > 0;) {
 		out->at[out->n].layer = i;
-		out->at[out->n++].fd = stack->fd[i];
+		out->at[out->n++].fd = tree->fd[i];
 	}
 }
 
@@ -158,7 +163,7 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 		return 0;
 	value[n] = '\0';
 	if (value[0] == '/')
-		root_below(s->stack, layer, &lower);
+		root_below(s->tree, layer, &lower);
 	else
 		below(s, layer, &lower);
 	err = walk(&lower, value, &found);
@@ -166,7 +171,7 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 		return 0;
 	if (err)
 		return err;
-	if (!S_ISDIR(found.st.st_mode) || out->n + found.n > LAYERS_MAX) {
+	if (!S_ISDIR(found.st.st_mode) || out->n + found.n > TREE_LAYERS_MAX) {
 		spot_put(&found);
 		return 0;
 	}
@@ -181,7 +186,7 @@ int spot_step(const struct spot *s, const char *name, struct spot *out)
 	bool more = true;
 	int err = 0;
 
-	out->stack = s->stack;
+	out->tree = s->tree;
 	out->root = false;
 	out->n = 0;
 	union_merge_init(&m);
@@ -262,11 +267,11 @@ static int walk(const struct spot *from, const char *path, struct spot *out)
 	return err;
 }
 
-int spot_find(const struct stack *stack, const char *path, struct spot *out)
+int spot_find(const struct tree *tree, const char *path, struct spot *out)
 {
 	struct spot root;
 
-	root_below(stack, stack->n, &root);
+	root_below(tree, tree->n, &root);
 	return walk(&root, path, out);
 }
 
@@ -287,44 +292,74 @@ int spot_open(const struct spot *s, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The mode that the sandbox sees; a device is shown as an empty file. */
-static void apply_own_attributes(const struct spot *s, struct stat *st)
+ssize_t spot_readlink(const struct spot *s, char *buf, size_t size)
 {
-	char value[UNION_VALUE_MAX];
-	struct union_attr a;
-	uint64_t origin;
-	ssize_t n;
+	ssize_t len = S_ISLNK(s->st.st_mode) ? readlinkat(s->at[0].fd, "", buf, size - 1) : -1;
 
-	if (s->at[0].layer == 0 || !union_is_marked(st->st_mode))
-		return;
-	n = attribute(s->at[0].fd, UNION_ATTR, value, sizeof(value));
-	if (n > 0 && !union_attr_decode(value, (size_t)n, &a)) {
-		if (S_ISCHR(a.mode) || S_ISBLK(a.mode))
-			st->st_size = st->st_blocks = 0;
-		st->st_mode = (st->st_mode & S_IFMT) | (a.mode & 07777);
-	} else {
-		st->st_mode &= ~(mode_t)UNION_MARK;
-	}
-	n = attribute(s->at[0].fd, UNION_ORIGIN, value, sizeof(value));
-	if (n > 0 && !union_origin_decode(value, (size_t)n, &origin))
-		st->st_ino = origin;
+	if (len < 0)
+		return -EINVAL;
+	buf[len] = '\0';
+	return len;
 }
 
-void spot_attr(const struct spot *s, const struct box *b, struct stat *st)
+bool tree_hide(struct tree_hidden *h, const char *path)
 {
-	*st = s->st;
-	st->st_ino = union_fold_ino(st->st_ino, st->st_dev, s->stack->main_dev);
-	apply_own_attributes(s, st);
-	st->st_ino ^= b->id << 48;
-	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
-		st->st_mode = S_IFREG | (st->st_mode & 07777);
-		st->st_size = st->st_blocks = 0;
+	char parent[PATH_MAX], *slash;
+	struct stat st;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (!slash || strlen(slash + 1) >= sizeof(h->name))
+		return false;
+	strcpy(h->name, slash + 1);
+	*slash = '\0';
+	if (stat(*parent ? parent : "/", &st))
+		return false;
+	h->dev = st.st_dev;
+	h->ino = st.st_ino;
+	return true;
+}
+
+/* ---- listings ---- */
+
+/* Whiteouts are devices, and only a look tells them from others; where the host gives no types,
+ * look at everything. */
+static bool is_whiteout(int dir, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_CHR && e->d_type != DT_UNKNOWN)
+		return false;
+	return !fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) &&
+	       union_is_whiteout(st.st_mode, st.st_rdev);
+}
+
+int spot_list(const struct spot *s, unsigned i, struct union_list *list)
+{
+	unsigned layer = s->at[i].layer;
+	struct dirent *e;
+	DIR *d;
+	int fd = openat(s->at[i].fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return -ENOMEM;
 	}
-	/* Several directories make up one: a count of links would be a lie, and 1 says so to
-	 * find(1). */
-	if (S_ISDIR(st->st_mode))
-		st->st_nlink = 1;
-	st->st_rdev = 0;
-	st->st_uid = gfs.uid;
-	st->st_gid = gfs.gid;
+	while (!err && (e = readdir(d))) {
+		unsigned char type =
+			e->d_type == DT_CHR || e->d_type == DT_BLK ? DT_REG : e->d_type;
+
+		if (!layer && tree_hides(s->tree, s->at[i].fd, s->root, e->d_name))
+			continue;
+		if (list->count >= ENTRIES_MAX)
+			err = -EOVERFLOW;
+		else if (union_list_add(list, layer, e->d_name, type, e->d_ino,
+					layer && is_whiteout(fd, e)))
+			err = -ENOMEM;
+	}
+	closedir(d);
+	return err;
 }
