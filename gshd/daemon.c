@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "gshd/chain.h"
 #include "gshd/daemon.h"
 #include "gshd/json.h"
 #include "gshd/log.h"
@@ -132,35 +133,46 @@ static void answer_doctor(struct wire_call *call)
 static void answer_layers(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *name = daemon_name(call);
+	const char *name = daemon_name(call), *version = json_str(call->params, "version", "now");
 	struct json_object *p, *layers;
 	char path[PATH_MAX + 128], why[STORE_WHY];
-	struct box_spec spec;
+	static struct chain chain;
 	int err;
 
 	if (!name)
 		return;
-	err = store_read_spec(d->store, name, &spec, why);
+	if (!chain_word_ok(version)) {
+		wire_fail(call, "org.gsh.BadRequest", version, "this is no name of a version", NULL);
+		return;
+	}
+	err = chain_open(d->store, name, version, &chain, why);
 	if (err) {
+		struct box_spec spec;
+		char ignored[STORE_WHY];
+
 		p = json_object_new_object();
 		json_put_str(p, "name", name);
 		json_put_str(p, "what", name);
 		json_put_str(p, "why", why);
-		wire_error(call, err == -ENOENT ? "org.gsh.NoSuchSandbox" : "org.gsh.Failed", p);
+		if (err == -ENOENT && store_read_spec(d->store, name, &spec, ignored) == -ENOENT)
+			wire_error(call, "org.gsh.NoSuchSandbox", p);
+		else
+			wire_error(call, err == -ENOENT ? "org.gsh.NoSuchVersion" : "org.gsh.Failed", p);
 		return;
 	}
 	p = json_object_new_object();
 	layers = json_object_new_array();
-	json_put_str(p, "base", spec.base);
-	for (unsigned i = 0; i < spec.nlayers; i++) {
-		snprintf(path, sizeof(path), "%s/boxes/%s/tree/%s", d->paths.store, name,
-			 spec.layers[i]);
+	json_put_str(p, "base", chain.base_path);
+	for (unsigned i = chain.n; i-- > 0;) {
+		snprintf(path, sizeof(path), "%s/boxes/%s/tree/%s", d->paths.store, name, chain.layer[i].path);
 		json_object_array_add(layers, json_object_new_string(path));
 	}
 	json_object_object_add(p, "layers", layers);
-	json_put_str(p, "top", path);
+	if (chain.now)
+		json_put_str(p, "top", path);
 	snprintf(path, sizeof(path), "%s/boxes/%s/tree/work", d->paths.store, name);
 	json_put_str(p, "work", path);
+	chain_close(&chain);
 	wire_reply(call, p);
 }
 

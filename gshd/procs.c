@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "gshd/client/client.h"
 #include "gshd/json.h"
 #include "gshd/monitor.h"
 
@@ -100,23 +101,9 @@ static struct json_object *attributes(const struct answer *a)
 
 static struct json_object *base64(const char *bytes, size_t size)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = malloc(size / 3 * 4 + 8), *to = text;
-	const unsigned char *p = (const unsigned char *)bytes;
-	struct json_object *o;
+	char *text = client_base64(bytes, size);
+	struct json_object *o = text ? json_object_new_string(text) : NULL;
 
-	if (!text)
-		return NULL;
-	for (size_t i = 0; i < size; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < size ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (i + 2 < size ? p[i + 2] : 0);
-		*to++ = digits[v >> 18];
-		*to++ = digits[v >> 12 & 63];
-		*to++ = i + 1 < size ? digits[v >> 6 & 63] : '=';
-		*to++ = i + 2 < size ? digits[v & 63] : '=';
-	}
-	o = json_object_new_string_len(text, (int)(to - text));
 	free(text);
 	return o;
 }

@@ -7,6 +7,7 @@
 #ifndef SHELL_CMD_H
 #define SHELL_CMD_H
 
+#include "gshd/tree/tree.h"
 #include "shell/shell.h"
 
 /* What a word may be completed with. */
@@ -23,6 +24,9 @@ enum opt_id {
 	OPT_STORE,
 	OPT_VERSION,
 	OPT_COORD,
+	OPT_STAT,
+	OPT_EXIT_CODE,
+	OPT_PROGRESS,
 };
 
 struct opt {
@@ -39,6 +43,8 @@ struct opt {
 #define OPT_ROW_PUBLISH \
 	{ 'p', "publish", "[ADDR:]HOST:IN", "let a host port lead to TCP port IN inside; may be repeated", WORDS_NONE }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
+#define OPT_ROW_PROGRESS \
+	{ OPT_PROGRESS, "progress", "HOW", "how to show progress: auto, none, json (default: auto)", WORDS_NONE }
 #define OPT_ROW_END { 0, NULL, NULL, NULL, WORDS_NONE }
 /* clang-format on */
 
@@ -55,6 +61,7 @@ struct call {
 	size_t ngiven;
 	int argc; /* what is left after the options */
 	char **argv;
+	int dash; /* how many of these words stood before "--"; argc without one */
 };
 
 enum cmd_flags {
@@ -101,6 +108,22 @@ int sandbox_name_check(const char *name) MUST_CHECK;
 /* The whole of a command that shows a sandbox's changes, sorted by path. */
 int changes_show(const struct call *call, const char *schema, const struct column *columns,
 		 size_t ncolumns) MUST_CHECK;
+
+/* ---- versions.c: the trees a call compares or reads ---- */
+
+struct version {
+	struct tree tree;
+	struct tree_hidden hidden[3];
+};
+
+/* Open a version of a sandbox: "now", "base" or what gshd knows. 0 or a failure. */
+int version_open(struct version *v, const char *sandbox, const char *word) MUST_CHECK;
+/* The same for a word of a command line, which may name another sandbox: OTHER@ or OTHER@VERSION. */
+int version_open_word(struct version *v, const char *sandbox, const char *word) MUST_CHECK;
+void version_close(struct version *v);
+/* The path that a word names inside a sandbox, seen from the current directory, on the heap: absolute and without
+ * dots. NULL: no memory. */
+char *version_path(const char *word) MUST_CHECK;
 
 /* ---- cmd-shell.c ---- */
 /* Fill in what the options -s, -x, -C and -e of a call say, and run. */

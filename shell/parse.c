@@ -125,7 +125,7 @@ static int take_over(struct call *call, const struct call *before)
 int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv,
 	       const struct call *before)
 {
-	int at, left = 0, err;
+	int at, left = 0, dash = -1, err;
 
 	call->cmd = cmd;
 	call->ngiven = 0;
@@ -136,6 +136,7 @@ int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv,
 
 		if (strcmp(word, "--") == 0) {
 			at++;
+			dash = left;
 			break;
 		}
 		if (word[0] == '-' && word[1] == '-')
@@ -153,6 +154,7 @@ int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv,
 		argv[left++] = argv[at++];
 	argv[left] = NULL;
 	call->argc = left;
+	call->dash = dash < 0 ? left : dash;
 	if (opt_given(call, 'h'))
 		return 0;
 	if (left < cmd->min)

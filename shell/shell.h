@@ -201,6 +201,21 @@ void show_words(struct json_object *items, const char *key, const char *otherwis
 /* Flush stdout; a failure (full disk, closed pipe) is a failure of the verb. */
 int show_done(void) MUST_CHECK;
 
+/* A path as a JSON string, lossy if it is not UTF-8; then "KEY_b64" has its bytes. */
+void show_add_path(struct json_object *object, const char *key, const char *path);
+
+/* ---- progress.c: long work ---- */
+
+/* What is said on stderr while something takes long: a line on a terminal after 300 ms, or JSON lines. Only one at a
+ * time. how: "auto", "none", "json" or NULL for auto. 0 or a failure. */
+int progress_start(const char *what, const char *how) MUST_CHECK;
+/* So much more was done; a total of 0 is not known. */
+void progress_total(uint64_t files, uint64_t bytes);
+void progress_add(uint64_t files, uint64_t bytes);
+/* Clear the line, so that something else may be said. */
+void progress_clear(void);
+void progress_end(void);
+
 /* ---- place.c: where things are ---- */
 
 /* The path of a program that was built or installed beside gsh. -errno. */

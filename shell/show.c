@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gshd/client/client.h"
+#include "gshd/tree/patch.h"
 #include "shell/shell.h"
 
 #define FIELD_MAX 16384
@@ -179,6 +181,39 @@ int show_json(const char *schema, struct json_object *object)
 							   JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(whole);
 	return show_done();
+}
+
+static void add_bytes(struct json_object *object, const char *key, const char *bytes)
+{
+	char name[64], *text = client_base64(bytes, strlen(bytes));
+
+	snprintf(name, sizeof(name), "%s_b64", key);
+	if (text)
+		json_object_object_add(object, name, json_object_new_string(text));
+	free(text);
+}
+
+void show_add_path(struct json_object *object, const char *key, const char *path)
+{
+	size_t len = strlen(path), n = 0;
+	const char *p = path, *end = path + len;
+	char *text = calloc(1, len + 1);
+	bool whole = true;
+
+	while (text && p < end) {
+		size_t one = (unsigned char)*p < 0x80 ? 1 : quote_utf8(p, end);
+
+		whole &= one > 0;
+		text[n] = '?';
+		if (one)
+			memcpy(text + n, p, one);
+		n += one ? one : 1;
+		p += one ? one : 1;
+	}
+	json_object_object_add(object, key, json_object_new_string_len(text ? text : "", (int)n));
+	if (!whole)
+		add_bytes(object, key, path);
+	free(text);
 }
 
 int show_done(void)

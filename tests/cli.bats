@@ -230,12 +230,6 @@ sent() {
 	assert_failure 2
 }
 
-@test "contents of a diff are not there yet" {
-	run gsh diff
-	assert_failure 2
-	assert_output --partial "not there yet"
-}
-
 # ---- answers ----
 
 @test "lists are tab-separated without a head when piped, and names are escaped" {
@@ -244,15 +238,13 @@ sent() {
 	assert_success
 	assert_line --index 0 $'A\tfile\t7\t/a\\tb\\n\\033[31m'
 	assert_line --index 1 $'D\tfile\t0\t/z'
-	run gsh diff --name-status
-	assert_line --index 1 $'D\t/z'
 	run gsh ls
 	assert_output $'default\trunning\tB\t1\t2\t2023-11-14T22:13:20Z'
 }
 
 @test "lists with --json are one object with a schema" {
 	gsh start
-	for verb in ls ps status doctor 'diff --name-status' info path version; do
+	for verb in ls ps status doctor info path version; do
 		# shellcheck disable=SC2086
 		gsh $verb --json 2>/dev/null | python3 -c '
 import json, sys

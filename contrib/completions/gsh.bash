@@ -12,7 +12,7 @@ _gsh()
 		[ps]="-s --sandbox= --json --help"
 		[info]="-s --sandbox= --json --help"
 		[status]="-s --sandbox= --json --help"
-		[diff]="-s --sandbox= --name-status --json --help"
+		[diff]="-s --sandbox= --name-status --stat --exit-code --progress= --json --help"
 		[start]="-s --sandbox= --help"
 		[stop]="-s --sandbox= --all --help"
 		[kill]="-s --sandbox= -n --signal= --all --help"
@@ -43,6 +43,7 @@ _gsh()
 		[info,-s]=sandbox		[info,--sandbox]=sandbox
 		[status,-s]=sandbox		[status,--sandbox]=sandbox
 		[diff,-s]=sandbox		[diff,--sandbox]=sandbox
+		[diff,--progress]=none
 		[start,-s]=sandbox		[start,--sandbox]=sandbox
 		[stop,-s]=sandbox		[stop,--sandbox]=sandbox
 		[kill,-s]=sandbox		[kill,--sandbox]=sandbox

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* Bytes that travel in JSON (data_b64 of ProcRead) are base64. */
+#include <stdlib.h>
 #include "gshd/client/client.h"
 
 static int digit_of(char c)
@@ -32,4 +33,24 @@ size_t client_unbase64(const char *text, size_t len, char *out)
 		}
 	}
 	return n;
+}
+
+char *client_base64(const char *bytes, size_t size)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *text = malloc(size / 3 * 4 + 8), *to = text;
+	const unsigned char *p = (const unsigned char *)bytes;
+
+	for (size_t i = 0; text && i < size; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < size ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (i + 2 < size ? p[i + 2] : 0);
+
+		*to++ = digits[v >> 18];
+		*to++ = digits[v >> 12 & 63];
+		*to++ = i + 1 < size ? digits[v >> 6 & 63] : '=';
+		*to++ = i + 2 < size ? digits[v & 63] : '=';
+	}
+	if (text)
+		*to = '\0';
+	return text;
 }

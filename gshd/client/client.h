@@ -65,6 +65,8 @@ void client_explain(const struct client_reply *reply, char *text, size_t size, c
 
 /* Bytes written to out, which has room for three quarters of len. What is no digit ends it. */
 size_t client_unbase64(const char *text, size_t len, char *out);
+/* The other way: NUL-terminated, on the heap. NULL: no memory. */
+char *client_base64(const char *bytes, size_t size);
 
 /* After the answer to an upgrade: the descriptor, with the bytes that came behind the answer
  * already in the reader. The client is closed; the descriptor is the caller's. */

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The trees that a call compares or reads.
+ *
+ * gshd tells where the layers of a version lie; reading them is gsh's own work, for it is as slow
+ * as the user's disk and ends when the user says so. What a base must not show is the same as
+ * inside and in the mount: the store, the runtime directory, the mount point.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "gshd/client/paths.h"
+#include "shell/client.h"
+#include "shell/cmd.h"
+
+/* An object that is looked at is a descriptor for each of its layers. */
+static void raise_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static int hide(struct version *v)
+{
+	struct paths paths;
+	char why[1024];
+
+	if (paths_find(&paths, why, sizeof(why)))
+		return fail(FAIL_USAGE, "settings", "%s", why);
+	v->tree.hidden = v->hidden;
+	v->tree.nhidden += tree_hide(&v->hidden[v->tree.nhidden], paths.store);
+	v->tree.nhidden += tree_hide(&v->hidden[v->tree.nhidden], paths.runtime);
+	v->tree.nhidden += tree_hide(&v->hidden[v->tree.nhidden], paths.mount);
+	return 0;
+}
+
+int version_open(struct version *v, const char *sandbox, const char *word)
+{
+	struct json_object *params = json_object_new_object(), *layers = NULL;
+	int result, err;
+
+	memset(v, 0, sizeof(*v));
+	json_object_object_add(params, "name", json_object_new_string(sandbox));
+	if (strcmp(word, "now") != 0)
+		json_object_object_add(params, "version", json_object_new_string(word));
+	result = ask_daemon("Layers", params, &layers);
+	if (result)
+		return result;
+	raise_limit();
+	err = tree_open_layers(&v->tree, layers);
+	json_object_put(layers);
+	if (err)
+		return fail(FAIL_NO, sandbox, "cannot open its layers: %s", strerror(-err));
+	result = hide(v);
+	if (result)
+		version_close(v);
+	return result;
+}
+
+int version_open_word(struct version *v, const char *sandbox, const char *word)
+{
+	const char *at = strchr(word, '@');
+	char name[80];
+
+	if (!at)
+		return version_open(v, sandbox, word);
+	snprintf(name, sizeof(name), "%.*s", (int)(at - word), word);
+	if (sandbox_name_check(name))
+		return -FAIL_USAGE;
+	return version_open(v, name, at[1] ? at + 1 : "now");
+}
+
+void version_close(struct version *v)
+{
+	tree_close(&v->tree);
+}
+
+char *version_path(const char *word)
+{
+	char *here = *word == '/' ? NULL : getcwd(NULL, 0), *joined = NULL, *path, *to;
+
+	if (asprintf(&joined, "%s/%s", here ? here : "", word) < 0)
+		joined = NULL;
+	free(here);
+	path = joined ? malloc(strlen(joined) + 2) : NULL;
+	to = path;
+	for (char *p = joined; path && *p;) {
+		size_t n;
+
+		p += strspn(p, "/");
+		n = strcspn(p, "/");
+		if (n == 2 && p[0] == '.' && p[1] == '.') {
+			while (to > path && *--to != '/')
+				;
+		} else if (n && !(n == 1 && *p == '.')) {
+			*to++ = '/';
+			to = mempcpy(to, p, n);
+		}
+		p += n;
+	}
+	if (path && to == path)
+		*to++ = '/';
+	if (path)
+		*to = '\0';
+	free(joined);
+	return path;
+}
