@@ -24,7 +24,7 @@ struct scalars {
 	u32 personality;
 	u64 start_ns;
 	s32 pdeathsig, ctty_fd;
-	u32 dumpable, no_new_privs, thp_disabled, subreaper, had_children, had_clone_children;
+	u32 dumpable, no_new_privs, thp_disabled, subreaper, had_clone_children;
 	struct cred cred;
 	struct rusage children_usage;
 	u64 ignored, blocked;
@@ -56,7 +56,6 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.no_new_privs = p->no_new_privs,
 		.thp_disabled = p->thp_disabled,
 		.subreaper = p->child_subreaper,
-		.had_children = p->had_children,
 		.had_clone_children = p->had_clone_children,
 		.cred = p->cred,
 		.children_usage = p->children_usage,
@@ -239,7 +238,6 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	p->no_new_privs = s->no_new_privs;
 	p->thp_disabled = s->thp_disabled;
 	p->child_subreaper = s->subreaper;
-	p->had_children = s->had_children;
 	p->had_clone_children = s->had_clone_children;
 	p->cred = s->cred;
 	p->children_usage = s->children_usage;

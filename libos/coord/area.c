@@ -8,8 +8,8 @@
  * Whoever takes an id may be killed at any instruction before there is a process or thread to it. So the word that
  * reserves it says for whom, and the bit is set before: who reaps the taker finds it and gives it back (task/wait.c).
  */
+#include "libos/task/task.h"
 #include "libos/coord/area.h"
-#include "pal/pal.h"
 #include "pal/grant.h"
 
 /* Between image and heap, so that its page tables are theirs; the same in every picoprocess. */
@@ -94,7 +94,7 @@ int area_prepare(int fd, s32 pid)
 
 	self.state = AREA_RUNNING;
 	self.flags &= AREA_DID_EXEC | AREA_SUBREAPER;
-	self.attend = 0;
+	self.attend = self.holds = 0;
 	self.ppid = 0; /* outside, as over the edge of a pid namespace */
 	self.nthreads = 1;
 	PUT(magic, AREA_MAGIC);
@@ -114,6 +114,8 @@ int area_prepare(int fd, s32 pid)
 	if (!r)
 		r = put_at(fd, &in_use, sizeof(in_use),
 			   offsetof(struct area, in_use) + (size_t)pid / 32 * sizeof(in_use));
+	if (!r)
+		r = put_at(fd, the_area->named, sizeof(the_area->named), offsetof(struct area, named));
 	return r ?: put_at(fd, &self, sizeof(self), offsetof(struct area, slot) + (size_t)pid * sizeof(self));
 }
 
@@ -125,15 +127,21 @@ void area_switch(void)
 	BUG_ON(r != AREA_ADDRESS);
 }
 
-/* Does a process still name id as its group or session? Then it must not become another process's id. */
+/*
+ * Does a process still name id as its group or session? Then it must not become another process's id. Most ids never
+ * led a group, which the bitmap knows without a walk.
+ */
 static bool area_id_named(s32 id)
 {
+	if (!bit_is_set(the_area->named, (u32)id))
+		return false;
 	for (s32 i = area_next(1, false); i; i = area_next(i + 1, false)) {
 		const struct area_slot *s = &the_area->slot[i];
 
 		if (s->pgid == id || s->sid == id)
 			return true;
 	}
+	bit_clear(the_area->named, (u32)id);
 	return false;
 }
 
@@ -165,10 +173,20 @@ static bool area_full(void)
 	return n >= the_area->limit;
 }
 
+static void area_clear(s32 id)
+{
+	struct area_slot *s = &the_area->slot[id];
+
+	bit_clear(the_area->in_use, (u32)id);
+	memset((char *)s + sizeof(s->state), 0, offsetof(struct area_slot, robust_offset) - sizeof(s->state));
+	atomic_store(&s->state, AREA_FREE);
+}
+
 s32 area_take_id(s32 taker)
 {
 	if (area_full())
 		return -EAGAIN;
+	atomic_add(&the_area->slot[taker].holds, 1);
 	for (unsigned i = 0; i < AREA_PIDS; i++) {
 		bool again;
 		s32 id = area_next_candidate(&again);
@@ -176,38 +194,60 @@ s32 area_take_id(s32 taker)
 
 		if (atomic_load_relaxed(&s->state) != AREA_FREE)
 			continue;
-		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
+		bit_set(the_area->in_use, (u32)id);
 		if (!atomic_cas(&s->state, AREA_FREE, area_reserved_by(taker)))
 			continue;
 		/* Its last owner may have cleared the bit just now. */
-		atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
+		bit_set(the_area->in_use, (u32)id);
 		if (again && area_id_named(id)) {
-			area_free_id(id);
+			area_clear(id);
 			continue;
 		}
 		s->host_pid = 0;
-		if (atomic_load_relaxed(&the_area->killed[id / 32]) & (1u << (id % 32)))
-			atomic_and(&the_area->killed[id / 32], ~(1u << (id % 32)));
+		if (bit_is_set(the_area->killed, (u32)id))
+			bit_clear(the_area->killed, (u32)id);
 		return id;
 	}
+	atomic_sub(&the_area->slot[taker].holds, 1);
 	return -EAGAIN;
 }
 
 void area_claim(s32 id, u32 state)
 {
-	atomic_or(&the_area->in_use[id / 32], 1u << (id % 32));
+	bit_set(the_area->in_use, (u32)id);
+	bit_set(the_area->named, (u32)id);
 	atomic_store(&the_area->slot[id].state, state);
 }
 
+/* Whose count the id is in. */
+static s32 area_holder(const struct area_slot *s)
+{
+	u32 state = atomic_load(&s->state);
+
+	switch (state & AREA_STATE) {
+	case AREA_RESERVED:
+		return (s32)(state >> 8);
+	case AREA_THREAD:
+		return s->tgid;
+	}
+	return atomic_load_relaxed(&s->ppid);
+}
+
+/*
+ * Only the holder itself counts down: anyone else might be held up on the way, and find another process in the holder's
+ * slot. So a count may be too high, which costs a walk, and never too low.
+ */
 void area_free_id(s32 id)
 {
-	struct area_slot *s = area_slot(id);
+	struct area_slot *s = area_slot(id), *self = this_process()->slot;
+	bool ours;
 
 	if (!s)
 		return;
-	atomic_and(&the_area->in_use[id / 32], ~(1u << (id % 32)));
-	memset((char *)s + sizeof(s->state), 0, offsetof(struct area_slot, robust_offset) - sizeof(s->state));
-	atomic_store(&s->state, AREA_FREE);
+	ours = area_holder(s) == this_process()->pid;
+	area_clear(id);
+	if (ours)
+		atomic_sub(&self->holds, 1);
 }
 
 bool area_bury_id(s32 id, u32 state)

@@ -75,6 +75,9 @@ struct area_slot {
 	struct area_usage usage, thread_usage; /* as last noted, as the next */
 	u64 vsize, rss;
 	struct rlimit64 limits[RLIM_NLIMITS];
+	/* Atomic: ids that the process took or was given, children and threads, and did not give back: this many at most.
+	 * Itself, and whoever leaves it a child; 0: its end need not look for any. */
+	u32 holds;
 	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
 };
 #define AREA_STATE 0xffu /* of the state word: enum area_state */
@@ -152,6 +155,7 @@ struct area_event {
 	u8 fds;
 };
 #define AREA_EVENTS 16384
+#define AREA_BORN 65536
 
 struct area {
 	u64 magic;
@@ -182,7 +186,11 @@ struct area {
 	struct net_record net[NET_RECORDS]; /* sockets of the sandbox's own network */
 	u64 events;	/* atomic: number of the youngest record */
 	struct area_event event[AREA_EVENTS];
+	u32 named[AREA_PIDS / 32]; /* atomic bitmap: ids that may be named as a group or session */
+	/* Guest ids by host pid, hashed. Only a hint, for whoever writes it may be killed before (task/group.c). */
+	u16 born[AREA_BORN];
 };
+_Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */
 
@@ -200,6 +208,18 @@ bool area_bury_id(s32 id, u32 state);
 static inline bool area_named(u32 state)
 {
 	return (state & AREA_STATE) > AREA_RESERVED;
+}
+static inline void bit_set(u32 *map, u32 i)
+{
+	atomic_or(&map[i / 32], 1u << (i % 32));
+}
+static inline void bit_clear(u32 *map, u32 i)
+{
+	atomic_and(&map[i / 32], ~(1u << (i % 32)));
+}
+static inline bool bit_is_set(const u32 *map, u32 i)
+{
+	return atomic_load_relaxed(&map[i / 32]) & (1u << (i % 32));
 }
 static inline u32 area_reserved_by(s32 taker)
 {

@@ -187,12 +187,19 @@ static void finish(struct ipc_thread *me, s32 tid)
 	}
 }
 
-/* Its threads, by the slots: its first one has the process's own. */
+/* The next id >= id of a process's threads, by the slots: its first one has the process's own. 0: none. */
+static s32 next_thread(s32 pid, s32 id)
+{
+	if (!(area_slot(pid)->flags & AREA_THREADED))
+		return id <= pid ? pid : 0;
+	for (id = area_next(id, true); id && area_slot(id)->tgid != pid;)
+		id = area_next(id + 1, true);
+	return id;
+}
+
 static void clean(struct ipc_thread *me, s32 pid, bool dead)
 {
-	for (s32 id = area_next(1, true); id; id = area_next(id + 1, true)) {
-		if (area_slot(id)->tgid != pid)
-			continue;
+	for (s32 id = next_thread(pid, 1); id; id = next_thread(pid, id + 1)) {
 		if (dead)
 			finish(me, id);
 		stop_waiting(me, id);
@@ -206,10 +213,10 @@ static void clean(struct ipc_thread *me, s32 pid, bool dead)
 /* Other threads of a process that ends leave the locks they hold and take no more (ipc_lock). */
 static void quiesce(const struct process *p)
 {
-	for (s32 id = area_next(1, true); id; id = area_next(id + 1, true)) {
+	for (s32 id = next_thread(p->pid, 1); id; id = next_thread(p->pid, id + 1)) {
 		const struct ipc_thread *t = ipc_thread(id);
 
-		if (area_slot(id)->tgid != p->pid || id == current()->tid)
+		if (id == current()->tid)
 			continue;
 		while (atomic_load(&t->held[0]) || atomic_load(&t->held[1]))
 			(void)pal_sched_yield();

@@ -36,7 +36,9 @@ void task_orphan_children(s32 pid)
 		if (atomic_load_relaxed(&s->ppid) != pid || !s->host_pid)
 			continue;
 		to = to ?: reaper_of(pid);
-		(void)atomic_cas(&s->ppid, pid, to);
+		atomic_add(&area_slot(to)->holds, 1);
+		if (atomic_cas(&s->ppid, pid, to) && pid == this_process()->pid)
+			atomic_sub(&this_process()->slot->holds, 1);
 		s->exit_signal = SIGCHLD; /* kernel/exit.c, reparent_leader */
 	}
 	/* A split's leader is not told by the host. */
@@ -119,7 +121,7 @@ void task_exit_group(int wait_status)
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
 	ipc_exit(p);
 	release_threads(p);
-	if (p->had_children || p->child_subreaper)
+	if (atomic_load(&p->slot->holds))
 		task_orphan_children(p->pid);
 	session_end(p);
 	notify_exit(p);

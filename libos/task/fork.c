@@ -49,7 +49,7 @@ static void reset_process(struct process *p, s32 pid)
 	p->pid = pid;
 	p->slot = area_slot(pid);
 	p->rlimits = p->slot->limits;
-	p->had_children = p->had_clone_children = false;
+	p->had_clone_children = false;
 	memset(&p->children_usage, 0, sizeof(p->children_usage));
 	/* This memory is nobody else's now, whatever the parent shared. */
 	p->vfork_child = false;
@@ -118,7 +118,9 @@ static long fork_with(const struct clone_request *a, s32 pid)
 	if (host == 0)
 		fork_child(pid, a);
 	pal_signals_on(mask);
-	if (host < 0)
+	if (host > 0)
+		task_born(pid);
+	else if (host < 0)
 		process_slot_drop(pid);
 	return host > 0 ? pid : host;
 }

@@ -126,7 +126,6 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	atomic_add(&the_area->nprocs, 1);
 	atomic_add(&the_area->nthreads, 1);
 	atomic_store(&s->state, AREA_RUNNING);
-	parent->had_children = true;
 	if (exit_signal != SIGCHLD)
 		parent->had_clone_children = true;
 }

@@ -102,12 +102,12 @@ void robust_list_set(struct thread *t, void *head)
 
 void robust_note_killed(s32 id)
 {
-	atomic_or(&the_area->killed[id / 32], 1u << (id % 32));
+	bit_set(the_area->killed, (u32)id);
 }
 
 static bool was_killed(s32 id)
 {
-	return atomic_load_relaxed(&the_area->killed[id / 32]) & (1u << (id % 32));
+	return bit_is_set(the_area->killed, (u32)id);
 }
 
 enum robust_owner robust_owner(u32 word)

@@ -55,8 +55,7 @@ struct process {
 	struct mutex lock;		/* guards the next group */
 	struct list threads;		/* struct thread.sibling; changed under sig.lock too, which walks it */
 	unsigned nthreads;
-	bool had_children;		/* ever: else its end leaves no orphans. Sticky, as is the next; any thread sets them */
-	bool had_clone_children;	/* ever one whose exit signal is not SIGCHLD: waits must look at each */
+	bool had_clone_children;	/* ever one whose exit signal is not SIGCHLD: waits must look at each. Sticky */
 	struct cred cred;
 	struct rlimit64 *rlimits;	/* in the slot; anyone with the right may change them (sys/limits.c) */
 	struct rusage children_usage;	/* of those reaped */
@@ -217,6 +216,7 @@ void task_child_event(const struct siginfo *host);
 void task_reaped(s32 pid);
 
 /* ---- task/group.c ---- */
+void task_born(s32 pid);			/* its host pid is known: it is to be found by that */
 s32 task_guest_pid(s32 host_pid);		/* 0: unknown */
 s32 task_guest_child(s32 host_pid, s32 ppid);	/* the same of a child that the host tells of, which ends perhaps */
 s32 task_host_pid(s32 guest_pid);		/* 0: no such process */

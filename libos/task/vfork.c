@@ -54,6 +54,7 @@ static void borrower_begin(void *arg)
 	const struct clone_request *a = b->args;
 	struct thread *t = b->thread;
 
+	task_born(t->tid);
 	coord_borrowed();
 	if (a->flags & CLONE_SETTLS)
 		pal_set_fs(a->tls);

@@ -34,6 +34,9 @@ static void rusage_add(struct rusage *sum, const struct rusage *ru)
 /* pid is gone, all of it: give back the ids that it had taken or held when it was killed, in the middle of anything. */
 static void sweep(s32 pid)
 {
+	/* Who makes it an heir from now on counts anew, and is seen by the next one to look. */
+	if (!atomic_xchg(&area_slot(pid)->holds, 0))
+		return;
 	for (s32 id = area_next_used(1); id; id = area_next_used(id + 1)) {
 		struct area_slot *s = area_slot(id);
 		u32 state = atomic_load(&s->state);
@@ -71,7 +74,7 @@ void task_reaped(s32 pid)
 		return;
 	if (s->state != AREA_ZOMBIE)
 		ended_unsaid(pid, s);
-	else if (s->flags & AREA_THREADED)
+	else
 		sweep(pid); /* it ended while a thread was forking, perhaps */
 	/* Who heard of it first may have died over it. */
 	if (unlikely(s->flags & AREA_IPC))
