@@ -78,6 +78,10 @@ struct area_slot {
 	/* Atomic: ids that the process took or was given, children and threads, and did not give back: this many at most.
 	 * Itself, and whoever leaves it a child; 0: its end need not look for any. */
 	u32 holds;
+	/* The leader's last answer about a socket: to which question, what, and the record (net/ask.c). Leader. */
+	u32 net_answered;
+	s32 net_error;
+	u32 net_index;
 	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
 };
 #define AREA_STATE 0xffu /* of the state word: enum area_state */
@@ -168,6 +172,7 @@ struct area {
 	u64 forks;	/* atomic: processes since start, /proc/stat */
 	u32 nprocs, nthreads; /* atomic */
 	u32 ipc_used; /* some process ever took part in IPC */
+	u32 net_asked;	/* atomic: number of the last question about a socket, of anybody's */
 	u64 watched_until; /* atomic: coordination is recorded until then (coord/trace.h); 0: it is not */
 	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
 	struct area_usage ended, shown;

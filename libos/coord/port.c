@@ -272,18 +272,22 @@ void coord_port_serve(void)
 	int fd;
 
 	for (;;) {
+		in.m.type = 0;
 		n = wire_receive(GRANT_FD_LEADER_READ, &in, sizeof(in), &fd);
 		if (n == -EAGAIN || n == -EPIPE || n == -EINTR)
 			break;
-		if (n < 0)
+		if (n < 0) {
+			if (n == -EBADMSG && in.m.type == COORD_NET && in.m.len == sizeof(in.net))
+				net_leader_drop(&in.net);
 			continue;
+		}
 		if (in.m.type == COORD_QUERY)
 			take_query(&in.m, &in.q, fd);
 		else if (in.m.type == COORD_HELLO)
 			take_hello(&in.m, fd);
 		else if (in.m.type == COORD_LIFE)
 			take_life(&in.m, fd);
-		else if (in.m.type == COORD_NET)
+		else if (in.m.type == COORD_NET || in.m.type == COORD_NET_WORD)
 			net_leader_take(&in.m, &in.net, fd);
 		else if (fd >= 0)
 			pal_close(fd);

@@ -42,7 +42,7 @@ void sock_save(struct file *f, struct buf *b)
 	put_str(b, s->path);
 	put_u32(b, !!s->net);
 	if (s->net)
-		net_save(s->net, b);
+		net_save(f, b);
 }
 
 int sock_load(struct file *f, struct cursor *c)

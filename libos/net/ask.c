@@ -2,8 +2,11 @@
 /*
  * Asking the leader, and making sockets.
  *
- * A question carries a descriptor for its answer; should the leader have no room for that, the asker's end hangs up, so
- * nobody waits in vain. A new socket needs none: the answer comes through its own far end.
+ * A socket is made without a question. What its record will hold lies in memory of the process until the leader is told
+ * of it, which the first question does on the way: it carries the far end. Before a fork or exec, and before the socket
+ * is passed on, it is told on purpose: a far end that two processes hold would not hang up with its acceptor.
+ *
+ * The answer is a word that the asking thread sleeps at. Should the leader have no room for a descriptor it says so.
  */
 #include "libos/net/net.h"
 #include "libos/coord/area.h"
@@ -16,6 +19,8 @@ struct net_record *net_record(const struct file *f)
 	const struct net *n = to_net(f);
 	struct net_record *r = &the_area->net[n->index];
 
+	if (n->early && atomic_load(&n->far) >= 0)
+		return n->early;
 	return atomic_load(&r->cookie) == n->cookie ? r : NULL;
 }
 
@@ -31,20 +36,37 @@ int net_take_error(const struct file *f)
 /* The leader never waits for anybody, so neither is it waited for longer than it takes. */
 static int put(struct net_ask *q, int fd)
 {
-	struct coord_msg m = { .version = COORD_VERSION, .type = COORD_NET, .len = sizeof(*q) };
+	struct coord_msg m = { .version = COORD_VERSION, .len = sizeof(*q) };
 	struct pollfd p = { .fd = GRANT_FD_LEADER, .events = POLLOUT };
 	struct process *me = this_process();
 	int r;
 
+	m.type = fd >= 0 ? COORD_NET : COORD_NET_WORD;
 	m.pid = me->pid;
 	q->who[0] = (u32)me->pid;
 	q->who[1] = me->cred.euid;
 	q->who[2] = me->cred.egid;
+	q->tid = current()->tid;
+	q->number = atomic_add(&the_area->net_asked, 1);
 	while ((r = wire_send(GRANT_FD_LEADER, &m, q, NULL, 0, fd)) == -EAGAIN)
 		(void)at_once(pal_ppoll(&p, 1, NULL));
 	return r == -EPIPE ? -ENFILE : r;
 }
 
+/* The answer by word. */
+static int await(const struct net_ask *q, struct net_answer *a)
+{
+	struct area_slot *s = area_slot(q->tid);
+	u32 seen;
+
+	while ((seen = atomic_load(&s->net_answered)) != q->number)
+		(void)pal_futex_plain(&s->net_answered, FUTEX_WAIT, seen, NULL, NULL, 0);
+	a->error = s->net_error;
+	a->index = s->net_index;
+	return a->error;
+}
+
+/* And by descriptor, with another one. */
 static int get(int from, struct net_answer *a, int *door)
 {
 	struct {
@@ -60,22 +82,15 @@ static int get(int from, struct net_answer *a, int *door)
 	if (n < 0)
 		return n == -EPIPE || n == -EBADMSG ? -ENFILE : (int)n;
 	*a = in.a;
-	if (door && fd >= 0)
+	if (fd >= 0)
 		*door = host_fd_move(fd);
-	else if (fd >= 0)
-		pal_close(fd);
 	return in.m.type == COORD_NET_DOOR || in.m.type == COORD_NET_DONE ? a->error : -EIO;
 }
 
-int net_ask(struct file *f, struct net_ask *q, struct net_answer *a, int *door)
+static int ask_door(struct net_ask *q, struct net_answer *a, int *door)
 {
-	struct net *n = to_net(f);
-	int ends[2], r;
+	int ends[2], r = wire_pair(ends);
 
-	q->index = n->index;
-	q->cookie = n->cookie;
-	q->reuse = (u16)net_reuse(f);
-	r = wire_pair(ends);
 	if (r)
 		return r;
 	r = put(q, ends[1]);
@@ -86,12 +101,105 @@ int net_ask(struct file *f, struct net_ask *q, struct net_answer *a, int *door)
 	return r;
 }
 
+static int cookie_of(int fd, u64 *cookie)
+{
+	unsigned len = sizeof(*cookie);
+
+	return pal_getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &len);
+}
+
+/* The leader has taken the far end: the record is the area's from here on. */
+static void introduced(struct net *n, u32 index, u64 cookie)
+{
+	struct net_record *r = &the_area->net[index];
+	int far = n->far;
+
+	memcpy(r->linger, n->early->linger, sizeof(r->linger));
+	memcpy(r->option, n->early->option, sizeof(r->option));
+	n->index = index;
+	n->cookie = cookie;
+	atomic_store(&n->far, -1);
+	pal_close(far);
+}
+
+/* The first question, on whose way the far end goes. Caller holds f->lock. */
+static int ask_first(struct file *f, struct net_ask *q, struct net_answer *a)
+{
+	struct net *n = to_net(f);
+	struct stat st;
+	int r = cookie_of(f->host_fd, &q->cookie);
+
+	if (!r)
+		r = pal_fstat(f->host_fd, &st);
+	if (r)
+		return r;
+	q->ino = st.st_ino;
+	q->domain = (u16)to_sock(f)->domain;
+	q->type = (u16)to_sock(f)->type;
+	q->protocol = n->protocol;
+	q->first = 1;
+	r = put(q, n->far);
+	if (r)
+		return r;
+	r = await(q, a);
+	if (a->index < NET_RECORDS)
+		introduced(n, a->index, q->cookie);
+	return r;
+}
+
+int net_ask(struct file *f, struct net_ask *q, struct net_answer *a, int *door)
+{
+	struct net *n = to_net(f);
+	int r;
+
+	q->reuse = (u16)net_reuse(f);
+	if (!door && atomic_load(&n->far) >= 0) {
+		lock(&f->lock);
+		r = n->far >= 0 ? ask_first(f, q, a) : 1;
+		unlock(&f->lock);
+		if (r <= 0)
+			return r;
+	}
+	q->index = n->index;
+	q->cookie = n->cookie;
+	if (door)
+		return ask_door(q, a, door);
+	r = put(q, -1);
+	return r ?: await(q, a);
+}
+
 int net_ask_op(struct file *f, u32 op, const struct net_addr *addr)
 {
 	struct net_ask q = { .op = op, .addr = *addr };
 	struct net_answer a;
 
 	return net_ask(f, &q, &a, NULL);
+}
+
+int net_introduce(struct file *f)
+{
+	struct net_ask q = { .op = NET_NEW };
+	struct net_answer a;
+
+	return atomic_load(&to_net(f)->far) < 0 ? 0 : net_ask(f, &q, &a, NULL);
+}
+
+void net_introduce_all(void)
+{
+	struct process *p = this_process();
+
+	if (likely(!atomic_load_relaxed(&p->early_sockets)) || !atomic_xchg(&p->early_sockets, 0))
+		return;
+	for (int fd = fdtab_next(p->files, 0); fd >= 0; fd = fdtab_next(p->files, fd + 1)) {
+		struct file *f = fdtab_get_path(fd);
+
+		if (IS_ERR(f))
+			continue;
+		/* One that the leader has no room for is told of later. */
+		if (file_is_sock(f) && to_net(f) && net_introduce(f))
+			atomic_store(&p->early_sockets, 1);
+		file_put(f);
+	}
 }
 
 /* ---- sockets ---- */
@@ -105,6 +213,7 @@ static struct net *net_alloc(u32 index, u64 cookie, u16 protocol)
 	n->index = index;
 	n->cookie = cookie;
 	n->protocol = protocol;
+	n->far = -1;
 	for (int i = 0; i < NET_DOORS; i++)
 		n->door[i].fd = -1;
 	return n;
@@ -153,13 +262,6 @@ struct file *net_file_create(int fd, u32 index, u64 cookie, int flags)
 	return f;
 }
 
-static int cookie_of(int fd, u64 *cookie)
-{
-	unsigned len = sizeof(*cookie);
-
-	return pal_getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &len);
-}
-
 struct file *net_from_host(int fd, int flags)
 {
 	u64 cookie;
@@ -172,44 +274,38 @@ struct file *net_from_host(int fd, int flags)
 	return NULL;
 }
 
-/* The far end goes to the leader, which answers through it. */
-static int introduce(int ends[2], struct net_ask *q, struct net_answer *a)
-{
-	struct stat st;
-	int r = cookie_of(ends[0], &q->cookie);
-
-	if (!r)
-		r = pal_fstat(ends[0], &st);
-	if (!r) {
-		q->ino = st.st_ino;
-		r = put(q, ends[1]);
-	}
-	pal_close(ends[1]);
-	return r ?: get(ends[0], a, NULL);
-}
-
 struct file *net_create(int domain, int type, int protocol, int flags)
 {
-	struct net_ask q = { .op = NET_NEW, .domain = (u16)domain, .type = (u16)type };
-	struct net_record like = { .domain = (u16)domain, .type = (u16)type };
-	struct net_answer a = { 0 };
+	struct net_record *early = base_zalloc(sizeof(*early));
 	struct file *f;
 	int ends[2], r;
 
+	if (!early)
+		return ERR_PTR(-ENOMEM);
 	/* Whole messages, in order, to one receiver: what datagrams on one machine are. */
-	r = pal_socketpair_flags(AF_UNIX, type == SOCK_DGRAM ? SOCK_SEQPACKET : type, 0, ends);
-	if (r)
+	r = pal_socketpair_flags(AF_UNIX, (type == SOCK_DGRAM ? SOCK_SEQPACKET : type), 0, ends);
+	if (r) {
+		base_free(early);
 		return ERR_PTR(r);
+	}
 	ends[0] = host_fd_move(ends[0]);
 	ends[1] = host_fd_move(ends[1]);
 	if (domain != AF_UNIX)
 		protocol = protocol ?: type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
-	like.protocol = q.protocol = (u16)protocol;
-	r = introduce(ends, &q, &a);
-	if (!r && flags & O_NONBLOCK)
+	early->domain = (u16)domain;
+	early->type = (u16)type;
+	early->protocol = (u16)protocol;
+	if (flags & O_NONBLOCK)
 		r = (int)at_once(pal_fcntl(ends[0], F_SETFL, O_RDWR | O_NONBLOCK));
-	f = r ? ERR_PTR(r) : file_around(ends[0], &like, a.index, q.cookie, flags);
-	if (IS_ERR(f))
+	f = r < 0 ? ERR_PTR(r) : file_around(ends[0], early, 0, 0, flags);
+	if (IS_ERR(f)) {
 		pal_close(ends[0]);
+		pal_close(ends[1]);
+		base_free(early);
+		return f;
+	}
+	to_net(f)->early = early;
+	to_net(f)->far = ends[1];
+	atomic_store(&this_process()->early_sockets, 1);
 	return f;
 }

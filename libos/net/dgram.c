@@ -132,7 +132,8 @@ static int address(struct file *f, const struct msghdr *m, struct outgoing *o)
 		if (to_sock(f)->domain == AF_INET)
 			any.ip[10] = any.ip[11] = 0xff;
 		err = net_ask_op(f, NET_BIND, &any);
-		if (err < 0 && !r->local.family)
+		r = net_record(f); /* another one, if that introduced it */
+		if (err < 0 && (!r || !r->local.family))
 			return err;
 	}
 	o->head.from = net_source(&r->local, &o->to);
@@ -166,20 +167,18 @@ static ssize_t send_through(struct file *f, struct msghdr *host, struct outgoing
 
 	/* A door whose receiver has gone since is asked for once more. */
 	for (int again = 0; n == -EPIPE && again < 2; again++) {
-		int fd, copy;
+		int fd, copy = -1;
 
 		lock(&f->lock);
 		fd = door_get(f, &o->to, &o->head.from);
-		/* One that may wait must not be closed under it by another thread. */
-		copy = fd >= 0 && !(flags & MSG_DONTWAIT) ? host_fd_move(pal_dup(fd, 0)) : fd;
-		if (fd < 0 || copy < 0) {
-			unlock(&f->lock);
-			return MIN(fd, copy);
-		}
-		if (copy == fd)
-			n = at_once(pal_sendmsg(fd, host, flags));
+		n = fd < 0 ? fd : at_once(pal_sendmsg(fd, host, flags | MSG_DONTWAIT));
+		/* Where it has to wait, the door must not be closed under it by another thread. */
+		if (fd >= 0 && n == -EAGAIN && !(flags & MSG_DONTWAIT))
+			copy = host_fd_move(pal_dup(fd, 0));
 		unlock(&f->lock);
-		if (copy != fd) {
+		if (fd < 0)
+			return fd;
+		if (copy >= 0) {
 			n = pal_sendmsg(copy, host, flags);
 			pal_close(copy);
 		}
@@ -207,6 +206,9 @@ ssize_t net_gram_send(struct file *f, const struct msghdr *m, int flags)
 		return n;
 	if (net_state(f) & NET_SHUT_WRITE)
 		return -EPIPE;
+	n = net_introduce(f); /* door_get can't: it asks with the file's lock held */
+	if (n < 0)
+		return n;
 	if (m->msg_iovlen > IOV_INLINE)
 		iov = base_alloc((m->msg_iovlen + 1) * sizeof(*iov));
 	if (!iov)

@@ -34,9 +34,10 @@ static ssize_t net_write(struct file *f, const void *buf, size_t n)
 	return net_sendmsg(f, &m, MSG_NOSIGNAL);
 }
 
-void net_save(const struct net *n, struct buf *b)
+void net_save(struct file *f, struct buf *b)
 {
-	put_bytes(b, n, sizeof(*n));
+	b->err = b->err ?: net_introduce(f);
+	put_bytes(b, to_net(f), sizeof(struct net));
 }
 
 struct net *net_load(struct cursor *c)
@@ -47,6 +48,8 @@ struct net *net_load(struct cursor *c)
 	if (!n)
 		return ERR_PTR(p ? -ENOMEM : -EINVAL);
 	memcpy(n, p, sizeof(*n));
+	n->early = NULL;
+	n->far = -1;
 	for (int i = 0; i < NET_DOORS; i++)
 		n->door[i].fd = -1; /* another process's */
 	return n;
@@ -99,8 +102,12 @@ static void net_release(struct file *f)
 		r = net_record(f);
 		if (r && to_net(f)->settled)
 			atomic_or(&r->flags, NET_RELEASED);
-		if (f->host_fd >= 0) /* else they are another process's (fdtab_forget) */
+		if (f->host_fd >= 0) { /* else they are another process's (fdtab_forget) */
 			net_doors_close(to_net(f));
+			if (to_net(f)->far >= 0)
+				pal_close(to_net(f)->far);
+		}
+		base_free(to_net(f)->early);
 	}
 	sock_release(f);
 }

@@ -12,7 +12,7 @@ struct net_entry {
 	u32 index;		/* of its record */
 	int far;
 	u16 reuse;		/* NET_REUSE_*, as it was bound */
-	bool named;
+	bool named, watched;
 	bool auto_port;		/* the name was given by connect: it goes with the peer */
 	bool was_any;		/* bound to a wildcard, which connect made one address */
 	unsigned unit;		/* what one waiting connection counts for on the host; 0: not known yet */

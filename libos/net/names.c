@@ -52,16 +52,12 @@ static void records_reclaim(void)
 	}
 }
 
-int net_record_take(int fd, const struct net_record *like)
+/* For the host socket of that cookie and inode. */
+static int record_take(u64 cookie, u64 ino, const struct net_record *like)
 {
 	struct net_record *r;
-	unsigned len = sizeof(r->cookie);
-	struct stat st;
-	u64 cookie;
 	u32 index;
 
-	if (pal_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 || pal_fstat(fd, &st) < 0)
-		return -ENFILE;
 	if (!nspare && fresh == NET_RECORDS)
 		records_reclaim();
 	if (!nspare && fresh == NET_RECORDS)
@@ -69,7 +65,7 @@ int net_record_take(int fd, const struct net_record *like)
 	index = nspare ? spare[--nspare] : fresh++;
 	r = &the_area->net[index];
 	memset((char *)r + sizeof(r->cookie), 0, sizeof(*r) - sizeof(r->cookie));
-	r->ino = st.st_ino;
+	r->ino = ino;
 	r->domain = like->domain;
 	r->type = like->type;
 	r->protocol = like->protocol;
@@ -78,6 +74,17 @@ int net_record_take(int fd, const struct net_record *like)
 	memcpy(r->option, like->option, sizeof(r->option));
 	atomic_store(&r->cookie, cookie);
 	return (int)index;
+}
+
+int net_record_take(int fd, const struct net_record *like)
+{
+	unsigned len = sizeof(u64);
+	struct stat st;
+	u64 cookie;
+
+	if (pal_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 || pal_fstat(fd, &st) < 0)
+		return -ENFILE;
+	return record_take(cookie, st.st_ino, like);
 }
 
 void net_record_give(u32 index)
@@ -123,7 +130,8 @@ void net_entry_drop(struct net_entry *e, bool keep_record)
 
 	net_unname(e);
 	/* The host forgets it only with the last copy of the far end, which may live on elsewhere. */
-	(void)pal_epoll_ctl(watch, EPOLL_CTL_DEL, e->far, &none);
+	if (e->watched)
+		(void)pal_epoll_ctl(watch, EPOLL_CTL_DEL, e->far, &none);
 	pal_close(e->far);
 	entries[e->index] = NULL;
 	if (!keep_record)
@@ -162,36 +170,34 @@ void net_leader_leave(void)
 		pal_close(watch);
 }
 
-/* Takes far. The index of the record, or -errno. */
+/* Takes far unless it fails. The index of the record, or -errno. */
 static int entry_create(const struct net_ask *q, int far)
 {
 	struct net_record like = {
 		.domain = q->domain, .type = q->type, .protocol = q->protocol, .uid = q->who[1]
 	};
-	struct epoll_event ev = { 0 };
 	struct net_entry *e = base_zalloc(sizeof(*e));
-	int index, r = e ? 0 : -ENOMEM;
+	int index = e ? record_take(q->cookie, q->ino, &like) : -ENOMEM;
 
-	if (!r && watch < 0)
-		r = watch = host_fd_move(pal_epoll_create());
-	index = r < 0 ? r : net_record_take(far, &like);
-	if (index >= 0) {
-		ev.data = (u64)index;
-		r = pal_epoll_ctl(watch, EPOLL_CTL_ADD, far, &ev);
-		if (r < 0)
-			net_record_give((u32)index);
-	}
-	if (index < 0 || r < 0) {
+	if (index < 0) {
 		base_free(e);
-		return index < 0 ? index : r;
+		return index;
 	}
-	/* The record is the guest's end's, not the far end's. */
-	the_area->net[index].ino = q->ino;
-	atomic_store(&the_area->net[index].cookie, q->cookie);
 	e->index = (u32)index;
 	e->far = far;
 	entries[index] = e;
 	return index;
+}
+
+/* Hear of its end. Not before its first question is answered: many a socket is connected then, and gone from here. */
+static void entry_watch(struct net_entry *e)
+{
+	struct epoll_event ev = { .data = e->index };
+
+	if (watch < 0)
+		watch = host_fd_move(pal_epoll_create());
+	/* Unwatched it is found dead when it stands in somebody's way. */
+	e->watched = pal_epoll_ctl(watch, EPOLL_CTL_ADD, e->far, &ev) == 0;
 }
 
 /* ---- names ---- */
@@ -413,40 +419,76 @@ static void take_door(const struct coord_msg *m, const struct net_ask *q, struct
 	reply(fd, m, &a, a.error ? -1 : to->far);
 }
 
-static void take_new(const struct coord_msg *m, const struct net_ask *q, int far)
+/* The answer to a question that brought no descriptor for it. */
+static void tell(const struct net_ask *q, const struct net_answer *a)
 {
-	int index = entry_create(q, far);
-	struct net_answer a = { .error = MIN(index, 0), .index = (u32)index };
+	struct area_slot *s = area_slot(q->tid);
 
-	reply(far, m, &a, -1);
-	if (index < 0)
-		pal_close(far);
+	if (!s)
+		return;
+	s->net_error = a->error;
+	s->net_index = a->index;
+	atomic_store(&s->net_answered, q->number);
+	(void)pal_futex_plain(&s->net_answered, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+void net_leader_drop(const struct net_ask *q)
+{
+	struct net_answer a = { .error = -ENFILE, .index = NET_RECORDS };
+
+	if (q->op != NET_DOOR)
+		tell(q, &a);
+}
+
+static int answer(struct net_entry *e, const struct net_ask *q)
+{
+	switch (q->op) {
+	case NET_NEW:
+		return 0;
+	case NET_BIND:
+		return net_bind_entry(e, &q->addr, q->reuse, q->who[1]);
+	case NET_LISTEN:
+		return listen_entry(e, q);
+	case NET_CONNECT:
+		return net_connect_entry(e, q);
+	}
+	return -EINVAL;
 }
 
 void net_leader_take(const struct coord_msg *m, const struct net_ask *q, int fd)
 {
-	struct net_answer a = { 0 };
-	struct net_entry *e;
+	struct net_answer a = { .index = NET_RECORDS };
+	struct net_entry *e = NULL;
+	int index = 0;
 
-	if (q->op == NET_NEW) {
-		take_new(m, q, fd);
-		return;
+	if (q->first && fd >= 0) {
+		index = entry_create(q, fd);
+		if (index < 0)
+			pal_close(fd);
+		else
+			e = entries[index];
+		a.index = index < 0 ? NET_RECORDS : (u32)index;
+		fd = -1;
+	} else {
+		e = net_entry_find(q->index, q->cookie);
 	}
-	e = net_entry_find(q->index, q->cookie);
-	if (!e) {
+	if (e && q->op == NET_DOOR) {
+		if (fd >= 0)
+			take_door(m, q, e, fd);
+	} else if (e) {
+		a.error = answer(e, q);
+	} else if (index < 0) {
+		a.error = index;
+	} else {
 		/* Its far end was given away: it is connected. */
 		a.error = q->op == NET_CONNECT ? -EISCONN : -EINVAL;
-	} else if (q->op == NET_DOOR) {
-		take_door(m, q, e, fd);
-		pal_close(fd);
-		return;
-	} else if (q->op == NET_BIND) {
-		a.error = net_bind_entry(e, &q->addr, q->reuse, q->who[1]);
-	} else if (q->op == NET_LISTEN) {
-		a.error = listen_entry(e, q);
-	} else {
-		a.error = q->op == NET_CONNECT ? net_connect_entry(e, q) : -EINVAL;
 	}
-	reply(fd, m, &a, -1);
-	pal_close(fd);
+	if (q->first && index >= 0 && entries[index])
+		entry_watch(entries[index]);
+	if (q->op != NET_DOOR)
+		tell(q, &a);
+	else if (!e && fd >= 0)
+		reply(fd, m, &a, -1);
+	if (fd >= 0)
+		pal_close(fd);
 }

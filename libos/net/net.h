@@ -3,7 +3,8 @@
  * A network for one sandbox, made of socket pairs. It serves where the host grants no network namespace and its filter
  * lets no socket be made but a pair (GRANT_BROKER_SOCK): then nothing in a picoprocess could reach a socket of the host.
  *
- *	socket()   a pair. One end is the guest's socket, for good; the other, the far end, goes to the leader
+ *	socket()   a pair. One end is the guest's socket, for good; the other, the far end, goes to the leader with the
+ *		   first question about the socket, or before another process gets a copy
  *	bind       the leader writes the name down; a name lives while the far end hears no hang-up
  *	connect    the leader sends the connecting socket's far end through the listener's, with a header
  *	accept     receives such a far end: the two processes are connected, the leader has nothing more to do
@@ -16,7 +17,8 @@
  *          A ========================================================= B
  *
  * So blocking, poll, epoll, fork, SCM_RIGHTS, shutdown and the end of file are the host's own, and data never passes
- * through a third process. The leader is asked once for each connect and each new receiver.
+ * through a third process. The leader is asked once for each connect and each new receiver; it answers in the slot of the
+ * asking thread in the area, which that sleeps at, or, where a descriptor is asked for, by one that came with the question.
  *
  * What two holders of one socket must agree on lies in its record (record.h). A connected socket's record is nobody's to
  * take back, since no far end is left to hear its end: when records run out, those are used again that somebody let
@@ -35,7 +37,7 @@
 
 /* ---- questions to the leader ---- */
 enum net_op {
-	NET_NEW = 1,	/* the descriptor is the far end; the answer comes through it */
+	NET_NEW = 1,	/* nothing else: note the socket */
 	NET_BIND,
 	NET_LISTEN,
 	NET_CONNECT,	/* streams: to addr. Datagrams: note the peer; family 0: none */
@@ -46,8 +48,11 @@ struct net_ask {
 	u32 op;
 	u32 index;	/* the asker's record */
 	u64 cookie;
-	u64 ino;	/* NEW */
-	u16 domain, type, protocol; /* NEW */
+	u64 ino;	/* first */
+	u16 domain, type, protocol; /* first */
+	u16 first;	/* not 0: the socket is new to the leader, and the descriptor is its far end */
+	s32 tid;	/* who asks; the answer is that to question number */
+	u32 number;
 	u16 reuse;	/* NET_REUSE_* */
 	u32 who[3];	/* pid, uid, gid of the asking process, as its guest sees them */
 	u32 value;	/* LISTEN: backlog. CONNECT: not 0: a refusal is final, and told by the socket itself */
@@ -59,7 +64,7 @@ struct net_ask {
 
 struct net_answer {
 	s32 error;
-	u32 index;	/* NEW: of the new record. DOOR: of the receiver's */
+	u32 index;	/* first: of the new record, NET_RECORDS: none. DOOR: of the receiver's */
 	u64 cookie;	/* DOOR: the receiver's */
 };
 
@@ -85,10 +90,12 @@ struct net_door {
 	struct net_addr to;
 };
 
-/* sock->net; f->lock guards the doors and is held over questions for them */
+/* sock->net; f->lock guards the doors and is held over questions for them, and over the first */
 struct net {
 	u32 index;	/* of the record */
 	u64 cookie;
+	struct net_record *early; /* what stands for the record as long as the leader knows nothing; until release */
+	int far;	/* till then: the far end. -1: the leader has been told. Guarded by f->lock, read by anyone */
 	u16 protocol;
 	bool settled;	/* a connected stream: the names below will not change */
 	struct net_addr local, remote;
@@ -118,7 +125,7 @@ static inline u32 net_state(const struct file *f)
 /* The error that waits, taken: 0 or -errno. */
 int net_take_error(const struct file *f);
 
-void net_save(const struct net *n, struct buf *b);
+void net_save(struct file *f, struct buf *b); /* introduces it */
 struct net *net_load(struct cursor *c); /* ERR_PTR */
 
 /* ---- addr.c ---- */
@@ -139,6 +146,10 @@ struct net_addr net_source(const struct net_addr *local, const struct net_addr *
 /* Send q for f and await the answer; door, if not NULL, gets the descriptor that came. The answer's error. */
 int net_ask(struct file *f, struct net_ask *q, struct net_answer *a, int *door);
 int net_ask_op(struct file *f, u32 op, const struct net_addr *addr);
+/* Tell the leader of the socket, if it has not been told. */
+int net_introduce(struct file *f);
+/* And of all the calling process's: before another process gets copies of its descriptors. */
+void net_introduce_all(void);
 /* A file for a new socket. ERR_PTR. */
 struct file *net_create(int domain, int type, int protocol, int flags);
 /* A file for a host socket that came from elsewhere, if it is one of ours; NULL if not. Takes fd only then. */
@@ -174,7 +185,8 @@ int net_leader_fd(void);	/* to poll for reading, -1: no sockets yet */
 void net_leader_serve(void);	/* sockets that are gone */
 void net_leader_leave(void);	/* in a child of the leader */
 struct coord_msg;
-void net_leader_take(const struct coord_msg *m, const struct net_ask *q, int fd); /* takes fd */
+void net_leader_take(const struct coord_msg *m, const struct net_ask *q, int fd); /* takes fd, -1: none */
+void net_leader_drop(const struct net_ask *q); /* its descriptor found no room */
 /* A stream from outside the sandbox, to be accepted at that TCP port. Takes fd. 0 or -errno. */
 int net_leader_publish(int fd, u16 port);
 

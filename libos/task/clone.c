@@ -11,6 +11,7 @@
 #include "libos/sys/user.h"
 #include "libos/task/seccomp.h"
 #include "libos/fs/pidfd.h"
+#include "libos/net/net.h"
 
 #define CLONE_NEW_ANY                                                                               \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
@@ -158,6 +159,7 @@ long task_clone(const struct clone_request *a)
 		return -ERESTARTNOINTR;
 	if (a->flags & CLONE_THREAD)
 		return clone_thread(a);
+	net_introduce_all();
 	pid = a->flags & CLONE_VM ? task_vfork(a) : task_fork(a);
 	if (pid > 0 && (a->flags & CLONE_PIDFD))
 		give_pidfd((s32)pid, a->pidfd);

@@ -82,6 +82,7 @@ struct process {
 	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	u32 ipc_joined;			/* atomic: takes part in IPC (ipc/area.c) */
+	u32 early_sockets;		/* atomic: some of its sockets may be unknown to the leader (net/ask.c) */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
 };
 

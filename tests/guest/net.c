@@ -639,11 +639,95 @@ static void woken(void)
 	ok(read(c, &b, 1) <= 0);
 }
 
-static int exec_helper(int argc, char **argv)
+/* The other end of a connection that a child made by a socket that was there before it; the parent has it too. */
+static int connect_late(void *arg)
 {
-	int l = atoi(argv[2]), s = accept(l, NULL, NULL);
+	int *fd = arg;
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
 	char b[8];
 
+	must(getsockname(fd[1], (void *)&a, &len));
+	close(fd[1]);
+	must(connect(fd[0], (void *)&a, sizeof(a)));
+	must(write(fd[0], "to", 2));
+	eq(read(fd[0], b, 8), 4);
+	eq(read(fd[0], b, 8), 0);
+	return 0;
+}
+
+/* Sockets that nothing but socket() was done with: in a child, across exec, passed on, asked for by several threads. */
+static void untouched(void)
+{
+	int fd[2], on = 1, pair[2];
+	int idle = 77;
+	struct sockaddr_in a;
+	char b[8];
+
+	fd[1] = listener(&a);
+	fd[0] = must(socket(AF_INET, SOCK_STREAM, 0));
+	must(setsockopt(fd[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+	must(setsockopt(fd[0], IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)));
+	int twin = must(dup(fd[0]));
+	pid_t pid = t_fork(connect_late, fd);
+	int s = must(accept(fd[1], NULL, NULL));
+	eq(read(s, b, 8), 2);
+	must(write(s, "back", 4));
+	close(s);
+	/* Here it is connected too, and what was set before the fork stands. */
+	eqs(t_wait(pid), "exit 0");
+	eq(option(twin, IPPROTO_TCP, TCP_NODELAY), 1);
+	eq(option(twin, IPPROTO_TCP, TCP_KEEPIDLE), 77);
+	eqs(name_of(twin, true), "127.0.0.1:1 len 16");
+	close(twin);
+	close(fd[0]);
+
+	/* To oneself by SCM_RIGHTS; both numbers are one socket. */
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	int fresh = must(socket(AF_INET, SOCK_STREAM, 0));
+	must(setsockopt(fresh, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+	union {
+		struct cmsghdr hdr;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} ctl = { .hdr = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { "r", 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof(ctl) };
+	memcpy(CMSG_DATA(&ctl.hdr), &fresh, sizeof(int));
+	eq(sendmsg(pair[0], &m, 0), 1);
+	iov.iov_base = b;
+	m.msg_controllen = sizeof(ctl);
+	eq(recvmsg(pair[1], &m, 0), 1);
+	int passed;
+	memcpy(&passed, CMSG_DATA(&ctl.hdr), sizeof(int));
+	eq(option(passed, IPPROTO_TCP, TCP_NODELAY), 1);
+	must(connect(passed, (void *)&a, sizeof(a)));
+	s = must(accept(fd[1], NULL, NULL));
+	must(write(fresh, "same", 4));
+	eq(read(s, b, 8), 4);
+	close(passed);
+	close(fresh);
+	eq(read(s, b, 8), 0);
+	close(s);
+
+	/* Readiness and state of one that nobody was told of. */
+	fresh = must(socket(AF_INET, SOCK_STREAM, 0));
+	eqs(name_of(fresh, true), "ENOTCONN");
+	eqs(name_of(fresh, false), "0.0.0.0:0 len 16");
+	struct pollfd p = { fresh, POLLIN | POLLOUT, 0 };
+	eq(poll(&p, 1, 0), 1);
+}
+
+static int exec_helper(int argc, char **argv)
+{
+	int l = atoi(argv[2]), s;
+	char b[8];
+
+	if (argc > 3) {
+		must(listen(l, 1));
+		eqs(name_of(l, false), "0.0.0.0:1 len 16");
+		return 0;
+	}
+	s = accept(l, NULL, NULL);
 	eqs(name_of(l, false), "127.0.0.1:1 len 16");
 	eq(option(l, SOL_SOCKET, SO_ACCEPTCONN), 1);
 	return s < 0 || read(s, b, 8) != 5 || write(s, "served", 6) != 6;
@@ -665,7 +749,16 @@ static void over_exec(void)
 	must(write(c, "hello", 5)); /* the other side prints now */
 	eq(read(c, b, 16), 6);
 	eqs(t_wait(pid), "exit 0");
+	/* And one that exec finds as socket() made it. */
+	int u = must(socket(AF_INET, SOCK_STREAM, 0));
+	snprintf(number, sizeof(number), "%d", u);
+	pid = must(vfork());
+	if (pid == 0) {
+		execl(t_self, t_self, "helper", number, "fresh", NULL);
+		_exit(127);
+	}
+	eqs(t_wait(pid), "exit 0");
 }
 
 T_MAIN_HELPER(exec_helper, T(tcp_states), T(tcp_names), T(tcp_nonblocking), T(options), T(dual), T(udp),
-	      T(unix_datagrams), T(unix_streams), T(shared), T(rights), T(credentials), T(woken), T(over_exec))
+	      T(unix_datagrams), T(unix_streams), T(shared), T(rights), T(credentials), T(woken), T(untouched), T(over_exec))
