@@ -207,8 +207,8 @@ static void orphaned_group(void)
 			}
 			int st;
 			waitpid(watched, &st, WUNTRACED);
+			signal(SIGHUP, SIG_IGN); /* its group's signal is for the other */
 			must(write(p[1], "s", 1));
-			signal(SIGHUP, SIG_IGN);
 			while (waitpid(watched, &st, 0) == -1)
 				;
 			char text[64];
