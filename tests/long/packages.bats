@@ -10,40 +10,15 @@ setup_file() {
 	command -v apt-get >/dev/null || skip "no apt on this host"
 	box_setup
 	export BOX BOX_BEFORE SOURCE_DATE_EPOCH=1700000000
-	fetch_lists || { echo "the package lists cannot be fetched:"; tail -5 "$BOX/apt.log"; return 1; }
+	"$TREE/tests/tools/fetch-source" "$BOX/apt" >"$BOX/apt.log" 2>&1 || {
+		echo "the package lists cannot be fetched:"
+		tail -5 "$BOX/apt.log"
+		return 1
+	}
 }
 
 teardown_file() {
 	[ -z "${BOX-}" ] || box_teardown
-}
-
-# A source list of our own, made of the binary lists that the machine's apt is set up with, in either of their formats.
-fetch_lists() {
-	mkdir -p "$BOX/apt/lists/partial" "$BOX/apt/cache/archives/partial"
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
-		awk '$3 == "main" {print "deb-src " $0}' | sort -u >"$BOX/apt/sources.list"
-	# Only archives that carry what is asked for: a vendor's own need not have sources.
-	grep -E '/debian(-security)?/? ' "$BOX/apt/sources.list" >"$BOX/apt/debian.list" &&
-		mv "$BOX/apt/debian.list" "$BOX/apt/sources.list"
-	[ -s "$BOX/apt/sources.list" ] && apt_own update >"$BOX/apt.log" 2>&1
-}
-
-apt_own() {
-	apt-get -o Dir::Etc::sourcelist="$BOX/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::lists="$BOX/apt/lists" -o Dir::Cache="$BOX/apt/cache" -o APT::Sandbox::User= \
-		-o Debug::NoLocking=1 "$@"
-}
-
-# By all lists together, else by one after the other: an index may name what its own pool has dropped.
-fetch() {
-	local n
-	apt_own source -qq --download-only --only-source "$1" && return
-	for ((n = 1; n <= $(wc -l <"$BOX/apt/sources.list"); n++)); do
-		rm -f ./*.dsc ./*.tar.*
-		sed -n "${n}p" "$BOX/apt/sources.list" >"$BOX/apt/one.list"
-		apt_own -o Dir::Etc::sourcelist="$BOX/apt/one.list" source -qq --download-only --only-source "$1" && return
-	done
-	return 1
 }
 
 # package NAME FILES...: source into work/NAME, build here and inside with the functions configure_ and test_, compare.
@@ -52,9 +27,10 @@ package() {
 	shift
 	mkdir -p "$BOX/work/$name"
 	cd "$BOX/work/$name" || return
-	# As upstream wrote it: some distributors' patches ask for tools of their own.
-	{ fetch "$name" && dpkg-source --skip-patches -x ./*.dsc source; } \
-		>"$BOX/$name.apt.log" 2>&1 || { tail -5 "$BOX/$name.apt.log"; return 1; }
+	"$TREE/tests/tools/fetch-source" "$BOX/apt" "$name" >"$BOX/$name.apt.log" 2>&1 || {
+		tail -5 "$BOX/$name.apt.log"
+		return 1
+	}
 	local src=source
 	cp -a "$src" "$BOX/pristine-$name"
 	cd "$src" || return
