@@ -5,7 +5,8 @@
 #   make run        install what is missing, build, open gsh; CMD='...' runs one command instead
 #   make check      install what the tests need, build, run the quick suites   (T=name: one suite)
 #   make check-long whole third-party packages built and tested inside
-#   make bench lint format fuzz install uninstall deps clean
+#   make bench      beside native and peers, against the budgets   (ROWS='fork*': some rows; RUNGS=AB; bench-quick: 3 minutes)
+#   make lint format fuzz install uninstall deps clean
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -108,7 +109,7 @@ check-long: deps
 check-escape: all
 	$(Q)tests/run escape
 bench bench-quick: all
-	$(Q)tests/bench/run $(if $(filter bench-quick,$@),--quick)
+	$(Q)tests/bench/run $(if $(filter bench-quick,$@),--quick) $(if $(RUNGS),--rungs $(RUNGS)) $(foreach r,$(ROWS),'$(r)')
 lint:
 	$(Q)contrib/build/lint
 format:

@@ -58,6 +58,16 @@ fake() {
 	assert_equal "$(grep -c update "$DIR/calls")" 1
 }
 
+@test "what only the benchmark uses is installed if that is said" {
+	echo proot >"$DIR/missing"
+	run "$ROOT/contrib/build/deps"
+	assert_success
+	assert_equal "$(cat "$DIR/calls")" ""
+	run "$ROOT/contrib/build/deps" bench
+	assert_success
+	assert_equal "$(grep -c 'install proot' "$DIR/calls")" 1
+}
+
 @test "what cannot be installed is named" {
 	echo gdb >"$DIR/missing"
 	touch "$DIR/broken"
