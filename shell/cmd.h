@@ -121,6 +121,16 @@ int version_open(struct version *v, const char *sandbox, const char *word) MUST_
 /* The same for a word of a command line, which may name another sandbox: OTHER@ or OTHER@VERSION. */
 int version_open_word(struct version *v, const char *sandbox, const char *word) MUST_CHECK;
 void version_close(struct version *v);
+/* A path, on the host or in a version of a sandbox: PATH, SANDBOX:PATH, SANDBOX@VERSION:PATH, or :PATH in the sandbox of
+ * the call. What has a slash ahead of the colon is the host's. */
+struct place {
+	char sandbox[64]; /* "": on the host */
+	char version[80];
+	char *path; /* of the host: as given; inside: absolute */
+};
+/* inside: a plain PATH is one in the sandbox of the call. 0 or a failure. */
+int version_place(struct place *place, const struct call *call, const char *word, bool inside) MUST_CHECK;
+void version_place_free(struct place *place);
 /* The path that a word names inside a sandbox, seen from the current directory, on the heap: absolute and without
  * dots. NULL: no memory. */
 char *version_path(const char *word) MUST_CHECK;
@@ -142,6 +152,6 @@ int usage_unknown_verb(const char *word) MUST_CHECK;
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
 	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
-	cmd_help, cmd_complete;
+	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit;
 
 #endif

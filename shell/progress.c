@@ -76,7 +76,7 @@ static void say_json(double seconds, bool done)
 	if (now.all_bytes)
 		json_object_object_add(o, "total_bytes",
 				       json_object_new_int64((int64_t)now.all_bytes));
-	json_object_object_add(o, "seconds", json_object_new_double_s(seconds, NULL));
+	json_object_object_add(o, "seconds", json_object_new_double(seconds));
 	json_object_object_add(o, "done", json_object_new_boolean(done));
 	fprintf(stderr, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
@@ -140,5 +140,10 @@ void progress_end(void)
 	progress_clear();
 	if (now.how == JSON)
 		say_json((double)(clock_ms() - now.began) / 1000, true);
+	now.how = OFF;
+}
+
+void progress_hand_over(void)
+{
 	now.how = OFF;
 }

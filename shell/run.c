@@ -7,6 +7,7 @@
  * nothing to do but to pass signals on and wait.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -295,6 +297,53 @@ int run_command(const struct run *run)
 		close(sigfd);
 	env_free(&env);
 	box_close(&box);
+	return result;
+}
+
+/* What a helper inside complained of, in gsh's name. */
+static void say_complaints(int fd, const char *what)
+{
+	char text[2048], *line, *rest = text;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n < 0 ? 0 : n] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			note("%s: %s", what, line);
+}
+
+int run_helper(const char *sandbox, char *const *argv, int in, int out)
+{
+	const struct run run = {.sandbox = sandbox};
+	int fds[3] = {in, out, memfd_create("errors", MFD_CLOEXEC)}, null = -1, sigfd, result;
+	struct env env = {0};
+	struct box box;
+
+	if (fds[2] < 0 || (null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return fail(FAIL_NO, sandbox, "%s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		if (fds[i] < 0)
+			fds[i] = null;
+	result = box_open(&box, sandbox);
+	if (!result) {
+		sigfd = signals_open();
+		result = make_env(&env, &run, box.name, "/");
+		if (!result)
+			result = env_set(&env, "LC_ALL=C");
+		if (!result)
+			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false), false, fds, 3);
+		if (result > 0)
+			result = exec_failed(result, argv[0]);
+		else if (!result)
+			result = wait_for(&box, sigfd);
+		if (sigfd >= 0)
+			close(sigfd);
+		say_complaints(fds[2], sandbox);
+		env_free(&env);
+		box_close(&box);
+	}
+	close(fds[2]);
+	close(null);
 	return result;
 }
 

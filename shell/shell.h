@@ -176,6 +176,9 @@ struct run {
 
 /* An exit status, or a failure. */
 int run_command(const struct run *run) MUST_CHECK;
+/* A program of gsh's choice, without a terminal; in and out: descriptors, -1 is /dev/null. What it complains of is said.
+ * Its exit status, or a failure. */
+int run_helper(const char *sandbox, char *const *argv, int in, int out) MUST_CHECK;
 /* The same for a session that exists. */
 int run_attach(const char *sandbox, int session) MUST_CHECK;
 
@@ -215,6 +218,8 @@ void progress_add(uint64_t files, uint64_t bytes);
 /* Clear the line, so that something else may be said. */
 void progress_clear(void);
 void progress_end(void);
+/* A child of ours shows it from now on. */
+void progress_hand_over(void);
 
 /* ---- place.c: where things are ---- */
 

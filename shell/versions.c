@@ -114,3 +114,54 @@ char *version_path(const char *word)
 	free(joined);
 	return path;
 }
+
+/* As version_path(), but ".." stays: it is the sandbox's links that decide where it leads. */
+static char *version_place_path(const char *word)
+{
+	char *here = *word == '/' ? NULL : getcwd(NULL, 0), *path = NULL;
+
+	if (asprintf(&path, "%s%s%s", here ? here : "", here ? "/" : "", word) < 0)
+		path = NULL;
+	free(here);
+	return path;
+}
+
+int version_place(struct place *place, const struct call *call, const char *word, bool inside)
+{
+	const char *colon = strchr(word, ':'), *slash = strchr(word, '/'), *at;
+	const char *path = word, *sandbox = opt_value(call, 's');
+	int result = 0;
+
+	memset(place, 0, sizeof(*place));
+	strcpy(place->version, "now");
+	if (!sandbox)
+		sandbox = DEFAULT_SANDBOX;
+	if (colon && !(slash && slash < colon)) {
+		path = colon + 1;
+		at = memchr(word, '@', (size_t)(colon - word));
+		inside = true;
+		if (colon > word) {
+			snprintf(place->sandbox, sizeof(place->sandbox), "%.*s",
+				 (int)((at ? at : colon) - word), word);
+			sandbox = place->sandbox;
+		}
+		if (at && at + 1 < colon)
+			snprintf(place->version, sizeof(place->version), "%.*s",
+				 (int)(colon - at - 1), at + 1);
+	}
+	if (inside) {
+		result = sandbox_name_check(sandbox);
+		if (sandbox != place->sandbox)
+			snprintf(place->sandbox, sizeof(place->sandbox), "%s", sandbox);
+	}
+	place->path = inside ? version_place_path(path) : strdup(path);
+	if (!place->path && !result)
+		result = fail(FAIL_NO, "out of memory", NULL);
+	return result;
+}
+
+void version_place_free(struct place *place)
+{
+	free(place->path);
+	place->path = NULL;
+}

@@ -13,6 +13,9 @@ _gsh()
 		[info]="-s --sandbox= --json --help"
 		[status]="-s --sandbox= --json --help"
 		[diff]="-s --sandbox= --name-status --stat --exit-code --progress= --json --help"
+		[cat]="-s --sandbox= --help"
+		[cp]="-s --sandbox= -r --recursive -a --archive --progress= --help"
+		[edit]="-s --sandbox= --help"
 		[start]="-s --sandbox= --help"
 		[stop]="-s --sandbox= --all --help"
 		[kill]="-s --sandbox= -n --signal= --all --help"
@@ -44,6 +47,10 @@ _gsh()
 		[status,-s]=sandbox		[status,--sandbox]=sandbox
 		[diff,-s]=sandbox		[diff,--sandbox]=sandbox
 		[diff,--progress]=none
+		[cat,-s]=sandbox		[cat,--sandbox]=sandbox
+		[cp,-s]=sandbox		[cp,--sandbox]=sandbox
+		[cp,--progress]=none
+		[edit,-s]=sandbox		[edit,--sandbox]=sandbox
 		[start,-s]=sandbox		[start,--sandbox]=sandbox
 		[stop,-s]=sandbox		[stop,--sandbox]=sandbox
 		[kill,-s]=sandbox		[kill,--sandbox]=sandbox
@@ -61,6 +68,9 @@ _gsh()
 		[info]=sandbox
 		[status]=sandbox
 		[diff]=none
+		[cat]=none
+		[cp]=none
+		[edit]=none
 		[start]=sandbox
 		[stop]=sandbox
 		[kill]=none

@@ -17,7 +17,6 @@
 #include "gshd/tree/tree.h"
 
 #define DEPTH_MAX 512
-#define PATH_ROOM 16384
 #define CHUNK 65536
 
 struct walk {
@@ -25,7 +24,7 @@ struct walk {
 	const struct diff_calls *calls;
 	unsigned depth;
 	size_t len;
-	char path[PATH_ROOM];
+	char path[TREE_PATH_ROOM];
 };
 
 /* ---- are two objects the same? ---- */

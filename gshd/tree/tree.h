@@ -9,6 +9,7 @@
  *
  *	open.c	the directories of a stack
  *	tree.c	a name in a stack; listings
+ *	resolve.c paths with links and patterns in them
  *	attr.c	modes, owners and attributes as the sandbox sees them
  *	diff.c	the objects in which two trees differ
  *
@@ -85,6 +86,17 @@ ssize_t spot_readlink(const struct spot *s, char *buf, size_t size) tree_must_ch
 bool tree_hides(const struct tree *tree, int dir, bool root, const char *name);
 /* Add the names that the spot's i'th directory has; whiteouts as hidden. -EOVERFLOW: too many. */
 int spot_list(const struct spot *s, unsigned i, struct union_list *list) tree_must_check;
+
+/* ---- resolve.c ---- */
+
+#define TREE_PATH_ROOM 16384
+/* Find a path as the sandbox would, symbolic links and ".." included; follow: the last name's link, too. real, if not
+ * NULL, has TREE_PATH_ROOM bytes and becomes the path without links. Deep recursion is bounded as Linux bounds it. */
+int spot_resolve(const struct tree *tree, const char *path, bool follow, struct spot *out, char *real) tree_must_check;
+/* The paths that a pattern of the shell's names, sorted; a path without a pattern names itself if it is there. -ENOENT:
+ * none. To be freed by tree_glob_free. */
+int tree_glob(const struct tree *tree, const char *pattern, char ***paths, size_t *n) tree_must_check;
+void tree_glob_free(char **paths, size_t n);
 
 /* ---- attr.c ---- */
 
