@@ -39,6 +39,11 @@ intptr_t pal_mremap(uintptr_t addr, size_t old, size_t size, int flags, uintptr_
 	return HOST_OR(-EINVAL, 5, mremap, addr, old, size, flags, to);
 }
 
+int pal_remap_file_pages(uintptr_t addr, size_t size, u64 page, int flags)
+{
+	return HOST_OR(-EINVAL, 5, remap_file_pages, addr, size, 0, page, flags);
+}
+
 int pal_madvise(uintptr_t addr, size_t size, int advice)
 {
 	return HOST_OR(-EINVAL, 3, madvise, addr, size, advice);

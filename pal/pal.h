@@ -26,6 +26,7 @@ intptr_t pal_mmap(uintptr_t addr, size_t size, int prot, int flags, int fd, u64 
 int pal_munmap(uintptr_t addr, size_t size);
 int pal_mprotect(uintptr_t addr, size_t size, int prot);
 intptr_t pal_mremap(uintptr_t addr, size_t old, size_t size, int flags, uintptr_t to);
+int pal_remap_file_pages(uintptr_t addr, size_t size, u64 page, int flags);
 int pal_madvise(uintptr_t addr, size_t size, int advice);
 int pal_msync(uintptr_t addr, size_t size, int flags);
 int pal_mincore(uintptr_t addr, size_t size, u8 *vec);

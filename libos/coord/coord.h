@@ -38,12 +38,12 @@ struct coord_msg {
 	u32 seq;
 };
 
-enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD, COORD_ALL };
+enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD, COORD_ALL, COORD_PEEK, COORD_POKE };
 
 struct coord_query {
 	u32 op;		/* enum coord_op */
-	u32 pad;
-	u64 offset;	/* READ: in bytes. LIST: entries to skip. FD: the guest's number */
+	u32 size;	/* PEEK, POKE: bytes. What is to be written waits at the descriptor for the answer */
+	u64 offset;	/* READ: in bytes. LIST: entries to skip. FD: the guest's number. PEEK, POKE: the address */
 	char name[256];	/* below /proc/self, NUL-terminated: "maps", "fd", "task/7/stat" */
 };
 
@@ -53,6 +53,8 @@ struct coord_answer {
 	u32 eof;
 	u32 pad;
 };
+
+#define COORD_MEMORY_MAX (COORD_MSG_MAX - sizeof(struct coord_msg) - sizeof(struct coord_answer))
 
 /* What ALL is answered with: the sizes of stat, status, statm and cmdline, and the texts behind. */
 #define COORD_BUNDLE_FILES 4
@@ -67,6 +69,11 @@ struct coord_bundle {
 ssize_t coord_ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof);
 /* A copy of another process's descriptor, for the host: pidfd_getfd. -errno; -EPERM when it can't be asked. */
 int coord_take_fd(s32 pid, int fd);
+/* Up to COORD_MEMORY_MAX bytes from or to another process's memory; whoever asks has the right to. buf has room for a
+ * word at least. Bytes, fewer at a fault, or -errno: -EFAULT, and as coord_ask. */
+ssize_t coord_memory(s32 pid, u64 addr, void *buf, size_t n, bool write);
+/* The same of one's own. */
+ssize_t coord_copy_own(u64 addr, void *buf, size_t n, bool write);
 /* Answer what has arrived; from signal_drain, after a kick that carries no signal. */
 void coord_serve(void);
 /* Is the calling thread answering another process just now? */

@@ -11,6 +11,7 @@
 #include "libos/vfs/vfs.h"
 #include "libos/fs/kinds.h"
 #include "libos/fs/proc.h"
+#include "libos/sys/user.h"
 #include "pal/grant.h"
 
 static u32 stream_open;		/* atomic: GRANT_FD_STREAM is this process's */
@@ -70,6 +71,48 @@ static ssize_t list_names(struct file *f, u64 skip, char *out, size_t size, bool
 		}
 	}
 	return n < 0 ? n : (ssize_t)used;
+}
+
+/* Page by page, so that what lies before a hole is moved. */
+ssize_t coord_copy_own(u64 addr, void *buf, size_t n, bool write)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		size_t step = MIN(n - done, PAGE_SIZE - ((addr + done) & (PAGE_SIZE - 1)));
+		void *guest = (void *)(uintptr_t)(addr + done);
+		u8 *at = (u8 *)buf + done;
+
+		if (write ? user_write(guest, at, step) : user_read(at, guest, step))
+			break;
+		done += step;
+	}
+	return done || !n ? (ssize_t)done : -EFAULT;
+}
+
+/* An asker has the right to trace us; one that is not dumpable nobody may trace. */
+static ssize_t touch_memory(const struct coord_query *q, char *buf, size_t size, int reply)
+{
+	struct iovec iov = { buf, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	u32 moved;
+	ssize_t n;
+
+	if (q->size > size || q->size > COORD_MEMORY_MAX)
+		return -EINVAL;
+	if (!this_process()->dumpable)
+		return -EPERM;
+	if (q->op == COORD_PEEK)
+		return coord_copy_own(q->offset, buf, q->size, false);
+	n = at_once(pal_recvmsg(reply, &msg, MSG_DONTWAIT));
+	if (n != (ssize_t)q->size)
+		return -EINVAL;
+	n = coord_copy_own(q->offset, buf, q->size, true);
+	if (n < 0)
+		return n;
+	moved = (u32)n;
+	memcpy(buf, &moved, sizeof(moved));
+	return sizeof(moved);
 }
 
 static ssize_t produce(const struct coord_query *q, char *out, size_t size, bool *eof)
@@ -132,7 +175,9 @@ static void answer(const struct coord_msg *m, const struct coord_query *q, int r
 	bool eof = true;
 	ssize_t n = -ENOMEM;
 
-	if (out)
+	if (out && (q->op == COORD_PEEK || q->op == COORD_POKE))
+		n = touch_memory(q, out, room, reply);
+	else if (out)
 		n = q->name[sizeof(q->name) - 1] || strchr(q->name, '.') ? -EINVAL : produce(q, out, room, &eof);
 	a.error = n < 0 ? n : 0;
 	a.size = n < 0 ? 0 : n;
@@ -254,6 +299,16 @@ static ssize_t await(int fd, void *buf, size_t size, bool *eof, int *file)
 	return n;
 }
 
+/* Of what is to be written, buf holds size bytes. */
+static int send_along(int to, const struct coord_query *q, void *buf)
+{
+	struct iovec iov = { buf, q->size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = at_once(pal_sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
+
+	return n < 0 ? (int)n : 0;
+}
+
 static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof, int *file)
 {
 	static u32 seq;
@@ -268,7 +323,8 @@ static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size,
 	if (r)
 		return r;
 	m.seq = atomic_add(&seq, 1);
-	r = wire_send(GRANT_FD_LEADER, &m, q, NULL, 0, ends[1]);
+	r = q->op == COORD_POKE ? send_along(ends[0], q, buf) : 0;
+	r = r ?: wire_send(GRANT_FD_LEADER, &m, q, NULL, 0, ends[1]);
 	pal_close(ends[1]);
 	if (!r)
 		r = await(ends[0], buf, size, eof, file);
@@ -296,4 +352,16 @@ int coord_take_fd(s32 pid, int fd)
 	if (r >= 0 && file >= 0)
 		return file;
 	return r == -ETIMEDOUT || r == -ESRCH || r >= 0 ? -EPERM : (int)r;
+}
+
+ssize_t coord_memory(s32 pid, u64 addr, void *buf, size_t n, bool write)
+{
+	struct coord_query q = { .op = write ? COORD_POKE : COORD_PEEK, .size = (u32)n, .offset = addr };
+	u32 moved;
+	ssize_t r = coord_ask(pid, &q, buf, MAX(n, sizeof(moved)), &(bool){ false });
+
+	if (r < 0 || !write)
+		return r;
+	memcpy(&moved, buf, sizeof(moved));
+	return r == sizeof(moved) ? (ssize_t)MIN(moved, n) : -EIO;
 }

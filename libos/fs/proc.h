@@ -35,6 +35,7 @@ struct proc_who {
 int proc_who(const struct pseudo_node *n, struct proc_who *w); /* -ESRCH when it is gone */
 int proc_owner(struct pseudo_node *n, struct attr *a);	       /* .attr of everything below a pid */
 extern const struct pseudo_desc proc_pid_desc;
+s32 proc_dir_pid(const struct file *f); /* the process whose directory f is (a pidfd, for signals); -EBADF: none */
 
 /* ---- proc_ask.c: of another process ---- */
 /* Append what the owner says of n's file. guarded: for who may look into it only. 0 or -errno; then

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* /proc/PID: who it is about, the small files, the table of all. */
+#include "libos/fs/kinds.h"
 #include "libos/fs/proc.h"
 #include "libos/split/split.h"
 #include "libos/mm/mm.h"
@@ -370,3 +371,11 @@ static const struct pseudo_desc pid_rows[] = {
 	PSEUDO_END,
 };
 const struct pseudo_desc proc_pid_desc = DIR("", 0555, pid_rows);
+
+s32 proc_dir_pid(const struct file *f)
+{
+	struct node *n = f->path.dentry ? path_node(&f->path) : NULL;
+	const struct pseudo_node *p = n && f->ops == &pseudo_dir_ops ? to_pseudo(n) : NULL;
+
+	return p && p->desc == &proc_pid_desc ? (s32)p->pid : -EBADF;
+}

@@ -175,6 +175,36 @@ static long tty_set_group(struct file *f, u64 arg)
 
 /* ---- ioctl ---- */
 
+/* The oldest form of terminal settings, half as wide, which the host's filter does not know. */
+static long tty_termio(struct file *f, unsigned cmd, u64 arg)
+{
+	static const unsigned sets[] = { TCSETS, TCSETSW, TCSETSF };
+	struct termios full = { 0 };
+	struct termio t = { 0 };
+	long r = at_once(pal_ioctl(f->host_fd, TCGETS, (u64)&full));
+
+	if (r < 0)
+		return r;
+	if (cmd == TCGETA) {
+		t.c_iflag = (u16)full.c_iflag;
+		t.c_oflag = (u16)full.c_oflag;
+		t.c_cflag = (u16)full.c_cflag;
+		t.c_lflag = (u16)full.c_lflag;
+		t.c_line = full.c_line;
+		memcpy(t.c_cc, full.c_cc, sizeof(t.c_cc));
+		return user_write((void *)arg, &t, sizeof(t));
+	}
+	if (user_read(&t, (const void *)arg, sizeof(t)) < 0)
+		return -EFAULT;
+	full.c_iflag = (full.c_iflag & 0xffff0000u) | t.c_iflag;
+	full.c_oflag = (full.c_oflag & 0xffff0000u) | t.c_oflag;
+	full.c_cflag = (full.c_cflag & 0xffff0000u) | t.c_cflag;
+	full.c_lflag = (full.c_lflag & 0xffff0000u) | t.c_lflag;
+	full.c_line = t.c_line;
+	memcpy(full.c_cc, t.c_cc, sizeof(t.c_cc));
+	return restartable(pal_ioctl(f->host_fd, sets[cmd - TCSETA], (u64)&full));
+}
+
 long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
 {
 	switch (cmd) {
@@ -200,6 +230,15 @@ long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
 	case TCFLSH:
 	case TIOCSWINSZ:
 		return restartable(pal_ioctl(f->host_fd, cmd, arg));
+	case TCGETA:
+	case TCSETA:
+	case TCSETAW:
+	case TCSETAF:
+		return tty_termio(f, cmd, arg);
+	case TIOCGLCKTRMIOS: /* nothing is locked */
+		return user_zero((void *)arg, sizeof(struct termios));
+	case TIOCSLCKTRMIOS:
+		return -EPERM;
 	case TIOCGPGRP:
 	case TIOCGSID:
 		return tty_get_group(f, arg, cmd);

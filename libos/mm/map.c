@@ -248,18 +248,38 @@ intptr_t mm_map_kind(struct mm *mm, uintptr_t addr, size_t size, int prot, enum 
 	return r;
 }
 
+#define TASK_TOP 0x7ffffffff000ul /* Linux's, of which the guest has less */
+
+/* More than is the guest's, as a program does that gives everything back: what is its goes, the rest stays. */
+static int unmap_what_is(struct mm *mm, uintptr_t addr, uintptr_t end)
+{
+	uintptr_t next = addr;
+	struct vma *v;
+	int err = 0;
+
+	while (!err && (v = vma_next_from(mm, next)) && v->start < end) {
+		uintptr_t start = MAX(v->start, addr);
+
+		next = MIN(v->end, end);
+		if (v->kind != VMA_VDSO && v->kind != VMA_VVAR)
+			err = mm_unmap_locked(mm, start, next - start);
+	}
+	return err;
+}
+
 int mm_unmap_locked(struct mm *mm, uintptr_t addr, size_t size)
 {
 	uintptr_t end = addr + PAGE_UP(size);
 	int err;
 
-	if (addr & (PAGE_SIZE - 1) || !size || end <= addr || end > PAL_GUEST_TOP)
+	if (addr & (PAGE_SIZE - 1) || !size || end <= addr || end > TASK_TOP)
 		return -EINVAL;
 	if (vma_range_free(mm, addr, end))
 		return 0;
+	if (!guest_mappable(addr, end))
+		return unmap_what_is(mm, addr, end);
 	err = mm_reserve(mm);
-	/* The image's own part may lie in a huge range that a careless program sweeps; nothing there is the guest's. */
-	if (!err && (vma_range_pinned(mm, addr, end) || !guest_mappable(addr, end)))
+	if (!err && vma_range_pinned(mm, addr, end))
 		err = -EPERM;
 	if (!err) {
 		sites_leaving(mm, addr, end, false);

@@ -121,6 +121,8 @@ uintptr_t mm_choose(struct mm *mm, size_t size, size_t align, int flags);
 /* ---- mm/protect.c, mm/remap.c, mm/brk.c ---- */
 int mm_protect(struct mm *mm, uintptr_t addr, size_t size, int prot);
 intptr_t mm_remap(struct mm *mm, uintptr_t addr, size_t old, size_t size, int flags, uintptr_t to);
+/* Other pages of the file that is mapped shared there: as the host does it, one more mapping. 0 or -errno. */
+int mm_remap_pages(struct mm *mm, uintptr_t addr, size_t size, u64 page, int flags);
 intptr_t mm_brk(struct mm *mm, uintptr_t brk);
 
 /* ---- mm/advise.c ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * mremap: shrink, grow in place, or move. Errors and their order follow mm/mremap.c of Linux; the host moves the pages.
+ * mremap: shrink, grow in place, or move; and remap_file_pages, its forerunner. Errors and their order follow
+ * mm/mremap.c of Linux; the host moves the pages.
  *
  * One call may split at both ends of the old range and of a fixed target, and insert the moved part: at most six VMAs,
  * within what mm_reserve sets aside.
@@ -142,4 +143,45 @@ intptr_t mm_remap(struct mm *mm, uintptr_t addr, size_t old, size_t size, int fl
 out:
 	mm_unlock(mm);
 	return ret;
+}
+
+/* VMAs of one kind without a gap between them. Caller holds mm->lock. */
+static bool is_one(const struct vma *v, uintptr_t end)
+{
+	while (v->end < end) {
+		const struct vma *next = vma_next((struct vma *)v);
+
+		if (!next || next->start != v->end || next->file != v->file || next->flags != v->flags ||
+		    next->prot != v->prot)
+			return false;
+		v = next;
+	}
+	return true;
+}
+
+int mm_remap_pages(struct mm *mm, uintptr_t addr, size_t size, u64 page, int flags)
+{
+	uintptr_t start = PAGE_DOWN(addr), end = start + PAGE_DOWN(size);
+	struct vma *v, new;
+	int r;
+
+	if (end <= start || page + (end - start) / PAGE_SIZE < page)
+		return -EINVAL;
+	mm_lock(mm);
+	r = mm_reserve(mm);
+	v = r ? NULL : vma_find(mm, start);
+	if (!r && (!v || !(v->flags & MAP_SHARED) || v->kind != VMA_PLAIN || !is_one(v, end)))
+		r = -EINVAL;
+	if (!r)
+		r = pal_remap_file_pages(start, end - start, page, flags & MAP_NONBLOCK);
+	if (!r) {
+		new = *v;
+		new.start = start;
+		new.end = end;
+		new.offset = new.file ? page * PAGE_SIZE : new.offset;
+		vma_remove(mm, start, end);
+		vma_insert(mm, &new);
+	}
+	mm_unlock(mm);
+	return r;
 }

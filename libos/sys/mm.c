@@ -52,6 +52,11 @@ long sys_mremap(uintptr_t addr, size_t old, size_t len, int flags, uintptr_t to)
 	return mm_remap(this_process()->mm, addr, old, len, flags, to);
 }
 
+long sys_remap_file_pages(uintptr_t addr, size_t len, int prot, u64 page, int flags)
+{
+	return prot ? -EINVAL : mm_remap_pages(this_process()->mm, addr, len, page, flags);
+}
+
 long sys_msync(uintptr_t addr, size_t len, int flags)
 {
 	return mm_sync(this_process()->mm, addr, len, flags);

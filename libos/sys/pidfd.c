@@ -4,6 +4,7 @@
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
 #include "libos/fs/pidfd.h"
+#include "libos/fs/proc.h"
 
 #define PIDFD_THREAD O_EXCL
 #define PIDFD_SELF_THREAD (-10000)
@@ -26,18 +27,21 @@ long sys_pidfd_open(s32 pid, unsigned flags)
 	return pidfd_install(pid, (int)flags & O_NONBLOCK);
 }
 
-/* The process that a pidfd argument means, or -errno. */
-static s32 target(int pidfd, bool self)
+/* The process that a pidfd argument means, or -errno. For signals: this process itself, and directories of /proc. */
+static s32 target(int pidfd, bool signal)
 {
 	struct file *f;
 	s32 pid;
 
-	if (self && (pidfd == PIDFD_SELF_THREAD || pidfd == PIDFD_SELF_THREAD_GROUP))
+	if (signal && (pidfd == PIDFD_SELF_THREAD || pidfd == PIDFD_SELF_THREAD_GROUP))
 		return this_process()->pid;
 	f = fdtab_get(pidfd);
 	if (IS_ERR(f))
 		return -EBADF;
-	pid = f->ops == &pidfd_file_ops ? pidfd_pid(f) : -EBADF;
+	if (f->ops == &pidfd_file_ops)
+		pid = pidfd_pid(f);
+	else
+		pid = signal ? proc_dir_pid(f) : -EBADF;
 	file_put(f);
 	return pid;
 }
@@ -79,19 +83,11 @@ long sys_pidfd_send_signal(int pidfd, int sig, void *guest, unsigned flags)
 	return signal_kill(pid, &info, sig);
 }
 
-/* Linux asks for the right to trace. */
-static int may_take(const struct area_slot *s)
-{
-	const struct cred *c = &this_process()->cred;
-
-	return capable(this_process()) || (s->ruid == c->ruid && s->euid == c->ruid && s->suid == c->ruid) ? 0 : -EPERM;
-}
-
 long sys_pidfd_getfd(int pidfd, int fd, unsigned flags)
 {
 	struct area_slot *s;
 	struct file *f;
-	int host, r;
+	int host;
 	s32 pid;
 
 	if (flags)
@@ -102,9 +98,8 @@ long sys_pidfd_getfd(int pidfd, int fd, unsigned flags)
 	s = area_process(pid);
 	if (!s || s->state == AREA_ZOMBIE)
 		return -ESRCH;
-	r = may_take(s);
-	if (r)
-		return r;
+	if (!task_may_trace(s))
+		return -EPERM;
 	if (pid == this_process()->pid) {
 		f = fdtab_get_path(fd);
 		return IS_ERR(f) ? PTR_ERR(f) : fdtab_add(f, 0, true);

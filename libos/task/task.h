@@ -228,6 +228,7 @@ int task_setsid(void);
 
 /* ---- task/cred.c ---- */
 bool capable(const struct process *p); /* euid 0: what Linux would ask a capability for */
+bool task_may_trace(const struct area_slot *s); /* may the calling process look into that one? */
 bool in_group(const struct cred *c, u32 gid);
 void cred_init(struct cred *c); /* the grant's user */
 void cred_exec(struct cred *c); /* saved ids and capabilities as a new program finds them */

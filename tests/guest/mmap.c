@@ -378,5 +378,45 @@ static void large(void)
 	say("done");
 }
 
+/* Pages of a file out of order, and what that call refuses. */
+static void shuffled(void)
+{
+	int fd = must(open("pages", O_RDWR | O_CREAT, 0600));
+
+	must(ftruncate(fd, 4 * 4096));
+	for (int shared = 0; shared < 2; shared++) {
+		char *p = shared ? mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+				 : mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		ok(p != MAP_FAILED);
+		for (int i = 0; i < 4; i++)
+			p[i * 4096] = (char)('a' + i);
+		for (int i = 0; i < 4; i++)
+			eq(remap_file_pages(p + i * 4096, 4096, 0, 3 - i, 0), 0);
+		say("%c%c%c%c", p[0], p[4096], p[2 * 4096], p[3 * 4096]);
+		p[0] = 'z';
+		eq(remap_file_pages(p + 4096, 4096, 0, 3, 0), 0);
+		say("%c", p[4096]);
+		fails(remap_file_pages(p, 4096, PROT_READ, 0, 0), EINVAL);
+		fails(remap_file_pages(p, 0, 0, 0, 0), EINVAL);
+		must(munmap(p, 4 * 4096));
+	}
+	char *q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fails(remap_file_pages(q, 4096, 0, 0, 0), EINVAL);
+	close(fd);
+}
+
+/* A child that gives all of its memory back dies of it. */
+static void everything(void)
+{
+	pid_t pid = must(fork());
+
+	if (pid == 0) {
+		munmap(NULL, 0x7ffffffff000);
+		_exit(3);
+	}
+	eqs(t_wait(pid), "killed by SIGSEGV");
+	fails(munmap(NULL, 0x800000000000), EINVAL);
+}
+
 T_MAIN(T(anonymous), T(protection), T(run_code), T(shared_file), T(end_of_file), T(shared_anonymous), T(fixed),
-       T(remap), T(advice), T(large))
+       T(remap), T(advice), T(large), T(shuffled), T(everything))

@@ -370,5 +370,28 @@ static void getfd(void)
 	fails(syscall(SYS_pidfd_getfd, fd, 0, 0), ESRCH);
 }
 
+/* A directory of /proc stands for its process, for signals. */
+static void by_directory(void)
+{
+	char name[32];
+	pid_t pid = must(fork());
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	snprintf(name, sizeof(name), "/proc/%d", pid);
+	int dir = must(open(name, O_RDONLY | O_DIRECTORY)), sub, proc = must(open("/proc", O_RDONLY | O_DIRECTORY));
+	snprintf(name, sizeof(name), "/proc/%d/fd", pid);
+	sub = must(open(name, O_RDONLY | O_DIRECTORY));
+	eq(syscall(SYS_pidfd_send_signal, dir, 0, NULL, 0), 0);
+	fails(syscall(SYS_pidfd_send_signal, sub, 0, NULL, 0), EBADF);
+	fails(syscall(SYS_pidfd_send_signal, proc, 0, NULL, 0), EBADF);
+	fails(syscall(SYS_pidfd_getfd, dir, 0, 0), EBADF);
+	eq(syscall(SYS_pidfd_send_signal, dir, SIGTERM, NULL, 0), 0);
+	eqs(t_wait(pid), "killed by SIGTERM");
+	fails(syscall(SYS_pidfd_send_signal, dir, 0, NULL, 0), ESRCH);
+}
+
 T_MAIN_HELPER(helper, T(opening), T(poll_end), T(end_by_exit), T(waiting), T(sending), T(of_others), T(with_children),
-	      T(at_birth), T(passed), T(over_exec), T(fdinfo), T(getfd))
+	      T(at_birth), T(passed), T(over_exec), T(fdinfo), T(getfd), T(by_directory))
