@@ -336,7 +336,7 @@ long signal_action(int sig, const struct sig_action *set, struct sig_action *old
 void signal_set_mask(struct thread *t, u64 mask)
 {
 	struct process *p = t->proc;
-	u64 changed, lost;
+	u64 changed, lost, now, no_more;
 
 	mask &= ~SIG_UNBLOCKABLE;
 	changed = t->sig.blocked ^ mask;
@@ -351,10 +351,12 @@ void signal_set_mask(struct thread *t, u64 mask)
 	for (int sig; (sig = next_signal(lost)); lost &= ~SIG_BIT(sig))
 		wake_one(p, sig);
 	unlock(&p->sig.lock);
-	if (changed & SIG_MIRRORED) {
-		pal_sigmask(SIG_UNBLOCK, changed & SIG_MIRRORED & ~mask, NULL);
-		pal_sigmask(SIG_BLOCK, changed & SIG_MIRRORED & mask, NULL);
-	}
+	now = changed & SIG_MIRRORED & mask;
+	no_more = changed & SIG_MIRRORED & ~mask;
+	if (no_more)
+		pal_sigmask(SIG_UNBLOCK, no_more, NULL);
+	if (now)
+		pal_sigmask(SIG_BLOCK, now, NULL);
 }
 
 void signal_swap_mask(struct thread *t, u64 mask)
