@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# How many host calls and page faults the hot paths take: counts, not seconds, so that what was won is not lost unseen.
+#
+# Each count is the difference between doing something 5 and 25 times, in a sandbox that only traps. A bound is what was
+# counted when it was set, and a little: names that are cached for a second only may be asked for again under strace, so a
+# row has three tries.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+PICO=$TREE/build/tests/pico
+CALLS=$TREE/build/tests/calls
+
+setup_file() {
+	box_setup
+	export BOX BOX_BEFORE
+	mkdir "$BOX/cache" "$BOX/work/d"
+	touch "$BOX/work/d/"{a,b,c}
+	# The images are made here, not in what is counted.
+	pico spawn 2 >/dev/null
+}
+
+teardown_file() {
+	box_teardown
+}
+
+setup() {
+	strace -f -o /dev/null true 2>/dev/null || skip "this host does not let strace trace (ptrace)"
+}
+
+pico() {
+	timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" -- "$CALLS" "$1" "$2" "$BOX/work/d"
+}
+
+# Host calls of all processes, and signals taken.
+traced() {
+	strace -f -o "$BOX/trace" timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" -- "$CALLS" "$1" "$2" \
+		"$BOX/work/d" >"$BOX/faults"
+	grep -cE '^[0-9]+ +([a-z0-9_]+\(|--- SIG)' "$BOX/trace"
+}
+
+# at_most NAME CALLS FAULTS: each time.
+at_most() {
+	local few many calls faults
+	for _ in 1 2 3; do
+		few=$(traced "$1" 5)
+		many=$(traced "$1" 25)
+		calls=$(((many - few + 10) / 20))
+		faults=$((($(pico "$1" 25) - $(pico "$1" 5) + 10) / 20))
+		echo "$1: $calls host calls, $faults page faults"
+		[ "$calls" -gt "$2" ] || [ "$faults" -gt "$3" ] || return 0
+	done
+	return 1
+}
+
+@test "fork, exit, wait" { at_most fork 13 30; }
+
+@test "fork, exec, wait" { at_most fork-exec 85 92; }
+
+@test "vfork, exit, wait" { at_most vfork 12 2; }
+
+@test "posix_spawn" { at_most spawn 125 86; }
+
+@test "open and close" { at_most open 2 0; }
+
+@test "stat of what is there and what is not" { at_most stat 1 0; }
+
+@test "create and remove a file" { at_most create 7 1; }
+
+@test "list a small directory" { at_most list 8 1; }
