@@ -10,9 +10,9 @@
  * The first picoprocess is the sandbox's leader: guest pid 1. All others are its descendants by clone, so the
  * descriptors below stay valid, at the same numbers, in every picoprocess of the sandbox. A picoprocess that needs a
  * fresh address space (a vfork child at exec) executes the image again with argv = { "picoprocess", "exec", NULL } and
- * its state in descriptor GRANT_FD_STATE; the filter is inherited and not installed again. A process that splits off
- * (libos/split/split.h) replaces area, ports, work and shm by its own, and starts a leader of its own with argv =
- * { "picoprocess", "lead", NULL }.
+ * its state in the environment (or in descriptor GRANT_FD_STATE); the filter is inherited and not installed again. A
+ * process that splits off (libos/split/split.h) replaces area, ports, work and shm by its own, and starts a leader of
+ * its own with argv = { "picoprocess", "lead", NULL }.
  *
  * Shared by freestanding and hosted code: fixed-width types only.
  */

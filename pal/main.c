@@ -20,6 +20,7 @@ static struct {
 	u64 type, value;
 } auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
 static char platform[16], random_bytes[16];
+static char *exec_text; /* immutable after start */
 static uintptr_t boot_stack, boot_stack_top; /* the host's first stack: pointer at start, end; 0: it is gone */
 
 const struct grant *pal_grant(void)
@@ -86,6 +87,11 @@ void pal_boot_stack_drop(void)
 		return;
 	boot_stack = 0;
 	BUG_ON(pal_munmap(low, high - low) < 0);
+}
+
+char *pal_exec_text(void)
+{
+	return exec_text;
 }
 
 static void host_check(void)
@@ -181,12 +187,12 @@ static void seal(void)
  * gives out none of them: what is opened need not be moved out of the way, and a dup3 onto one of
  * the numbers with a meaning cannot hit a descriptor that another thread has just been given. No
  * more than that: each is counted at a fork and given back at the child's end. The
- * placeholders survive an exec of the image; holes are then left by what was close-on-exec, and
- * that lies where the libOS puts descriptors of its own making.
+ * placeholders survive an exec of the image; holes are then left by what was close-on-exec: the
+ * instance's own ends of streams.
  */
 static void descriptors_fill(bool first)
 {
-	int start = first ? 0 : GRANT_FD_LEADER, end = first ? pal_fd_free() : GRANT_FD_LAYER;
+	int start = first ? 0 : GRANT_FD_LEADER_READ, end = first ? pal_fd_free() : GRANT_FD_LIFE + 1;
 
 	for (int fd = start; fd < end; fd++)
 		if (fd != GRANT_FD_IMAGE && HOST(3, fcntl, fd, F_GETFD, 0) < 0 &&
@@ -214,6 +220,7 @@ void pal_main(u64 *stack)
 		seal();
 		libos_start_leader();
 	} else if (!strcmp(argv[1], "exec")) {
+		exec_text = argv[3];
 		libos_start_exec();
 	} else if (!strcmp(argv[1], "lead")) {
 		libos_start_split_leader();

@@ -164,8 +164,10 @@ bool pal_unlocked(void); /* nobody holds a lock of the PAL's just now */
 /* A child that shares memory; runs fn(arg) on tcb's stack, caller sleeps until the child exec's or ends.
  * FS base is inherited. Returns host pid. */
 int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid);
-/* Execute the image again: argv {"picoprocess","exec"}; state in GRANT_FD_STATE. Returns only on error. */
-int pal_exec_image(void);
+/* Execute the image again: argv {"picoprocess","exec"}; state: a string for pal_exec_text there (NULL: none), at most
+ * PAL_EXEC_TEXT bytes with its NUL. Returns only on error. */
+#define PAL_EXEC_TEXT (96ul << 10)
+int pal_exec_image(char *state);
 void pal_exit(int status) noreturn_fn;	/* exit_group */
 /* End this process as if by signal sig with default action (host wait status = killed by sig). */
 void pal_die_by_signal(int sig) noreturn_fn;
@@ -251,6 +253,8 @@ void pal_walls_inside(void);
 struct grant;
 /* The host's auxiliary vector: a value by AT_ type, 0 if absent. Strings are copies. */
 u64 pal_auxv(u64 type);
+/* What pal_exec_image was given: the caller's to change, valid until the first fork. NULL: nothing. */
+char *pal_exec_text(void);
 /* The grant of this sandbox; valid in every picoprocess. */
 const struct grant *pal_grant(void) __attribute__((const));
 /* The lowest descriptor number that is not the grant's: a guest's files are never placed below it. */

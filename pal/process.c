@@ -56,9 +56,10 @@ bool pal_unlocked(void)
 	return pal_thread_unlocked() && pal_pages_unlocked();
 }
 
-int pal_exec_image(void)
+/* The environment is where strings go that are nobody else's to see: ps shows the arguments to everyone. */
+int pal_exec_image(char *state)
 {
-	const char *const argv[] = { "picoprocess", "exec", NULL }, *const envp[] = { NULL };
+	const char *const argv[] = { "picoprocess", "exec", NULL }, *const envp[] = { state, NULL };
 
 	return HOST(5, execveat, GRANT_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH);
 }

@@ -102,7 +102,7 @@ void libos_start_leader(void)
 	must(make_leader(t), "first process");
 	must(make_space(t->proc), "address space");
 	must(catch_signals(), "signals");
-	must(mount_init(), "mounts");
+	must(mount_init(NULL), "mounts");
 	must(make_place(t->proc), "root directory");
 	must(coord_port_create(), "coordination port");
 	must(ipc_create(), "IPC memory");
@@ -121,7 +121,7 @@ void libos_start_split_leader(void)
 	must(make_leader(t), "first process");
 	must(make_space(t->proc), "address space");
 	must(catch_signals(), "signals");
-	must(mount_init(), "mounts");
+	must(mount_init(NULL), "mounts");
 	must(make_place(t->proc), "root directory");
 	pal_signals_on(0);
 	(void)pal_futex_plain(&t->proc->slot->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -131,7 +131,7 @@ void libos_start_split_leader(void)
 void libos_start_exec(void)
 {
 	struct thread *t = adopt_thread();
-	struct exec_state state;
+	struct exec_state state = { 0 };
 	struct program prog;
 
 	program_init(&prog);
@@ -141,7 +141,7 @@ void libos_start_exec(void)
 		pal_walls_inside();
 	must(catch_signals(), "signals");
 	must(exec_state_open(&state, t), "state of the process");
-	must(mount_init(), "mounts");
+	must(mount_init(&state.at), "mounts");
 	must(exec_state_load(&state, t, &prog), "state of the process");
 	exec_start(&prog);
 }

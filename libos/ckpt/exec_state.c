@@ -6,8 +6,10 @@
  */
 #include "libos/ckpt/exec_state.h"
 #include "libos/ckpt/cursor.h"
+#include "libos/ckpt/text.h"
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
+#include "libos/entry/images.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
 #include "libos/task/seccomp.h"
@@ -16,6 +18,8 @@
 
 #define STATE_MAGIC 0x65746174736f7369ull
 #define STATE_MAX (64u << 20)
+#define STATE_TEXT_MAX (64ul << 10)
+_Static_assert(TEXT_SIZE(STATE_TEXT_MAX) <= PAL_EXEC_TEXT, "a string that the host takes");
 
 /* Plain words of struct process, in the order of the image. */
 struct scalars {
@@ -85,6 +89,16 @@ static void save_strings(struct buf *b, const struct buf *strings, unsigned coun
 	put_bytes(b, strings->data, strings->size);
 }
 
+/* Headers that lie in what was read of the file already. */
+static void save_head(struct buf *b, const struct elf_image *e)
+{
+	u64 end = e->hdr.e_phoff + e->hdr.e_phnum * sizeof(struct elf64_phdr);
+	u32 size = end <= e->head_size ? (u32)MAX(end, sizeof(e->hdr)) : 0;
+
+	put_u32(b, size);
+	put_bytes(b, e->head, size);
+}
+
 static int save_program(struct buf *b, const struct program *prog)
 {
 	int image = fdtab_add(file_get(prog->image.file), 0, false), interp = -1;
@@ -99,13 +113,27 @@ static int save_program(struct buf *b, const struct program *prog)
 		}
 	}
 	put_u32(b, (u32)image);
+	save_head(b, &prog->image);
 	put_u32(b, (u32)interp);
+	if (interp >= 0)
+		save_head(b, &prog->interp);
 	put_u32(b, prog->exec_stack);
 	put_str(b, prog->name);
 	put_str(b, prog->exe);
 	save_strings(b, &prog->argv, prog->argc);
 	save_strings(b, &prog->envp, prog->envc);
 	return 0;
+}
+
+/* As a string, if it is not too long: no file is made then. It is the parent's memory, who frees it. */
+static char *state_text(struct process *p, const struct buf *b)
+{
+	if (b->size > STATE_TEXT_MAX)
+		return NULL;
+	p->exec_text = base_alloc(TEXT_SIZE(b->size));
+	if (p->exec_text)
+		(void)text_from_bytes(p->exec_text, b->data, b->size);
+	return p->exec_text;
 }
 
 static int write_state(const struct buf *b)
@@ -132,6 +160,17 @@ static int write_state(const struct buf *b)
 	return err;
 }
 
+/* The names that lead to where the program will run, and to its files. */
+static void save_mounts(struct buf *b, struct process *p, const struct program *prog)
+{
+	struct dentry *wanted[3] = { p->fs->cwd.dentry, prog->image.file->path.dentry };
+	unsigned n = 2;
+
+	if (prog->interp.file)
+		wanted[n++] = prog->interp.file->path.dentry;
+	mount_keep(b, wanted, n);
+}
+
 /* Everything into b. An error means that nothing has changed yet. */
 static int save(struct buf *b, struct thread *t, const struct program *prog, u64 host_mask)
 {
@@ -140,6 +179,7 @@ static int save(struct buf *b, struct thread *t, const struct program *prog, u64
 	int err;
 
 	save_scalars(b, t, host_mask);
+	save_mounts(b, p, prog);
 	save_pending(b, &p->sig.shared);
 	save_pending(b, &t->sig.pending);
 	timers_save(b, p);
@@ -157,6 +197,7 @@ long exec_state_switch(struct program *prog)
 	struct thread *t = current();
 	struct process *p = t->proc;
 	struct buf b = { 0 };
+	char *text = NULL;
 	/* From here until the new image has its handlers, a signal would meet the host's default action. */
 	u64 mask = pal_signals_off();
 	int err;
@@ -173,15 +214,21 @@ long exec_state_switch(struct program *prog)
 	}
 	fdtab_close_exec(p->files);
 	fdtab_save(&b, p->files);
+	images_keep(&b, prog->image.file);
 	put_u64(&b, STATE_MAGIC);
-	err = b.err ?: write_state(&b);
+	err = b.err;
+	if (!err) {
+		text = state_text(p, &b);
+		err = text ? 0 : write_state(&b);
+	}
 	if (!err && p->ctty_fd >= 0)
 		err = pal_fcntl(p->ctty_fd, F_SETFD, 0);
 	base_buf_free(&b);
 	if (!err) {
 		thread_release_user(t, false);
 		atomic_or(&p->slot->flags, AREA_LEAVES);
-		err = pal_exec_image();
+		program_free(prog); /* this memory stays, as the parent's, who does not know of it */
+		err = pal_exec_image(text);
 	}
 	/* Descriptors that exec closes are closed: there is nothing to return to, as on Linux past this point. */
 	pal_log("exec: the host refuses to run the image: error %d\n", -err);
@@ -275,14 +322,27 @@ static unsigned load_strings(struct cursor *c, struct buf *b)
 	return count;
 }
 
+static void load_head(struct cursor *c, struct elf_image *e)
+{
+	u32 size = get_u32(c);
+	const void *head = get_bytes(c, size);
+
+	e->head_size = head && size <= sizeof(e->head) ? size : 0;
+	if (e->head_size)
+		memcpy(e->head, head, size);
+}
+
 static int take_file(int fd, struct elf_image *e, bool interpreter)
 {
 	struct file *f = fdtab_get(fd);
-	int err;
+	int err = 0;
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	err = elf_open(e, f);
+	if (e->head_size)
+		e->file = file_get(f);
+	else
+		err = elf_open(e, f);
 	file_put(f);
 	if (!err)
 		err = elf_read(e, interpreter);
@@ -291,8 +351,14 @@ static int take_file(int fd, struct elf_image *e, bool interpreter)
 
 int exec_state_open(struct exec_state *s, struct thread *t)
 {
-	int err = read_state(&s->bytes);
+	char *text = pal_exec_text();
+	int err;
 
+	if (text) {
+		s->at = (struct cursor){ .data = (const u8 *)text, .size = text_to_bytes(text) };
+		return load_scalars(s, t);
+	}
+	err = read_state(&s->bytes);
 	if (err)
 		return err;
 	s->at = (struct cursor){ .data = (const u8 *)s->bytes.data, .size = s->bytes.size };
@@ -304,7 +370,10 @@ static int load_program(struct cursor *c, struct program *prog, int *image, int 
 	const char *name, *exe;
 
 	*image = (int)get_u32(c);
+	load_head(c, &prog->image);
 	*interp = (int)get_u32(c);
+	if (*interp >= 0)
+		load_head(c, &prog->interp);
 	prog->exec_stack = get_u32(c);
 	name = get_str(c);
 	exe = get_str(c);
@@ -338,6 +407,8 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	nofile->rlim_cur = RLIM64_INFINITY;
 	if (!err)
 		err = fdtab_load(c, &p->files);
+	if (!err)
+		err = images_recall(c);
 	if (!err && (get_u64(c) != STATE_MAGIC || c->err))
 		err = -EINVAL;
 	if (!err)

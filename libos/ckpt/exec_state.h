@@ -2,8 +2,9 @@
 /*
  * A process on its way to a fresh address space: what of it is not in its slot of the area or on the host.
  *
- * The state is one memfd at GRANT_FD_STATE, written and read by the same image within one exec, so it has no version of
- * its own; it begins with a magic word and ends with one, and a reader that does not arrive there gives up.
+ * The state travels as a string that the host copies for its exec (ckpt/text.h); what is too long for that is one memfd
+ * at GRANT_FD_STATE. It is written and read by the same image within one exec, so it has no version of its own; it begins
+ * with a magic word and ends with one, and a reader that does not arrive there gives up.
  */
 #ifndef LIBOS_CKPT_EXEC_STATE_H
 #define LIBOS_CKPT_EXEC_STATE_H
@@ -12,7 +13,7 @@
 #include "libos/ckpt/cursor.h"
 
 struct exec_state {
-	struct buf bytes;
+	struct buf bytes; /* of the memfd */
 	struct cursor at;
 	u64 host_mask; /* signals are off until the state is loaded */
 	u64 vvar;

@@ -8,6 +8,9 @@
  * fstat, and a new sandbox asks once for each image.
  */
 #include "libos/entry/images.h"
+#include "libos/ckpt/cursor.h"
+#include "libos/coord/area.h"
+#include "libos/mm/mm.h"
 #include "libos/task/task.h"
 #include "libos/vfs/file.h"
 #include "pal/base/heap.h"
@@ -20,6 +23,7 @@
 #define SMALL (64ul << 10) /* a file that is scanned here rather than by a worker */
 #define SECOND 1000000000ll
 #define FRESH (10 * SECOND)
+#define KEEP_MAX 4
 
 _Static_assert(sizeof(struct image_head) + IMAGE_RANGES_MAX * sizeof(struct image_range) +
 			       IMAGE_BLOCKS_MAX * sizeof(struct image_block) <=
@@ -218,4 +222,105 @@ struct known_image *image_lookup(struct file *f)
 		}
 	}
 	return i && i->head ? i : NULL;
+}
+
+static bool says_nothing(const struct image_key *key)
+{
+	char name[IMAGE_NAME_SIZE];
+	struct image_head h;
+	ssize_t n;
+	int fd;
+
+	image_name(key, name);
+	fd = pal_openat(GRANT_FD_CACHE, name, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return false;
+	n = pal_pread(fd, &h, sizeof(h), 0);
+	(void)pal_close(fd);
+	return n == sizeof(h) && image_head_valid(&h, sizeof(h), key) && !h.nsites;
+}
+
+/*
+ * Of the program that a vfork child is about to run: where there is nothing to patch, which is so
+ * for most, the parent's next child need not look it up again. An image cannot be noted here, since
+ * its descriptor would be the child's alone, nor may one be forgotten to make room. Caller holds
+ * mm->lock.
+ */
+static struct known_image *nothing_to_patch(struct file *f)
+{
+	struct known_image *i;
+	struct image_key key;
+
+	if (f->host_fd < 0 || f->ops->mmap || key_of(f->host_fd, &key))
+		return NULL;
+	i = find(&key);
+	if (i)
+		return i->head ? NULL : i;
+	return known_count < KNOWN_MAX && says_nothing(&key) ? remember(&key, -1, NULL) : NULL;
+}
+
+void images_keep(struct buf *b, struct file *program)
+{
+	const struct process *p = this_process();
+	const struct area_slot *parent = area_process(p->slot->ppid);
+	u32 flags = parent ? atomic_load(&parent->flags) : 0;
+	bool asleep = (flags & (AREA_ASLEEP | AREA_BORROWS)) == AREA_ASLEEP;
+	unsigned left = KEEP_MAX;
+	struct known_image *none;
+
+	mm_lock(p->mm);
+	none = nothing_to_patch(program);
+	put_u32(b, none != NULL);
+	if (none)
+		put_bytes(b, &none->key, sizeof(none->key));
+	for (const struct known_image *i = known; asleep && i && left; i = i->next) {
+		if (!i->uses || pal_fcntl(i->fd, F_SETFD, 0))
+			continue;
+		put_u32(b, (u32)i->fd);
+		put_bytes(b, i->wanted, sizeof(i->wanted));
+		put_bytes(b, i->head, i->head->size);
+		left--;
+	}
+	mm_unlock(p->mm);
+	put_u32(b, 0);
+}
+
+static int recall(struct cursor *c, int fd)
+{
+	const void *wanted = get_bytes(c, sizeof(known->wanted)), *at = c->data + c->pos;
+	size_t left = c->size - c->pos;
+	struct known_image *i;
+	struct image_head h, *head;
+
+	if (c->err || left < sizeof(h))
+		return -EINVAL;
+	memcpy(&h, at, sizeof(h));
+	if (!image_head_valid(&h, left, &h.key))
+		return -EINVAL;
+	(void)get_bytes(c, h.size);
+	head = base_alloc(h.size);
+	i = head ? remember(&h.key, fd, head) : NULL;
+	if (!i) {
+		base_free(head);
+		return -ENOMEM;
+	}
+	memcpy(head, at, h.size);
+	memcpy(i->wanted, wanted, sizeof(i->wanted));
+	return pal_fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+int images_recall(struct cursor *c)
+{
+	const struct image_key *none = get_u32(c) ? get_bytes(c, sizeof(*none)) : NULL;
+	int fd, r = 0;
+
+	if (none) {
+		struct image_key key;
+
+		memcpy(&key, none, sizeof(key));
+		(void)remember(&key, -1, NULL);
+	}
+	while (!r && (fd = (int)get_u32(c)))
+		r = recall(c, fd);
+	return r ?: c->err;
 }

@@ -12,6 +12,8 @@
 
 #include "libos/entry/image.h"
 
+struct buf;
+struct cursor;
 struct file;
 struct mm;
 
@@ -28,6 +30,14 @@ struct known_image {
 /* The patched image of a file, or NULL: there is none. May ask the monitor, once for each file.
  * Caller holds mm->lock. */
 struct known_image *image_lookup(struct file *f);
+
+/*
+ * Across exec of a vfork child: those that its parent runs, which the next program will need as well, and whether there is
+ * one of the program itself. keep is called by the child, and marks the descriptors to stay open; it passes those on only
+ * if the parent sleeps, so that the descriptors that the table names are the child's too.
+ */
+void images_keep(struct buf *b, struct file *program);
+int images_recall(struct cursor *c);
 
 /* Forget, and close, those that no address space uses. Caller holds mm->lock. */
 void images_trim(void);

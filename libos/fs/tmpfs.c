@@ -5,7 +5,7 @@
  */
 #include "libos/fs/union_impl.h"
 
-struct fs *tmpfs_create(void)
+struct fs *tmpfs_create(struct cursor *kept)
 {
 	static struct ufs u = {
 		.fs = { .type = "tmpfs", .dev = dev_make(0, 41), .magic = TMPFS_MAGIC },
@@ -13,5 +13,5 @@ struct fs *tmpfs_create(void)
 	};
 	int layer = GRANT_FD_SHM;
 
-	return union_setup(&u, &layer, 1, -1) < 0 ? NULL : &u.fs;
+	return union_setup(&u, &layer, 1, -1, kept) < 0 ? NULL : &u.fs;
 }

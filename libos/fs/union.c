@@ -64,20 +64,24 @@ bool union_owns(const struct node *n)
 	return n && n->ops == &union_node_ops;
 }
 
-static int make_root(struct ufs *u)
+static struct unode *make_root(struct ufs *u)
 {
 	struct unode *root = unode_create(NULL, "", 0);
-	struct statx st;
-	struct attr a;
-	int r;
 
 	if (!root)
-		return -ENOMEM;
+		return NULL;
 	root->node.ops = &union_node_ops;
 	root->node.fs = &u->fs;
 	root->layers = u->nlayers == 64 ? ~0ull : (1ull << u->nlayers) - 1;
 	u->fs.root = &root->node;
-	r = pal_statx(u->layer[0], "", AT_EMPTY_PATH, UNION_STATX, &st);
+	return root;
+}
+
+static int look_at_root(struct ufs *u, struct unode *root)
+{
+	struct statx st;
+	struct attr a;
+	int r = pal_statx(u->layer[0], "", AT_EMPTY_PATH, UNION_STATX, &st);
 	if (r < 0)
 		return r;
 	u->main_dev = statx_dev(&st);
@@ -94,7 +98,6 @@ static int make_root(struct ufs *u)
 /* Who are we to the host? The owner of what we write. */
 static int find_identity(struct ufs *u, int dir)
 {
-	const struct grant *g = pal_grant();
 	struct stat st;
 	int r = pal_fstat(dir, &st);
 
@@ -102,14 +105,13 @@ static int find_identity(struct ufs *u, int dir)
 		return r;
 	u->host_uid = st.st_uid;
 	u->host_gid = st.st_gid;
-	u->uid = g->uid;
-	u->gid = g->gid;
-	u->guest_root = g->uid == 0;
 	return 0;
 }
 
-int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work)
+int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work, struct cursor *kept)
 {
+	const struct grant *g = pal_grant();
+	struct unode *root;
 	int r;
 
 	u->nlayers = nlayers;
@@ -118,11 +120,19 @@ int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work)
 	u->has_base = nlayers > 1;
 	for (unsigned i = 0; i < nlayers; i++)
 		u->layer[i] = layers[i];
+	u->uid = g->uid;
+	u->gid = g->gid;
+	u->guest_root = g->uid == 0;
+	root = make_root(u);
+	if (!root)
+		return -ENOMEM;
+	if (kept)
+		return union_recall_root(kept, u, root) ? 0 : -EINVAL;
 	r = find_identity(u, layers[nlayers - 1]);
-	return r < 0 ? r : make_root(u);
+	return r < 0 ? r : look_at_root(u, root);
 }
 
-struct fs *union_fs_create(void)
+struct fs *union_fs_create(struct cursor *kept)
 {
 	static struct ufs u = { .fs = { .type = "overlay", .dev = dev_make(0, 40), .magic = OVERLAYFS_SUPER_MAGIC } };
 	const struct grant *g = pal_grant();
@@ -130,5 +140,5 @@ struct fs *union_fs_create(void)
 
 	for (unsigned i = 0; i < g->nlayers; i++)
 		layers[i] = GRANT_FD_LAYER + (int)i;
-	return union_setup(&u, layers, g->nlayers, GRANT_FD_WORK) < 0 ? NULL : &u.fs;
+	return union_setup(&u, layers, g->nlayers, GRANT_FD_WORK, kept) < 0 ? NULL : &u.fs;
 }

@@ -11,6 +11,7 @@
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
  *   union_split.c   the layers of a process that splits off
  *   union_file.c    open regular files; union_list.c open directories; union_xattr.c
+ *   union_keep.c    roots and objects as bytes
  *
  * Other picoprocesses work on the same layers. Changes of one host call need no lock: the host's own atomicity is ours.
  * What takes several (over a whiteout, removing a directory, renaming one) is done under the sandbox-wide work lock.
@@ -205,6 +206,10 @@ int union_open_dir(struct unode *n, struct file *f);
 /* All names of n in all its layers. */
 int union_read_names(struct unode *n, struct union_list *list);
 
+/* ---- union_keep.c: the private half of vfs.h's union_keep ---- */
+/* u and its root become what union_keep_root described; but for the root's layers. False: nothing there. */
+bool union_recall_root(struct cursor *c, struct ufs *u, struct unode *root);
+
 /* ---- union_xattr.c ---- */
 ssize_t union_getxattr(struct node *n, const char *name, void *value, size_t size);
 int union_setxattr(struct node *n, const char *name, const void *value, size_t size, int flags);
@@ -213,7 +218,7 @@ int union_removexattr(struct node *n, const char *name);
 ssize_t union_list_fd(int fd, char *list, size_t size);
 
 /* ---- union.c ---- */
-/* Make u of these layers, lowest first; one layer: there is no base. */
-int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work);
+/* Make u of these layers, lowest first; one layer: there is no base. kept: of union_keep_root; NULL: ask the host. */
+int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work, struct cursor *kept);
 
 #endif

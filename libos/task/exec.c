@@ -125,7 +125,7 @@ static long run(struct program *prog)
 	return 0;
 }
 
-long task_exec(int dirfd, const char *path, const u64 *argv, const u64 *envp, int flags)
+long task_exec(int dirfd, char *path, const u64 *argv, const u64 *envp, int flags)
 {
 	struct program prog;
 	long r;
@@ -134,6 +134,7 @@ long task_exec(int dirfd, const char *path, const u64 *argv, const u64 *envp, in
 	r = program_strings_user(&prog, argv, envp);
 	if (!r)
 		r = program_open(&prog, dirfd, path, flags);
+	base_free(path); /* no way back from run */
 	if (!r)
 		r = run(&prog);
 	program_free(&prog);

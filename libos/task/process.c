@@ -73,6 +73,7 @@ void process_free(struct process *p)
 {
 	base_free(p->exe);
 	base_free(p->cmdline);
+	base_free(p->exec_text);
 	base_free(p);
 }
 

@@ -67,6 +67,7 @@ struct process {
 	char *exe;			/* guest path of the program; guarded by lock */
 	char *cmdline;			/* argv, NUL separated; guarded by lock */
 	size_t cmdline_size;
+	char *exec_text;	/* a vfork child's: what it executes the image with; its parent frees it */
 	bool vfork_child;		/* shares its parent's memory: exec goes through pal_exec_image */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
@@ -191,7 +192,7 @@ bool fork_locks_orphaned(void);
 
 /* ---- task/exec.c ---- */
 /* execve/execveat: argv and envp are guest pointers, path is kernel-side. Returns only on error. */
-long task_exec(int dirfd, const char *path, const u64 *argv, const u64 *envp, int flags);
+long task_exec(int dirfd, char *path, const u64 *argv, const u64 *envp, int flags);
 /* First program of a process that the leader made: everything libOS-side. Returns only on error (-errno). */
 long task_exec_kernel(const char *path, char **argv, char **envp);
 

@@ -14,6 +14,8 @@
  *
  * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Renamed, it
  * moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.
+ *
+ * Long because all that touches the hash, its chains and its clock stands together.
  */
 #include "libos/vfs/impl.h"
 #include "libos/coord/area.h"
@@ -409,6 +411,40 @@ bool dentry_refresh(struct dentry *d)
 			return true; /* out of memory and such: believe the cache */
 	}
 	return true;
+}
+
+/* ---- for keep.c ---- */
+
+struct dentry *dentry_older(const struct dentry *d)
+{
+	const struct list *next = d ? d->cached.next : clock.next;
+
+	return next == &clock ? NULL : container_of(next, struct dentry, cached);
+}
+
+bool dentry_is_current(const struct dentry *d)
+{
+	return d->hashed && valid(d);
+}
+
+struct dentry *dentry_recall(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation,
+			     u32 checked)
+{
+	struct dentry *d = make(dir, name, len, node);
+
+	if (!d) {
+		if (node)
+			node_put(node);
+		return NULL;
+	}
+	d->generation = generation;
+	d->checked = checked;
+	lock(&dcache_lock);
+	attach(d, dir);
+	hash_in(d);
+	dentry_put_locked(d); /* it stays for being hashed */
+	dcache_unlock();
+	return d;
 }
 
 /* ---- changes ---- */

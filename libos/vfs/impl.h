@@ -23,6 +23,17 @@ struct dentry *dentry_peek(struct dentry *dir, const char *name, size_t len);
 /* Another picoprocess moved d to name in `to`. */
 void dentry_follow(struct dentry *d, struct dentry *to, const char *name);
 
+/* Walks the cached names, in general those first that were looked up first; NULL begins, NULL ends. Caller holds
+ * dcache_lock. */
+struct dentry *dentry_older(const struct dentry *d);
+bool dentry_is_current(const struct dentry *d); /* cached, and not out of date. Caller holds dcache_lock */
+/* A name that was known before (keep.c) into the cache; takes node's count. Not counted; NULL: no memory. */
+struct dentry *dentry_recall(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation,
+			     u32 checked);
+
+/* ---- keep.c ---- */
+int names_recall(struct cursor *c); /* those of mount_keep, the root being mounted */
+
 /* ---- stub.c ---- */
 struct node *stub_create(struct fs *fs, u32 number); /* an empty directory; NULL: no memory */
 

@@ -5,7 +5,9 @@
  * A directory to be mounted on need not exist in the base; then a stub stands for it in the tree of names. The
  * mounted-on dentry is pinned in the cache, so that no lookup can replace it.
  */
-#include "libos/vfs/vfs.h"
+#include "libos/vfs/impl.h"
+#include "libos/ckpt/cursor.h"
+#include "libos/split/split.h"
 #include "libos/task/task.h"
 
 struct list mount_list = { &mount_list, &mount_list };
@@ -104,34 +106,62 @@ int mount_add(const char *where, struct fs *fs, unsigned flags)
 static const struct {
 	const char *where;
 	struct fs *(*create)(void);
+	struct fs *(*create_kept)(struct cursor *kept); /* instead of create */
 	unsigned flags;
 } plan[] = {
-	{ "/proc", procfs_create, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
-	{ "/sys", sysfs_create, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
-	{ "/dev", devfs_create, MS_NOSUID | MS_RELATIME },
-	{ "/dev/pts", ptsfs_create, MS_NOSUID | MS_NOEXEC | MS_RELATIME },
-	{ "/dev/mqueue", mqueuefs_create, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
-	{ "/dev/shm", tmpfs_create, MS_NOSUID | MS_NODEV },
+	{ "/proc", procfs_create, NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
+	{ "/sys", sysfs_create, NULL, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
+	{ "/dev", devfs_create, NULL, MS_NOSUID | MS_RELATIME },
+	{ "/dev/pts", ptsfs_create, NULL, MS_NOSUID | MS_NOEXEC | MS_RELATIME },
+	{ "/dev/mqueue", mqueuefs_create, NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
+	{ "/dev/shm", NULL, tmpfs_create, MS_NOSUID | MS_NODEV },
 };
 
-int mount_init(void)
+struct fs *mount_tmpfs(void)
 {
-	struct fs *fs = union_fs_create();
+	struct mount *m;
 
+	list_for_each(m, &mount_list, link)
+		if (m->fs->magic == TMPFS_MAGIC && union_owns(m->fs->root))
+			return m->fs;
+	return NULL;
+}
+
+static void init_moves(struct cursor *kept)
+{
+	u64 pos;
+
+	if (kept) {
+		pos = get_u64(kept);
+		moves_recall(pos, get_u32(kept));
+	} else {
+		moves_init();
+	}
+}
+
+int mount_init(struct cursor *kept)
+{
+	struct fs *fs;
+
+	if (kept && !get_u32(kept))
+		kept = NULL;
+	fs = union_fs_create(kept);
 	if (!fs)
 		return -ENOMEM;
 	mount_root = mount_create(fs, MS_RELATIME);
 	if (!mount_root)
 		return -ENOMEM;
+	if (kept && names_recall(kept))
+		return -EINVAL;
 	for (unsigned i = 0; i < ARRAY_SIZE(plan); i++) {
 		int r = 0;
 
-		fs = plan[i].create ? plan[i].create() : NULL;
+		fs = plan[i].create_kept ? plan[i].create_kept(kept) : plan[i].create();
 		if (fs)
 			r = mount_add(plan[i].where, fs, plan[i].flags);
 		if (r < 0)
 			return r;
 	}
-	moves_init();
-	return 0;
+	init_moves(kept);
+	return kept ? kept->err : 0;
 }

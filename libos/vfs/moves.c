@@ -53,6 +53,23 @@ void moves_init(void)
 	pal_close(fd);
 }
 
+bool moves_keep(u64 *pos, u32 *seen)
+{
+	if (!counter || !trylock(&moves_lock))
+		return false;
+	*pos = moves_pos;
+	*seen = atomic_load(&moves_seen);
+	unlock(&moves_lock);
+	return true;
+}
+
+void moves_recall(u64 pos, u32 seen)
+{
+	counter = names_slot(mount_root->fs->root, "/moves");
+	moves_pos = pos;
+	moves_seen = seen;
+}
+
 void moves_record(u64 ino, const char *from, const char *to)
 {
 	size_t a = strlen(from) + 1, b = strlen(to) + 1;

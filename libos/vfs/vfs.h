@@ -11,7 +11,7 @@
  *   open.c    open(2) in all its forms; name.c, rename.c change names; attr.c attributes; xattr.c extended ones
  *   context.c where walks begin: root, cwd, umask
  *   moves.c   directories that other picoprocesses rename; stub.c directories to mount on that are nowhere else
- *   file.c    open files; fdtab.c  descriptors; state.c  both across exec
+ *   file.c    open files; fdtab.c  descriptors; state.c  both across exec; keep.c  names across exec
  *
  * A file system supplies struct node_ops (objects and names) and struct file_ops (open files). A missing operation is
  * NULL and has the default said beside it. Operations take kernel-side values and return -errno; only libos/sys touches
@@ -280,10 +280,16 @@ void node_put(struct node *n);
 
 /* ---- moves.c ---- */
 void moves_init(void);	 /* at the start of an image, mounts made */
+/* How far this process has read, for moves_recall in its next address space. False: it is reading. */
+bool moves_keep(u64 *pos, u32 *seen);
+void moves_recall(u64 pos, u32 seen); /* instead of moves_init */
 void moves_forked(void); /* in a forked child of several threads */
 
 /* ---- mount.c ---- */
-int mount_init(void);	   /* the sandbox's mounts */
+int mount_init(struct cursor *kept); /* the sandbox's mounts; kept: what mount_keep wrote, or NULL */
+struct fs *mount_tmpfs(void);	     /* the one that is mounted, or NULL */
+/* keep.c: mounts and names for mount_init in the next address space; wanted: n names (not NULL) that it will need. */
+void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n);
 struct mount *mount_at(struct mount *mnt, struct dentry *d); /* mounted on d, or NULL */
 int mount_add(const char *where, struct fs *fs, unsigned flags);
 extern struct list mount_list;
@@ -307,9 +313,16 @@ ssize_t fs_getcwd(char *buf, size_t size);
 void fs_save(struct buf *b, struct fs_context *c);
 int fs_load(struct cursor *c, struct fs_context **out);
 
+/* ---- fs/union_keep.c; caller holds dcache_lock, but for the one that makes a node ---- */
+void union_keep_root(struct buf *b, const struct fs *fs);
+bool union_keep(struct buf *b, struct node *n); /* false: it is not worth it, and nothing was written */
+/* The node of name in dir that union_keep wrote; NULL with c->err, or no memory. */
+struct node *union_recall(struct cursor *c, struct node *dir, const char *name, size_t len);
+
 /* ---- file systems, each a struct fs made at start ---- */
-struct fs *union_fs_create(void);  /* fs/union.c: the layers of the grant */
-struct fs *tmpfs_create(void);	   /* fs/tmpfs.c: the same code on GRANT_FD_SHM alone */
+/* Those made of layers take what union_keep_root wrote; NULL: they ask the host. */
+struct fs *union_fs_create(struct cursor *kept); /* fs/union.c: the layers of the grant */
+struct fs *tmpfs_create(struct cursor *kept);	 /* fs/tmpfs.c: the same code on GRANT_FD_SHM alone */
 struct fs *mqueuefs_create(void);  /* ipc/mq_fs.c */
 struct fs *procfs_create(void);	   /* fs/proc.c */
 struct fs *devfs_create(void);	   /* fs/dev.c */

@@ -364,7 +364,7 @@ static void test_forks(void)
 
 static void exec_child(void *arg)
 {
-	pal_exec_image();
+	pal_exec_image(NULL);
 	pal_exit(117);
 }
 

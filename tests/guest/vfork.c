@@ -7,6 +7,7 @@
 
 #include <sched.h>
 #include <spawn.h>
+#include <sys/resource.h>
 
 extern char **environ;
 
@@ -228,6 +229,50 @@ static void many_spawns(void)
 	eq(good, 90);
 }
 
+/* What is too long for one string of the host's, and what is just not. */
+static void big_environments(void)
+{
+	static char one[40000], two[60000], three[100000];
+	char *argv[] = { "sh", "-c", "exit $((${#ONE} / 4000 + ${#TWO} / 4000 + ${#THREE} / 4000))", NULL };
+	char *env[] = { "PATH=/usr/bin:/bin", one, two, three, NULL };
+	static const char *const want[] = { "exit 0", "exit 9", "exit 23", "exit 47" };
+
+	memset(one, 'a', sizeof(one) - 1);
+	memset(two, 'b', sizeof(two) - 1);
+	memset(three, 'c', sizeof(three) - 1);
+	memcpy(one, "ONE=", 4);
+	memcpy(two, "TWO=", 4);
+	memcpy(three, "THREE=", 6);
+	for (int i = 0; i < 4; i++) {
+		char *some[] = { env[0], i > 0 ? env[1] : NULL, i > 1 ? env[2] : NULL, i > 2 ? env[3] : NULL, NULL };
+		pid_t pid;
+
+		eq(posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, some), 0);
+		eqs(t_wait(pid), want[i]);
+	}
+}
+
+/* The child's last steps are made in its parent's memory, and leave nothing there. */
+static void nothing_left(void)
+{
+	static char big[30000];
+	char *argv[] = { "true", NULL }, *env[] = { big, NULL };
+	struct rusage before, after;
+
+	memset(big, 'b', sizeof(big) - 1);
+	for (int i = 0; i < 200; i++) {
+		pid_t pid;
+
+		if (i == 20)
+			must(getrusage(RUSAGE_SELF, &before));
+		eq(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, env), 0);
+		if (strcmp(t_wait(pid), "exit 0"))
+			say("a child failed");
+	}
+	must(getrusage(RUSAGE_SELF, &after));
+	eq(after.ru_maxrss - before.ru_maxrss < 2048, 1);
+}
+
 static void nested(void)
 {
 	/* A vfork child that itself vforks before it executes. */
@@ -293,4 +338,4 @@ static void system_and_popen(void)
 }
 
 T_MAIN(T(memory_is_shared), T(parent_waits), T(tables_are_copied), T(exec_fails), T(spawn_errors), T(spawn_actions),
-       T(many_spawns), T(nested), T(clone_vm), T(system_and_popen))
+       T(many_spawns), T(big_environments), T(nothing_left), T(nested), T(clone_vm), T(system_and_popen))

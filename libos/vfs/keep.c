@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Mounts and names across exec of a vfork child, whose fresh address space begins with an empty cache of names. A few go
+ * along: those that lead to the program and to where it will run, and those that this process looked up first, which are
+ * what every program asks for when it starts (the loader's cache, the C library). They are as good as cached names that a
+ * fork copies: their counters and their age go along, and say when one is out of date.
+ *
+ *   kept     u32 1, or 0: nothing follows, everything is to be looked up
+ *   root     the union's
+ *   names    each: u32 parent (1: the root, 2 + i: the i-th name), str name, u32 generation, u32 checked, u32 positive;
+ *            if so the object; the last is followed by u32 0
+ *   tmpfs    its root
+ *   moves    u64 position, u32 counter
+ */
+#include "libos/vfs/impl.h"
+#include "libos/ckpt/cursor.h"
+#include "libos/coord/area.h"
+#include "libos/split/split.h"
+#include "libos/task/task.h"
+
+#define NAMES_MAX 40
+#define STEPS_MAX 64 /* how many of the first are looked at */
+#define DEPTH_MAX 12
+
+struct names {
+	struct dentry *d[NAMES_MAX];
+	unsigned count;
+};
+
+/* What a name's record says of its parent; 0: it is not among them. */
+static u32 place_of(const struct names *k, const struct dentry *d)
+{
+	if (d == mount_root->root)
+		return 1;
+	for (unsigned i = 0; i < k->count; i++)
+		if (k->d[i] == d)
+			return i + 2;
+	return 0;
+}
+
+/* Caller holds dcache_lock. */
+static void keep_name(struct buf *b, struct names *k, struct dentry *d)
+{
+	u32 parent = d->parent ? place_of(k, d->parent) : 0;
+	size_t before = b->size;
+
+	if (!parent || k->count == NAMES_MAX || !dentry_is_current(d) || place_of(k, d))
+		return;
+	put_u32(b, parent);
+	put_str(b, d->name);
+	put_u32(b, d->generation);
+	put_u32(b, d->checked);
+	put_u32(b, d->node != NULL);
+	if (d->node && (!union_owns(d->node) || !union_keep(b, d->node)))
+		b->size = before;
+	else
+		k->d[k->count++] = d;
+}
+
+/* d and what leads to it. Caller holds dcache_lock. */
+static void keep_way(struct buf *b, struct names *k, struct dentry *d)
+{
+	struct dentry *way[DEPTH_MAX];
+	unsigned n = 0;
+
+	for (; d && d->parent && n < DEPTH_MAX; d = d->parent)
+		way[n++] = d;
+	while (n)
+		keep_name(b, k, way[--n]);
+}
+
+void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n)
+{
+	struct names k = { .count = 0 };
+	struct fs *shm = mount_tmpfs();
+	unsigned steps = STEPS_MAX;
+	u64 moved;
+	u32 seen;
+
+	/* Whoever split off has other layers than the leader's grant says. */
+	if (!shm || the_area->split.on || !moves_keep(&moved, &seen)) {
+		put_u32(b, 0);
+		return;
+	}
+	put_u32(b, 1);
+	lock(&dcache_lock);
+	union_keep_root(b, mount_root->fs);
+	for (unsigned i = 0; i < n; i++)
+		keep_way(b, &k, wanted[i]);
+	for (struct dentry *d = dentry_older(NULL); d && steps; d = dentry_older(d), steps--)
+		keep_name(b, &k, d);
+	put_u32(b, 0);
+	union_keep_root(b, shm);
+	dcache_unlock();
+	put_u64(b, moved);
+	put_u32(b, seen);
+}
+
+/* Names that cannot be had are passed over, with what lies below them. */
+int names_recall(struct cursor *c)
+{
+	struct names k = { .count = 0 };
+	u32 parent;
+
+	while ((parent = get_u32(c))) {
+		const char *name = get_str(c);
+		u32 generation = get_u32(c), checked = get_u32(c), positive = get_u32(c);
+		size_t len = name ? strlen(name) : 0;
+		struct dentry *dir;
+		struct node *node = NULL;
+
+		if (c->err || !len || len > NAME_MAX_LEN || parent > k.count + 1 || k.count == NAMES_MAX)
+			return -EINVAL;
+		dir = parent == 1 ? mount_root->root : k.d[parent - 2];
+		if (!dir->node)
+			return -EINVAL;
+		if (positive) {
+			node = union_recall(c, dir->node, name, len);
+			if (!node)
+				return c->err ?: -ENOMEM;
+		}
+		k.d[k.count] = dentry_recall(dir, name, len, node, generation, checked);
+		if (!k.d[k.count++])
+			return -ENOMEM;
+	}
+	return c->err;
+}
