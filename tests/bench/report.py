@@ -121,7 +121,7 @@ class Watch:
         with open('/proc/stat', encoding='ascii') as f:
             return [int(word) for word in f.readline().split()[1:9]]
 
-    def facts(self, tree, rounds, ordinary):
+    def facts(self, tree, rounds, files, ordinary):
         ticks = [b - a for a, b in zip(self.ticks, self.read())]
         with open('/proc/cpuinfo', encoding='utf-8') as f:
             cpu = next((line.split(':')[1].strip() for line in f if line.startswith('model name')), 'unknown')
@@ -131,7 +131,7 @@ class Watch:
                                 check=False).stdout.strip()
         return {'date': time.strftime('%F %H:%M', time.gmtime(self.begun)),
                 'minutes': round((time.time() - self.begun) / 60, 1), 'commit': commit, 'kernel': os.uname().release, 'cpu': cpu, 'cpus': len(os.sched_getaffinity(0)),
-                'memory_gib': round(gib), 'rounds': rounds, 'user': 'ordinary' if ordinary else 'root',
+                'memory_gib': round(gib), 'rounds': rounds, 'files': files, 'user': 'ordinary user' if ordinary else 'root',
                 'load': [round(self.load, 1), round(os.getloadavg()[0], 1)],
                 'idle': round(ticks[3] / sum(ticks), 2), 'stolen': round(ticks[7] / sum(ticks), 2)}
 
@@ -182,7 +182,7 @@ def markdown(facts, rows, sides, absent):
     yield '# Benchmarks'
     yield ''
     yield '%(date)s UTC, commit %(commit)s, Linux %(kernel)s; %(cpu)s, %(cpus)d processors, %(memory_gib)d GiB.' % facts
-    yield 'Measured in %(minutes)s minutes, up to %(rounds)d rounds, as an %(user)s user.' % facts
+    yield 'Measured in %(minutes)s minutes, up to %(rounds)d rounds, as %(user)s; trees of %(files)d files.' % facts
     yield 'The machine: load %s at first, %s at the end; idle %d %%, stolen %d %% of the time.' % (
         *facts['load'], 100 * facts['idle'], 100 * facts['stolen'])
     yield ''
