@@ -18,6 +18,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_cat,
 	&cmd_cp,
 	&cmd_edit,
+	&cmd_commit,
 	&cmd_start,
 	&cmd_stop,
 	&cmd_kill,

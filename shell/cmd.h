@@ -27,6 +27,8 @@ enum opt_id {
 	OPT_STAT,
 	OPT_EXIT_CODE,
 	OPT_PROGRESS,
+	OPT_UNDO,
+	OPT_TAKE,
 };
 
 struct opt {
@@ -114,6 +116,7 @@ int changes_show(const struct call *call, const char *schema, const struct colum
 struct version {
 	struct tree tree;
 	struct tree_hidden hidden[3];
+	char base[4096]; /* where the base lies on the host */
 };
 
 /* Open a version of a sandbox: "now", "base" or what gshd knows. 0 or a failure. */
@@ -152,6 +155,6 @@ int usage_unknown_verb(const char *word) MUST_CHECK;
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
 	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
-	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit;
+	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit;
 
 #endif

@@ -56,6 +56,7 @@ int version_open(struct version *v, const char *sandbox, const char *word)
 	if (result)
 		return result;
 	raise_limit();
+	snprintf(v->base, sizeof(v->base), "%s", reply_string(layers, "base"));
 	err = tree_open_layers(&v->tree, layers);
 	json_object_put(layers);
 	if (err)

@@ -40,7 +40,7 @@ sent() {
 	run gsh -h
 	assert_success
 	[ "${#lines[@]}" -le 40 ]
-	for verb in run trace attach ls ps info status diff cat cp edit start stop kill rm path mount umount doctor version help; do
+	for verb in run trace attach ls ps info status diff cat cp edit commit start stop kill rm path mount umount doctor version help; do
 		assert_output --partial "  $verb "
 		run gsh help "$verb"
 		assert_success
@@ -428,7 +428,7 @@ assert verb in ("info", "path", "version") or isinstance(o["items"], list)
 }
 
 @test "the manual names every verb and option" {
-	for verb in run attach ls ps info status diff cat cp edit start stop kill rm path mount umount doctor version help; do
+	for verb in run attach ls ps info status diff cat cp edit commit start stop kill rm path mount umount doctor version help; do
 		grep -q "^\.It Cm $verb\$" "$ROOT/contrib/man/gsh.1"
 		gsh help "$verb" | sed -n 's/^ .*--\([a-z-]*\).*/\1/p' | while read -r opt; do
 			grep -q -e "-$opt\b" "$ROOT/contrib/man/gsh.1" || { echo "$verb --$opt is missing" >&2; exit 1; }

@@ -16,6 +16,7 @@ _gsh()
 		[cat]="-s --sandbox= --help"
 		[cp]="-s --sandbox= -r --recursive -a --archive --progress= --help"
 		[edit]="-s --sandbox= --help"
+		[commit]="-s --sandbox= -n --dry-run -i --interactive -y --yes --take= --undo --progress= --json --help"
 		[start]="-s --sandbox= --help"
 		[stop]="-s --sandbox= --all --help"
 		[kill]="-s --sandbox= -n --signal= --all --help"
@@ -51,6 +52,9 @@ _gsh()
 		[cp,-s]=sandbox		[cp,--sandbox]=sandbox
 		[cp,--progress]=none
 		[edit,-s]=sandbox		[edit,--sandbox]=sandbox
+		[commit,-s]=sandbox		[commit,--sandbox]=sandbox
+		[commit,--take]=none
+		[commit,--progress]=none
 		[start,-s]=sandbox		[start,--sandbox]=sandbox
 		[stop,-s]=sandbox		[stop,--sandbox]=sandbox
 		[kill,-s]=sandbox		[kill,--sandbox]=sandbox
@@ -71,6 +75,7 @@ _gsh()
 		[cat]=none
 		[cp]=none
 		[edit]=none
+		[commit]=none
 		[start]=sandbox
 		[stop]=sandbox
 		[kill]=none

@@ -167,6 +167,19 @@ static int copy_link(const struct copy *c, const struct spot *s, int dir, const 
 	return 0;
 }
 
+static int copy_fifo(const struct copy *c, const struct spot *s, const struct union_attr *a,
+		     int dir, const char *name)
+{
+	struct timespec times[2] = { s->st.st_atim, s->st.st_mtim };
+
+	if (mkfifoat(dir, name, a->mode & 0777))
+		return -errno;
+	if (c->flags & COPY_ATTRS && (fchmodat(dir, name, a->mode & 0777, 0) ||
+				      utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW)))
+		return -errno;
+	return 0;
+}
+
 int copy_one(const struct copy *c, const struct spot *s, int dir, const char *name)
 {
 	struct union_attr a;
@@ -186,7 +199,7 @@ int copy_one(const struct copy *c, const struct spot *s, int dir, const char *na
 			      : 0;
 		break;
 	case S_IFIFO:
-		err = mkfifoat(dir, name, a.mode & 0777) ? -errno : 0;
+		err = copy_fifo(c, s, &a, dir, name);
 		break;
 	default:
 		return -ENODEV; /* a device is the host's own business; a socket is no file */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What commit.c and journal.c have between them. Functions return 0, a descriptor or negative errno. */
+#ifndef GSHD_TREE_COMMIT_IMPL_H
+#define GSHD_TREE_COMMIT_IMPL_H
+
+#include "gshd/tree/commit.h"
+
+/* ---- commit.c ---- */
+/* A path of the host below root, no link on the way followed. */
+int host_open(int root, const char *path, int flags) tree_must_check;
+/* The folder that holds it, and its last name. */
+int host_parent(int root, const char *path, const char **last) tree_must_check;
+struct commit_action *commit_add(struct commit *c, enum commit_do what, const char *path);
+/* Take back the first n actions, those that are done, and remove what was staged. */
+void commit_take_back(const struct commit *c, size_t n);
+/* For sorting stamps. */
+int stamp_order(const void *a, const void *b);
+/* It is applied: keep what it replaced, and say that it is done. */
+int commit_finish(struct commit *c) tree_must_check;
+
+/* ---- journal.c ---- */
+/* Give the commit its number, and write down that it stages. */
+int journal_begin(struct commit *c) tree_must_check;
+/* Write all of it anew. */
+int journal_write(struct commit *c, const char *state) tree_must_check;
+int journal_state(struct commit *c, unsigned number, const char *state) tree_must_check;
+void journal_drop(struct commit *c, unsigned number);
+int journal_old(const struct commit *c, unsigned number) tree_must_check;
+int journal_load(struct commit *c, unsigned number) tree_must_check;
+/* *number 0: that of the last commit that is done; else check that it is. */
+int journal_find(struct commit *c, unsigned *number) tree_must_check;
+void commit_free_actions(struct commit *c);
+
+#endif

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * gsh commit: bring changes of a sandbox home to the host.
+ *
+ * What differs is looked at twice. First by name: what only a deliberate word lets through (set-ID
+ * bits, devices, places that are neither below the home directory nor below the current one) is
+ * refused unless the path was given, and gsh's own places always are. Then by time: what the host
+ * changed after the sandbox had first touched it is a conflict, and one conflict leaves everything
+ * as it is. What remains is carried out by gshd/tree/commit.c, all or none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gshd/client/paths.h"
+#include "gshd/tree/commit.h"
+#include "gshd/tree/patch.h"
+#include "shell/client.h"
+#include "shell/cmd.h"
+
+static const struct opt opts[] = {
+	OPT_ROW_SANDBOX,
+	{ 'n', "dry-run", NULL, "only show what would be done", WORDS_NONE },
+	{ 'i', "interactive", NULL, "ask about each change", WORDS_NONE },
+	{ 'y', "yes", NULL, "do not ask whether to begin", WORDS_NONE },
+	{ OPT_TAKE, "take", "SIDE", "of a conflict: sandbox or host", WORDS_NONE },
+	{ OPT_UNDO, "undo", NULL, "take the last commit, or number N, back", WORDS_NONE },
+	OPT_ROW_PROGRESS,
+	OPT_ROW_JSON,
+	OPT_ROW_END,
+};
+
+enum verdict { TAKEN, LEFT, CONFLICT, REFUSED };
+
+struct gather {
+	const struct call *call;
+	const char *sandbox;
+	struct diff_scope scope; /* the paths that were given */
+	struct version base, now;
+	struct commit commit;
+	struct json_object *items;
+	const char *take;	 /* "sandbox", "host" or NULL */
+	char *roots[2], *own[3]; /* may be NULL */
+	bool all;		 /* -i: the rest is wanted, too */
+	bool quit;
+	size_t taken, conflicts, refused, lost;
+};
+
+/* ---- may it be written there? ---- */
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = dir ? strlen(dir) : 0;
+
+	if (!dir)
+		return false;
+	return n == 1 || (strncmp(path, dir, n) == 0 && (!path[n] || path[n] == '/'));
+}
+
+/* exact: the very path was given; else one above it will do. */
+static bool is_named(const struct gather *g, const char *path, bool exact)
+{
+	for (size_t i = 0; i < g->scope.n; i++)
+		if (exact ? strcmp(path, g->scope.paths[i]) == 0
+			  : is_below(path, g->scope.paths[i]))
+			return true;
+	return false;
+}
+
+/* Why it is refused, or NULL. */
+static const char *refusal(const struct gather *g, const struct diff_found *f)
+{
+	static const char *const system[] = { "/proc", "/sys", "/dev", "/run" };
+	uint32_t mode = f->b ? f->is.mode : 0;
+
+	for (size_t i = 0; i < sizeof(g->own) / sizeof(g->own[0]); i++)
+		if (is_below(f->path, g->own[i]))
+			return "gsh keeps its own things there";
+	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
+		if (is_below(f->path, system[i]))
+			return "the kernel's files are not committed";
+	if (S_ISCHR(mode) || S_ISBLK(mode) || S_ISSOCK(mode))
+		return "devices and sockets are not committed";
+	if (S_ISREG(mode) && mode & 06000 && !is_named(g, f->path, true))
+		return "it has a set-ID bit; give its path to commit it nevertheless";
+	if (!is_below(f->path, g->roots[0]) && !is_below(f->path, g->roots[1]) &&
+	    !is_named(g, f->path, false))
+		return "it is outside the home and the current directory; give its path to commit "
+		       "it nevertheless";
+	return NULL;
+}
+
+static char *own_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : strdup(path);
+}
+
+static int find_places(struct gather *g)
+{
+	const char *home = getenv("HOME");
+	struct paths paths;
+	char why[1024], *here = getcwd(NULL, 0);
+
+	if (paths_find(&paths, why, sizeof(why))) {
+		free(here);
+		return fail(FAIL_USAGE, "settings", "%s", why);
+	}
+	g->own[0] = own_path(paths.store);
+	g->own[1] = own_path(paths.runtime);
+	g->own[2] = own_path(paths.mount);
+	g->roots[0] = home && home[0] == '/' && home[1] ? realpath(home, NULL) : NULL;
+	/* Who stands at the root has not pointed at anything. */
+	g->roots[1] = here && strcmp(here, "/") != 0 ? here : NULL;
+	if (g->roots[1] != here)
+		free(here);
+	return 0;
+}
+
+/* ---- showing ---- */
+
+static int put_out(void *arg, enum patch_kind kind, const char *bytes, size_t size)
+{
+	(void)kind;
+	fwrite(bytes, 1, size, arg);
+	return 0;
+}
+
+/* To a terminal only through a filter; see cmd-diff.c. */
+static int put_safe(void *arg, enum patch_kind kind, const char *bytes, size_t size)
+{
+	const char *end = bytes + size;
+
+	(void)kind;
+	while (bytes < end) {
+		size_t n = *bytes == '\n' || *bytes == '\t' ? 1 : quote_utf8(bytes, end);
+
+		if (n)
+			fwrite(bytes, 1, n, arg);
+		else
+			putc('?', arg);
+		bytes += n ? n : 1;
+	}
+	return 0;
+}
+
+static void show_sides(const struct diff_found *f, FILE *to)
+{
+	const struct patch_sink sink = { isatty(fileno(to)) ? put_safe : put_out, to };
+
+	if (patch_entry(f, &sink, NULL))
+		note("%s: cannot be shown", f->path);
+}
+
+static void add_item(struct gather *g, const struct diff_found *f, enum verdict verdict,
+		     const char *why)
+{
+	static const char *const verdicts[] = { "commit", "leave", "conflict", "refuse" };
+	char letter[2] = { patch_letter(f), '\0' };
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "do", json_object_new_string(verdicts[verdict]));
+	json_object_object_add(o, "change", json_object_new_string(letter));
+	show_add_path(o, "path", f->path);
+	if (why)
+		json_object_object_add(o, "why", json_object_new_string(why));
+	json_object_array_add(g->items, o);
+}
+
+/* It is not committed: nor does a folder go that holds it. */
+static void leave(struct gather *g, const struct diff_found *f, const char *why)
+{
+	size_t spared = f->a ? commit_spare(&g->commit, f->path) : 0;
+
+	for (size_t i = json_object_array_length(g->items); spared && i-- > 0;) {
+		struct json_object *o = json_object_array_get_idx(g->items, i);
+		const char *path = reply_string(o, "path");
+
+		if (strcmp(reply_string(o, "do"), "commit") != 0 || strcmp(path, f->path) == 0 ||
+		    !is_below(f->path, path))
+			continue;
+		json_object_object_add(o, "do", json_object_new_string("leave"));
+		json_object_object_add(o, "why", json_object_new_string("something in it stays"));
+		g->taken--;
+		spared--;
+	}
+	add_item(g, f, LEFT, why);
+}
+
+/* ---- asking ---- */
+
+/* The first letter of an answer; 0 at the end of input. */
+static int ask(const char *question)
+{
+	char line[64];
+
+	fflush(stdout);
+	fputs(question, stderr);
+	if (!fgets(line, sizeof(line), stdin)) {
+		putc('\n', stderr);
+		return 0;
+	}
+	return line[0];
+}
+
+static bool wanted(struct gather *g, const struct diff_found *f)
+{
+	char question[1024], name[900];
+
+	if (!opt_given(g->call, 'i') || g->all)
+		return true;
+	while (!g->quit) {
+		snprintf(question, sizeof(question), "%c %s  commit? [y,n,d,a,q] ", patch_letter(f),
+			 quote_name(f->path, name, sizeof(name)));
+		switch (ask(question)) {
+		case 'y':
+			return true;
+		case 'n':
+			return false;
+		case 'd':
+			show_sides(f, stderr);
+			break;
+		case 'a':
+			g->all = true;
+			return true;
+		case 'q':
+		case 0:
+			g->quit = true;
+			break;
+		default:
+			note("y yes, n no, d show the difference, a this and all that follow, q no "
+			     "more");
+		}
+	}
+	return false;
+}
+
+/* ---- what there is to do ---- */
+
+static int found(const struct diff_found *f, void *arg)
+{
+	struct gather *g = arg;
+	const char *why = refusal(g, f);
+	int err;
+
+	progress_add(1, 0);
+	/* The host's user owns what is committed, whoever owned it inside. */
+	if (f->what == DIFF_OWNER || (f->what & ~(unsigned)(DIFF_OWNER | DIFF_XATTRS)) == 0) {
+		if (S_ISDIR(f->is.mode) || f->what == DIFF_OWNER)
+			return 0;
+	}
+	if (why) {
+		g->refused++;
+		add_item(g, f, REFUSED, why);
+		return 0;
+	}
+	if (commit_changed(&g->commit, &g->now.tree, f)) {
+		if (g->take && strcmp(g->take, "host") == 0) {
+			leave(g, f, "the host's side was taken");
+			return 0;
+		}
+		if (!g->take) {
+			g->conflicts++;
+			add_item(g, f, CONFLICT,
+				 "it was changed on the host since the sandbox first touched it");
+			if (!opt_given(g->call, OPT_JSON)) {
+				progress_clear();
+				fail(FAIL_CONFLICT, f->path,
+				     "changed on the host since the sandbox first touched it");
+				show_sides(f, stderr);
+			}
+			return 0;
+		}
+	}
+	progress_clear();
+	if (!wanted(g, f)) {
+		leave(g, f, NULL);
+		return 0;
+	}
+	err = commit_plan(&g->commit, f);
+	if (err)
+		return err;
+	g->taken++;
+	add_item(g, f, TAKEN, NULL);
+	return 0;
+}
+
+static void lost(const char *path, int err, void *arg)
+{
+	struct gather *g = arg;
+
+	g->lost++;
+	progress_clear();
+	fail(FAIL_NO, path, "cannot be looked into: %s", strerror(-err));
+}
+
+static const struct column columns[] = {
+	{ "DO", "do", false },
+	{ "CHANGE", "change", false },
+	{ "PATH", "path", false },
+	{ "WHY", "why", false },
+};
+
+static int show_items(const struct gather *g)
+{
+	struct json_object *o;
+	int result;
+
+	if (!opt_given(g->call, OPT_JSON))
+		return show_list(false, "commit", g->items, columns,
+				 sizeof(columns) / sizeof(columns[0]));
+	o = json_object_new_object();
+	if (g->commit.number)
+		json_object_object_add(o, "number", json_object_new_int64(g->commit.number));
+	json_object_object_add(o, "items", json_object_get(g->items));
+	result = show_json("commit", o);
+	json_object_put(o);
+	return result;
+}
+
+/* ---- what is inside by way of the host ---- */
+
+/*
+ * A folder that was renamed inside has its files where they lie on the host, under the old name;
+ * what is not changed there is not in any layer. Before anything of the host goes, the sandbox is
+ * told to make such files its own: setting their times to what they are does it.
+ */
+struct borrowed {
+	int fd;
+	size_t n;
+};
+
+static int find_borrowed(const struct diff_found *f, void *arg)
+{
+	struct borrowed *b = arg;
+	size_t size = strlen(f->path) + 1;
+
+	if (!f->b || f->b->at[0].layer != 0)
+		return 0;
+	b->n++;
+	return write(b->fd, f->path, size) == (ssize_t)size ? 0 : -EIO;
+}
+
+static int own_borrowed(const struct gather *g, const char *sandbox)
+{
+	static char *const script =
+		"exec xargs -0 sh -c 'for f; do touch -c -h -r \"$f\" \"$f\"; done' own";
+	char *argv[] = { "sh", "-c", script, NULL };
+	struct borrowed b = { .fd = memfd_create("names", MFD_CLOEXEC) };
+	const struct diff_calls calls = { .found = find_borrowed, .arg = &b };
+	int result = 0, err;
+
+	if (b.fd < 0)
+		return fail(FAIL_NO, "commit", "%s", strerror(errno));
+	err = tree_diff(&g->base.tree, &g->now.tree, NULL, &calls);
+	if (err)
+		result = fail(FAIL_NO, "commit", "%s", strerror(-err));
+	else if (b.n && lseek(b.fd, 0, SEEK_SET) == 0)
+		result = run_helper(sandbox, argv, b.fd, -1);
+	close(b.fd);
+	return result > 0 ? fail(FAIL_NO, "commit",
+				 "the sandbox cannot keep what a renamed folder has on the host")
+			  : result;
+}
+
+/* ---- doing it ---- */
+
+static void step(uint64_t files, uint64_t bytes, void *arg)
+{
+	(void)arg;
+	progress_add(files, bytes);
+}
+
+static int run_failed(const struct commit *c, int err, const char *verb)
+{
+	const char *path = c->failed < c->n ? c->actions[c->failed].path : "/";
+
+	if (err == -ESTALE) {
+		fail(FAIL_CONFLICT, path, "it changed meanwhile; nothing was %s", verb);
+		return -FAIL_CONFLICT;
+	}
+	if (err == -EACCES || err == -EPERM || err == -EROFS)
+		return fail(FAIL_REFUSED, path, "%s; nothing was %s", strerror(-err), verb);
+	return fail(FAIL_NO, path, "%s; nothing was %s", strerror(-err), verb);
+}
+
+static int confirm(const struct gather *g)
+{
+	char question[128];
+
+	if (opt_given(g->call, 'y') || opt_given(g->call, 'i'))
+		return 0;
+	if (!isatty(0) || !isatty(2)) {
+		fail(FAIL_NO, "commit", "nobody can be asked; nothing was committed");
+		hint("-n shows what would be done, -y does it");
+		return -FAIL_NO;
+	}
+	snprintf(question, sizeof(question), "Write %zu changes to the host? [y/N] ", g->taken);
+	if (ask(question) == 'y')
+		return 0;
+	note("nothing was committed");
+	return -FAIL_NO;
+}
+
+static int carry_out(struct gather *g)
+{
+	const struct copy copy = { .step = step };
+	int result, err;
+
+	if (opt_given(g->call, 'n') ||
+	    (!opt_given(g->call, OPT_JSON) && !opt_given(g->call, 'i'))) {
+		result = show_items(g);
+		if (result || opt_given(g->call, 'n'))
+			return result;
+	}
+	result = confirm(g);
+	if (!result)
+		result = own_borrowed(g, g->sandbox);
+	if (result)
+		return result;
+	err = commit_run(&g->commit, &g->now.tree, &copy);
+	progress_clear();
+	if (err)
+		return run_failed(&g->commit, err, "committed");
+	if (opt_given(g->call, OPT_JSON))
+		return show_items(g);
+	note("committed %zu changes; gsh commit --undo takes them back", g->taken);
+	return 0;
+}
+
+/* What the numbers say when nothing else went wrong. */
+static int verdict(const struct gather *g)
+{
+	if (g->conflicts) {
+		note("%zu conflicts; nothing was committed", g->conflicts);
+		hint("--take=sandbox or --take=host with the paths decides; gsh diff base now -- "
+		     "PATH compares");
+		return -FAIL_CONFLICT;
+	}
+	if (g->refused) {
+		for (size_t i = 0;
+		     i < json_object_array_length(g->items) && !opt_given(g->call, OPT_JSON); i++) {
+			struct json_object *o = json_object_array_get_idx(g->items, i);
+
+			if (strcmp(reply_string(o, "do"), "refuse") == 0)
+				fail(FAIL_REFUSED, reply_string(o, "path"), "%s",
+				     reply_string(o, "why"));
+		}
+		note("%zu changes are refused; nothing was committed", g->refused);
+		return -FAIL_REFUSED;
+	}
+	return g->lost ? -FAIL_NO : 0;
+}
+
+static int gather(struct gather *g)
+{
+	const struct diff_calls calls = { found, lost, g };
+	int err, result;
+
+	err = tree_diff(&g->base.tree, &g->now.tree, &g->scope, &calls);
+	progress_clear();
+	if (err)
+		return fail(FAIL_NO, "commit", "%s", strerror(-err));
+	result = verdict(g);
+	if (result) {
+		int shown =
+			opt_given(g->call, 'n') || opt_given(g->call, OPT_JSON) ? show_items(g) : 0;
+
+		return shown ? shown : result;
+	}
+	if (!g->taken) {
+		if (opt_given(g->call, OPT_JSON))
+			(void)!show_items(g);
+		note("there is nothing to commit");
+		return -FAIL_NO;
+	}
+	return carry_out(g);
+}
+
+/* ---- around it ---- */
+
+static int open_box_folder(const char *sandbox)
+{
+	struct paths paths;
+	char why[1024], path[PATH_MAX + 80];
+	int fd;
+
+	if (paths_find(&paths, why, sizeof(why)))
+		return fail(FAIL_USAGE, "settings", "%s", why);
+	snprintf(path, sizeof(path), "%s/boxes/%s", paths.store, sandbox);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail(FAIL_NO, path, "%s", strerror(errno)) : fd;
+}
+
+static int open_commit(struct commit *c, const char *sandbox, int root, const char *root_path)
+{
+	int box = open_box_folder(sandbox), err;
+
+	if (box < 0)
+		return box;
+	err = commit_open(c, box, root, root_path);
+	close(box);
+	if (err == -EWOULDBLOCK)
+		return fail(FAIL_CONFLICT, sandbox, "another commit is at work");
+	if (err)
+		return fail(FAIL_NO, sandbox, "cannot open its commits: %s", strerror(-err));
+	err = commit_recover(c);
+	if (err < 0) {
+		fail(FAIL_NO, sandbox, "a commit that was cut short cannot be put right: %s",
+		     strerror(-err));
+		commit_close(c);
+		return -FAIL_NO;
+	}
+	if (err)
+		note("%d commits that were cut short were put right", err);
+	return 0;
+}
+
+static int undo(const struct call *call, struct commit *c)
+{
+	unsigned number = call->argc ? (unsigned)strtoul(call->argv[0], NULL, 10) : 0;
+	int err;
+
+	if (call->argc > 1 || (call->argc && !number))
+		return usage_fail(call->cmd, "--undo takes the number of one commit");
+	err = commit_undo(c, number);
+	if (err == -ENOENT && !c->n)
+		return fail(FAIL_NOSUCH, "commit --undo", "there is no such commit to take back");
+	if (err)
+		return run_failed(c, err, "taken back");
+	note("commit %u was taken back", c->undoes);
+	return 0;
+}
+
+static int run(struct gather *g, const char *sandbox)
+{
+	int root, result = version_open(&g->base, sandbox, "base");
+
+	if (result)
+		return result;
+	root = open(g->base.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	result = root < 0 ? fail(FAIL_NO, g->base.base, "%s", strerror(errno)) : 0;
+	if (!result)
+		result = open_commit(&g->commit, sandbox, root, g->base.base);
+	if (!result) {
+		if (opt_given(g->call, OPT_UNDO))
+			result = undo(g->call, &g->commit);
+		else
+			result = version_open(&g->now, sandbox, "now");
+		if (!result && !opt_given(g->call, OPT_UNDO)) {
+			result = gather(g);
+			version_close(&g->now);
+		}
+		commit_close(&g->commit);
+	}
+	if (root >= 0)
+		close(root);
+	version_close(&g->base);
+	return result;
+}
+
+static int take_paths(struct gather *g, char **paths)
+{
+	g->scope.paths = (const char *const *)paths;
+	for (int i = 0; i < g->call->argc && !opt_given(g->call, OPT_UNDO); i++) {
+		paths[g->scope.n] = version_path(g->call->argv[i]);
+		if (!paths[g->scope.n++])
+			return fail(FAIL_NO, "out of memory", NULL);
+	}
+	return 0;
+}
+
+static int exec(const struct call *call)
+{
+	const char *sandbox = call_sandbox(call);
+	struct gather *g = calloc(1, sizeof(*g));
+	char **paths = calloc((size_t)call->argc + 1, sizeof(*paths));
+	int result = !g || !paths ? fail(FAIL_NO, "out of memory", NULL)
+		     : !sandbox	  ? -FAIL_USAGE
+				  : 0;
+
+	if (!result) {
+		g->call = call;
+		g->sandbox = sandbox;
+		g->take = opt_value(call, OPT_TAKE);
+		g->items = json_object_new_array();
+		if (g->take && strcmp(g->take, "sandbox") != 0 && strcmp(g->take, "host") != 0)
+			result = usage_fail(call->cmd, "--take is sandbox or host");
+		else if (g->take && !call->argc)
+			result = usage_fail(call->cmd, "--take needs the paths that it is about");
+	}
+	if (!result)
+		result = progress_start("commit", opt_value(call, OPT_PROGRESS));
+	if (!result)
+		result = take_paths(g, paths);
+	if (!result)
+		result = find_places(g);
+	if (!result)
+		result = run(g, sandbox);
+	progress_end();
+	for (size_t i = 0; g && paths && i < g->scope.n; i++)
+		free(paths[i]);
+	for (size_t i = 0; g && i < 3; i++)
+		free(g->own[i]);
+	for (size_t i = 0; g && i < 2; i++)
+		free(g->roots[i]);
+	if (g)
+		json_object_put(g->items);
+	free(paths);
+	free(g);
+	return result;
+}
+
+const struct cmd cmd_commit = {
+	.name = "commit",
+	.args = "[--] [PATH...]",
+	.summary = "write changes of a sandbox to the host",
+	.help = "All that changed, or what did at and below the PATHs: all of it or nothing.\n"
+		"With -i, y commits a change, n leaves it, d shows it, a takes the rest, q none.\n"
+		"What the host changed since the sandbox first touched it is a conflict: 4.\n"
+		"--undo [N] takes a commit back if nothing of it has changed since.",
+	.opts = opts,
+	.max = -1,
+	.exec = exec,
+};

@@ -1,0 +1,262 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# gsh commit: changes of a sandbox brought home, all or none; conflicts, refusals, undo, sudden deaths, hostile layers.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup() {
+	box_setup
+	mkdir w
+	cd w || return 1
+}
+
+teardown() {
+	chmod -R u+rwX "$BOX" 2>/dev/null || true
+	box_teardown
+}
+
+gsh() {
+	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
+}
+
+tree() {
+	find . \( -type f -printf '%p %m ' -exec sha256sum {} \; \) -o -printf '%p %y %m %l\n' | LC_ALL=C sort
+}
+
+# A tree, and in sandbox s a change of every kind that a commit knows. What it makes of the tree is in $BOX/want.
+fill() {
+	mkdir d del tof
+	echo one >one
+	echo two >two
+	echo three >three
+	ln -s a link
+	echo x >del/x
+	echo y >d/y
+	chmod 700 two
+	echo 1 >tod
+	echo 2 >tof/2
+	echo kept >kept
+	sleep 0.05 # what is made in the same tick as the first touch counts as later
+	tree >"$BOX/before"
+	gsh -s s -c 'echo ONE >one; rm two; chmod 711 three; ln -sfn b link; rm -r del; mkdir -p n/e/w; echo new >n/e/w/f
+		chmod 555 n/e; mkfifo n/p; rm tod; mkdir tod; echo in >tod/in; rm -r tof; echo f >tof; mv d moved
+		echo "odd name" >"$(printf "a\tb\n\377")"; touch kept'
+	gsh -s s -c 'find . \( -type f -printf "%p %m " -exec sha256sum {} \; \) -o -printf "%p %y %m %l\n" | LC_ALL=C sort' >"$BOX/want"
+}
+
+nothing_left() {
+	[ -z "$(find . -name '.gsh-*')" ]
+}
+
+@test "all of it, and back" {
+	fill
+	gsh commit -s s -y
+	tree | diff "$BOX/want" -
+	nothing_left
+	[ -z "$(gsh diff -s s -- .)" ]
+	run gsh commit -s s -y
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"nothing to commit"* ]]
+	# Inside nothing is lost with what went on the host.
+	gsh -s s -c 'find . \( -type f -printf "%p %m " -exec sha256sum {} \; \) -o -printf "%p %y %m %l\n" | LC_ALL=C sort' | diff "$BOX/want" -
+	gsh commit -s s --undo
+	tree | diff "$BOX/before" -
+	nothing_left
+	run gsh commit -s s --undo
+	[ "$status" -eq 3 ]
+	gsh commit -s s -y
+	tree | diff "$BOX/want" -
+}
+
+@test "paths choose; -n shows and does nothing; nobody to ask is a no" {
+	fill
+	run gsh commit -s s -n -- one del
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(printf 'commit\tD\t%s\t-\n' "$PWD/del" "$PWD/del/x")"$'\n'"$(printf 'commit\tM\t%s\t-' "$PWD/one")" ]
+	run gsh commit -s s </dev/null
+	[ "$status" -eq 1 ]
+	tree | diff "$BOX/before" -
+	gsh commit -s s -y -- one del
+	[ "$(cat one)" = ONE ]
+	[ ! -e del ]
+	[ -e two ]
+	gsh commit -s s --json -n -- two | python3 -c '
+import json, sys
+o = json.load(sys.stdin)
+assert o["schema"] == "gsh.commit/1", o
+assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
+	run gsh commit -s nobody -y
+	[ "$status" -eq 3 ]
+	run gsh commit -s s -y --take=both one
+	[ "$status" -eq 2 ]
+}
+
+@test "-i asks about each, and a folder stays if something in it does" {
+	mkdir d
+	echo a >d/a
+	echo b >d/b
+	echo c >c
+	gsh -s s -c 'rm -r d; echo C >c; echo new >new'
+	# c, d, d/a, d/b, new
+	gsh commit -s s -i -- . <<<$'d\ny\ny\ny\nn\nq' 2>err
+	grep -q '^+C$' err
+	[ "$(cat c)" = C ]
+	[ "$(ls d)" = b ]
+	[ ! -e new ]
+	gsh commit -s s -i -- . <<<a
+	[ ! -e d ]
+	[ "$(cat new)" = new ]
+}
+
+@test "a conflict: 4, nothing written, both sides shown; then a side is taken" {
+	fill
+	echo host >>one
+	echo host >>del/x
+	echo host >n
+	tree >"$BOX/now"
+	run gsh commit -s s -y
+	[ "$status" -eq 4 ]
+	[[ "$output" == *"gsh: $PWD/one: changed on the host since the sandbox first touched it"* ]]
+	[[ "$output" == *$'\n-host\n+ONE\n'* ]]
+	tree | diff "$BOX/now" -
+	gsh commit -s s -y -- link
+	[ "$(readlink link)" = b ]
+	# The same change on both sides is none.
+	echo ONE >one
+	run gsh commit -s s -y -- one
+	[ "$status" -eq 1 ]
+	echo other >one
+	gsh commit -s s -y --take=sandbox -- one
+	[ "$(cat one)" = ONE ]
+	run gsh commit -s s -y --take=host -- del
+	[ "$status" -eq 1 ]
+	[ "$(cat del/x)" = $'x\nhost' ]
+}
+
+@test "what a commit wrote is no change of the host's" {
+	echo 1 >f
+	sleep 0.05
+	gsh -s s -c 'echo 2 >f'
+	gsh commit -s s -y
+	gsh -s s -c 'echo 3 >>f; chmod 700 f'
+	gsh commit -s s -y
+	[ "$(cat f)" = $'2\n3' ]
+	gsh -s s -c 'rm f'
+	gsh commit -s s -y
+	[ ! -e f ]
+	for want in $'2\n3' 2 1; do
+		gsh commit -s s --undo
+		[ "$(cat f)" = "$want" ]
+	done
+	run gsh commit -s s --undo
+	[ "$status" -eq 3 ]
+}
+
+@test "undo takes back nothing of what changed since" {
+	fill
+	gsh commit -s s -y
+	echo more >>tof
+	tree >"$BOX/now"
+	run gsh commit -s s --undo
+	[ "$status" -eq 4 ]
+	tree | diff "$BOX/now" -
+	nothing_left
+}
+
+@test "refused: set-ID bits, places outside, gsh's own, the kernel's" {
+	mkdir "$BOX/outside" home
+	gsh -s s -c 'echo x >suid; chmod 4755 suid; echo y >plain; echo z >'"$BOX"'/outside/f'
+	export HOME=$PWD/home
+	run gsh commit -s s -y
+	[ "$status" -eq 5 ]
+	[[ "$output" == *"$PWD/suid: it has a set-ID bit"* ]]
+	[[ "$output" == *"$BOX/outside/f: it is outside"* ]]
+	[ ! -e plain ]
+	run gsh commit -s s -y -- .
+	[ "$status" -eq 5 ]
+	gsh commit -s s -y -- plain suid "$BOX/outside"
+	[ "$(stat -c %a suid)" = 4755 ]
+	[ "$(cat "$BOX/outside/f")" = z ]
+	# A layer made by hand claims to change the store.
+	gsh stop -s s
+	top=$(gsh path -s s)
+	mkdir -p "$top$BOX/store/boxes/evil" "$top/proc/sys"
+	echo x >"$top$BOX/store/boxes/evil/spec.json"
+	echo x >"$top/proc/sys/f"
+	for p in "$BOX/store" /proc; do
+		run gsh commit -s s -y -- "$p"
+		[ "$status" -eq 5 ]
+	done
+	[ ! -e "$BOX/store/boxes/evil" ]
+}
+
+@test "links in the way are followed on neither side" {
+	mkdir victim d
+	echo safe >victim/f
+	echo mine >d/f
+	sleep 0.05
+	gsh -s s -c 'echo evil >d/f; echo evil >d/g'
+	mv d real
+	ln -s victim d
+	run gsh commit -s s -y
+	[ "$status" -ne 0 ]
+	[ "$(cat victim/f)" = safe ]
+	[ ! -e victim/g ]
+	rm d
+	mv real d
+	gsh stop -s s
+	top=$(gsh path -s s)$PWD
+	rm -r "$top/d"
+	ln -s "$BOX/store" "$top/d"
+	before=$(ls -A "$BOX/store")
+	gsh commit -s s -y --take=sandbox -- d
+	[ "$(readlink d)" = "$BOX/store" ]
+	[ "$(ls -A "$BOX/store")" = "$before" ]
+	nothing_left
+}
+
+@test "all or none when something stands in the way in the middle" {
+	fill
+	mkdir locked
+	echo a >locked/a
+	chmod 555 locked
+	sleep 0.05
+	gsh -s s -c 'chmod 755 locked; echo b >locked/b'
+	tree >"$BOX/now"
+	if [ "$(id -u)" != 0 ]; then
+		run gsh commit -s s -y
+		[ "$status" -eq 5 ]
+		tree | diff "$BOX/now" -
+		nothing_left
+	fi
+	chmod 755 locked
+	gsh commit -s s -y
+	[ "$(cat locked/b)" = b ]
+}
+
+# Kill commit at its n'th call of one kind; it is all there or not at all, at the latest after the next commit's start.
+killed_at() {
+	local call=$1 n=$2
+	timeout 60 strace -f -o /dev/null -e trace=none -e "inject=$call:signal=KILL:when=$n" -- "$GSH" "${@:3}" >/dev/null 2>&1
+}
+
+@test "killed at every rename, fsync and unlink: all or nothing" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	fill
+	gsh commit -s s -y
+	gsh commit -s s --undo
+	for call in renameat2 renameat fsync syncfs mkdirat unlinkat; do
+		for n in 1 2 3 5 8 12; do
+			killed_at "$call" "$n" commit -s s -y || true
+			# It puts right what it finds, and has nothing to do.
+			gsh commit -s s -n -- /nowhere >/dev/null 2>&1 || true
+			if tree | cmp -s "$BOX/want" -; then
+				gsh commit -s s --undo
+			fi
+			tree | diff "$BOX/before" - || { echo "killed at $call $n"; return 1; }
+		done
+	done
+	gsh commit -s s -y
+	tree | diff "$BOX/want" -
+}
