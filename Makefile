@@ -12,7 +12,10 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec
 MANDIR ?= $(PREFIX)/share/man
-BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+DATADIR ?= $(PREFIX)/share
+BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
+ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
+FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 
 CC ?= gcc
@@ -60,7 +63,7 @@ PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 
 .PHONY: all run check check-long check-escape bench bench-quick lint format fuzz install uninstall deps clean
-all: $(PICO) $(PROGS)
+all: $(PICO) $(PROGS) $(B)/man/gsh-verbs.1
 
 $(B)/obj/free/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -94,6 +97,11 @@ $(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SR
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
 
+# The reference page comes from the entries of the verbs.
+$(B)/man/gsh-verbs.1: $(B)/bin/gsh
+	@mkdir -p $(@D)
+	$(Q)$< __complete man >$@.new && mv $@.new $@
+
 deps:
 	$(Q)contrib/build/deps
 run: override export CMD := $(value CMD)
@@ -120,14 +128,18 @@ install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
-	install -d $(DESTDIR)$(BASHCOMPDIR)
+	install -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR) $(DESTDIR)$(DATADIR)/gsh/schemas
 	install -m 644 contrib/completions/gsh.bash $(DESTDIR)$(BASHCOMPDIR)/gsh
-	for m in contrib/man/*.[1-9]; do [ -e $$m ] || continue; d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
+	install -m 644 contrib/completions/_gsh $(DESTDIR)$(ZSHCOMPDIR)
+	install -m 644 contrib/completions/gsh.fish $(DESTDIR)$(FISHCOMPDIR)
+	install -m 644 contrib/schemas/*.json $(DESTDIR)$(DATADIR)/gsh/schemas
+	for m in contrib/man/*.[1-9] $(B)/man/*.[1-9]; do [ -e $$m ] || continue; d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 		install -d $$d && install -m 644 $$m $$d || exit 1; done
 uninstall:
 	cd $(DESTDIR)$(BINDIR) && rm -f gsh gshd gfs
-	rm -rf $(DESTDIR)$(LIBEXECDIR)/gsh $(DESTDIR)$(BASHCOMPDIR)/gsh
-	for m in contrib/man/*.[1-9]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+	rm -rf $(DESTDIR)$(LIBEXECDIR)/gsh $(DESTDIR)$(DATADIR)/gsh
+	rm -f $(DESTDIR)$(BASHCOMPDIR)/gsh $(DESTDIR)$(ZSHCOMPDIR)/_gsh $(DESTDIR)$(FISHCOMPDIR)/gsh.fish
+	for m in contrib/man/*.[1-9] $(B)/man/*.[1-9]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 clean:
 	rm -rf $(B)
 

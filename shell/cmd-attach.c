@@ -65,7 +65,9 @@ const struct cmd cmd_attach = {
 	.help = "\"gsh info\" lists sessions. ^] three times within a second leaves one running.\n"
 		"Exit status: the command's; 125 gsh failed, or no such session; 0 detached.",
 	.opts = opts,
+	.group = GROUP_USE,
 	.flags = CMD_RUNS,
 	.max = 1,
+	.words = WORDS_SESSION,
 	.exec = exec,
 };

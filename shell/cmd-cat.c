@@ -79,5 +79,6 @@ const struct cmd cmd_cat = {
 	.opts = opts,
 	.min = 1,
 	.max = -1,
+	.group = GROUP_SEE,
 	.exec = exec,
 };

@@ -628,5 +628,6 @@ const struct cmd cmd_commit = {
 		"--undo [N] takes a commit back if nothing of it has changed since.",
 	.opts = opts,
 	.max = -1,
+	.group = GROUP_BACK,
 	.exec = exec,
 };

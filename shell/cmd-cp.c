@@ -423,5 +423,6 @@ const struct cmd cmd_cp = {
 	.opts = opts,
 	.min = 2,
 	.max = -1,
+	.group = GROUP_USE,
 	.exec = exec,
 };

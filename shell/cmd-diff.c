@@ -349,5 +349,6 @@ const struct cmd cmd_diff = {
 		"D deleted, T another type of file.",
 	.opts = opts,
 	.max = -1,
+	.group = GROUP_SEE,
 	.exec = exec,
 };

@@ -174,5 +174,6 @@ const struct cmd cmd_doctor = {
 	.summary = "say what this host lacks, and what to do",
 	.help = "Exit status 1 if something that gsh cannot do without is missing.",
 	.opts = opts,
+	.group = GROUP_HOST,
 	.exec = exec,
 };

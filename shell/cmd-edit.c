@@ -190,5 +190,6 @@ const struct cmd cmd_edit = {
 	.opts = opts,
 	.min = 1,
 	.max = 1,
+	.group = GROUP_USE,
 	.exec = exec,
 };

@@ -11,7 +11,7 @@ static int exec(const struct call *call)
 	const struct cmd *cmd;
 
 	if (!call->argc)
-		return usage_overview();
+		return usage_verbs();
 	cmd = cmd_find(call->argv[0]);
 	return cmd ? usage_help(cmd) : usage_unknown_verb(call->argv[0]);
 }
@@ -21,6 +21,7 @@ const struct cmd cmd_help = {
 	.args = "[VERB]",
 	.summary = "explain gsh, or one verb",
 	.opts = opts,
+	.group = GROUP_HOST,
 	.max = 1,
 	.words = WORDS_VERB,
 	.exec = exec,

@@ -93,6 +93,7 @@ const struct cmd cmd_info = {
 	.args = "[NAME]",
 	.summary = "show one sandbox and its sessions",
 	.opts = opts,
+	.group = GROUP_SEE,
 	.max = 1,
 	.words = WORDS_SANDBOX,
 	.exec = exec,

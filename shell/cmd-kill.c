@@ -64,7 +64,9 @@ const struct cmd cmd_kill = {
 	.args = "PID...",
 	.summary = "send a signal to processes of a sandbox",
 	.opts = opts,
+	.group = GROUP_SHAPE,
 	.flags = CMD_SIGNALS,
 	.max = -1,
+	.words = WORDS_PID,
 	.exec = exec,
 };

@@ -45,5 +45,6 @@ const struct cmd cmd_ls = {
 	.args = "",
 	.summary = "list sandboxes",
 	.opts = opts,
+	.group = GROUP_SEE,
 	.exec = exec,
 };

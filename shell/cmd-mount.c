@@ -115,5 +115,6 @@ const struct cmd cmd_mount = {
 	.args = "",
 	.summary = "mount the sandboxes as files and print where",
 	.opts = opts,
+	.group = GROUP_HOST,
 	.exec = exec,
 };

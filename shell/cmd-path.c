@@ -69,6 +69,7 @@ const struct cmd cmd_path = {
 	.summary = "print where the files of a sandbox lie",
 	.help = "Without an option: the writable layer on top, which has what was changed.",
 	.opts = opts,
+	.group = GROUP_SEE,
 	.max = 1,
 	.words = WORDS_SANDBOX,
 	.exec = exec,

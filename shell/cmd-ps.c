@@ -51,5 +51,6 @@ const struct cmd cmd_ps = {
 	.args = "",
 	.summary = "list the processes of a sandbox",
 	.opts = opts,
+	.group = GROUP_SEE,
 	.exec = exec,
 };

@@ -32,6 +32,7 @@ const struct cmd cmd_rm = {
 	.args = "[NAME]",
 	.summary = "remove a sandbox and its files",
 	.opts = opts,
+	.group = GROUP_SHAPE,
 	.max = 1,
 	.words = WORDS_SANDBOX,
 	.exec = exec,

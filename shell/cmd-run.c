@@ -27,6 +27,7 @@ const struct cmd cmd_run = {
 		"Exit status: the command's; 125 gsh failed, 126 cannot be executed,\n"
 		"127 not found, 128+N ended by signal N.",
 	.opts = opts,
+	.group = GROUP_USE,
 	.flags = CMD_RUNS | CMD_ARGV,
 	.min = 1,
 	.max = -1,

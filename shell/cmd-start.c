@@ -23,6 +23,7 @@ const struct cmd cmd_start = {
 	.summary = "start a sandbox, creating it if need be",
 	.help = "Any command does so by itself; a sandbox that runs already is left as it is.",
 	.opts = opts,
+	.group = GROUP_SHAPE,
 	.max = 1,
 	.words = WORDS_SANDBOX,
 	.exec = exec,

@@ -26,6 +26,7 @@ const struct cmd cmd_status = {
 	.summary = "list what a sandbox has changed",
 	.help = "A added, M modified, D deleted, T another type of file than below.",
 	.opts = opts,
+	.group = GROUP_SEE,
 	.max = 1,
 	.words = WORDS_SANDBOX,
 	.exec = exec,

@@ -90,6 +90,7 @@ const struct cmd cmd_stop = {
 	.summary = "end the processes of a sandbox; its files stay",
 	.help = "With the last sandbox that runs, the mount and gshd end too.",
 	.opts = opts,
+	.group = GROUP_SHAPE,
 	.max = 1,
 	.words = WORDS_SANDBOX,
 	.exec = exec,

@@ -4,7 +4,7 @@
 
 static const struct opt opts[] = {
 	{OPT_COORD, "coord", NULL, "show messages, kicks and signals between processes", WORDS_NONE},
-	{'o', "output", "FILE", "write them to FILE instead of standard error", WORDS_NONE},
+	{'o', "output", "FILE", "write them to FILE instead of standard error", WORDS_FILE},
 	{OPT_JSON, "json", NULL, "one JSON object a line", WORDS_NONE},
 	OPT_ROW_SANDBOX,
 	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
@@ -31,6 +31,7 @@ const struct cmd cmd_trace = {
 	.help = "Shown are time, sender, receiver, name and size of each message; of the whole\n"
 		"sandbox. Exit status: as run.",
 	.opts = opts,
+	.group = GROUP_USE,
 	.flags = CMD_RUNS | CMD_ARGV,
 	.min = 1,
 	.max = -1,

@@ -21,5 +21,6 @@ const struct cmd cmd_umount = {
 	.args = "",
 	.summary = "unmount them",
 	.opts = opts,
+	.group = GROUP_HOST,
 	.exec = exec,
 };

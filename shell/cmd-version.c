@@ -31,5 +31,6 @@ const struct cmd cmd_version = {
 	.args = "",
 	.summary = "say which gsh this is",
 	.opts = opts,
+	.group = GROUP_HOST,
 	.exec = exec,
 };

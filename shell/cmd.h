@@ -10,8 +10,22 @@
 #include "gshd/tree/tree.h"
 #include "shell/shell.h"
 
-/* What a word may be completed with. */
-enum words { WORDS_NONE, WORDS_SANDBOX, WORDS_DIR, WORDS_COMMAND, WORDS_VERB, WORDS_SIGNAL };
+/* What a word may be completed with (complete.c). */
+enum words {
+	WORDS_NONE,
+	WORDS_SANDBOX,
+	WORDS_DIR,
+	WORDS_COMMAND,
+	WORDS_VERB,
+	WORDS_SIGNAL,
+	WORDS_FILE,
+	WORDS_SESSION, /* of the sandbox that -s names */
+	WORDS_PID,     /* likewise */
+	WORDS_WHEN,
+};
+
+/* Under which head the help lists a verb. */
+enum group { GROUP_MORE, GROUP_USE, GROUP_SEE, GROUP_BACK, GROUP_SHAPE, GROUP_HOST, GROUPS };
 
 /* Options with a letter are known by it; the others by these. */
 enum opt_id {
@@ -50,6 +64,9 @@ struct opt {
 #define OPT_ROW_END { 0, NULL, NULL, NULL, WORDS_NONE }
 /* clang-format on */
 
+/* Options that every verb has, unless it has one of its own by that name. */
+enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
+
 struct given {
 	const struct opt *opt;
 	const char *value;
@@ -82,6 +99,7 @@ struct cmd {
 	unsigned int flags;
 	int min, max; /* words after the options; max -1 = any */
 	enum words words;
+	enum group group;
 	int (*exec)(const struct call *call);
 };
 
@@ -90,6 +108,14 @@ extern const struct cmd *const cmd_list[]; /* in the order of the help; NULL-ter
 const struct cmd *cmd_find(const char *name) MUST_CHECK;
 
 /* ---- parse.c ---- */
+
+/* The options that every verb has; -h among them. */
+extern const struct opt common_opts[];
+/* The option of a command by its letter or long name, the common ones included; or NULL. */
+const struct opt *opt_by_letter(const struct cmd *cmd, char letter) MUST_CHECK;
+const struct opt *opt_by_name(const struct cmd *cmd, const char *name, size_t len) MUST_CHECK;
+/* Does this common option concern the command, and is it not one of its own? */
+bool opt_common_for(const struct cmd *cmd, const struct opt *opt) MUST_CHECK;
 
 /* Parse the words after the verb. 0, or a failure. Options of `before` (given ahead of the verb)
  * are taken over if the command has them, refused if not; before may be NULL. */
@@ -147,10 +173,18 @@ void usage_line(const struct cmd *cmd, char *buf, size_t size);
 /* A usage error of this command: says it and how it goes. Returns -FAIL_USAGE. */
 int usage_fail(const struct cmd *cmd, const char *why, ...) __attribute__((format(printf, 2, 3)));
 int usage_help(const struct cmd *cmd) MUST_CHECK; /* of one command, on stdout */
-int usage_overview(void) MUST_CHECK;		  /* of gsh, on stdout */
+int usage_overview(void) MUST_CHECK;		  /* of gsh, on stdout: a screenful */
+int usage_verbs(void) MUST_CHECK;		  /* of gsh, with a line for each verb */
 /* The candidate nearest to a misspelt word, or NULL. */
 const char *nearest(const char *word, const char *const *candidates) MUST_CHECK;
 int usage_unknown_verb(const char *word) MUST_CHECK;
+
+/* ---- manual.c ---- */
+int manual_page(void) MUST_CHECK; /* gsh-verbs(1), on stdout */
+
+/* ---- complete.c ---- */
+/* What the last of these words, which follow "gsh" on a command line, may become. */
+int complete_line(int argc, char **argv) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,

@@ -2,7 +2,8 @@
 /*
  * What went wrong, in a sentence.
  *
- * stderr gets "gsh: what: why", lower case and without a full stop, and at most one line "hint:".
+ * stderr gets "gsh: what: why [CODE]", lower case and without a full stop, and at most one line
+ * "hint:". The code is for searching and for scripts, and stays when a sentence is worded anew.
  * The exit status says the same to a script. Two families are never mixed: a verb that runs a
  * command keeps 0..124 and 128.. for the command and puts all its own failures on 125; the other
  * verbs use the numbers of enum fail.
@@ -11,6 +12,36 @@
 #include <stdio.h>
 
 #include "shell/shell.h"
+
+static const char *code_name(enum fail code)
+{
+	switch (code) {
+	case FAIL_USAGE:
+		return "E_USAGE";
+	case FAIL_NOSUCH:
+		return "E_NOSUCH";
+	case FAIL_CONFLICT:
+		return "E_CONFLICT";
+	case FAIL_REFUSED:
+		return "E_REFUSED";
+	case FAIL_HOST:
+		return "E_HOST";
+	case FAIL_NOEXEC:
+		return "E_NOEXEC";
+	case FAIL_NOTFOUND:
+		return "E_NOTFOUND";
+	case FAIL_NO:
+		break;
+	}
+	return "E_FAILED";
+}
+
+static void say_head(const char *head, const char *color)
+{
+	bool colors = ui_color(2);
+
+	fprintf(stderr, "%s%s:%s ", colors ? color : "", head, colors ? "\033[0m" : "");
+}
 
 /* Text from outside must not drive the user's terminal: control bytes are shown as "?". */
 static void say(const char *text)
@@ -33,7 +64,7 @@ int fail(enum fail code, const char *what, const char *why, ...)
 	va_list ap;
 
 	fflush(stdout);
-	fputs("gsh: ", stderr);
+	say_head("gsh", "\033[1;31m");
 	say(what);
 	if (why) {
 		fputs(": ", stderr);
@@ -41,7 +72,7 @@ int fail(enum fail code, const char *what, const char *why, ...)
 		say_format(why, ap);
 		va_end(ap);
 	}
-	putc('\n', stderr);
+	fprintf(stderr, " [%s]\n", code_name(code));
 	return -(int)code;
 }
 
@@ -49,7 +80,9 @@ void hint(const char *text, ...)
 {
 	va_list ap;
 
-	fputs("hint: ", stderr);
+	if (ui_quiet())
+		return;
+	say_head("hint", "\033[1;36m");
 	va_start(ap, text);
 	say_format(text, ap);
 	va_end(ap);
@@ -60,8 +93,10 @@ void note(const char *text, ...)
 {
 	va_list ap;
 
+	if (ui_quiet())
+		return;
 	fflush(stdout);
-	fputs("gsh: ", stderr);
+	say_head("gsh", "\033[1m");
 	va_start(ap, text);
 	say_format(text, ap);
 	va_end(ap);

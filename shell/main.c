@@ -38,6 +38,8 @@ static int exec_call(const struct call *call)
 	if (opt_given(call, 'h'))
 		return exit_status(*call->cmd->name ? usage_help(call->cmd) : usage_overview(),
 				   false);
+	if (ui_settle(call))
+		return exit_status(-FAIL_USAGE, runs);
 	return exit_status(call->cmd->exec(call), runs);
 }
 

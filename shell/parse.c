@@ -11,26 +11,60 @@
 
 #include "shell/cmd.h"
 
-static const struct opt help_opt = {'h', "help", NULL, "this help", WORDS_NONE};
+/* clang-format off */
+const struct opt common_opts[] = {
+	{ OPT_QUIET, "quiet", NULL, "no remarks and hints; of a list the names alone", WORDS_NONE },
+	{ OPT_NULL, "null", NULL, "end lines by NUL and escape nothing", WORDS_NONE },
+	{ OPT_COLOR, "color", "WHEN", "always, never or auto", WORDS_WHEN },
+	{ OPT_NO_PAGER, "no-pager", NULL, "never show long lists by a pager", WORDS_NONE },
+	{ 'h', "help", NULL, "this help", WORDS_NONE },
+	OPT_ROW_END,
+};
+/* clang-format on */
 
-static const struct opt *find_letter(const struct cmd *cmd, char letter)
+static bool named(const struct opt *o, const char *name, size_t len)
+{
+	return strlen(o->name) == len && memcmp(o->name, name, len) == 0;
+}
+
+bool opt_common_for(const struct cmd *cmd, const struct opt *opt)
+{
+	const struct opt *o;
+	bool list = false;
+
+	for (o = cmd->opts; o && o->id; o++) {
+		if (o->id == opt->id || strcmp(o->name, opt->name) == 0)
+			return false;
+		list |= o->id == OPT_JSON && !(cmd->flags & CMD_RUNS);
+	}
+	/* Before the verb it is not known yet whether there is a list to come. */
+	return (opt->id != OPT_NULL && opt->id != OPT_NO_PAGER) || list || !*cmd->name;
+}
+
+const struct opt *opt_by_letter(const struct cmd *cmd, char letter)
 {
 	const struct opt *o;
 
 	for (o = cmd->opts; o && o->id; o++)
 		if (o->id == letter)
 			return o;
-	return letter == 'h' ? &help_opt : NULL;
+	for (o = common_opts; o->id; o++)
+		if (o->id == letter && opt_common_for(cmd, o))
+			return o;
+	return NULL;
 }
 
-static const struct opt *find_long(const struct cmd *cmd, const char *name, size_t len)
+const struct opt *opt_by_name(const struct cmd *cmd, const char *name, size_t len)
 {
 	const struct opt *o;
 
 	for (o = cmd->opts; o && o->id; o++)
-		if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+		if (named(o, name, len))
 			return o;
-	return len == 4 && memcmp(name, "help", 4) == 0 ? &help_opt : NULL;
+	for (o = common_opts; o->id; o++)
+		if (named(o, name, len) && opt_common_for(cmd, o))
+			return o;
+	return NULL;
 }
 
 static int give(struct call *call, const struct opt *opt, const char *value)
@@ -43,14 +77,17 @@ static int give(struct call *call, const struct opt *opt, const char *value)
 
 static int unknown_long(const struct cmd *cmd, const char *word, size_t len)
 {
-	const char *names[32] = {"help"};
+	const char *names[40] = {NULL};
 	const struct opt *o;
 	char name[64], like[96] = "";
 	const char *near;
-	size_t n = 1;
+	size_t n = 0;
 
-	for (o = cmd->opts; o && o->id && n < 31; o++)
+	for (o = cmd->opts; o && o->id && n < 32; o++)
 		names[n++] = o->name;
+	for (o = common_opts; o->id && n < 39; o++)
+		if (opt_common_for(cmd, o))
+			names[n++] = o->name;
 	snprintf(name, sizeof(name), "%.*s", (int)len, word);
 	near = nearest(name, names);
 	if (near)
@@ -63,7 +100,7 @@ static int parse_long(struct call *call, int argc, char **argv, int *at)
 {
 	const char *word = argv[*at] + 2;
 	const char *eq = strchrnul(word, '=');
-	const struct opt *o = find_long(call->cmd, word, (size_t)(eq - word));
+	const struct opt *o = opt_by_name(call->cmd, word, (size_t)(eq - word));
 
 	if (!o)
 		return unknown_long(call->cmd, word, (size_t)(eq - word));
@@ -84,11 +121,11 @@ static int parse_letters(struct call *call, int argc, char **argv, int *at)
 	const char *p;
 
 	p = argv[*at] + 1;
-	signal = call->cmd->flags & CMD_SIGNALS ? find_letter(call->cmd, 'n') : NULL;
+	signal = call->cmd->flags & CMD_SIGNALS ? opt_by_letter(call->cmd, 'n') : NULL;
 	if (signal && signal_number(p))
 		return give(call, signal, p);
 	for (; *p; p++) {
-		const struct opt *o = find_letter(call->cmd, *p);
+		const struct opt *o = opt_by_letter(call->cmd, *p);
 		int err;
 
 		if (!o)
@@ -111,7 +148,7 @@ static int take_over(struct call *call, const struct call *before)
 
 	for (i = 0; before && i < before->ngiven; i++) {
 		const struct opt *was = before->given[i].opt;
-		const struct opt *is = find_long(call->cmd, was->name, strlen(was->name));
+		const struct opt *is = opt_by_name(call->cmd, was->name, strlen(was->name));
 
 		if (!is)
 			return usage_fail(call->cmd, "option --%s does not concern it", was->name);

@@ -126,9 +126,9 @@ static struct json_object *run_params(char *const *argv, const struct env *env, 
 static int exec_failed(int err, const char *argv0)
 {
 	if (err == ENOENT)
-		note("%s: not found", argv0);
+		fail(FAIL_NOTFOUND, argv0, "not found");
 	else
-		note("%s: cannot execute: %s", argv0, strerror(err));
+		fail(FAIL_NOEXEC, argv0, "cannot execute: %s", strerror(err));
 	return err == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;
 }
 

@@ -38,20 +38,38 @@ enum fail {
 	FAIL_CONFLICT = 4, /* nothing was changed because something stood in the way */
 	FAIL_REFUSED = 5,  /* by policy or permission */
 	FAIL_HOST = 6,	   /* no daemon, or the host lacks something */
+	/* Of a command that was to be run; these have exit statuses of their own. */
+	FAIL_NOEXEC = 126,
+	FAIL_NOTFOUND = 127,
 };
 
 /* Exit statuses of verbs that run a command; below 125 and above 128 they are the command's own. */
 enum { EXIT_SELF = 125, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127, EXIT_SIGNAL = 128 };
 
-/* Say "gsh: what: why" on stderr (why may be NULL) and return -code. */
+/* Say "gsh: what: why [CODE]" on stderr (why may be NULL) and return -code. The codes are listed in
+ * gsh-errors(7). */
 int fail(enum fail code, const char *what, const char *why, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The one line of advice that may follow. */
+/* The one line of advice that may follow; not with -q. */
 void hint(const char *text, ...) __attribute__((format(printf, 1, 2)));
-/* A remark that is neither answer nor failure. */
+/* A remark that is neither answer nor failure; not with -q. */
 void note(const char *text, ...) __attribute__((format(printf, 1, 2)));
 /* The exit status for a result of a command's exec; `runs` says that the verb runs a command. */
 int exit_status(int result, bool runs) MUST_CHECK;
+
+/* ---- ui.c: colours, remarks, pager ---- */
+
+struct call;
+/* Take the options that every verb has. 0 or a failure. */
+int ui_settle(const struct call *call) MUST_CHECK;
+bool ui_quiet(void) MUST_CHECK;
+/* Do lines end by NUL, with nothing escaped? */
+bool ui_null(void) MUST_CHECK;
+bool ui_color(int fd) MUST_CHECK;
+/* So many lines are about to be printed: show them by a pager if they do not fit. */
+void ui_page(size_t lines);
+/* Wait for the user to leave the pager; false if there is none. */
+bool ui_page_end(void);
 
 /* ---- env.c: which variables enter a sandbox ---- */
 
@@ -234,9 +252,5 @@ int place_mounted(const char *path) MUST_CHECK;
 int place_run(char *const *argv, bool quiet) MUST_CHECK;
 /* Unmount gfs if it is mounted; 0, or a failure that has been said. */
 int place_unmount(const char *path) MUST_CHECK;
-
-/* ---- complete.c ---- */
-
-int complete_bash(void) MUST_CHECK;
 
 #endif

@@ -77,10 +77,27 @@ static void print_cell(const char *text, const struct column *col, int room, boo
 	fputs(last ? "\n" : "  ", stdout);
 }
 
+/* With -z names are whole: a NUL ends each row, and nothing else can. */
+static void rows_for_machines(struct json_object *items, const struct column *cols, size_t ncols)
+{
+	size_t rows = json_object_array_length(items), i, j;
+
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < ncols; j++) {
+			struct json_object *value = NULL;
+
+			json_object_object_get_ex(json_object_array_get_idx(items, i), cols[j].key,
+						  &value);
+			fputs(value ? json_object_get_string(value) : "-", stdout);
+			putchar(j + 1 == ncols ? '\0' : '\t');
+		}
+}
+
 static void table_for_people(struct json_object *items, const struct column *cols, size_t ncols,
 			     char *buf)
 {
 	size_t rows = json_object_array_length(items), i, j;
+	bool colors = ui_color(1);
 	int room[COLUMNS_MAX];
 
 	for (j = 0; j < ncols; j++) {
@@ -92,8 +109,13 @@ static void table_for_people(struct json_object *items, const struct column *col
 			room[j] = w > room[j] ? w : room[j];
 		}
 	}
+	ui_page(rows + 1);
+	if (colors)
+		fputs("\033[1m", stdout);
 	for (j = 0; j < ncols; j++)
 		print_cell(cols[j].head, &cols[j], room[j], j + 1 == ncols);
+	if (colors)
+		fputs("\033[0m", stdout);
 	for (i = 0; i < rows; i++)
 		for (j = 0; j < ncols; j++)
 			print_cell(show_field(json_object_array_get_idx(items, i), cols[j].key, buf,
@@ -140,6 +162,19 @@ void show_words(struct json_object *items, const char *key, const char *otherwis
 	}
 }
 
+/* The column that tells rows apart. */
+static const struct column *identity(const struct column *cols, size_t ncols)
+{
+	static const char *const keys[] = {"path", "name", "id", "pid"};
+	size_t i, j;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		for (j = 0; j < ncols; j++)
+			if (strcmp(cols[j].key, keys[i]) == 0)
+				return &cols[j];
+	return cols;
+}
+
 int show_list(bool json, const char *schema, struct json_object *items, const struct column *cols,
 	      size_t ncols)
 {
@@ -154,12 +189,18 @@ int show_list(bool json, const char *schema, struct json_object *items, const st
 		json_object_put(object);
 		return err;
 	}
+	if (ui_quiet()) {
+		cols = identity(cols, ncols);
+		ncols = 1;
+	}
 	buf = malloc(FIELD_MAX);
 	if (!buf || ncols > COLUMNS_MAX) {
 		free(buf);
 		return fail(FAIL_NO, "out of memory", NULL);
 	}
-	if (!isatty(1))
+	if (ui_null())
+		rows_for_machines(items, cols, ncols);
+	else if (!isatty(1) || ui_quiet())
 		table_for_scripts(items, cols, ncols, buf);
 	else if (json_object_array_length(items))
 		table_for_people(items, cols, ncols, buf);
@@ -218,6 +259,8 @@ void show_add_path(struct json_object *object, const char *key, const char *path
 
 int show_done(void)
 {
+	if (ui_page_end())
+		return 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
 	return fail(FAIL_NO, "cannot write the answer", "%s", strerror(errno));

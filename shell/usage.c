@@ -69,7 +69,6 @@ static void help_option(const struct opt *o)
 
 int usage_help(const struct cmd *cmd)
 {
-	static const struct opt help = {'h', "help", NULL, "this help", WORDS_NONE};
 	const struct opt *o;
 	char line[512];
 
@@ -80,20 +79,71 @@ int usage_help(const struct cmd *cmd)
 	printf("\n");
 	for (o = cmd->opts; o && o->id; o++)
 		help_option(o);
-	help_option(&help);
+	for (o = common_opts; o->id; o++)
+		if (opt_common_for(cmd, o))
+			help_option(o);
 	return show_done();
+}
+
+static const char *const heads[GROUPS] = {
+	[GROUP_USE] = "use",	 [GROUP_SEE] = "look",	 [GROUP_BACK] = "go back",
+	[GROUP_SHAPE] = "shape", [GROUP_HOST] = "host", [GROUP_MORE] = "more",
+};
+
+static bool listed(const struct cmd *cmd, int group)
+{
+	return *cmd->name && !(cmd->flags & CMD_HIDDEN) && (int)cmd->group == group;
+}
+
+/* The verbs of a group in lines of at most 72 columns. */
+static void print_group(int group)
+{
+	int column = 0;
+	size_t i;
+
+	for (i = 0; cmd_list[i]; i++) {
+		if (!listed(cmd_list[i], group))
+			continue;
+		if (column && column + (int)strlen(cmd_list[i]->name) > 72)
+			column = printf("\n%10s", "") - 1;
+		if (!column)
+			column = printf("  %-8s", heads[group]);
+		column += printf(" %s", cmd_list[i]->name);
+	}
+	if (column)
+		printf("\n");
 }
 
 int usage_overview(void)
 {
-	size_t i;
 	char line[512];
+	int group;
 
 	usage_line(&cmd_shell, line, sizeof(line));
-	printf("usage: %s\n       gsh VERB ...\n\n", line);
-	for (i = 0; cmd_list[i]; i++)
-		if (*cmd_list[i]->name && !(cmd_list[i]->flags & CMD_HIDDEN))
-			printf("  %-9s %s\n", cmd_list[i]->name, cmd_list[i]->summary);
+	printf("usage: %s\n       gsh VERB ...\n\n%s\n\n", line, cmd_shell.summary);
+	for (group = 1; group <= GROUPS; group++)
+		print_group(group % GROUPS);
+	printf("\nMore: gsh help, gsh help VERB, gsh(1).\n");
+	return show_done();
+}
+
+int usage_verbs(void)
+{
+	int group;
+	size_t i;
+
+	for (group = 1; group <= GROUPS; group++) {
+		bool any = false;
+
+		for (i = 0; cmd_list[i]; i++) {
+			if (!listed(cmd_list[i], group % GROUPS))
+				continue;
+			if (!any)
+				printf("%s%s\n", group > 1 ? "\n" : "", heads[group % GROUPS]);
+			any = true;
+			printf("  %-10s %s\n", cmd_list[i]->name, cmd_list[i]->summary);
+		}
+	}
 	printf("\nMore: gsh help VERB, gsh(1).\n");
 	return show_done();
 }

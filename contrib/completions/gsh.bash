@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Completion of gsh for bash, written by "gsh __complete bash".
+# Completion of gsh for bash: asks gsh itself what the word may become (shell/complete.c). Needs bash alone; the command
+# of "gsh run" is completed as bash would complete it if the package bash-completion is there.
 # shellcheck shell=bash
 _gsh()
 {
@@ -89,43 +90,44 @@ _gsh()
 	)
 	local cur=${COMP_WORDS[COMP_CWORD]} verb=- kind="" i word
 	local -a names
+	local cur=${COMP_WORDS[COMP_CWORD]} whole='' prefix line glue='' i
+	local -a words=()
 
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
-		if [[ $word == = ]]; then
-			continue
-		elif [[ $kind && $kind != words ]]; then
-			kind=
-		elif [[ $word == -* ]]; then
-			kind=${values[$verb,$word]-}
-		elif [[ $verb == - && ${options[$word]-} ]]; then
-			verb=$word
-		elif [[ ${words[$verb]} == command ]]; then
-			COMPREPLY=()
+	# bash takes "--sandbox=x" apart at "=": put it together again.
+	for ((i = 1; i <= COMP_CWORD; i++)); do
+		line=${COMP_WORDS[i]}
+		if [[ ${#words[@]} -gt 0 && ($glue || ($line == '=' && ${words[-1]} == --*)) ]]; then
+			words[-1]+=$line
+		else
+			words+=("$line")
+		fi
+		[[ $line == '=' ]] && glue=yes || glue=
+	done
+	[[ $cur == '=' ]] && cur=
+	whole=${words[-1]}
+	prefix=${whole%"$cur"}
+	COMPREPLY=()
+	while IFS= read -r line; do
+		case $line in
+		:dirs) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); compopt -o filenames ;;
+		:files) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames ;;
+		:command\ *)
 			if declare -F _command_offset >/dev/null; then
-				_command_offset "$i"
+				_command_offset "${line#:command }"
+			elif [[ ${line#:command } == "$COMP_CWORD" ]]; then
+				mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			else
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			fi
 			return
-		fi
-	done
-	[[ $cur == = ]] && cur=
-	if [[ ! $kind && $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]}" -- "$cur")
-		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
-		return
-	fi
-	case ${kind:-${words[$verb]}} in
-	sandbox)
-		mapfile -t names < <("${COMP_WORDS[0]}" __complete sandboxes 2>/dev/null)
-		;;
-	verb) names=("${!options[@]}") ;;
-	signal) names=(HUP INT QUIT KILL USR1 USR2 TERM CONT STOP TSTP WINCH) ;;
-	dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	command) mapfile -t COMPREPLY < <(compgen -c -- "$cur"); return ;;
-	esac
-	mapfile -t COMPREPLY < <(compgen -W "${names[*]}" -- "$cur")
-	[[ ${COMPREPLY[0]-} == - ]] && COMPREPLY=("${COMPREPLY[@]:1}")
+			;;
+		*)
+			line=${line%%$'\t'*}
+			COMPREPLY+=("${line#"$prefix"}")
+			;;
+		esac
+	done < <("${COMP_WORDS[0]}" __complete line "${words[@]}" 2>/dev/null)
+	[[ ${COMPREPLY[0]-} == *= && ${#COMPREPLY[@]} -eq 1 ]] && compopt -o nospace
+	return 0
 }
 complete -F _gsh gsh
