@@ -89,6 +89,22 @@ int box_ask(const struct box *box, const char *method, struct json_object *param
 void box_discard(const struct box *box);
 void box_close(struct box *box);
 
+/* ---- deadline.c: --timeout ---- */
+
+struct deadline {
+	double seconds; /* 0: none */
+	int fd;		/* a timer to poll, or -1 */
+	bool passed;	/* the command was told to end */
+};
+
+/* As the user gave it, or NULL for none. 0 or a failure. */
+int deadline_set(struct deadline *d, const char *text) MUST_CHECK;
+/* The time runs from now. 0 or a failure. */
+int deadline_start(struct deadline *d) MUST_CHECK;
+/* The timer was readable: tell, or kill, the command. */
+void deadline_passed(struct deadline *d, const struct box *box);
+void deadline_close(struct deadline *d);
+
 /* ---- trace.c ---- */
 /* Begin to show; 0 or a failure. What was begun is to be finished. */
 int trace_start(struct trace *t, const struct box *box) MUST_CHECK;

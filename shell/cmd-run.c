@@ -8,6 +8,7 @@ static const struct opt opts[] = {
 	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
 	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
 	OPT_ROW_PUBLISH,
+	OPT_ROWS_RUN,
 	OPT_ROW_END,
 };
 
@@ -25,7 +26,7 @@ const struct cmd cmd_run = {
 	.help = "The first word that is no option begins the command; its words are untouched.\n"
 		"Its input and output are those of gsh; for a terminal it gets one inside.\n"
 		"Exit status: the command's; 125 gsh failed, 126 cannot be executed,\n"
-		"127 not found, 128+N ended by signal N.",
+		"127 not found, 128+N ended by signal N, 124 ended by --timeout.",
 	.opts = opts,
 	.group = GROUP_USE,
 	.flags = CMD_RUNS | CMD_ARGV,

@@ -12,6 +12,7 @@ static const struct opt opts[] = {
 	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
 	OPT_ROW_PUBLISH,
 	{'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE},
+	OPT_ROWS_RUN,
 	{OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE},
 	OPT_ROW_END,
 };
@@ -41,6 +42,8 @@ int cmd_run_in(const struct call *call, struct run *run)
 	run->throwaway = opt_given(call, 'x');
 	run->sandbox = opt_value(call, 's');
 	run->cwd = opt_value(call, 'C');
+	run->timeout = opt_value(call, OPT_TIMEOUT);
+	run->status_fd = opt_value(call, OPT_STATUS_FD);
 	run->set = set;
 	run->ports = ports;
 	if (!run->throwaway && !run->sandbox)

@@ -58,12 +58,17 @@ struct opt {
 	{ 's', "sandbox", "NAME", "the sandbox (default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX }
 #define OPT_ROW_PUBLISH \
 	{ 'p', "publish", "[ADDR:]HOST:IN", "let a host port lead to TCP port IN inside; may be repeated", WORDS_NONE }
+#define OPT_ROWS_RUN \
+	{ OPT_TIMEOUT, "timeout", "TIME", "end it after so many seconds (or 2m, 1h)", WORDS_NONE }, \
+	{ OPT_STATUS_FD, "status-fd", "N", "say how it fared in lines of JSON on descriptor N", WORDS_NONE }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \
 	{ OPT_PROGRESS, "progress", "HOW", "how to show progress: auto, none, json (default: auto)", WORDS_NONE }
 #define OPT_ROW_END { 0, NULL, NULL, NULL, WORDS_NONE }
 /* clang-format on */
 
+/* Of verbs that run a command. */
+enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD };
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 

@@ -49,6 +49,7 @@ struct session {
 	struct outbox out;
 	long long detach_at[DETACH_TIMES]; /* when ^] was typed, latest last */
 	struct relay_end *end;
+	const struct relay_also *also;
 	bool over;
 };
 
@@ -220,20 +221,23 @@ static int turn(struct session *s)
 {
 	enum keys keys = choose_keys(s);
 	bool look_again = keys == KEYS_NONE && s->tty->in >= 0 && !s->input_over;
-	struct pollfd p[3] = {
+	struct pollfd p[4] = {
 		{.fd = s->sock, .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0))},
 		{.fd = s->sigfd, .events = POLLIN},
 		{.fd = keys != KEYS_NONE && s->out.len < WAITING_MAX ? s->tty->in : -1,
 		 .events = POLLIN},
+		{.fd = s->also->fd, .events = POLLIN},
 	};
 	bool ready = frame_ready(s->in);
 	int err = 0, sig;
 
-	if (poll(p, 3, ready ? 0 : look_again ? LOOK_AGAIN_MS : -1) < 0)
+	if (poll(p, 4, ready ? 0 : look_again ? LOOK_AGAIN_MS : -1) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (p[1].revents & POLLIN)
 		while (!err && !s->over && (sig = signals_next(s->sigfd)))
 			err = take_signal(s, sig);
+	if (p[3].revents)
+		s->also->ready(s->also->arg);
 	if (!err && !s->over && p[2].revents && choose_keys(s) == keys)
 		err = take_keys(s, keys, p[2].revents);
 	if (!err && !s->over && (ready || (p[0].revents & (POLLIN | POLLHUP | POLLERR))))
@@ -253,9 +257,11 @@ static void flush_last(struct session *s)
 			break;
 }
 
-int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, struct relay_end *end)
+int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
+	  const struct relay_also *also, struct relay_end *end)
 {
-	struct session s = {.sock = sock, .tty = t, .hang_up = hang_up, .in = in, .end = end};
+	struct session s = {
+		.sock = sock, .tty = t, .hang_up = hang_up, .in = in, .also = also, .end = end};
 	struct stat st;
 	int err = 0;
 

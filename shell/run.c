@@ -36,6 +36,7 @@ static int told_status(const struct box *box, int status)
 {
 	struct json_object *list = NULL;
 
+	report_exited(status);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !ask_daemon("List", NULL, &list))
 		note_ended(list, box->name);
 	json_object_put(list);
@@ -129,6 +130,7 @@ static int exec_failed(int err, const char *argv0)
 		fail(FAIL_NOTFOUND, argv0, "not found");
 	else
 		fail(FAIL_NOEXEC, argv0, "cannot execute: %s", strerror(err));
+	report_failed(err == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC);
 	return err == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;
 }
 
@@ -144,17 +146,20 @@ static void pass_on(const struct box *box, int sig)
 }
 
 /* Without a terminal: pass signals on and wait. */
-static int wait_for(struct box *box, int sigfd)
+static int wait_for(struct box *box, int sigfd, struct deadline *deadline)
 {
-	struct pollfd p[2] = {{.fd = box_fd(box), .events = POLLIN},
-			      {.fd = sigfd, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = box_fd(box), .events = POLLIN},
+			      {.fd = sigfd, .events = POLLIN},
+			      {.fd = deadline->fd, .events = POLLIN}};
 	int sig, status, result = 0;
 
 	while (!result && !p[0].revents && !box_ready(box)) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
 			result = fail(FAIL_NO, "poll", "%s", strerror(errno));
 		while ((sig = signals_next(p[1].fd)))
 			pass_on(box, sig);
+		if (p[2].revents)
+			deadline_passed(deadline, box);
 	}
 	if (!result)
 		result = box_ended(box, &status);
@@ -163,6 +168,7 @@ static int wait_for(struct box *box, int sigfd)
 
 static void say_detached(const struct box *box)
 {
+	report_detached(box->session);
 	fputs("\r\n", stderr);
 	if (strcmp(box->name, DEFAULT_SANDBOX) == 0)
 		note("detached from session %d; return with: gsh attach %d", box->session,
@@ -172,13 +178,27 @@ static void say_detached(const struct box *box)
 		     box->name, box->session);
 }
 
+struct timed {
+	struct deadline *deadline;
+	const struct box *box;
+};
+
+static void time_is_up(void *arg)
+{
+	struct timed *timed = arg;
+
+	deadline_passed(timed->deadline, timed->box);
+}
+
 /* With a terminal. */
-static int join_terminal(struct box *box, struct tty *t, bool throwaway)
+static int join_terminal(struct box *box, struct tty *t, bool throwaway, struct deadline *deadline)
 {
 	static struct frame_reader reader;
+	struct timed timed = {deadline, box};
+	struct relay_also also = {deadline->fd, time_is_up, &timed};
 	struct relay_end end = {0};
 	int fd = box_upgrade(box, &reader);
-	int err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &end);
+	int err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &also, &end);
 
 	tty_close(t, err || end.detached || end.hung_up);
 	if (fd >= 0)
@@ -187,8 +207,10 @@ static int join_terminal(struct box *box, struct tty *t, bool throwaway)
 		return fail(FAIL_NO, box->name, "the sandbox ended while a command ran in it");
 	if (err)
 		return fail(FAIL_NO, box->name, "session %d: %s", box->session, strerror(-err));
-	if (end.hung_up)
+	if (end.hung_up) {
+		report_detached(box->session);
 		return EXIT_SIGNAL + SIGHUP;
+	}
 	if (!end.detached)
 		return told_status(box, end.status);
 	say_detached(box);
@@ -245,9 +267,10 @@ static int begin_shell(struct box *box, const struct conf *conf, struct env *env
 	return result > 0 ? exec_failed(result, words[0]) : result;
 }
 
-int run_command(const struct run *run)
+static int run_it(const struct run *run)
 {
 	struct env env = {0};
+	struct deadline deadline;
 	struct box box;
 	struct conf conf;
 	struct tty t;
@@ -256,7 +279,9 @@ int run_command(const struct run *run)
 	int result, sigfd = -1;
 
 	/* All that can be wrong with the words is found before a sandbox is made for them. */
-	result = check_set(run->set);
+	result = deadline_set(&deadline, run->timeout);
+	if (!result)
+		result = check_set(run->set);
 	if (!result)
 		result = ports_check(run->ports);
 	if (!result)
@@ -289,14 +314,33 @@ int run_command(const struct run *run)
 		result = exec_failed(result, run->argv[0]);
 	if (result && run->throwaway)
 		box_discard(&box);
+	if (!result) {
+		report_started(box.name, box.session, box.pid);
+		result = deadline_start(&deadline);
+	}
 	if (!result)
-		result = tty ? join_terminal(&box, &t, run->throwaway) : wait_for(&box, sigfd);
+		result = tty ? join_terminal(&box, &t, run->throwaway, &deadline)
+			     : wait_for(&box, sigfd, &deadline);
+	if (deadline.passed && result >= 0)
+		result = EXIT_TIMEOUT;
+	deadline_close(&deadline);
 	if (run->trace)
 		trace_finish(run->trace);
 	if (sigfd >= 0)
 		close(sigfd);
 	env_free(&env);
 	box_close(&box);
+	return result;
+}
+
+int run_command(const struct run *run)
+{
+	int result = run->status_fd ? report_open(run->status_fd) : 0;
+
+	if (!result)
+		result = run_it(run);
+	if (result < 0)
+		report_failed(EXIT_SELF);
 	return result;
 }
 
@@ -316,6 +360,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 {
 	const struct run run = {.sandbox = sandbox};
 	int fds[3] = {in, out, memfd_create("errors", MFD_CLOEXEC)}, null = -1, sigfd, result;
+	struct deadline none = {.fd = -1};
 	struct env env = {0};
 	struct box box;
 
@@ -335,7 +380,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 		if (result > 0)
 			result = exec_failed(result, argv[0]);
 		else if (!result)
-			result = wait_for(&box, sigfd);
+			result = wait_for(&box, sigfd, &none);
 		if (sigfd >= 0)
 			close(sigfd);
 		say_complaints(fds[2], sandbox);
@@ -350,6 +395,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 int run_attach(const char *sandbox, int session)
 {
 	struct json_object *params;
+	struct deadline none = {.fd = -1};
 	uint16_t size[4];
 	struct box box;
 	struct tty t;
@@ -368,7 +414,7 @@ int run_attach(const char *sandbox, int session)
 	json_object_object_add(params, "cols", json_object_new_int(size[1]));
 	result = box_begin(&box, "Attach", params, true, NULL, 0);
 	if (!result)
-		result = join_terminal(&box, &t, false);
+		result = join_terminal(&box, &t, false, &none);
 	box_close(&box);
 	return result;
 }

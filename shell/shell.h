@@ -44,7 +44,7 @@ enum fail {
 };
 
 /* Exit statuses of verbs that run a command; below 125 and above 128 they are the command's own. */
-enum { EXIT_SELF = 125, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127, EXIT_SIGNAL = 128 };
+enum { EXIT_TIMEOUT = 124, EXIT_SELF = 125, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127, EXIT_SIGNAL = 128 };
 
 /* Say "gsh: what: why [CODE]" on stderr (why may be NULL) and return -code. The codes are listed in
  * gsh-errors(7). */
@@ -164,11 +164,18 @@ struct relay_end {
 	int status; /* as wait4() gives it, if neither */
 };
 
+/* What else is to be looked at meanwhile: a descriptor, or -1, and what to do when it is readable. */
+struct relay_also {
+	int fd;
+	void (*ready)(void *arg);
+	void *arg;
+};
+
 /* Carry bytes between the user's terminal and the upgraded connection, whose reader may hold frames
  * already. `hang_up`: the command shall not outlive the terminal. 0 or -errno (-EPIPE: the monitor
  * is gone). */
 int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
-	  struct relay_end *end) MUST_CHECK;
+	  const struct relay_also *also, struct relay_end *end) MUST_CHECK;
 
 /* ---- run.c: one command in a sandbox ---- */
 
@@ -188,6 +195,8 @@ struct run {
 	char *const *set; /* K=V from -e, NULL-terminated */
 	char *const *ports; /* [ADDRESS:]HOST:IN from -p, NULL-terminated */
 	struct trace *trace; /* or NULL */
+	const char *timeout; /* as the user gave it, or NULL */
+	const char *status_fd; /* likewise */
 	bool shell; /* an interactive shell: the prompt may tell where one is; argv is chosen here
 		     */
 };
@@ -199,6 +208,16 @@ int run_command(const struct run *run) MUST_CHECK;
 int run_helper(const char *sandbox, char *const *argv, int in, int out) MUST_CHECK;
 /* The same for a session that exists. */
 int run_attach(const char *sandbox, int session) MUST_CHECK;
+
+/* ---- report.c: --status-fd ---- */
+
+/* As the user gave it. 0 or a failure. Without it the others do nothing. */
+int report_open(const char *word) MUST_CHECK;
+void report_started(const char *sandbox, int session, int pid);
+void report_timeout(const char *signal);
+void report_detached(int session);
+void report_exited(int status);	/* as wait4() gives it */
+void report_failed(int code);	/* the exit status of gsh */
 
 /* ---- show.c: answers on stdout ---- */
 

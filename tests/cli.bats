@@ -404,6 +404,55 @@ assert verb in ("info", "path", "version") or isinstance(o["items"], list)
 	assert_failure 2
 }
 
+# ---- time and status ----
+
+@test "--timeout ends a command, at last with SIGKILL, and says 124" {
+	run gsh run --timeout 100ms -- sleep 60
+	assert_failure 124
+	run gsh --timeout=60 -c 'exit 7'
+	assert_failure 7
+	run gsh run --timeout .2s --status-fd 3 -- sh -c 'trap "" TERM; while :; do sleep 0.1; done' 3>"$DIR/status"
+	assert_failure 124
+	run python3 -c 'import json, sys
+print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1]))))' "$DIR/status"
+	assert_output "('started', None) ('timeout', 'TERM') ('timeout', 'KILL') ('exited', 9)"
+	for wrong in 0 -1 x 1x 0x10 nan '' 1y; do
+		run gsh run "--timeout=$wrong" -- touch "$DIR/made"
+		assert_failure 125
+		assert_output --partial "--timeout"
+	done
+	assert [ ! -e "$DIR/made" ]
+}
+
+@test "--status-fd tells a command's 125 from gsh's" {
+	run bash -c 'FAKE_START=lacks gsh --status-fd 3 -c true 3>&1 2>/dev/null'
+	assert_failure 125
+	assert_output '{"event":"failed","origin":"gsh","code":125}'
+	kill "$(cat "$GSH_RUNTIME/pid")"
+	rm -rf "$GSH_RUNTIME"
+	run bash -c 'gsh --status-fd 3 -c "exit 125" 3>&1'
+	assert_failure 125
+	assert_line --index 0 --regexp '^\{"event":"started","sandbox":"default","session":[0-9]+,"pid":[0-9]+\}$'
+	assert_line --index 1 '{"event":"exited","origin":"command","code":125}'
+	run bash -c 'gsh run --status-fd 3 /no/such 3>&1 2>/dev/null'
+	assert_failure 127
+	assert_output '{"event":"failed","origin":"gsh","code":127}'
+	run bash -c 'gsh --status-fd 3 -c "kill -9 \$\$" 3>&1 2>/dev/null'
+	assert_failure 137
+	assert_line --index 1 '{"event":"exited","origin":"command","code":137,"signal":9}'
+}
+
+@test "a descriptor that is not open is refused before anything runs, a reader that left is not missed" {
+	for fd in 77 x -1 '' 99999999999; do
+		run gsh run "--status-fd=$fd" -- touch "$DIR/made"
+		assert_failure 125
+		assert_output --partial "--status-fd"
+	done
+	assert [ ! -e "$DIR/made" ]
+	run bash -c 'gsh run --status-fd 3 -- sh -c "sleep 0.2; exit 5" 3> >(exit)'
+	assert_failure 5
+}
+
 # ---- completion ----
 
 @test "completion knows verbs, options and sandboxes, and never starts gshd" {
