@@ -9,7 +9,7 @@
  *	port.c      the request port: a table of what a picoprocess may ask; answer_*.c does it
  *	publish.c   ports of the sandbox on the host
  *	split_port.c  the ports of processes that split off: what those may ask
- *	session.c   programs that clients started: terminals, rings, viewers
+ *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
  * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked

@@ -11,6 +11,7 @@
 
 #include "gshd/monitor.h"
 #include "gshd/ring.h"
+#include "gshd/screen.h"
 
 enum session_state { SESSION_STARTING, SESSION_RUNNING, SESSION_DRAINING, SESSION_EXITED };
 
@@ -19,6 +20,7 @@ struct viewer {
 	struct viewer *next;
 	struct session *session;
 	struct wire_conn *conn;
+	bool waiting; /* for a drawing of the screen, before it gets output */
 };
 
 struct session {
@@ -38,12 +40,16 @@ struct session {
 	struct event *quiet_ev;	   /* no output for a while */
 	struct viewer *viewers;
 	struct ring *ring;
+	struct screen *screen; /* or NULL */
+	bool drawing;
+	struct viewer *draws_for; /* NULL if it has gone meanwhile */
 };
 
 /* ---- terminal.c ---- */
 int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
 	__attribute__((warn_unused_result));
-/* Answer the call with params and make its connection a viewer: the ring's contents first. */
+/* Answer the call with params and make its connection a viewer: what the screen shows first, or, without one, what the
+ * ring holds. */
 void terminal_view(struct session *s, struct wire_call *call, struct json_object *params);
 void terminal_resize(struct session *s, uint16_t rows, uint16_t cols);
 /* Read what is left, then call session_drained(). */

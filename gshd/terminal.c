@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A session's terminal: output from the pty's master to the viewers and the ring, input from the
- * viewers to the master.
+ * A session's terminal: output from the pty's master to the viewers, the screen and the ring, input
+ * from the viewers to the master.
  *
- * Nobody attached: output is read and kept in the ring, so a build never waits. Somebody attached:
+ * Who attaches gets a drawing of the screen (screen.h) and then what follows; no output is read while
+ * it is drawn. Nobody attached: output is read and kept, so a build never waits. Somebody attached:
  * reading stops while every viewer has more than HIGH bytes unread, so that a flood is held at its
  * source and ^C works at once; a viewer that lags behind faster ones is cut off by the wire's own
  * bound. Input that the terminal does not take stays with its viewer, whose connection is then not
@@ -37,6 +38,18 @@ static bool all_behind(const struct session *s)
 		if (wire_backlog(v->conn) <= HIGH)
 			return false;
 	return true;
+}
+
+/* Should no more output be read just now? */
+static bool held(const struct session *s)
+{
+	return s->drawing || screen_behind(s->screen) || all_behind(s);
+}
+
+static void read_on(struct session *s)
+{
+	if (s->master >= 0 && s->out_ev && s->state != SESSION_EXITED && !held(s))
+		event_add(s->out_ev, NULL);
 }
 
 static void send_data(struct wire_conn *conn, const char *data, size_t size)
@@ -77,9 +90,10 @@ static void on_output(evutil_socket_t master, short what, void *arg)
 		return;
 	}
 	ring_put(s->ring, buf, (size_t)n);
+	screen_feed(s->screen, buf, (size_t)n);
 	for (struct viewer *v = s->viewers; v; v = v->next)
 		send_data(v->conn, buf, (size_t)n);
-	if (all_behind(s))
+	if (held(s))
 		event_del(s->out_ev);
 	if (s->state == SESSION_DRAINING)
 		timer(s);
@@ -91,14 +105,14 @@ static void on_quiet(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	/* Held back by slow viewers is not quiet: they read on, or go. */
-	if (s->state == SESSION_DRAINING && !all_behind(s)) {
+	if (s->state == SESSION_DRAINING && !held(s)) {
 		session_drained(s);
 		return;
 	}
 	if (s->state == SESSION_DRAINING)
 		timer(s);
-	else if (!all_behind(s))
-		event_add(s->out_ev, NULL);
+	else
+		read_on(s);
 }
 
 void terminal_drain(struct session *s)
@@ -113,8 +127,10 @@ static void resize(struct session *s, const struct frame_winsize *f)
 {
 	struct winsize w = { f->rows, f->cols, f->xpixel, f->ypixel };
 
-	if (s->master >= 0)
-		ioctl(s->master, TIOCSWINSZ, &w);
+	if (s->master < 0)
+		return;
+	ioctl(s->master, TIOCSWINSZ, &w);
+	screen_resize(s->screen, f->rows, f->cols);
 }
 
 void terminal_resize(struct session *s, uint16_t rows, uint16_t cols)
@@ -196,10 +212,13 @@ static void viewer_remove(struct viewer *v)
 	while (*p != v)
 		p = &(*p)->next;
 	*p = v->next;
+	if (s->draws_for == v)
+		s->draws_for = NULL;
 	free(v);
+	if (!s->viewers)
+		screen_viewed(s->screen, false);
 	/* The one that held the output back may have been this one. */
-	if (s->master >= 0 && !all_behind(s) && s->state != SESSION_EXITED)
-		event_add(s->out_ev, NULL);
+	read_on(s);
 }
 
 static void on_bytes(struct wire_conn *conn, struct evbuffer *in, void *arg)
@@ -233,8 +252,7 @@ static void on_drained(struct wire_conn *conn, void *arg)
 	struct session *s = v->session;
 
 	(void)conn;
-	if (s->master >= 0 && s->state != SESSION_EXITED)
-		event_add(s->out_ev, NULL);
+	read_on(s);
 }
 
 static void on_gone(struct wire_conn *conn, void *arg)
@@ -246,6 +264,79 @@ static void on_gone(struct wire_conn *conn, void *arg)
 static const struct wire_raw terminal_raw = { .bytes = on_bytes,
 					      .drained = on_drained,
 					      .gone = on_gone };
+
+/* ---- the screen ---- */
+
+static void send_ring(struct session *s, struct viewer *v)
+{
+	size_t size;
+
+	for (int i = 0; i < 2 && s->ring; i++) {
+		const char *piece = ring_piece(s->ring, i, &size);
+		send_data(v->conn, piece, size);
+	}
+}
+
+/* Draw for the next who waits. */
+static void draw_next(struct session *s)
+{
+	struct viewer *v = s->viewers;
+
+	while (v && !v->waiting)
+		v = v->next;
+	if (!v || s->drawing)
+		return;
+	s->draws_for = v;
+	s->drawing = screen_draw(s->screen);
+	if (s->drawing)
+		event_del(s->out_ev);
+	else
+		send_ring(s, v);
+	v->waiting = s->drawing;
+}
+
+static void on_answer(void *arg, const void *data, size_t size)
+{
+	struct session *s = arg;
+
+	/* A program that does not read has no use for it. */
+	if (s->master >= 0 && write(s->master, data, size) < 0 && errno != EAGAIN)
+		log_line("terminal: %s", strerror(errno));
+}
+
+static void on_piece(void *arg, const void *data, size_t size)
+{
+	struct session *s = arg;
+
+	if (s->draws_for)
+		send_data(s->draws_for->conn, data, size);
+}
+
+static void on_drawn(void *arg, bool ok)
+{
+	struct session *s = arg;
+
+	s->drawing = false;
+	if (s->draws_for) {
+		if (!ok)
+			send_ring(s, s->draws_for);
+		s->draws_for->waiting = false;
+		s->draws_for = NULL;
+		/* A program that draws for itself knows better, and the size may be the same. */
+		signal_foreground(s, SIGWINCH);
+	}
+	draw_next(s);
+	read_on(s);
+}
+
+static void on_screen_room(void *arg)
+{
+	read_on(arg);
+}
+
+static const struct screen_ops screen_ops = {
+	.answer = on_answer, .piece = on_piece, .drawn = on_drawn, .room = on_screen_room
+};
 
 /* ---- opening, viewing, closing ---- */
 
@@ -266,6 +357,7 @@ int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
 	if (!s->ring || !s->out_ev || !s->in_ev || !s->quiet_ev)
 		return -ENOMEM;
 	terminal_resize(s, rows, cols);
+	s->screen = screen_open(s->m->base, rows, cols, &screen_ops, s);
 	event_add(s->out_ev, NULL);
 	return 0;
 }
@@ -283,7 +375,6 @@ static void send_exit(struct session *s, struct wire_conn *conn)
 void terminal_view(struct session *s, struct wire_call *call, struct json_object *params)
 {
 	struct viewer *v = calloc(1, sizeof(*v));
-	size_t size;
 
 	if (!v) {
 		json_object_put(params);
@@ -292,17 +383,18 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 	}
 	v->session = s;
 	v->conn = wire_upgrade(call, params, &terminal_raw, v);
-	for (int i = 0; i < 2 && s->ring && v->conn; i++) {
-		const char *piece = ring_piece(s->ring, i, &size);
-		send_data(v->conn, piece, size);
-	}
 	if (v->conn && s->state != SESSION_EXITED) {
+		v->waiting = s->ring && s->ring->have;
 		v->next = s->viewers;
 		s->viewers = v;
+		screen_viewed(s->screen, true);
+		draw_next(s);
 		return;
 	}
-	if (v->conn)
+	if (v->conn) {
+		send_ring(s, v);
 		send_exit(s, v->conn);
+	}
 	free(v);
 }
 
@@ -311,9 +403,15 @@ void terminal_close(struct session *s)
 	while (s->viewers) {
 		struct viewer *v = s->viewers;
 		s->viewers = v->next;
+		if (v->waiting)
+			send_ring(s, v);
 		send_exit(s, v->conn);
 		free(v);
 	}
+	s->draws_for = NULL;
+	s->drawing = false;
+	screen_close(s->screen);
+	s->screen = NULL;
 	if (s->out_ev)
 		event_free(s->out_ev);
 	if (s->in_ev)

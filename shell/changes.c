@@ -22,7 +22,7 @@ static int by_path(const void *a, const void *b)
 		      reply_string(*(struct json_object *const *)b, "path"));
 }
 
-static int ask_changes(const char *sandbox, struct json_object **items)
+int changes_ask(const char *sandbox, struct json_object **items)
 {
 	struct json_object *params = json_object_new_object(), *all = json_object_new_array();
 	int result;
@@ -47,7 +47,7 @@ int changes_show(const struct call *call, const char *schema, const struct colum
 
 	if (!sandbox)
 		return -FAIL_USAGE;
-	result = ask_changes(sandbox, &items);
+	result = changes_ask(sandbox, &items);
 	if (result)
 		return result;
 	result = show_list(opt_given(call, OPT_JSON), schema, items, columns, ncolumns);

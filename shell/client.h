@@ -59,6 +59,7 @@ struct box {
 	char *path;    /* of the monitor's socket */
 	int session;   /* after box_begin(); and the command's pid, which leads its process group */
 	int pid;
+	bool ended;    /* its status has been learnt */
 	bool restart;  /* start the sandbox anew if it ends before anything began in it */
 	struct client *conn;
 };

@@ -40,7 +40,8 @@ int cmd_run_in(const struct call *call, struct run *run)
 		return fail(FAIL_NO, "out of memory", NULL);
 	}
 	run->throwaway = opt_given(call, 'x');
-	run->sandbox = opt_value(call, 's');
+	if (opt_given(call, 's'))
+		run->sandbox = opt_value(call, 's');
 	run->cwd = opt_value(call, 'C');
 	run->timeout = opt_value(call, OPT_TIMEOUT);
 	run->status_fd = opt_value(call, OPT_STATUS_FD);

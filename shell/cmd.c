@@ -8,6 +8,7 @@
 const struct cmd *const cmd_list[] = {
 	&cmd_shell,
 	&cmd_run,
+	&cmd_try,
 	&cmd_trace,
 	&cmd_attach,
 	&cmd_ls,

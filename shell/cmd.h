@@ -138,6 +138,9 @@ const char *call_sandbox(const struct call *call) MUST_CHECK;
 int sandbox_name_check(const char *name) MUST_CHECK;
 
 /* ---- changes.c ---- */
+struct json_object;
+/* What a sandbox has changed, sorted by path: a new array. 0 or a failure. */
+int changes_ask(const char *sandbox, struct json_object **items) MUST_CHECK;
 /* The whole of a command that shows a sandbox's changes, sorted by path. */
 int changes_show(const struct call *call, const char *schema, const struct column *columns,
 		 size_t ncolumns) MUST_CHECK;
@@ -192,7 +195,7 @@ int manual_page(void) MUST_CHECK; /* gsh-verbs(1), on stdout */
 int complete_line(int argc, char **argv) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
-extern const struct cmd cmd_run, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
+extern const struct cmd cmd_run, cmd_try, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
 	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
 	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit;
 

@@ -32,10 +32,11 @@ static int status_to_exit(int status)
 }
 
 /* A command that was killed may have been so with all of its sandbox. */
-static int told_status(const struct box *box, int status)
+static int told_status(struct box *box, int status)
 {
 	struct json_object *list = NULL;
 
+	box->ended = true;
 	report_exited(status);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !ask_daemon("List", NULL, &list))
 		note_ended(list, box->name);
@@ -315,6 +316,8 @@ static int run_it(const struct run *run)
 	if (result && run->throwaway)
 		box_discard(&box);
 	if (!result) {
+		if (run->began)
+			*run->began = true;
 		report_started(box.name, box.session, box.pid);
 		result = deadline_start(&deadline);
 	}
@@ -324,6 +327,8 @@ static int run_it(const struct run *run)
 	if (deadline.passed && result >= 0)
 		result = EXIT_TIMEOUT;
 	deadline_close(&deadline);
+	if (run->ended)
+		*run->ended = box.ended;
 	if (run->trace)
 		trace_finish(run->trace);
 	if (sigfd >= 0)

@@ -197,6 +197,7 @@ struct run {
 	struct trace *trace; /* or NULL */
 	const char *timeout; /* as the user gave it, or NULL */
 	const char *status_fd; /* likewise */
+	bool *began, *ended; /* set when it has; or NULL. Begun and not ended: detached, or lost */
 	bool shell; /* an interactive shell: the prompt may tell where one is; argv is chosen here
 		     */
 };

@@ -404,6 +404,41 @@ assert verb in ("info", "path", "version") or isinstance(o["items"], list)
 	assert_failure 2
 }
 
+# ---- try ----
+
+@test "try says what was changed, and discards it where nobody can be asked" {
+	run gsh try -- sh -c 'exit 4'
+	assert_failure 4
+	assert_output 'gsh: 1 added, 0 modified, 1 deleted
+  A /a\tb\n\033[31m
+  D /z
+gsh: discarded'
+	run gsh ls -q
+	assert_output ""
+	run gsh -q try -- true
+	assert_success
+	assert_output ""
+	run gsh try --keep -- printf '<%s>' 'a b' '*'
+	assert_line --index 0 --partial '<a b><*>'
+	run gsh ls -q
+	assert_output --regexp '^try-[0-9a-f]{8}$'
+}
+
+@test "try keeps by a new name only, and leaves nothing of a command that is not there" {
+	gsh start one
+	run gsh try --keep-as one -- touch "$DIR/made"
+	assert_failure 125
+	assert_output "gsh: one: there is a sandbox by this name already [E_CONFLICT]"
+	run gsh try --keep-as two --discard -- touch "$DIR/made"
+	assert_failure 125
+	run gsh -s one try -- touch "$DIR/made"
+	assert_failure 125
+	assert [ ! -e "$DIR/made" ]
+	run -127 gsh try -- /no/such
+	run gsh ls -q
+	assert_output one
+}
+
 # ---- time and status ----
 
 @test "--timeout ends a command, at last with SIGKILL, and says 124" {

@@ -46,7 +46,7 @@ box_pids() {
 			is_kin "$pid" || echo "$pid"
 		elif [ -n "${GSH_TEST_ALONE-}" ]; then
 			case $(cat "/proc/$pid/comm" 2>/dev/null) in
-			gshd | gsh | gfs | gsh-monitor | gsh-keeper | gsh-dialer | picoprocess) echo "$pid" ;;
+			gshd | gsh | gfs | gsh-monitor | gsh-keeper | gsh-dialer | gsh-screen | picoprocess) echo "$pid" ;;
 			esac
 		fi
 	done

@@ -28,6 +28,9 @@ at_terminal() {
 @test "^C is a key of the inner terminal" {
 	at_terminal interrupt_is_a_key
 }
+@test "a try asks afterwards, and keeps or discards" {
+	at_terminal try_asks
+}
 @test "--timeout ends a command at a terminal" {
 	at_terminal timeout_ends_the_command
 }
@@ -36,6 +39,21 @@ at_terminal() {
 }
 @test "^] three times detaches, puts modes back, and attach returns" {
 	at_terminal detaches_and_returns
+}
+@test "attach restores screen, scrollback, colours and cursor" {
+	at_terminal attach_restores_the_screen
+}
+@test "attach restores a full-screen program and what lies below it" {
+	at_terminal attach_restores_a_full_screen
+}
+@test "what a program asks its terminal is answered while nobody is attached" {
+	at_terminal queries_are_answered_while_detached
+}
+@test "noise and death of the child that keeps the screen harm no session" {
+	at_terminal screen_may_die
+}
+@test "several clients see the same session" {
+	at_terminal two_clients_see_the_same
 }
 @test "a killed client gives the terminal back" {
 	at_terminal killed_client_gives_the_terminal_back

@@ -38,6 +38,9 @@ at_terminal() {
 @test "^C is a key of the inner terminal" {
 	at_terminal interrupt_is_a_key
 }
+@test "a try asks afterwards, and keeps or discards" {
+	FAKE=yes at_terminal try_asks
+}
 @test "--timeout ends a command at a terminal" {
 	at_terminal timeout_ends_the_command
 }

@@ -13,7 +13,7 @@ FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -I. -Wall $(FUZZ_SAN) \
 FUZZ_HOST := -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"'
 FUZZ_LINK := $(FUZZ_SAN) $(if $(filter clang,$(FUZZ_CC)),-fsanitize=fuzzer)
 FUZZ_MAIN := $(if $(filter clang,$(FUZZ_CC)),,tests/fuzz/driver.c)
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp 2>/dev/null) -linih -lZydis
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp 2>/dev/null) -linih -lZydis -lvterm
 
 # The targets of the daemon bring a log of their own.
 FUZZ_GSHD := $(filter-out gshd/main.c gshd/log.c,$(GSHD_SRC)) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC)

@@ -15,7 +15,7 @@ $(B)/tests/fake_leader: tests/unit/fake_leader.c pal/grant.h pal/monitor.h
 
 $(UNIT_GSHD): $(B)/tests/unit/%: $(call host_obj,tests/unit/%.c) $(UNIT_GSHD_OBJ) | $(B)/tests/fake_leader $(B)/bin/gshd
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis -lvterm
 
 .PHONY: unit-gshd
 unit-gshd: $(UNIT_GSHD)
