@@ -242,8 +242,8 @@ sent() {
 	gsh start
 	run gsh status
 	assert_success
-	assert_line --index 0 $'A\tfile\t7\t/a\\tb\\n\\033[31m'
-	assert_line --index 1 $'D\tfile\t0\t/z'
+	assert_line --index 0 $'A\tf\t7\t/a\\tb\\n\\033[31m'
+	assert_line --index 1 $'D\tf\t0\t/z'
 	run gsh ls
 	assert_output $'default\trunning\tB\t1\t2\t2023-11-14T22:13:20Z'
 }
@@ -602,7 +602,7 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 	gsh -s one -c 'echo ready; read x' >"$DIR/out" < <(sleep 30 & echo $! >"$DIR/sleeper"; wait) &
 	pid=$!
 	until grep -q ready "$DIR/out"; do sleep 0.02; done
-	for words in ls 'ps -s one' 'info one' 'status one' 'diff --name-status -s one' 'path one' doctor version; do
+	for words in ls 'ps -s one' 'info one' 'status one' 'path one' doctor version; do
 		# shellcheck disable=SC2086
 		gsh $words --json | "$ROOT/tests/tools/json-check" || { echo "of: gsh $words --json" >&2; false; }
 	done

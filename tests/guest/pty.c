@@ -71,7 +71,10 @@ static void pair(void)
 	eq(t.c_cc[VINTR], 3);
 	eq(t.c_cc[VSUSP], 26);
 	eq(t.c_cc[VEOF], 4);
-	struct termio old;
+	struct { /* struct termio, which musl has not */
+		unsigned short c_iflag, c_oflag, c_cflag, c_lflag;
+		unsigned char c_line, c_cc[8];
+	} old;
 	eq(ioctl(s, TCGETA, &old), 0);
 	eq(old.c_lflag == (unsigned short)t.c_lflag && old.c_cc[VINTR] == 3, 1);
 	old.c_lflag &= (unsigned short)~ECHO;
