@@ -147,14 +147,35 @@ static int tally_result(const struct tally *t)
 	return t->sent ? 0 : t->error ? t->error : -ESRCH;
 }
 
+#define KILL_PASSES 100
+
+/*
+ * To all others of a group, or all but the first process (pgid 0). SIGKILL leaves nobody: who was born behind our back,
+ * of a parent that we had not reached yet, is found by the next pass. Other signals are not sent twice.
+ */
+static void send_to_others(s32 pgid, const struct siginfo *info, int sig, struct tally *t)
+{
+	s32 self = this_process()->pid;
+	u64 forks, now = atomic_load(&the_area->forks);
+	unsigned passes = 0;
+
+	do {
+		forks = now;
+		for (s32 id = area_next(pgid ? 1 : 2, false); id; id = area_next(id + 1, false))
+			if (id != self && (!pgid || atomic_load_relaxed(&area_slot(id)->pgid) == pgid))
+				count(t, send_to(id, info, sig));
+		now = atomic_load(&the_area->forks);
+	} while (sig == SIGKILL && now != forks && ++passes < KILL_PASSES);
+}
+
 int signal_send_pgid(s32 pgid, const struct siginfo *info, int sig)
 {
 	struct process *self = this_process();
 	struct tally t = { 0 };
 
-	for (s32 id = area_next(1, false); id; id = area_next(id + 1, false))
-		if (area_slot(id)->pgid == pgid && id != self->pid)
-			count(&t, send_to(id, info, sig));
+	if (pgid <= 0)
+		return -ESRCH;
+	send_to_others(pgid, info, sig, &t);
 	/* Oneself last: the signal may end this process. */
 	if (self->slot->pgid == pgid)
 		count(&t, send_to(self->pid, info, sig));
@@ -163,12 +184,9 @@ int signal_send_pgid(s32 pgid, const struct siginfo *info, int sig)
 
 static int send_all(const struct siginfo *info, int sig)
 {
-	struct process *self = this_process();
 	struct tally t = { 0 };
 
-	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false))
-		if (id != self->pid)
-			count(&t, send_to(id, info, sig));
+	send_to_others(0, info, sig, &t);
 	return tally_result(&t);
 }
 

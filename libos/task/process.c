@@ -123,10 +123,10 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	memcpy(s->comm, from->comm, sizeof(s->comm));
 	memcpy(s->card, from->card, sizeof(s->card));
 	s->card_size = from->card_size;
-	atomic_add(&the_area->forks, 1);
 	atomic_add(&the_area->nprocs, 1);
 	atomic_add(&the_area->nthreads, 1);
 	atomic_store(&s->state, AREA_RUNNING);
+	atomic_add(&the_area->forks, 1); /* after: who sees the same number again has seen all (signal/send.c) */
 	if (exit_signal != SIGCHLD)
 		parent->had_clone_children = true;
 }
