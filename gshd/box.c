@@ -158,7 +158,7 @@ static void holder_gone(struct wire_call *call)
 
 	m->nholders--;
 	wire_reply(call, NULL);
-	monitor_session_ended(m);
+	monitor_look(m);
 }
 
 static void answer_hold(struct wire_call *call)

@@ -6,8 +6,8 @@
  * serves until the leader is gone; then answers what is open, removes what it made and ends. gshd
  * may die and come back meanwhile.
  *
- * Stopping is in steps: SIGHUP, SIGTERM, SIGCONT to all; wait until only pid 1 is left or patience
- * is over; order the leader to end; if it does not, SIGKILL. Its keeper sees to that.
+ * Stopping is in steps: the leader is told, so that a storm of births dies down; SIGHUP, SIGTERM, SIGCONT to all; wait
+ * until only pid 1 is left, and order it to end, or until patience is over: then SIGKILL. The keeper sees to that.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -33,6 +33,7 @@
 #define STEP_MS 20
 #define SHUTDOWN_MS 1000
 #define FAREWELL_MS 2000
+#define HANGUP_MS 1000	/* to end after SIGHUP, before SIGTERM */
 #define UNUSED_MS 60000 /* an ephemeral sandbox in which nothing was ever started */
 
 static int64_t monotonic_ms(void)
@@ -227,15 +228,20 @@ static void stop_step(struct monitor *m)
 
 	memcpy(q, &list, sizeof(list));
 	if (monotonic_ms() >= m->deadline) {
-		if (m->shutdown_sent)
-			monitor_kill(m);
-		else
-			order_shutdown(m);
+		order_shutdown(m);
+		monitor_kill(m);
 	} else if (!m->shutdown_sent &&
 		   control_ask(m, MON_PROC, q, sizeof(q), NULL, 0, on_listing, NULL)) {
 		log_debug("the leader does not take questions");
 	}
 	timer_in(m, STEP_MS);
+}
+
+static bool signal_everybody(struct monitor *m, int sig)
+{
+	struct mon_signal s = { -1, sig };
+
+	return !control_send(m, MON_SIGNAL, 0, &s, sizeof(s), NULL, 0);
 }
 
 void monitor_stop(struct monitor *m, int patience)
@@ -249,18 +255,26 @@ void monitor_stop(struct monitor *m, int patience)
 	m->state = BOX_STOPPING;
 	clear_lock(m);
 	m->deadline = monotonic_ms() + patience;
-	for (int i = 0; i < 3; i++) {
-		struct mon_signal s = { -1, signals[i] };
-		if (control_send(m, MON_SIGNAL, 0, &s, sizeof(s), NULL, 0))
+	if (control_send(m, MON_STOPPING, 0, NULL, 0, NULL, 0))
+		m->deadline = 0;
+	for (int i = 0; i < 3; i++)
+		if (!signal_everybody(m, signals[i]))
 			m->deadline = 0;
-	}
 	stop_step(m);
 }
 
-void monitor_session_ended(struct monitor *m)
+void monitor_look(struct monitor *m)
 {
-	if (m->spec.ephemeral && m->had_session && !m->nrunning && !m->nholders && m->state == BOX_RUNNING)
+	if (m->state != BOX_RUNNING || !m->spec.ephemeral)
+		return;
+	if (m->had_session && !m->nrunning && !m->nholders) {
 		monitor_stop(m, 500);
+	} else if (!m->hung_up && session_all_hung_up(m)) {
+		m->hung_up = true;
+		signal_everybody(m, SIGHUP);
+		signal_everybody(m, SIGCONT);
+		timer_in(m, HANGUP_MS);
+	}
 }
 
 static void on_sigterm(evutil_socket_t sig, short what, void *arg)
@@ -286,6 +300,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		stop_step(m);
 	} else if (m->state == BOX_ENDED) {
 		event_base_loopbreak(m->base);
+	} else if (m->hung_up) {
+		m->hung_up = false; /* somebody may have come */
+		if (session_all_hung_up(m))
+			monitor_stop(m, 500);
 	} else if (m->spec.ephemeral && !m->nsessions) {
 		monitor_stop(m, 0);
 	}
@@ -426,6 +444,7 @@ int monitor_main(const char *name, int ready)
 	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = -1;
 	m.child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
 	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
+	confine_be_prompt();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

@@ -76,6 +76,7 @@ struct monitor {
 
 	struct session *sessions;
 	unsigned nsessions, next_session, nrunning;
+	bool hung_up;	   /* all were told that nobody is there any more */
 	unsigned nholders; /* clients that want an ephemeral sandbox to stay: Hold */
 	bool had_session;
 	struct held_pty *ptys;
@@ -109,8 +110,8 @@ void monitor_stop(struct monitor *m, int patience);
 void monitor_kill(struct monitor *m);
 /* Tell gshd how the start went, once: NULL is well. */
 void monitor_ready(struct monitor *m, const struct confine_note *failure);
-/* A session ended: an ephemeral sandbox may be done. */
-void monitor_session_ended(struct monitor *m);
+/* A session ended or was left: an ephemeral sandbox may be done. */
+void monitor_look(struct monitor *m);
 
 /* ---- diag.c ---- */
 /* What picoprocesses print on descriptor 2 goes to the monitor's log, line by line and not without
@@ -211,6 +212,8 @@ void session_exited(struct monitor *m, int pid, int status);
 /* The sandbox is gone: every session ends as killed. */
 void session_end_all(struct monitor *m);
 struct json_object *session_list(struct monitor *m);
+/* Does something run in a throwaway sandbox that nobody can come back to? */
+bool session_all_hung_up(struct monitor *m);
 /* The guest pid of a session, 0 if there is none such. */
 int session_pid(struct monitor *m, unsigned id);
 

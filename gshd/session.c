@@ -187,9 +187,40 @@ static void caller_gone(struct wire_call *call)
 {
 	struct session *s = call->data;
 
-	if (s)
+	if (s) {
 		s->call = NULL;
+		session_client_gone(s);
+	}
 	wire_reply(call, NULL);
+}
+
+/*
+ * Nobody can come back to a throwaway sandbox whose client was killed: none knows its name. What runs there is hung up
+ * on, and ended if that does not end it. A client that detached said that it may come back.
+ */
+void session_client_gone(struct session *s)
+{
+	struct mon_signal hup = { s->pid, SIGHUP }, cont = { s->pid, SIGCONT };
+
+	if (!s->m->spec.ephemeral || s->call || s->viewers)
+		return;
+	s->hung_up = true;
+	if (s->state != SESSION_RUNNING)
+		return; /* who waits for its start looks again */
+	monitor_look(s->m);
+	if (!s->m->hung_up && (control_send(s->m, MON_SIGNAL, 0, &hup, sizeof(hup), NULL, 0) ||
+			       control_send(s->m, MON_SIGNAL, 0, &cont, sizeof(cont), NULL, 0)))
+		log_line("session %u cannot be hung up on", s->id);
+}
+
+bool session_all_hung_up(struct monitor *m)
+{
+	if (!m->spec.ephemeral || m->nholders || !m->nrunning)
+		return false;
+	for (struct session *s = m->sessions; s; s = s->next)
+		if (!s->hung_up && s->state != SESSION_EXITED)
+			return false;
+	return true;
 }
 
 void session_not_begun(struct monitor *m, struct wire_call *call)
@@ -276,15 +307,17 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 				  m->control < 0 ? NULL : "gsh stop -s NAME ends it, the next command starts it anew");
 		s->call = NULL;
 		session_free(m, s);
-		monitor_session_ended(m);
+		monitor_look(m);
 		return;
 	}
 	s->pid = started.pid;
 	s->state = SESSION_RUNNING;
 	m->nrunning++;
 	m->had_session = true;
-	if (!s->call)
+	if (!s->call) {
+		session_client_gone(s);
 		return;
+	}
 	if (s->master >= 0) {
 		struct wire_call *call = s->call;
 		s->call = NULL;
@@ -314,7 +347,7 @@ static void finish(struct monitor *m, struct session *s)
 	} else {
 		session_free(m, s);
 	}
-	monitor_session_ended(m);
+	monitor_look(m);
 }
 
 void session_drained(struct session *s)

@@ -30,6 +30,7 @@ struct session {
 	enum session_state state;
 	int pid;    /* guest's */
 	int status; /* as wait4() gives it */
+	bool hung_up; /* its last client vanished, rather than detach */
 	struct json_object *argv;
 	struct wire_call *call; /* Run; NULL once answered to the end, or the client has gone */
 
@@ -57,5 +58,7 @@ void terminal_drain(struct session *s);
 /* Tell the viewers the status, let them go, close the terminal. */
 void terminal_close(struct session *s);
 void session_drained(struct session *s);
+/* A client vanished: to a throwaway sandbox that is a hang-up, if it was the last one. */
+void session_client_gone(struct session *s);
 
 #endif

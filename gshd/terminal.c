@@ -257,8 +257,11 @@ static void on_drained(struct wire_conn *conn, void *arg)
 
 static void on_gone(struct wire_conn *conn, void *arg)
 {
+	struct session *s = ((struct viewer *)arg)->session;
+
 	(void)conn;
 	viewer_remove(arg);
+	session_client_gone(s);
 }
 
 static const struct wire_raw terminal_raw = { .bytes = on_bytes,
@@ -384,6 +387,7 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 	v->session = s;
 	v->conn = wire_upgrade(call, params, &terminal_raw, v);
 	if (v->conn && s->state != SESSION_EXITED) {
+		s->hung_up = false;
 		v->waiting = s->ring && s->ring->have;
 		v->next = s->viewers;
 		s->viewers = v;
@@ -394,6 +398,8 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 	if (v->conn) {
 		send_ring(s, v);
 		send_exit(s, v->conn);
+	} else {
+		session_client_gone(s);
 	}
 	free(v);
 }

@@ -26,6 +26,7 @@
  * MON_PROC_DATA leader -> monitor   struct mon_proc_data + bytes              -
  * MON_READY     leader -> monitor   - (the leader has started)                -
  * MON_CONNECT   monitor -> leader   struct mon_connect                        a stream from outside
+ * MON_STOPPING  monitor -> leader   - (all will be told to end; few may be born from now on)
  *
  * MON_PTY       port                struct mon_pty                            reply end
  * MON_SETATTR   port                struct mon_setattr + value                reply end, the file
@@ -61,6 +62,7 @@ enum mon_type {
 	MON_PROC_DATA,
 	MON_READY,
 	MON_CONNECT,
+	MON_STOPPING,
 
 	MON_PTY = 64,
 	MON_SETATTR,

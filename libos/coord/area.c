@@ -164,8 +164,11 @@ static u32 bits_set(u32 v)
 /* The running count is quick, and may be too high when somebody was killed between counting and being: then all are. */
 static bool area_full(void)
 {
+	u64 last = atomic_load_relaxed(&the_area->last_birth);
 	u32 n = 0;
 
+	if (unlikely(last) && atomic_load_relaxed(&the_area->forks) >= last)
+		return true;
 	if (likely(atomic_load_relaxed(&the_area->nthreads) < the_area->limit))
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(the_area->in_use); i++)

@@ -194,6 +194,7 @@ struct area {
 	u32 named[AREA_PIDS / 32]; /* atomic bitmap: ids that may be named as a group or session */
 	/* Guest ids by host pid, hashed. Only a hint, for whoever writes it may be killed before (task/group.c). */
 	u16 born[AREA_BORN];
+	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 

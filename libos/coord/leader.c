@@ -12,7 +12,11 @@
 #include "pal/grant.h"
 
 #define GRACE_NS 1000000000ll /* between asking all processes to end and ending them */
-#define POLL_STEP_NS 50000000l /* while shutting down */
+#define POLL_STEP_NS 20000000l /* while shutting down */
+#define REAP_MAX 256 /* before orders are looked at again: those that a storm leaves are without end */
+#define LAST_WILLS 256 /* processes that may be forked to end in order, beyond one each */
+#define KILL_STEP_NS 1000000l
+#define KILL_STEPS 2000
 
 struct job {
 	struct list link;
@@ -26,13 +30,19 @@ struct job {
 static struct list jobs = { &jobs, &jobs };
 static void *buffer;
 static s64 kill_at; /* CLOCK_MONOTONIC; 0: not shutting down */
+static u64 told_until; /* CLOCK_BOOTTIME: who was born since has not been told to end; 0: nobody is */
 
-static s64 now(void)
+static s64 now_by(int clock)
 {
 	struct timespec ts = { 0 };
 
-	(void)pal_clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)pal_clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+static s64 now(void)
+{
+	return now_by(CLOCK_MONOTONIC);
 }
 
 static struct job *job_by_pid(s32 pid)
@@ -146,6 +156,56 @@ static void signal_all(int sig)
 	(void)signal_kill(-1, &info, sig);
 }
 
+static bool any_lives(void)
+{
+	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false))
+		if (area_slot(id)->state != AREA_ZOMBIE)
+			return true;
+	return false;
+}
+
+static bool reap(unsigned most);
+
+/* All, and none is born until they are gone. */
+static void kill_all(void)
+{
+	struct timespec step = { .tv_nsec = KILL_STEP_NS };
+
+	the_area->last_birth = 1;
+	for (unsigned i = 0; i < KILL_STEPS && any_lives(); i++) {
+		signal_all(SIGKILL);
+		(void)pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL);
+		atomic_store(&current()->tcb.pending, 0);
+		(void)signal_drain(current());
+		(void)reap(AREA_PIDS);
+	}
+}
+
+/*
+ * The sandbox is being ended. To end in order takes a few processes, for traps and the like; but where processes are
+ * born faster than they can be told, there would be no end to it.
+ */
+static void order_stopping(void)
+{
+	the_area->last_birth = atomic_load(&the_area->forks) + atomic_load(&the_area->nprocs) + LAST_WILLS;
+	told_until = (u64)now_by(CLOCK_BOOTTIME);
+}
+
+/* Those who were not there yet when all were told. */
+static void tell_young(void)
+{
+	static const int signals[] = { SIGHUP, SIGTERM, SIGCONT };
+	struct siginfo info = { .si_code = SI_USER, .si_pid = this_process()->pid };
+	u64 since = told_until;
+
+	told_until = (u64)now_by(CLOCK_BOOTTIME);
+	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false))
+		for (unsigned i = 0; i < ARRAY_SIZE(signals) && area_slot(id)->start_ns >= since; i++) {
+			info.si_signo = signals[i];
+			(void)signal_kill(id, &info, signals[i]);
+		}
+}
+
 static void order_signal(const struct order *o)
 {
 	const struct mon_signal *s = (const void *)o->payload;
@@ -156,14 +216,22 @@ static void order_signal(const struct order *o)
 	info.si_signo = s->sig;
 	info.si_pid = this_process()->pid;
 	info.si_uid = pal_grant()->uid;
-	(void)signal_kill(s->pid, &info, s->sig);
+	if (s->pid != -1 || s->sig != SIGKILL || told_until) {
+		(void)signal_kill(s->pid, &info, s->sig);
+		return;
+	}
+	kill_all();
+	the_area->last_birth = 0;
 }
 
 static void order_shutdown(void)
 {
 	if (kill_at)
 		return;
-	kill_at = now() + GRACE_NS;
+	kill_at = now();
+	if (told_until)
+		return;
+	kill_at += GRACE_NS;
 	signal_all(SIGHUP);
 	signal_all(SIGTERM);
 	signal_all(SIGCONT); /* a stopped process can't end by itself */
@@ -198,6 +266,9 @@ static void obey(struct order *o)
 	case MON_CONNECT:
 		order_connect(o);
 		break;
+	case MON_STOPPING:
+		order_stopping();
+		break;
 	default:
 		pal_log("leader: order %u is not known\n", o->head.type);
 	}
@@ -212,7 +283,7 @@ static void hear_monitor(void)
 	while ((r = control_receive(buffer, &o)) != 0) {
 		if (r == -EPIPE) {
 			/* Nobody can reach the sandbox any more: it ends. */
-			signal_all(SIGKILL);
+			kill_all();
 			pal_exit(0);
 		}
 		if (r > 0)
@@ -220,31 +291,41 @@ static void hear_monitor(void)
 	}
 }
 
-static void reap(void)
+static void reaped(int host, int status)
+{
+	s32 pid = task_guest_child(host, 1);
+	struct job *j = pid ? job_by_pid(pid) : NULL;
+
+	if (pid) {
+		coord_port_gone(pid);
+		task_reaped(pid);
+	}
+	if (!j)
+		return;
+	j->ended = true;
+	j->status = status;
+	if (j->outcome >= 0)
+		job_outcome(j);
+	else
+		job_tell(j);
+}
+
+/* True: there may be more. */
+static bool reap(unsigned most)
 {
 	struct rusage ru;
 	int status, host;
 
-	while ((host = pal_wait4(-1, &status, WNOHANG, &ru)) > 0) {
-		s32 pid = task_guest_child(host, 1);
-		struct job *j = pid ? job_by_pid(pid) : NULL;
-
-		if (pid) {
-			coord_port_gone(pid);
-			task_reaped(pid);
-		}
-		if (!j)
-			continue;
-		j->ended = true;
-		j->status = status;
-		if (j->outcome >= 0)
-			job_outcome(j);
-		else
-			job_tell(j);
+	for (; most; most--) {
+		host = pal_wait4(-1, &status, WNOHANG, &ru);
+		if (host <= 0)
+			return false;
+		reaped(host, status);
 	}
+	return true;
 }
 
-static bool wait_for_work(void)
+static bool wait_for_work(bool busy)
 {
 	struct pollfd fds[64] = {
 		{ .fd = GRANT_FD_CONTROL, .events = POLLIN },
@@ -252,8 +333,8 @@ static bool wait_for_work(void)
 		{ .fd = net_leader_fd(), .events = POLLIN },
 	};
 	struct job *which[ARRAY_SIZE(fds)];
-	struct timespec step = { .tv_nsec = POLL_STEP_NS };
-	bool soon = coord_port_tick() || kill_at;
+	struct timespec step = { .tv_nsec = busy ? 0 : POLL_STEP_NS };
+	bool soon = coord_port_tick() || kill_at || told_until || busy;
 	unsigned n = 3;
 	struct job *j;
 
@@ -279,8 +360,10 @@ static void shut_down(void)
 {
 	if (!area_next(2, false))
 		pal_exit(0);
-	if (now() >= kill_at)
+	if (now() >= kill_at) {
+		the_area->last_birth = 1;
 		signal_all(SIGKILL);
+	}
 }
 
 void leader_run(void)
@@ -294,12 +377,16 @@ void leader_run(void)
 	(void)pal_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	control_send(MON_READY, 0, NULL, 0, NULL, 0);
 	for (;;) {
+		bool busy;
+
 		atomic_store(&t->tcb.pending, 0);
 		(void)signal_drain(t);
-		reap();
+		busy = reap(REAP_MAX);
 		if (kill_at)
 			shut_down();
-		if (wait_for_work())
+		else if (told_until)
+			tell_young();
+		if (wait_for_work(busy))
 			hear_monitor();
 	}
 }

@@ -290,13 +290,14 @@ static void keeper(const struct confine_spec *spec, int report, int lifeline)
 	r.leader = fork_rung(spec->rung);
 	if (r.leader == 0) {
 		close(lifeline);
+		confine_be_prompt();
 		child_run(spec, report, &self);
 	}
 	if (r.leader < 0)
 		leader_failed(spec->rung, &r, errno);
 	if (report_send(report, &r, -1) || r.kind == REPORT_FAILED)
 		_exit(126);
-	_exit(keeper_run(lifeline, r.leader));
+	_exit(keeper_run(lifeline, r.leader, spec->rung == GRANT_RUNG_A));
 }
 
 static int hear_one(int sock, struct report *r, int *fd)

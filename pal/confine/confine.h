@@ -101,6 +101,11 @@ int confine_dialer(const struct confine_child *child) __attribute__((warn_unused
 /* A TCP socket of the sandbox's network, not blocking, or -errno. */
 int confine_dial(int dialer, int family) __attribute__((warn_unused_result));
 
+/* Have the calling process run soon after it wakes, however many are runnable: who ends a storm of processes must not
+ * queue up behind it. No more time than others get, and nothing for its children. An older kernel (before 6.12) just
+ * does not do it. */
+void confine_be_prompt(void);
+
 /* SIGKILL every descendant of the calling process until none is left and reap them; for
  * subreapers. */
 void confine_kill_descendants(void);

@@ -48,7 +48,7 @@ int limits_die_with_parent(struct confine_state *st);
 /* landlock.c */
 int landlock_enter(struct confine_state *st);
 /* keeper.c: never returns in the keeper */
-int keeper_run(int lifeline, pid_t leader);
+int keeper_run(int lifeline, pid_t leader, bool leads_namespace);
 pid_t confine_parent_of(pid_t pid); /* -1: there is none such */
 
 /* Names at the top of a base that belong to the host's kernel and services, never to a sandbox. */

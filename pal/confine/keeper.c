@@ -13,6 +13,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,10 +22,28 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "pal/confine/impl.h"
+
+/* Of 2 ms each, for the kernel to end what is in the leader's namespace; for the leader to end what it leads. */
+#define KERNEL_TRIES 1000
+#define LEADER_TRIES 150
+
+#define PROMPT_SLICE_NS 100000 /* the least; 3 ms by default */
+
+void confine_be_prompt(void)
+{
+	struct sched_attr a = { .size = sizeof(a) };
+
+	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) || a.sched_policy)
+		return;
+	a.sched_flags |= SCHED_FLAG_RESET_ON_FORK;
+	a.sched_runtime = PROMPT_SLICE_NS;
+	(void)!syscall(SYS_sched_setattr, 0, &a, 0);
+}
 
 /* The parent of a process by its stat file, or -1. The name in parentheses may hold anything: look
  * from behind. */
@@ -162,7 +182,7 @@ void confine_kill_descendants(void)
 
 	/* Stop before killing, until the number stands still: a fork bomb would outrun the killing
 	 * alone. */
-	for (int i = 0; i < 50 && count != before; i++) {
+	for (int i = 0; i < 50 && count > before; i++) {
 		before = count;
 		count = signal_all(SIGSTOP);
 	}
@@ -191,10 +211,27 @@ static bool reap_all(pid_t leader, int *status)
 	return gone;
 }
 
-int keeper_run(int lifeline, pid_t leader)
+/*
+ * With the first process of a pid namespace the kernel ends all others, and does not let it be reaped before they are
+ * gone. Without one, a leader that is loyal ends them best, for it can see to it that no more are born; it has heard of
+ * the end by its stream.
+ */
+static void end_leader(pid_t leader, bool leads_namespace)
+{
+	struct timespec pause = { .tv_nsec = 2000000 };
+	int status;
+
+	if (leads_namespace)
+		kill(leader, SIGKILL);
+	for (int i = leads_namespace ? KERNEL_TRIES : LEADER_TRIES; i && !reap_all(leader, &status); i--)
+		nanosleep(&pause, NULL);
+}
+
+int keeper_run(int lifeline, pid_t leader, bool leads_namespace)
 {
 	struct signalfd_siginfo si;
 	int status = 0, children;
+	bool gone = false;
 	sigset_t chld;
 
 	/* None of the monitor's descriptors: an open end here would keep a socket or a terminal
@@ -204,6 +241,7 @@ int keeper_run(int lifeline, pid_t leader)
 	/* Not to be hit by who kills monitors by name: were both gone at once, on rung B the leader's
 	 * descendants would be left to init. */
 	prctl(PR_SET_NAME, "gsh-keeper");
+	confine_be_prompt();
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
@@ -212,17 +250,19 @@ int keeper_run(int lifeline, pid_t leader)
 	signal(SIGTERM, SIG_IGN);
 	children = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	struct pollfd p[] = { { .fd = 0, .events = POLLIN }, { .fd = children, .events = POLLIN } };
-	while (!reap_all(leader, &status)) {
+	while (!(gone = reap_all(leader, &status))) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
 		/* The monitor sees the leader's streams close and lets go, before we have looked. */
 		if (p[0].revents) {
-			reap_all(leader, &status);
+			gone = reap_all(leader, &status);
 			break;
 		}
 		while (read(children, &si, sizeof(si)) > 0)
 			;
 	}
+	if (!gone)
+		end_leader(leader, leads_namespace);
 	confine_kill_descendants();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + (WTERMSIG(status) & 127);
 }
