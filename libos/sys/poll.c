@@ -94,15 +94,12 @@ long poller_wait(struct poller *w, const struct wait_end *end)
 
 static int poll_collect(struct poller *w, struct pollfd *fds)
 {
-	for (unsigned i = 0; i < w->n; i++) {
-		struct pollfd p;
-
-		if (user_read(&p, &fds[i], sizeof(p)) < 0) {
-			w->n = i;
-			return -EFAULT;
-		}
-		poller_add(w, i, p.fd, p.events);
+	if (user_read(w->fds, fds, w->n * sizeof(*fds)) < 0) {
+		w->n = 0;
+		return -EFAULT;
 	}
+	for (unsigned i = 0; i < w->n; i++)
+		poller_add(w, i, w->fds[i].fd, w->fds[i].events);
 	return 0;
 }
 
