@@ -40,6 +40,15 @@ class Side:
         self.words = {'src': '%s/src/%s' % (top, name), 'work': '%s/work/%s' % (top, name), 'tree': top + '/src/tree'}
 
 
+def end_of(p):
+    """Kill a process group. What it prints is not read to its end: processes in a sandbox may hold that still."""
+    os.killpg(p.pid, signal.SIGKILL)
+    for pipe in p.stdout, p.stderr:
+        if pipe:
+            pipe.close()
+    p.wait()
+
+
 class Place:
     def __init__(self, deadline):
         self.deadline = deadline  # of time.monotonic()
@@ -116,8 +125,7 @@ class Place:
         try:
             out, err = p.communicate(timeout=min(timeout, left))
         except subprocess.TimeoutExpired:
-            os.killpg(p.pid, signal.SIGKILL)
-            p.communicate()
+            end_of(p)
             raise Late if left < timeout else Failed('no end after %d s' % timeout) from None
         if p.returncode:
             raise Failed('status %d: %s' % (p.returncode, err.strip()[-200:]))
