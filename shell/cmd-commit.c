@@ -45,84 +45,12 @@ struct gather {
 	struct version base, now;
 	struct commit commit;
 	struct json_object *items;
-	const char *take;	 /* "sandbox", "host" or NULL */
-	char *roots[2], *own[3]; /* may be NULL */
-	bool all;		 /* -i: the rest is wanted, too */
+	const char *take; /* "sandbox", "host" or NULL */
+	struct home home;
+	bool all; /* -i: the rest is wanted, too */
 	bool quit;
 	size_t taken, conflicts, refused, lost;
 };
-
-/* ---- may it be written there? ---- */
-
-static bool is_below(const char *path, const char *dir)
-{
-	size_t n = dir ? strlen(dir) : 0;
-
-	if (!dir)
-		return false;
-	return n == 1 || (strncmp(path, dir, n) == 0 && (!path[n] || path[n] == '/'));
-}
-
-/* exact: the very path was given; else one above it will do. */
-static bool is_named(const struct gather *g, const char *path, bool exact)
-{
-	for (size_t i = 0; i < g->scope.n; i++)
-		if (exact ? strcmp(path, g->scope.paths[i]) == 0
-			  : is_below(path, g->scope.paths[i]))
-			return true;
-	return false;
-}
-
-/* Why it is refused, or NULL. */
-static const char *refusal(const struct gather *g, const struct diff_found *f)
-{
-	static const char *const system[] = { "/proc", "/sys", "/dev", "/run" };
-	uint32_t mode = f->b ? f->is.mode : 0;
-
-	for (size_t i = 0; i < sizeof(g->own) / sizeof(g->own[0]); i++)
-		if (is_below(f->path, g->own[i]))
-			return "gsh keeps its own things there";
-	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
-		if (is_below(f->path, system[i]))
-			return "the kernel's files are not committed";
-	if (S_ISCHR(mode) || S_ISBLK(mode) || S_ISSOCK(mode))
-		return "devices and sockets are not committed";
-	if (S_ISREG(mode) && mode & 06000 && !is_named(g, f->path, true))
-		return "it has a set-ID bit; give its path to commit it nevertheless";
-	if (!is_below(f->path, g->roots[0]) && !is_below(f->path, g->roots[1]) &&
-	    !is_named(g, f->path, false))
-		return "it is outside the home and the current directory; give its path to commit "
-		       "it nevertheless";
-	return NULL;
-}
-
-static char *own_path(const char *path)
-{
-	char *real = realpath(path, NULL);
-
-	return real ? real : strdup(path);
-}
-
-static int find_places(struct gather *g)
-{
-	const char *home = getenv("HOME");
-	struct paths paths;
-	char why[1024], *here = getcwd(NULL, 0);
-
-	if (paths_find(&paths, why, sizeof(why))) {
-		free(here);
-		return fail(FAIL_USAGE, "settings", "%s", why);
-	}
-	g->own[0] = own_path(paths.store);
-	g->own[1] = own_path(paths.runtime);
-	g->own[2] = own_path(paths.mount);
-	g->roots[0] = home && home[0] == '/' && home[1] ? realpath(home, NULL) : NULL;
-	/* Who stands at the root has not pointed at anything. */
-	g->roots[1] = here && strcmp(here, "/") != 0 ? here : NULL;
-	if (g->roots[1] != here)
-		free(here);
-	return 0;
-}
 
 /* ---- showing ---- */
 
@@ -184,7 +112,7 @@ static void leave(struct gather *g, const struct diff_found *f, const char *why)
 		const char *path = reply_string(o, "path");
 
 		if (strcmp(reply_string(o, "do"), "commit") != 0 || strcmp(path, f->path) == 0 ||
-		    !is_below(f->path, path))
+		    !home_below(f->path, path))
 			continue;
 		json_object_object_add(o, "do", json_object_new_string("leave"));
 		json_object_object_add(o, "why", json_object_new_string("something in it stays"));
@@ -210,11 +138,52 @@ static int ask(const char *question)
 	return line[0];
 }
 
+static bool is_asked(const struct gather *g)
+{
+	return opt_given(g->call, 'i') || opt_given(g->call, 'p');
+}
+
+static int ask_hunk(const char *path, const char *text, size_t size, void *arg)
+{
+	struct gather *g = arg;
+	char question[1024], name[900];
+	int answer;
+
+	if (g->all || g->quit)
+		return g->all ? 'y' : 'n';
+	snprintf(question, sizeof(question), "M %s  commit this part? [y,n,a,d,q] ",
+		 quote_name(path, name, sizeof(name)));
+	for (;;) {
+		(isatty(2) ? put_safe : put_out)(stderr, PATCH_CONTEXT, text, size);
+		answer = ask(question);
+		if (!answer || answer == 'q') {
+			g->quit = true;
+			return 'q';
+		}
+		if (strchr("ynad", answer))
+			return answer;
+		note("y yes, n no, a this and the rest of the file, d none of the rest of it, q no "
+		     "more");
+	}
+}
+
+/* With -p, if it is text: what of it. False: nothing. *content: what the file gets, -1 the whole.
+ */
+static bool wanted_parts(struct gather *g, const struct diff_found *f, int *content, bool *whole)
+{
+	const struct hunk_asker asker = { ask_hunk, g };
+	int choice = opt_given(g->call, 'p') && !g->quit ? hunks_choose(f, &asker, content)
+							 : HUNKS_WHOLE;
+
+	*whole = choice == HUNKS_WHOLE;
+	return choice == HUNKS_ALL || choice == HUNKS_SOME;
+}
+
 static bool wanted(struct gather *g, const struct diff_found *f)
 {
 	char question[1024], name[900];
 
-	if (!opt_given(g->call, 'i') || g->all)
+	if (!is_asked(g) || g->all)
 		return true;
 	while (!g->quit) {
 		snprintf(question, sizeof(question), "%c %s  commit? [y,n,d,a,q] ", patch_letter(f),
@@ -247,8 +216,9 @@ static bool wanted(struct gather *g, const struct diff_found *f)
 static int found(const struct diff_found *f, void *arg)
 {
 	struct gather *g = arg;
-	const char *why = refusal(g, f);
-	int err;
+	const char *why = home_refusal(&g->home, &g->scope, f);
+	int err, content = -1;
+	bool take, whole;
 
 	progress_add(1, 0);
 	/* The host's user owns what is committed, whoever owned it inside. */
@@ -280,13 +250,18 @@ static int found(const struct diff_found *f, void *arg)
 		}
 	}
 	progress_clear();
-	if (!wanted(g, f)) {
+	take = wanted_parts(g, f, &content, &whole);
+	if (whole)
+		take = wanted(g, f);
+	if (!take) {
 		leave(g, f, NULL);
 		return 0;
 	}
 	err = commit_plan(&g->commit, f);
 	if (err)
 		return err;
+	if (content >= 0)
+		commit_content(&g->commit, content);
 	g->taken++;
 	add_item(g, f, TAKEN, NULL);
 	return 0;
@@ -395,7 +370,7 @@ static int confirm(const struct gather *g)
 {
 	char question[128];
 
-	if (opt_given(g->call, 'y') || opt_given(g->call, 'i'))
+	if (opt_given(g->call, 'y') || is_asked(g))
 		return 0;
 	if (!isatty(0) || !isatty(2)) {
 		fail(FAIL_NO, "commit", "nobody can be asked; nothing was committed");
@@ -414,8 +389,7 @@ static int carry_out(struct gather *g)
 	const struct copy copy = { .step = step };
 	int result, err;
 
-	if (opt_given(g->call, 'n') ||
-	    (!opt_given(g->call, OPT_JSON) && !opt_given(g->call, 'i'))) {
+	if (opt_given(g->call, 'n') || (!opt_given(g->call, OPT_JSON) && !is_asked(g))) {
 		result = show_items(g);
 		if (result || opt_given(g->call, 'n'))
 			return result;
@@ -601,16 +575,14 @@ static int exec(const struct call *call)
 	if (!result)
 		result = take_paths(g, paths);
 	if (!result)
-		result = find_places(g);
+		result = home_find(&g->home);
 	if (!result)
 		result = run(g, sandbox);
 	progress_end();
 	for (size_t i = 0; g && paths && i < g->scope.n; i++)
 		free(paths[i]);
-	for (size_t i = 0; g && i < 3; i++)
-		free(g->own[i]);
-	for (size_t i = 0; g && i < 2; i++)
-		free(g->roots[i]);
+	if (g)
+		home_free(&g->home);
 	if (g)
 		json_object_put(g->items);
 	free(paths);
@@ -623,7 +595,8 @@ const struct cmd cmd_commit = {
 	.args = "[--] [PATH...]",
 	.summary = "write changes of a sandbox to the host",
 	.help = "All that changed, or what did at and below the PATHs: all of it or nothing.\n"
-		"With -i, y commits a change, n leaves it, d shows it, a takes the rest, q none.\n"
+		"With -i, y commits a change, n leaves it, d shows it, a takes the rest, q none;\n"
+		"with -p, of text each part is asked about, and d leaves the rest of the file.\n"
 		"What the host changed since the sandbox first touched it is a conflict: 4.\n"
 		"--undo [N] takes a commit back if nothing of it has changed since.",
 	.opts = opts,

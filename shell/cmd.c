@@ -20,6 +20,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_cp,
 	&cmd_edit,
 	&cmd_commit,
+	&cmd_discard,
 	&cmd_start,
 	&cmd_stop,
 	&cmd_kill,

@@ -172,6 +172,32 @@ void version_place_free(struct place *place);
  * dots. NULL: no memory. */
 char *version_path(const char *word) MUST_CHECK;
 
+/* ---- home.c: what may be committed unasked ---- */
+
+struct home {
+	char *roots[2]; /* the home and the current directory; may be NULL; owned */
+	char *own[3];	/* gsh's places; owned */
+};
+
+/* 0 or a failure; to be freed in both cases. */
+int home_find(struct home *home) MUST_CHECK;
+/* Why this is refused if the given paths do not name it, or NULL. */
+const char *home_refusal(const struct home *home, const struct diff_scope *given, const struct diff_found *f) MUST_CHECK;
+bool home_below(const char *path, const char *dir) MUST_CHECK; /* at it, too; dir may be NULL */
+void home_free(struct home *home);
+
+/* ---- hunks.c: parts of a change ---- */
+
+struct hunk_asker {
+	/* About one hunk: y, n, a (and the rest), d (no more of this file), q (no more at all). */
+	int (*ask)(const char *path, const char *text, size_t size, void *arg);
+	void *arg;
+};
+/* HUNKS_WHOLE: it is no text, or not in parts; nothing was asked. HUNKS_SOME: *content is a descriptor, the caller's, of
+ * the host's file with what was chosen. Or a failure. */
+enum { HUNKS_NONE, HUNKS_ALL, HUNKS_SOME, HUNKS_WHOLE };
+int hunks_choose(const struct diff_found *f, const struct hunk_asker *asker, int *content) MUST_CHECK;
+
 /* ---- cmd-shell.c ---- */
 /* Fill in what the options -s, -x, -C and -e of a call say, and run. */
 int cmd_run_in(const struct call *call, struct run *run) MUST_CHECK;
@@ -197,6 +223,6 @@ int complete_line(int argc, char **argv) MUST_CHECK;
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_run, cmd_try, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
 	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
-	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit;
+	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit, cmd_discard;
 
 #endif

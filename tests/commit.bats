@@ -109,6 +109,29 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	[ "$(cat new)" = new ]
 }
 
+@test "-p takes parts of a text" {
+	seq 1 60 >text
+	printf 'a\nb' >end
+	head -c 10 /dev/zero >bin
+	cp text host
+	sleep 0.05
+	gsh -s s -c 'sed -i -e 2s/.*/two/ -e "20a\\
+		new" -e 40d -e 58s/.*/last/ text; chmod 700 text; printf "A\nb\nc" >end; echo >>bin'
+	# bin whole; end: one part; text: no, yes, no, yes
+	gsh commit -s s -p -- . <<<$'n\ny\nn\ny\nn\ny' 2>err
+	[ "$(grep -c '^@@' err)" -eq 5 ]
+	printf 'A\nb\nc' | cmp - end
+	[ "$(stat -c '%s' bin)" -eq 10 ]
+	diff <(sed -e '20a\
+		new' -e 58s/.*/last/ host) text
+	[ "$(stat -c %a text)" = 700 ]
+	gsh commit -s s -p -- text <<<$'d'
+	gsh commit -s s -p -- text <<<$'a'
+	diff <(gsh cat s:text) text
+	for i in 1 2; do gsh commit -s s --undo; done
+	cmp text host
+}
+
 @test "a conflict: 4, nothing written, both sides shown; then a side is taken" {
 	fill
 	echo host >>one

@@ -10,6 +10,8 @@
  *		if it is not what was planned against, or anything fails, all that was done is taken back
  *	keep	what was replaced goes beside the journal, so that the commit can be undone
  *
+ *	plan.c action.c commit.c journal.c
+ *
  * What a crash leaves is taken back by commit_recover() from the journal: every action can be told to be done or not by
  * the inode numbers in it. On the host nothing is followed: every path is opened beneath the root with openat2(2).
  *
@@ -49,6 +51,7 @@ struct commit_action {
 	uint32_t mode_old, mode_new;
 	struct commit_stamp was, is; /* of the object that is there, and of the staged one */
 	unsigned id;		     /* its number in the journal */
+	int content; /* what the file gets instead of the sandbox's contents; owned; -1: nothing */
 };
 
 struct commit {
@@ -73,6 +76,8 @@ int commit_recover(struct commit *c) tree_must_check;
 
 /* Add what a difference asks for: one action or two. */
 int commit_plan(struct commit *c, const struct diff_found *f) tree_must_check;
+/* The file that was planned last gets these contents; takes the descriptor. */
+void commit_content(struct commit *c, int content);
 /* This stays: so do the folders above it that were to go. How many these are. */
 size_t commit_spare(struct commit *c, const char *path);
 /* Has the host changed the object since the sandbox first touched it, other than by a commit? It cannot be told: yes. */

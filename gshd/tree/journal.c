@@ -340,6 +340,8 @@ void commit_free_actions(struct commit *c)
 	for (size_t i = 0; i < c->n; i++) {
 		free(c->actions[i].path);
 		free(c->actions[i].stage);
+		if (c->actions[i].content >= 0)
+			close(c->actions[i].content);
 	}
 	free(c->actions);
 	c->actions = NULL;
