@@ -34,8 +34,9 @@ struct screen {
 
 static int forbid(void)
 {
-	static const int calls[] = { SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(brk), SCMP_SYS(munmap),
-				     SCMP_SYS(mremap), SCMP_SYS(poll), SCMP_SYS(exit), SCMP_SYS(exit_group) };
+	static const int calls[] = { SCMP_SYS(read),   SCMP_SYS(write),	    SCMP_SYS(brk),
+				     SCMP_SYS(munmap), SCMP_SYS(mremap),    SCMP_SYS(poll),
+				     SCMP_SYS(exit),   SCMP_SYS(exit_group) };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = ctx ? 0 : -ENOMEM;
 
@@ -43,7 +44,8 @@ static int forbid(void)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
 	/* Memory that is never executable. */
 	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 0);
 	if (!err)
@@ -69,7 +71,9 @@ static void child(int fd, uint16_t rows, uint16_t cols)
 	sigemptyset(&none);
 	/* None of the monitor's handlers: they write to its loop. */
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, sig == SIGPIPE || sig == SIGINT || sig == SIGHUP || sig == SIGTERM ? SIG_IGN : SIG_DFL);
+		signal(sig, sig == SIGPIPE || sig == SIGINT || sig == SIGHUP || sig == SIGTERM
+				    ? SIG_IGN
+				    : SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (high < 0 || dup2(high, CHILD_FD) < 0 || syscall(SYS_close_range, CHILD_FD + 1, ~0u, 0))
 		_exit(1);
@@ -77,7 +81,8 @@ static void child(int fd, uint16_t rows, uint16_t cols)
 		close(i);
 	prctl(PR_SET_NAME, "gsh-screen");
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_DUMPABLE, 0) || limit(RLIMIT_AS, MEMORY_MAX) || limit(RLIMIT_CORE, 0) || forbid())
+	    prctl(PR_SET_DUMPABLE, 0) || limit(RLIMIT_AS, MEMORY_MAX) || limit(RLIMIT_CORE, 0) ||
+	    forbid())
 		_exit(1);
 	screen_model(CHILD_FD, rows, cols);
 	_exit(0);
@@ -150,12 +155,13 @@ static void on_event(struct bufferevent *be, short what, void *arg)
 		bufferevent_enable(be, EV_READ);
 		return;
 	}
-	log_line("the child that keeps a screen %s", what & BEV_EVENT_TIMEOUT ? "does not keep up" : "ended");
+	log_line("the child that keeps a screen %s",
+		 what & BEV_EVENT_TIMEOUT ? "does not keep up" : "ended");
 	give_up(s);
 }
 
-struct screen *screen_open(struct event_base *base, uint16_t rows, uint16_t cols, const struct screen_ops *ops,
-			   void *arg)
+struct screen *screen_open(struct event_base *base, uint16_t rows, uint16_t cols,
+			   const struct screen_ops *ops, void *arg)
 {
 	struct timeval patience = { PATIENCE_S, 0 };
 	struct screen *s = calloc(1, sizeof(*s));
@@ -193,7 +199,8 @@ static void send_frame(struct screen *s, uint8_t type, const void *data, size_t 
 	if (!s || !s->be)
 		return;
 	frame_head(head, type, size);
-	if (bufferevent_write(s->be, head, sizeof(head)) || (size && bufferevent_write(s->be, data, size)))
+	if (bufferevent_write(s->be, head, sizeof(head)) ||
+	    (size && bufferevent_write(s->be, data, size)))
 		give_up(s);
 }
 

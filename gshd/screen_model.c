@@ -49,8 +49,8 @@ struct model {
 	/* The recogniser. */
 	enum { GROUND, ESCAPE, CSI, CSI_PRIVATE, CSI_OTHER } at;
 	unsigned param[PARAMS_MAX], nparams;
-	uint32_t modes;		/* bit i: row i of the table is set */
-	unsigned top, bottom;	/* scrolling region; 0: all */
+	uint32_t modes;	      /* bit i: row i of the table is set */
+	unsigned top, bottom; /* scrolling region; 0: all */
 	unsigned cursor_style;
 	bool keypad;
 };
@@ -129,12 +129,13 @@ static void put_color(struct bytes *b, const VTermColor *c, bool back)
 	if (back ? VTERM_COLOR_IS_DEFAULT_BG(c) : VTERM_COLOR_IS_DEFAULT_FG(c))
 		return;
 	if (VTERM_COLOR_IS_INDEXED(c) && c->indexed.idx < 16)
-		snprintf(text, sizeof(text), ";%d", (c->indexed.idx & 7) + (c->indexed.idx < 8 ? 30 : 90) + (back ? 10 : 0));
+		snprintf(text, sizeof(text), ";%d",
+			 (c->indexed.idx & 7) + (c->indexed.idx < 8 ? 30 : 90) + (back ? 10 : 0));
 	else if (VTERM_COLOR_IS_INDEXED(c))
 		snprintf(text, sizeof(text), ";%d;5;%d", back ? 48 : 38, c->indexed.idx);
 	else
-		snprintf(text, sizeof(text), ";%d;2;%d;%d;%d", back ? 48 : 38, c->rgb.red, c->rgb.green,
-			 c->rgb.blue);
+		snprintf(text, sizeof(text), ";%d;2;%d;%d;%d", back ? 48 : 38, c->rgb.red,
+			 c->rgb.green, c->rgb.blue);
 	puts_to(b, text);
 }
 
@@ -167,9 +168,14 @@ static void put_look(struct bytes *b, const struct look *l)
 
 static struct look look_of(const VTermScreenCell *c)
 {
-	return (struct look){ .bold = c->attrs.bold, .italic = c->attrs.italic, .blink = c->attrs.blink,
-			      .reverse = c->attrs.reverse, .strike = c->attrs.strike,
-			      .underline = c->attrs.underline, .fg = c->fg, .bg = c->bg };
+	return (struct look){ .bold = c->attrs.bold,
+			      .italic = c->attrs.italic,
+			      .blink = c->attrs.blink,
+			      .reverse = c->attrs.reverse,
+			      .strike = c->attrs.strike,
+			      .underline = c->attrs.underline,
+			      .fg = c->fg,
+			      .bg = c->bg };
 }
 
 static bool is_blank(const VTermScreenCell *c)
@@ -188,7 +194,7 @@ static void put_row(struct bytes *b, const VTermScreenCell *cells, int cols)
 
 	while (cols > 0 && is_blank(&cells[cols - 1]))
 		cols--;
-	for (int i = 0; i < cols; i += cells[i].width > 1 ? cells[i].width : 1) {
+	for (int i = 0; i<cols; i += cells[i].width> 1 ? cells[i].width : 1) {
 		want = look_of(&cells[i]);
 		if (i == 0 || !same_look(&now, &want)) {
 			put_look(b, &want);
@@ -241,7 +247,8 @@ static int on_scrolled(int cols, const VTermScreenCell *cells, void *arg)
 	if (m->nscrolled == SCROLLED_LINES)
 		forget_line(m);
 	text = realloc(b.text, b.size ? b.size : 1); /* exact: there are many */
-	m->scrolled[(m->first + m->nscrolled) % SCROLLED_LINES] = (struct line){ text ? text : b.text, b.size };
+	m->scrolled[(m->first + m->nscrolled) % SCROLLED_LINES] =
+		(struct line){ text ? text : b.text, b.size };
 	m->nscrolled++;
 	m->scrolled_bytes += b.size;
 	while (m->scrolled_bytes > SCROLLED_BYTES)
@@ -469,7 +476,8 @@ static int send_drawing(struct model *m)
 
 	draw(m, &b);
 	for (size_t at = 0; at < b.size && !err; at += FRAME_MAX)
-		err = send_frame(m->fd, 'd', b.text + at, b.size - at < FRAME_MAX ? b.size - at : FRAME_MAX);
+		err = send_frame(m->fd, 'd', b.text + at,
+				 b.size - at < FRAME_MAX ? b.size - at : FRAME_MAX);
 	free(b.text);
 	return err ? err : send_frame(m->fd, 'e', NULL, 0);
 }

@@ -23,11 +23,11 @@
 enum { OPT_KEEP = 650, OPT_KEEP_AS, OPT_DISCARD };
 
 static const struct opt opts[] = {
-	{OPT_KEEP, "keep", NULL, "keep the sandbox, without a question", WORDS_NONE},
-	{OPT_KEEP_AS, "keep-as", "NAME", "keep it by this name, which must be new", WORDS_NONE},
-	{OPT_DISCARD, "discard", NULL, "throw the changes away, without a question", WORDS_NONE},
-	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
-	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
+	{ OPT_KEEP, "keep", NULL, "keep the sandbox, without a question", WORDS_NONE },
+	{ OPT_KEEP_AS, "keep-as", "NAME", "keep it by this name, which must be new", WORDS_NONE },
+	{ OPT_DISCARD, "discard", NULL, "throw the changes away, without a question", WORDS_NONE },
+	{ 'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR },
+	{ 'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE },
 	OPT_ROW_PUBLISH,
 	OPT_ROWS_RUN,
 	OPT_ROW_END,
@@ -54,7 +54,8 @@ static int exists(const char *name)
 		return result;
 	items = reply_items(reply);
 	for (i = 0; i < json_object_array_length(items) && !result; i++)
-		result = strcmp(reply_string(json_object_array_get_idx(items, i), "name"), name) == 0;
+		result = strcmp(reply_string(json_object_array_get_idx(items, i), "name"), name) ==
+			 0;
 	json_object_put(reply);
 	return result;
 }
@@ -65,7 +66,8 @@ static int check_new(const char *name)
 
 	if (!result)
 		result = exists(name);
-	return result > 0 ? fail(FAIL_CONFLICT, name, "there is a sandbox by this name already") : result;
+	return result > 0 ? fail(FAIL_CONFLICT, name, "there is a sandbox by this name already")
+			  : result;
 }
 
 static int discard(const char *name)
@@ -88,7 +90,7 @@ static void say_path(struct json_object *item)
 static void summary(struct json_object *items, size_t most)
 {
 	static const char letters[] = "AMDT";
-	size_t count[sizeof(letters)] = {0}, n = json_object_array_length(items), i;
+	size_t count[sizeof(letters)] = { 0 }, n = json_object_array_length(items), i;
 
 	for (i = 0; i < n; i++) {
 		const char *change = reply_string(json_object_array_get_idx(items, i), "change");
@@ -129,8 +131,9 @@ static bool ask_keep(struct json_object *items)
 
 static void say_kept(const char *name)
 {
-	note("kept as %s: look with  gsh status %s ; go on with  gsh -s %s ; end with  gsh rm -f %s", name,
-	     name, name, name);
+	note("kept as %s: look with  gsh status %s ; go on with  gsh -s %s ; end with  gsh rm -f "
+	     "%s",
+	     name, name, name, name);
 }
 
 /* After the command: 0 or a failure. */
@@ -163,7 +166,7 @@ static int exec(const struct call *call)
 {
 	const char *name = opt_value(call, OPT_KEEP_AS);
 	bool began = false, ended = false;
-	struct run run = {.argv = call->argv, .began = &began, .ended = &ended};
+	struct run run = { .argv = call->argv, .began = &began, .ended = &ended };
 	char made[64];
 	int result, err = 0;
 

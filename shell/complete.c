@@ -124,8 +124,8 @@ static void offer_sandboxes(const char *prefix, const char *typed)
 }
 
 /* Rows that a monitor has, if it runs. */
-static void offer_of_box(const struct line *l, const char *method, const char *key, const char *what,
-			 const char *prefix, const char *typed)
+static void offer_of_box(const struct line *l, const char *method, const char *key,
+			 const char *what, const char *prefix, const char *typed)
 {
 	const char *sandbox = l->sandbox ? l->sandbox : DEFAULT_SANDBOX;
 	struct json_object *reply = NULL;
@@ -155,9 +155,9 @@ static void offer_list(const char *const *list, const char *prefix, const char *
 
 static void offer_kind(const struct line *l, enum words kind, const char *prefix, const char *typed)
 {
-	static const char *const signals[] = {"HUP",  "INT",  "QUIT", "KILL", "USR1",  "USR2",
-					      "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL};
-	static const char *const when[] = {"always", "auto", "never", NULL};
+	static const char *const signals[] = { "HUP",  "INT",  "QUIT", "KILL", "USR1",	"USR2",
+					       "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL };
+	static const char *const when[] = { "always", "auto", "never", NULL };
 
 	switch (kind) {
 	case WORDS_SANDBOX:
@@ -192,7 +192,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 
 static void offer_option(const struct opt *o, const char *typed)
 {
-	char letter[2] = {(char)o->id, '\0'};
+	char letter[2] = { (char)o->id, '\0' };
 
 	/* Letters once "-" alone is there; a long name says more. */
 	if (o->id < 256 && strcmp(typed, "-") == 0)
@@ -227,14 +227,14 @@ static void offer_long_value(const struct line *l, const char *typed)
 /* Whatever does not answer in time is not waited for. */
 static void limit_time(void)
 {
-	struct itimerval limit = {.it_value = {.tv_usec = TIME_MAX_US}};
+	struct itimerval limit = { .it_value = { .tv_usec = TIME_MAX_US } };
 
 	setitimer(ITIMER_REAL, &limit, NULL);
 }
 
 int complete_line(int argc, char **argv)
 {
-	struct line l = {.cmd = &cmd_shell};
+	struct line l = { .cmd = &cmd_shell };
 	const char *typed = argc ? argv[argc - 1] : "";
 	int i;
 

@@ -24,7 +24,8 @@ static double duration(const char *text)
 	static const struct {
 		const char *unit;
 		double seconds;
-	} units[] = {{"", 1}, {"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	} units[] = { { "", 1 },   { "ms", 0.001 }, { "s", 1 },
+		      { "m", 60 }, { "h", 3600 },   { "d", 86400 } };
 	double value;
 	char *end;
 	size_t i;
@@ -42,7 +43,7 @@ static double duration(const char *text)
 
 static int arm(int fd, double seconds)
 {
-	struct itimerspec when = {.it_value.tv_sec = (time_t)seconds};
+	struct itimerspec when = { .it_value.tv_sec = (time_t)seconds };
 
 	when.it_value.tv_nsec = (long)((seconds - (double)when.it_value.tv_sec) * 1e9);
 	return timerfd_settime(fd, 0, &when, NULL) < 0 ? -errno : 0;
@@ -52,7 +53,7 @@ int deadline_set(struct deadline *d, const char *text)
 {
 	double seconds = text ? duration(text) : 0;
 
-	*d = (struct deadline){.fd = -1};
+	*d = (struct deadline){ .fd = -1 };
 	if (!text)
 		return 0;
 	if (!(seconds >= 0.001) || seconds > 1e9)

@@ -99,8 +99,10 @@ int manual_page(void)
 	       ".Dd November 27, 2026\n.Dt GSH-VERBS 1\n.Os\n"
 	       ".Sh NAME\n.Nm gsh-verbs\n.Nd every verb of gsh and its options\n"
 	       ".Sh DESCRIPTION\n"
-	       "This page lists what\n.Ic gsh help Ar VERB\nsays of each verb;\n.Xr gsh 1\nexplains.\n"
-	       ".Pp\nEvery verb takes these options, before or after its name; the second and the last but one\n"
+	       "This page lists what\n.Ic gsh help Ar VERB\nsays of each verb;\n.Xr gsh "
+	       "1\nexplains.\n"
+	       ".Pp\nEvery verb takes these options, before or after its name; the second and the "
+	       "last but one\n"
 	       "are for those that list:\n.Bl -tag -width Ds\n");
 	for (o = common_opts; o->id; o++)
 		option(o);

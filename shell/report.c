@@ -9,7 +9,8 @@
  *	{"event":"timeout","signal":"TERM"}	--timeout has sent a signal
  *	{"event":"detached","session":N}	the command goes on
  *	{"event":"exited","origin":"command","code":N[,"signal":N]}
- *	{"event":"failed","origin":"gsh","code":N}	it could not be started, or its end not learnt
+ *	{"event":"failed","origin":"gsh","code":N}	it could not be started, or its end not
+ *learnt
  *
  * The last three end the report. A reader that goes away is no reason to end a command.
  */

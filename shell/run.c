@@ -192,14 +192,18 @@ static void time_is_up(void *arg)
 }
 
 /* With a terminal. */
-static int join_terminal(struct box *box, struct tty *t, bool throwaway, struct deadline *deadline)
+static int join_terminal(struct box *box, struct tty *t, bool throwaway, bool title,
+			 struct deadline *deadline)
 {
 	static struct frame_reader reader;
 	struct timed timed = {deadline, box};
 	struct relay_also also = {deadline->fd, time_is_up, &timed};
 	struct relay_end end = {0};
-	int fd = box_upgrade(box, &reader);
-	int err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &also, &end);
+	int fd = box_upgrade(box, &reader), err;
+
+	if (title)
+		tty_title(t, box->name);
+	err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &also, &end);
 
 	tty_close(t, err || end.detached || end.hung_up);
 	if (fd >= 0)
@@ -322,7 +326,7 @@ static int run_it(const struct run *run)
 		result = deadline_start(&deadline);
 	}
 	if (!result)
-		result = tty ? join_terminal(&box, &t, run->throwaway, &deadline)
+		result = tty ? join_terminal(&box, &t, run->throwaway, run->shell, &deadline)
 			     : wait_for(&box, sigfd, &deadline);
 	if (deadline.passed && result >= 0)
 		result = EXIT_TIMEOUT;
@@ -419,7 +423,7 @@ int run_attach(const char *sandbox, int session)
 	json_object_object_add(params, "cols", json_object_new_int(size[1]));
 	result = box_begin(&box, "Attach", params, true, NULL, 0);
 	if (!result)
-		result = join_terminal(&box, &t, false, &none);
+		result = join_terminal(&box, &t, false, true, &none);
 	box_close(&box);
 	return result;
 }

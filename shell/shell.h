@@ -113,6 +113,20 @@ void modes_feed(struct modes *m, const unsigned char *bytes, size_t len);
 /* The bytes that bring the terminal to rest; at most `size`. */
 size_t modes_reset(const struct modes *m, char *out, size_t size) MUST_CHECK;
 
+/* ---- clipboard.c: what may not be asked of the user's terminal ---- */
+
+#define CLIPBOARD_HELD 64
+struct clipboard {
+	uint8_t state, nheld, last;
+	bool semicolon;
+	uint16_t number;
+	unsigned char held[CLIPBOARD_HELD];
+};
+
+/* Copy bytes from inside to `out`, which has room for CLIPBOARD_HELD more, without questions for the clipboard. How many
+ * there are. */
+size_t clipboard_guard(struct clipboard *c, const unsigned char *in, size_t len, unsigned char *out) MUST_CHECK;
+
 /* ---- tty.c: the user's own terminal ---- */
 
 struct tty_shared;
@@ -121,8 +135,10 @@ struct tty {
 	int out;      /* where bytes are painted, or -1 */
 	bool own_out; /* out was opened here */
 	bool raw;
+	bool titled;
 	struct termios saved, worked; /* before us; as we set it */
 	struct tty_shared *shared;    /* seen by the watchdog */
+	struct clipboard clipboard;
 	int alive; /* write end of the pipe that tells the watchdog of our death; or -1 */
 };
 
@@ -138,8 +154,10 @@ void tty_again(struct tty *t);
 void tty_forget(struct tty *t);
 void tty_size(const struct tty *t,
 	      uint16_t size[4]); /* rows, columns, x and y pixels; zeroes if unknown */
-/* Paint bytes from inside. -errno. */
+/* Paint bytes from inside, at most FRAME_MAX. -errno. */
 int tty_paint(struct tty *t, const unsigned char *bytes, size_t len) MUST_CHECK;
+/* Let the window's title say which sandbox this is, until tty_close(). Not where nobody sees it. */
+void tty_title(struct tty *t, const char *sandbox);
 /* Restore, bring modes to rest if asked, send the watchdog home. */
 void tty_close(struct tty *t, bool rest);
 

@@ -14,12 +14,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "gshd/client/frames.h"
 #include "shell/shell.h"
 
 struct tty_shared {
@@ -94,6 +97,26 @@ static void rest_modes(int fd, struct modes *m)
 		m->on = 0;
 }
 
+/* Terminals keep titles on a stack; one that does not ignores this. */
+static void untitle(int fd)
+{
+	static const char pop[] = "\033[23;0t";
+
+	(void)!write(fd, pop, sizeof(pop) - 1);
+}
+
+void tty_title(struct tty *t, const char *sandbox)
+{
+	const char *term = getenv("TERM");
+	char text[128];
+
+	if (t->in < 0 || t->out < 0 || !term || strcmp(term, "dumb") == 0 || strcmp(term, "linux") == 0 ||
+	    !tty_foreground(t->out))
+		return;
+	snprintf(text, sizeof(text), "\033[22;0t\033]2;gsh: %s\007", sandbox);
+	t->titled = write(t->out, text, strlen(text)) > 0;
+}
+
 static void watchdog(const struct tty *t, int death) __attribute__((noreturn));
 static void watchdog(const struct tty *t, int death)
 {
@@ -120,6 +143,8 @@ static void watchdog(const struct tty *t, int death)
 		if (tcgetattr(0, &now) == 0 && same_attr(&now, &t->worked))
 			set_attr(0, TCSANOW, &t->saved);
 		rest_modes(1, &t->shared->modes);
+		if (t->titled)
+			untitle(1);
 	}
 	_exit(0);
 }
@@ -243,8 +268,11 @@ static int write_lines(int fd, const unsigned char *bytes, size_t len)
 
 int tty_paint(struct tty *t, const unsigned char *bytes, size_t len)
 {
+	static unsigned char allowed[FRAME_MAX + CLIPBOARD_HELD];
 	struct termios now;
 
+	len = clipboard_guard(&t->clipboard, bytes, len, allowed);
+	bytes = allowed;
 	if (t->shared)
 		modes_feed(&t->shared->modes, bytes, len);
 	if (t->out < 0)
@@ -260,6 +288,9 @@ void tty_close(struct tty *t, bool rest)
 	if (rest && t->shared)
 		rest_modes(t->out, &t->shared->modes);
 	tty_restore(t);
+	if (t->titled)
+		untitle(t->out);
+	t->titled = false;
 	if (t->alive >= 0) {
 		(void)!write(t->alive, "k", 1); /* fails if the watchdog is gone: as well */
 		close(t->alive);

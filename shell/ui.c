@@ -3,9 +3,9 @@
  * How gsh looks to its user: colours, remarks, pager. Settled once, by the options that every verb
  * has, before the verb runs.
  *
- * Colour is never the sole carrier of a meaning. It is used on a terminal that is not "dumb", unless
- * NO_COLOR says no; --color and CLICOLOR_FORCE overrule both. The sixteen colours of ANSI are all
- * that is used: they are the user's own.
+ * Colour is never the sole carrier of a meaning. It is used on a terminal that is not "dumb",
+ * unless NO_COLOR says no; --color and CLICOLOR_FORCE overrule both. The sixteen colours of ANSI
+ * are all that is used: they are the user's own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +92,7 @@ static const char *pager_command(void)
 void ui_page(size_t lines)
 {
 	const char *command = pager_command();
-	struct winsize ws = {0};
+	struct winsize ws = { 0 };
 	int pipefd[2];
 	pid_t pid;
 

@@ -31,6 +31,9 @@ at_terminal() {
 @test "a try asks afterwards, and keeps or discards" {
 	at_terminal try_asks
 }
+@test "the clipboard cannot be asked for" {
+	at_terminal clipboard_is_not_read
+}
 @test "--timeout ends a command at a terminal" {
 	at_terminal timeout_ends_the_command
 }
