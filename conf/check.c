@@ -41,6 +41,7 @@ static const char *conf_is_pids(const char *value)
 const struct conf_key conf_keys[] = {
 #include "conf/keys.def"
 };
+_Static_assert(sizeof(conf_keys) / sizeof(conf_keys[0]) <= CONF_KEYS_MAX, "an origin each");
 const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
 
 /* Levenshtein's distance, letters alike in either case; names are short. */

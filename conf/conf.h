@@ -17,6 +17,8 @@
 #include <stddef.h>
 
 #define CONF_VALUE_MAX 1024
+#define CONF_KEYS_MAX 32
+#define CONF_ORIGIN_MAX 512
 
 struct conf {
 	char store_path[CONF_VALUE_MAX];
@@ -24,6 +26,7 @@ struct conf {
 	char hostname[CONF_VALUE_MAX];
 	char pids[CONF_VALUE_MAX];
 	char minimum_rung[CONF_VALUE_MAX];
+	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 
 /* 0, or -errno with a sentence in why. */
@@ -33,7 +36,7 @@ int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
 	__attribute__((warn_unused_result));
 void conf_defaults(struct conf *conf);
 
-/* Private to conf/: the rows, and whether a value fits its row. */
+/* The rows, and whether a value fits its row. */
 struct conf_key {
 	const char *section, *key;
 	size_t offset;				 /* of the value in struct conf */

@@ -65,6 +65,7 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 			return 0;
 		}
 		strcpy((char *)r->conf + k->offset, value);
+		snprintf(r->conf->origin[i], sizeof(r->conf->origin[i]), "%s:%d", r->path, r->line);
 		return 1;
 	}
 	return known ? bad(r, "unknown key", key, conf_suggest(section, key))

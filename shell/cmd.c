@@ -28,6 +28,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_path,
 	&cmd_mount,
 	&cmd_umount,
+	&cmd_config,
 	&cmd_doctor,
 	&cmd_version,
 	&cmd_help,

@@ -22,6 +22,7 @@ enum words {
 	WORDS_SESSION, /* of the sandbox that -s names */
 	WORDS_PID,     /* likewise */
 	WORDS_WHEN,
+	WORDS_CONFIG, /* show or check, then a file */
 };
 
 /* Under which head the help lists a verb. */
@@ -222,7 +223,7 @@ int complete_line(int argc, char **argv) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_run, cmd_try, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
-	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor,
+	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor, cmd_config,
 	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit, cmd_discard;
 
 #endif

@@ -157,6 +157,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 {
 	static const char *const signals[] = { "HUP",  "INT",  "QUIT", "KILL", "USR1",	"USR2",
 					       "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL };
+	static const char *const config[] = {"show", "check", NULL};
 	static const char *const when[] = { "always", "auto", "never", NULL };
 
 	switch (kind) {
@@ -171,6 +172,12 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 		break;
 	case WORDS_WHEN:
 		offer_list(when, prefix, typed);
+		break;
+	case WORDS_CONFIG:
+		if (l->words)
+			puts(":files");
+		else
+			offer_list(config, prefix, typed);
 		break;
 	case WORDS_SESSION:
 		offer_of_box(l, "Sessions", "id", "argv", prefix, typed);

@@ -623,12 +623,57 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 }
 
 @test "the manual names every verb and option" {
-	for verb in run attach ls ps info status diff cat cp edit commit discard start stop kill rm path mount umount doctor version help; do
+	for verb in run try config attach ls ps info status diff cat cp edit commit discard start stop kill rm path mount umount doctor version help; do
 		grep -q "^\.It Cm $verb\$" "$ROOT/contrib/man/gsh.1"
 		gsh help "$verb" | sed -n 's/^ .*--\([a-z-]*\).*/\1/p' | while read -r opt; do
 			grep -q -e "-$opt\b" "$ROOT/contrib/man/gsh.1" || { echo "$verb --$opt is missing" >&2; exit 1; }
 		done
 	done
+}
+
+@test "config shows every setting and where it comes from" {
+	printf '# first\n[Shell]\nProgram=/bin/dash\n\n[Limits]\nPids=99\n' >"$GSH_CONFIG"
+	run gsh config show --origin
+	assert_success
+	assert_equal "${#lines[@]}" "$(grep -c '^KEY(' "$ROOT/conf/keys.def")"
+	assert_line $'Shell.Program\t/bin/dash\t'"$GSH_CONFIG:3"
+	assert_line $'Limits.Pids\t99\t'"$GSH_CONFIG:6"
+	assert_line $'Confine.MinimumRung\tB\tdefault'
+	assert_line $'Store.Path\t'"$GSH_STORE"$'\tGSH_STORE'
+	run gsh config show
+	assert_line $'Limits.Pids\t99'
+	gsh config show --json | "$ROOT/tests/tools/json-check"
+	mkdir -p "$DIR/xdg/gsh/gsh.conf.d"
+	printf '[Limits]\nPids=100\n' >"$DIR/xdg/gsh/gsh.conf"
+	printf '[Limits]\nPids=101\n' >"$DIR/xdg/gsh/gsh.conf.d/50-more.conf"
+	run env -u GSH_CONFIG "XDG_CONFIG_HOME=$DIR/xdg" gsh config show --origin
+	assert_line $'Limits.Pids\t101\t'"$DIR/xdg/gsh/gsh.conf.d/50-more.conf:2"
+	run gsh __complete line config ''
+	assert_output $'show\ncheck'
+}
+
+@test "config check is silent, or names file and line" {
+	run gsh config check
+	assert_success
+	assert_output ""
+	printf '[Shell]\nProgramm=/bin/dash\n' >"$DIR/wrong.conf"
+	run gsh config check "$DIR/wrong.conf"
+	assert_failure 2
+	assert_line --index 0 --partial "$DIR/wrong.conf:2: unknown key 'Programm', did you mean 'Program'? [E_USAGE]"
+	cp "$DIR/wrong.conf" "$GSH_CONFIG"
+	for words in check show; do
+		run gsh config "$words"
+		assert_failure 2
+		assert_output --partial "$GSH_CONFIG:2"
+	done
+	run gsh config check "$DIR/none.conf"
+	assert_failure 3
+	for words in '' 'chekc' 'show x' 'check --json' 'check a b'; do
+		# shellcheck disable=SC2086
+		run gsh config $words
+		assert_failure 2
+	done
+	assert [ ! -e "$GSH_RUNTIME" ]
 }
 
 @test "the manual names every setting" {
