@@ -62,7 +62,7 @@ host_obj = $(patsubst %,$(B)/obj/host/%.o,$(1))
 PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 
-.PHONY: all run check check-long check-escape bench bench-quick lint format fuzz install uninstall deps clean
+.PHONY: all run check check-long check-escape bench bench-quick lint format fuzz install install-files uninstall deps clean
 all: $(PICO) $(PROGS) $(B)/man/gsh-verbs.1
 
 $(B)/obj/free/%.c.o: %.c Makefile
@@ -125,6 +125,9 @@ format:
 fuzz:
 	$(Q)tests/fuzz/run '$(T)' '$(SECONDS)'
 install: all
+	$(Q)$(MAKE) --no-print-directory install-files
+# What is built already. The programs find each other, wherever BINDIR and LIBEXECDIR are.
+install-files:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
@@ -133,11 +136,16 @@ install: all
 	install -m 644 contrib/completions/_gsh $(DESTDIR)$(ZSHCOMPDIR)
 	install -m 644 contrib/completions/gsh.fish $(DESTDIR)$(FISHCOMPDIR)
 	install -m 644 contrib/schemas/*.json $(DESTDIR)$(DATADIR)/gsh/schemas
+	install -d $(DESTDIR)$(USERUNITDIR)
+	install -m 644 contrib/systemd/gshd.socket $(DESTDIR)$(USERUNITDIR)
+	sed 's|@BINDIR@|$(BINDIR)|' contrib/systemd/gshd.service.in >$(DESTDIR)$(USERUNITDIR)/gshd.service
+	chmod 644 $(DESTDIR)$(USERUNITDIR)/gshd.service
 	for m in contrib/man/*.[1-9] $(B)/man/*.[1-9]; do [ -e $$m ] || continue; d=$(DESTDIR)$(MANDIR)/man$${m##*.}; \
 		install -d $$d && install -m 644 $$m $$d || exit 1; done
 uninstall:
 	cd $(DESTDIR)$(BINDIR) && rm -f gsh gshd gfs
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/gsh $(DESTDIR)$(DATADIR)/gsh
+	rm -f $(DESTDIR)$(USERUNITDIR)/gshd.socket $(DESTDIR)$(USERUNITDIR)/gshd.service
 	rm -f $(DESTDIR)$(BASHCOMPDIR)/gsh $(DESTDIR)$(ZSHCOMPDIR)/_gsh $(DESTDIR)$(FISHCOMPDIR)/gsh.fish
 	for m in contrib/man/*.[1-9] $(B)/man/*.[1-9]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 clean:
