@@ -222,6 +222,9 @@ int pal_nudge(int host_pid, int host_tid);
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k);
 /* SIGKILL, SIGSTOP, SIGCONT and 0 (does it exist) by host pid. */
 int pal_kill(int host_pid, int sig);
+/* Stop this process until it is continued, unless *conts is no longer seen. Who continues it counts there first, then
+ * sends SIGCONT: whichever of the two comes first is found. */
+void pal_stop(const u32 *conts, u32 seen);
 /* A host signal that the terminal or the host's job control sends to this process: what is done with it. Signals not
  * set up are at their default. Only HUP INT QUIT ALRM TERM CHLD CONT TSTP TTIN TTOU URG WINCH VTALRM PROF PIPE IO XCPU. */
 enum pal_disposition { PAL_SIG_DEFAULT, PAL_SIG_IGNORE, PAL_SIG_CATCH };

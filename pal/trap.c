@@ -315,6 +315,26 @@ int pal_signal(int sig, enum pal_disposition how)
 	return how == PAL_SIG_CATCH ? action_catch(sig) : action_set(sig, &act);
 }
 
+/*
+ * SIGSTOP would take effect at once, and a SIGCONT that came just before be lost. SIGTSTP can wait, blocked: what has come
+ * before it is in the count, and what comes behind it takes it off the queue.
+ */
+void pal_stop(const u32 *conts, u32 seen)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL };
+	u64 mask = sigmask(SIGTSTP);
+
+	HOST(4, rt_sigprocmask, SIG_BLOCK, &mask, NULL, sizeof(mask));
+	action_set(SIGTSTP, &act);
+	HOST(3, tgkill, HOST0(getpid), HOST0(gettid), SIGTSTP);
+	if (atomic_load(conts) != seen) {
+		act.sa_handler = SIG_IGN; /* and the one that waits is gone */
+		action_set(SIGTSTP, &act);
+	}
+	HOST(4, rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
+	action_catch(SIGTSTP);
+}
+
 int pal_sigmask(int how, u64 mask, u64 *old)
 {
 	mask &= ~(NEVER_MASKED | sigmask(PAL_SIG_KICK) | sigmask(PAL_SIG_NUDGE));

@@ -82,6 +82,7 @@ struct area_slot {
 	u32 net_answered;
 	s32 net_error;
 	u32 net_index;
+	u32 conts;	/* atomic: SIGCONTs that were sent to it */
 	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
 };
 #define AREA_STATE 0xffu /* of the state word: enum area_state */

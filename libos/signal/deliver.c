@@ -25,7 +25,8 @@ static bool group_orphaned(s32 pgid)
 	return true;
 }
 
-static void stop(struct process *p, int sig)
+/* conts: as it was when sig was still to be taken. Whoever continues us since is not to find us stopped. */
+static void stop(struct process *p, int sig, u32 conts)
 {
 	if (sig != SIGSTOP && group_orphaned(p->slot->pgid))
 		return;
@@ -33,11 +34,14 @@ static void stop(struct process *p, int sig)
 	attend_note_usage(p);
 	p->slot->exit_status = sig;
 	atomic_store(&p->slot->state, AREA_STOPPED);
-	pal_kill(p->slot->host_pid, SIGSTOP);
+	if (sig != SIGSTOP)
+		pal_stop(&p->slot->conts, conts);
+	else if (atomic_load(&p->slot->conts) == conts)
+		pal_kill(p->slot->host_pid, SIGSTOP);
 	atomic_store(&p->slot->state, AREA_RUNNING);
 }
 
-static void default_action(struct process *p, int sig)
+static void default_action(struct process *p, int sig, u32 conts)
 {
 	switch (sig) {
 	case SIGCHLD:
@@ -49,7 +53,7 @@ static void default_action(struct process *p, int sig)
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
-		stop(p, sig);
+		stop(p, sig, conts);
 		return;
 	default:
 		task_exit_group(sig);
@@ -122,6 +126,7 @@ void signal_deliver(struct thread *t)
 	int sig;
 
 	for (;;) {
+		u32 conts = atomic_load_relaxed(&t->proc->slot->conts);
 		struct sig_action a;
 
 		atomic_store(&t->tcb.pending, 0);
@@ -142,7 +147,7 @@ void signal_deliver(struct thread *t)
 			s->action[sig - 1].handler = (u64)SIG_DFL;
 		unlock(&s->lock);
 		if (a.handler == (u64)SIG_DFL)
-			default_action(t->proc, sig);
+			default_action(t->proc, sig, conts);
 		else if (a.handler != (u64)SIG_IGN)
 			run_handler(t, &a, &info);
 	}

@@ -63,6 +63,7 @@ static int carry(struct area_slot *to, int host, const struct pal_kick *k)
 	if (k->sig == SIGCONT) {
 		if (atomic_load(&to->state) == AREA_STOPPED)
 			atomic_store(&to->state, AREA_RUNNING);
+		atomic_add(&to->conts, 1);
 		return pal_kill(host, SIGCONT);
 	}
 	return r;

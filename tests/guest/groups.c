@@ -3,6 +3,8 @@
  * Process groups and sessions: who may move whom, and whom a signal to a group reaches.
  */
 #include "lib/t.h"
+#include <sched.h>
+#include <sys/prctl.h>
 
 static volatile sig_atomic_t got;
 
@@ -245,4 +247,42 @@ static void permissions(void)
 	fails(kill(0x3fffffff, 0), ESRCH);
 }
 
-T_MAIN(T(basics), T(moving_children), T(refusals), T(reaching), T(orphaned_group), T(permissions))
+/* However close behind a stop it comes, SIGCONT is the last word. */
+static void stops_and_continues(void)
+{
+	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP };
+	volatile unsigned *beats = (void *)must(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	struct gate g;
+
+	gate_init(&g);
+	pid_t pid = must(fork());
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
+		gate_open(&g);
+		for (;;) {
+			++*beats;
+			getppid();
+		}
+	}
+	gate_wait(&g);
+	for (int i = 0; i < 200; i++) {
+		unsigned before;
+
+		kill(pid, stops[i % 4]);
+		for (volatile int k = 0; k < i * 5 % 500; k++)
+			;
+		kill(pid, SIGCONT);
+		before = *beats;
+		while (*beats == before)
+			sched_yield();
+	}
+	kill(pid, SIGTSTP);
+	int status;
+	eq(waitpid(pid, &status, WUNTRACED), pid);
+	ok(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP);
+	kill(pid, SIGKILL);
+	eqs(t_wait(pid), "killed by SIGKILL");
+}
+
+T_MAIN(T(stops_and_continues), T(basics), T(moving_children), T(refusals), T(reaching), T(orphaned_group), T(permissions))
