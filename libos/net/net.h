@@ -17,8 +17,8 @@
  *          A ========================================================= B
  *
  * So blocking, poll, epoll, fork, SCM_RIGHTS, shutdown and the end of file are the host's own, and data never passes
- * through a third process. The leader is asked once for each connect and each new receiver; it answers in the slot of the
- * asking thread in the area, which that sleeps at, or, where a descriptor is asked for, by one that came with the question.
+ * through a third process. The leader is asked once for each connect and each new receiver; it answers in the area, in
+ * the slot of the asking thread, which sleeps there, or, where a descriptor is asked for, by one that came along.
  *
  * What two holders of one socket must agree on lies in its record (record.h). A connected socket's record is nobody's to
  * take back, since no far end is left to hear its end: when records run out, those are used again that somebody let

@@ -761,4 +761,5 @@ static void over_exec(void)
 }
 
 T_MAIN_HELPER(exec_helper, T(tcp_states), T(tcp_names), T(tcp_nonblocking), T(options), T(dual), T(udp),
-	      T(unix_datagrams), T(unix_streams), T(shared), T(rights), T(credentials), T(woken), T(untouched), T(over_exec))
+	      T(unix_datagrams), T(unix_streams), T(shared), T(rights), T(credentials), T(woken), T(untouched),
+	      T(over_exec))
