@@ -71,24 +71,12 @@ static bool read_only(const struct target *t)
 
 /* ---- reading ---- */
 
-/* A directory that was removed while somebody stands in it has no place any more to ask. */
-static int removed_dir(const struct node *n, struct attr *a)
-{
-	*a = (struct attr){ .ino = n->ino, .dev = n->fs->dev, .mode = n->mode, .uid = n->uid, .gid = n->gid,
-			    .blksize = PAGE_SIZE };
-	pal_clock_gettime(CLOCK_REALTIME_COARSE, &a->ctime);
-	a->atime = a->mtime = a->ctime;
-	return 0;
-}
-
 int vfs_getattr(const struct path *p, struct attr *a)
 {
 	struct node *n = path_node(p);
 	int r = n->ops->getattr ? n->ops->getattr(n, a) : -EACCES;
 
-	if ((r == -ESTALE || r == -ENOENT) && p->dentry->unlinked && S_ISDIR(n->mode))
-		return removed_dir(n, a);
-	return r;
+	return gone_dir(p, r) ? gone_attr(p, a) : r;
 }
 
 int vfs_target_getattr(const struct target *t, struct attr *a)

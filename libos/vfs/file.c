@@ -352,7 +352,7 @@ const struct file_ops path_file_ops = { .name = "path" };
 const struct file_ops *file_ops_by_name(const char *name)
 {
 	static const struct file_ops *const own[] = {
-		&path_file_ops, &host_file_ops, &union_file_ops, &union_setid_ops,
+		&path_file_ops, &gone_dir_ops, &host_file_ops, &union_file_ops, &union_setid_ops,
 		&union_dir_ops, &union_pin_ops,
 	};
 

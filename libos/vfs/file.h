@@ -142,6 +142,7 @@ static inline void file_put_p(struct file **f)
 
 extern const struct file_ops host_file_ops;  /* fs/host.c: a plain host file, everything NULL */
 extern const struct file_ops path_file_ops;  /* file.c: opened with O_PATH */
+extern const struct file_ops gone_dir_ops;   /* gone.c: a removed directory */
 extern const struct file_ops union_file_ops; /* fs/union_file.c: regular files of the union and of tmpfs */
 bool union_file_in_top(const struct file *f); /* of such a file: does it lie in the top layer? */
 extern const struct file_ops union_setid_ops; /* the same with set-id bits, until the first write */

@@ -43,4 +43,8 @@ void moves_record(u64 ino, const char *from, const char *to);
 /* Take in what others told. */
 void moves_apply(void);
 
+/* ---- gone.c: directories that were removed while somebody stands in them ---- */
+bool gone_dir(const struct path *p, int err); /* does err, of a call on p's node, say that? */
+int gone_attr(const struct path *p, struct attr *a); /* 0 */
+
 #endif

@@ -2,6 +2,7 @@
 /*
  * open(2) in all its forms: find or make the object, check what Linux checks, let the file system fill the open file.
  */
+#include "libos/vfs/impl.h"
 #include "libos/vfs/vfs.h"
 #include "libos/vfs/notify.h"
 #include "libos/fs/kinds.h"
@@ -103,6 +104,10 @@ static int open_found(const struct path *p, int flags, struct file **out)
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	r = n->ops->open(n, f);
+	if (gone_dir(p, r)) {
+		f->ops = &gone_dir_ops;
+		r = 0;
+	}
 	if (r < 0) {
 		file_put(f);
 		return r;

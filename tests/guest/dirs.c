@@ -264,4 +264,34 @@ static void merged(void)
 	fails(access("../base", F_OK), ENOENT);
 }
 
-T_MAIN(T(simple), T(many), T(raw_getdents), T(walking), T(deep), T(merged))
+/* A directory that is removed under whoever stands in it can still be opened: it is empty. */
+static void removed(void)
+{
+	char buf[1024];
+	struct stat st;
+
+	must(mkdir("here", 0750));
+	int before = must(open("here", O_RDONLY | O_DIRECTORY));
+	must(chdir("here"));
+	must(rmdir("../here"));
+	int after = must(open(".", O_RDONLY | O_DIRECTORY));
+	fails(syscall(SYS_getdents64, before, buf, sizeof(buf)), ENOENT);
+	fails(syscall(SYS_getdents64, after, buf, sizeof(buf)), ENOENT);
+	DIR *d = opendir(".");
+	ok(d && !readdir(d));
+	closedir(d);
+	must(fstat(after, &st));
+	say("%o %d", st.st_mode, (int)st.st_nlink);
+	eq(lseek(after, 0, SEEK_SET), 0);
+	eq(fsync(after), 0);
+	fails(read(after, buf, 1), EISDIR);
+	fails(openat(after, "x", O_RDWR | O_CREAT, 0600), ENOENT);
+	fails(openat(before, "x", O_RDONLY), ENOENT);
+	eq(fchdir(before), 0);
+	eq(fchdir(after), 0);
+	int up = must(openat(after, "..", O_RDONLY | O_DIRECTORY));
+	ok(openat(after, ".", O_RDONLY) >= 0);
+	must(fchdir(up));
+}
+
+T_MAIN(T(simple), T(many), T(raw_getdents), T(walking), T(deep), T(merged), T(removed))
