@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Bytes as a string, for what carries strings only: zeros are taken out and each is replaced by the way to the next one.
+ * Bytes as a string, for what carries strings only: zeros are taken out and each is replaced by the way to the next.
  * A byte that says how far it is, then what lies between, and so on; 255: 254 bytes without a zero behind them.
  */
 #include "libos/ckpt/text.h"

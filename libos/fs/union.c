@@ -47,6 +47,7 @@ static const struct node_ops union_node_ops = {
 	.symlink = union_symlink,
 	.link = union_link,
 	.unlink = union_unlink,
+	.unlink_unseen = union_unlink_unseen,
 	.rmdir = union_rmdir,
 	.rename = union_rename,
 	.getxattr = union_getxattr,

@@ -191,6 +191,7 @@ int union_sock_at(struct node *dir, const char *name, bool create, u32 mode, int
 
 /* ---- union_remove.c, union_rename.c ---- */
 int union_unlink(struct node *dir, const char *name, struct node *victim);
+int union_unlink_unseen(struct node *dir, const char *name);
 int union_rmdir(struct node *dir, const char *name, struct node *victim);
 int union_rename(struct node *from, const char *a, struct node *na, struct node *to, const char *b, struct node *nb,
 		 unsigned flags);

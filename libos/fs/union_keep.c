@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * What was learnt about a union's root and objects, as bytes, for the same process in a fresh address space (vfs/keep.c).
- * Asking the host again would be right, too; this saves asking.
+ * What was learnt about a union's root and objects, as bytes, for the same process in a fresh address space
+ * (vfs/keep.c). Asking the host again would be right, too; this saves asking.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/ckpt/cursor.h"

@@ -85,6 +85,16 @@ int union_unlink(struct node *d, const char *name, struct node *v)
 	return done(victim, unode_in_top(victim) ? unlink_top(dir, name, victim) : make_whiteout(dir, name));
 }
 
+/* In a directory that lies in the top alone there is nothing to hide. */
+int union_unlink_unseen(struct node *d, const char *name)
+{
+	struct unode *dir = to_unode(d);
+
+	if (unode_layers(dir) != 1ull << ufs_of(dir)->top || dir->hollow || dir->gone)
+		return -EAGAIN;
+	return remove_from_top(dir, name, 0);
+}
+
 int union_check_empty(struct unode *n)
 {
 	struct union_list list = { 0 };

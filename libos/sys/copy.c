@@ -112,7 +112,8 @@ long sys_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t n, u
 	r = read_offset(&from, in_off);
 	if (!r)
 		r = read_offset(&to, out_off);
-	if (!r)
+	/* Without a limit nobody need be asked where the file stands. */
+	if (!r && this_process()->rlimits[RLIMIT_FSIZE].rlim_cur != RLIM64_INFINITY)
 		r = file_size_allowed((out_off ? to : file_lseek(fo, 0, SEEK_CUR)) + 1);
 	if (r)
 		return r;

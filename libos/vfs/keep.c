@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Mounts and names across exec of a vfork child, whose fresh address space begins with an empty cache of names. A few go
- * along: those that lead to the program and to where it will run, and those that this process looked up first, which are
- * what every program asks for when it starts (the loader's cache, the C library). They are as good as cached names that a
- * fork copies: their counters and their age go along, and say when one is out of date.
+ * Mounts and names across exec of a vfork child, whose fresh address space begins with an empty cache of names. A few
+ * go along: those that lead to the program and to where it will run, and those that this process looked up first, which
+ * are what every program asks for when it starts (the loader's cache, the C library). They are as good as cached names
+ * that a fork copies: their counters and their age go along, and say when one is out of date.
  *
  *   kept     u32 1, or 0: nothing follows, everything is to be looked up
  *   root     the union's
- *   names    each: u32 parent (1: the root, 2 + i: the i-th name), str name, u32 generation, u32 checked, u32 positive;
- *            if so the object; the last is followed by u32 0
+ *   names    each: u32 parent (1: the root, 2 + i: the i-th name), str name, u32 generation, u32 checked, u32
+ *            positive; if so the object; the last is followed by u32 0
  *   tmpfs    its root
  *   moves    u64 position, u32 counter
  */

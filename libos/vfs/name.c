@@ -9,14 +9,22 @@
 #include "libos/vfs/notify.h"
 #include "libos/task/task.h"
 
-int place_find(int dirfd, const char *path, struct place *p)
+/* To the directory only. */
+static int place_walk(int dirfd, const char *path, struct place *p)
 {
 	int r = path_walk(dirfd, path, WALK_PARENT, &p->w);
 
 	p->d = NULL;
-	if (r < 0)
-		return r;
-	p->dir = path_node(&p->w.path);
+	p->node = NULL;
+	if (!r)
+		p->dir = path_node(&p->w.path);
+	return r;
+}
+
+static int place_look(struct place *p)
+{
+	int r;
+
 	if (p->w.last_dots)
 		return 0;
 	p->d = dentry_lookup(p->w.path.dentry, p->w.last, strlen(p->w.last));
@@ -28,6 +36,13 @@ int place_find(int dirfd, const char *path, struct place *p)
 	}
 	p->node = p->d->node;
 	return 0;
+}
+
+int place_find(int dirfd, const char *path, struct place *p)
+{
+	int r = place_walk(dirfd, path, p);
+
+	return r < 0 ? r : place_look(p);
 }
 
 void place_put(struct place *p)
@@ -355,12 +370,43 @@ static int remove_act(const struct place *p, bool is_dir)
 	return ops->unlink ? ops->unlink(p->dir, p->w.last, p->node) : -EPERM;
 }
 
+/*
+ * A file that nobody has looked at is removed without looking, where the file system can: half of the host calls of
+ * rm -rf. Whatever is in the way, an error above all, is left to those who look.
+ */
+static bool removed_unseen(struct place *p)
+{
+	struct dentry *dir = p->w.path.dentry;
+	struct dentry_change c;
+	bool seen;
+
+	if (!p->dir->ops->unlink_unseen || p->w.last_dots || p->w.trailing_slash || read_only(p) || notify_wanted())
+		return false;
+	lock(&dcache_lock);
+	seen = dir->unlinked || dentry_peek(dir, p->w.last, strlen(p->w.last));
+	dcache_unlock();
+	if (seen || p->dir->mode & S_ISVTX || vfs_permission(p->dir, MAY_WRITE | MAY_EXEC))
+		return false;
+	dentry_begin(&c, dir, p->w.last);
+	if (p->dir->ops->unlink_unseen(p->dir, p->w.last))
+		return false;
+	dentry_changed(&c, true);
+	return true;
+}
+
 static int remove_once(int dirfd, const char *path, bool is_dir)
 {
 	struct dentry_change c;
 	struct place p;
-	int r = place_find(dirfd, path, &p);
+	int r = place_walk(dirfd, path, &p);
 
+	if (r < 0)
+		return r;
+	if (!is_dir && removed_unseen(&p)) {
+		place_put(&p);
+		return 0;
+	}
+	r = place_look(&p);
 	if (r < 0)
 		return r;
 	r = is_dir ? rmdir_checks(&p, path) : unlink_checks(&p);

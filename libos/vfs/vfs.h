@@ -87,6 +87,8 @@ struct node_ops {
 	int (*symlink)(struct node *dir, const char *name, const char *target);
 	int (*link)(struct node *old, struct node *dir, const char *name);
 	int (*unlink)(struct node *dir, const char *name, struct node *victim);
+	/* unlink of what has not been looked up. An error only says that nothing was done: unlink says why. */
+	int (*unlink_unseen)(struct node *dir, const char *name); /* default: none */
 	int (*rmdir)(struct node *dir, const char *name, struct node *victim);
 	int (*rename)(struct node *from, const char *a, struct node *na, struct node *to, const char *b, struct node *nb,
 		      unsigned flags);

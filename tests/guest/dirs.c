@@ -294,4 +294,72 @@ static void removed(void)
 	must(fchdir(up));
 }
 
-T_MAIN(T(simple), T(many), T(raw_getdents), T(walking), T(deep), T(merged), T(removed))
+/* What another process made, and this one never looked at. */
+static void made(const char *name, mode_t type)
+{
+	pid_t pid = must(fork());
+
+	if (!pid) {
+		int r = S_ISDIR(type)	? mkdir(name, 0755)
+			: S_ISLNK(type) ? symlink("x", name)
+					: mknod(name, type | 0644, 0);
+
+		_exit(r != 0);
+	}
+	eqs(t_wait(pid), "exit 0");
+}
+
+static void unseen(void)
+{
+	must(mkdir("d", 0755));
+	made("d/f", S_IFREG);
+	eq(unlink("d/f"), 0);
+	fails(unlink("d/f"), ENOENT);
+	made("d/f", S_IFREG);
+	eq(access("d/f", F_OK), 0);
+	eq(unlink("d/f"), 0);
+	made("d/l", S_IFLNK);
+	fails(unlink("d/l/"), ENOTDIR);
+	eq(unlink("d/l"), 0);
+	made("d/p", S_IFIFO);
+	eq(unlink("d/p"), 0);
+	made("d/sub", S_IFDIR);
+	fails(unlink("d/sub"), EISDIR);
+	eq(rmdir("d/sub"), 0);
+	fails(unlink("d/nothing"), ENOENT);
+	list("d");
+	/* Beside what lies in the base, and over what did. */
+	made("../base/dir/new", S_IFREG);
+	eq(unlink("../base/dir/new"), 0);
+	fails(access("../base/dir/new", F_OK), ENOENT);
+	made("../base/dir/sub/new", S_IFREG);
+	eq(unlink("../base/dir/sub/g"), 0);
+	made("../base/dir/sub/g", S_IFREG);
+	eq(unlink("../base/dir/sub/g"), 0);
+	fails(access("../base/dir/sub/g", F_OK), ENOENT);
+	eq(unlink("../base/dir/sub/new"), 0);
+	list("../base/dir/sub");
+	t_write_file("../base/dir/sub/g", "deeper\n"); /* for the next test */
+	/* Whoever had it open keeps it; the others see it gone. */
+	made("d/open", S_IFREG);
+	int there[2], back[2];
+	char c = 0;
+	must(pipe(there));
+	must(pipe(back));
+	pid_t pid = must(fork());
+	if (!pid) {
+		int fd = open("d/open", O_RDWR);
+		struct stat st;
+
+		if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+			_exit(2);
+		_exit(fd < 0 || fstat(fd, &st) || st.st_nlink || write(fd, "x", 1) != 1 || !access("d/open", F_OK));
+	}
+	eq(read(there[0], &c, 1), 1);
+	eq(unlink("d/open"), 0);
+	eq(write(back[1], &c, 1), 1);
+	eqs(t_wait(pid), "exit 0");
+}
+
+T_MAIN(T(simple), T(many), T(raw_getdents), T(walking), T(deep), T(unseen), T(merged),
+       T(removed))
