@@ -27,6 +27,7 @@
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
 	{ 'n', "dry-run", NULL, "only show what would be done", WORDS_NONE },
+	{ 'p', "patch", NULL, "ask about each part of each change", WORDS_NONE },
 	{ 'i', "interactive", NULL, "ask about each change", WORDS_NONE },
 	{ 'y', "yes", NULL, "do not ask whether to begin", WORDS_NONE },
 	{ OPT_TAKE, "take", "SIDE", "of a conflict: sandbox or host", WORDS_NONE },
@@ -601,6 +602,7 @@ const struct cmd cmd_commit = {
 		"--undo [N] takes a commit back if nothing of it has changed since.",
 	.opts = opts,
 	.max = -1,
+	.words = WORDS_FILE,
 	.group = GROUP_BACK,
 	.exec = exec,
 };

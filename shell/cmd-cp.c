@@ -423,6 +423,7 @@ const struct cmd cmd_cp = {
 	.opts = opts,
 	.min = 2,
 	.max = -1,
+	.words = WORDS_FILE,
 	.group = GROUP_USE,
 	.exec = exec,
 };

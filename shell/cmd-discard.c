@@ -281,6 +281,7 @@ const struct cmd cmd_discard = {
 		"processes that run see it, those that have a file open keep what they have.",
 	.opts = opts,
 	.max = -1,
+	.words = WORDS_FILE,
 	.group = GROUP_BACK,
 	.exec = exec,
 };

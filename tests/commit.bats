@@ -119,14 +119,15 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 		new" -e 40d -e 58s/.*/last/ text; chmod 700 text; printf "A\nb\nc" >end; echo >>bin'
 	# bin whole; end: one part; text: no, yes, no, yes
 	gsh commit -s s -p -- . <<<$'n\ny\nn\ny\nn\ny' 2>err
-	[ "$(grep -c '^@@' err)" -eq 5 ]
+	[ "$(grep -c '@@ -' err)" -eq 5 ]
 	printf 'A\nb\nc' | cmp - end
 	[ "$(stat -c '%s' bin)" -eq 10 ]
 	diff <(sed -e '20a\
 		new' -e 58s/.*/last/ host) text
 	[ "$(stat -c %a text)" = 700 ]
-	gsh commit -s s -p -- text <<<$'d'
-	gsh commit -s s -p -- text <<<$'a'
+	run gsh commit -s s -p -- text <<<d
+	[ "$status" -eq 1 ]
+	gsh commit -s s -p -- text <<<a
 	diff <(gsh cat s:text) text
 	for i in 1 2; do gsh commit -s s --undo; done
 	cmp text host
