@@ -173,6 +173,10 @@ void version_place_free(struct place *place);
  * dots. NULL: no memory. */
 char *version_path(const char *word) MUST_CHECK;
 
+/* ---- borrowed.c ---- */
+/* Let the sandbox keep what it sees under other names than the host has it. 0 or a failure. */
+int borrowed_own(const struct tree *base, const struct tree *now, const char *sandbox) MUST_CHECK;
+
 /* ---- home.c: what may be committed unasked ---- */
 
 struct home {

@@ -177,6 +177,17 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	[ "$status" -eq 3 ]
 }
 
+@test "a folder that was removed and made anew is no conflict" {
+	mkdir d e
+	echo x >d/x
+	echo y >e/y
+	sleep 0.05
+	gsh -s s -c 'rm -r d; mkdir d; echo new >d/new; rm -r e; mv d e; mkdir d'
+	gsh commit -s s -y
+	[ "$(find . -type f | sort)" = ./e/new ]
+	[ -d d ]
+}
+
 @test "undo takes back nothing of what changed since" {
 	fill
 	gsh commit -s s -y

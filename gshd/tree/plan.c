@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include "gshd/tree/commit_impl.h"
 
@@ -126,43 +127,71 @@ size_t commit_spare(struct commit *c, const char *path)
 	return spared;
 }
 
-/* When did the sandbox make the object that decides what is at path: the deepest of the path that a
- * layer has, be it a whiteout. False: it is not known. */
+/* Does this directory of a layer hide what lies below it? */
+static bool hides(int dir)
+{
+	char v[2];
+
+	return fgetxattr(dir, UNION_OPAQUE, v, sizeof(v)) > 0 ||
+	       fgetxattr(dir, UNION_REDIRECT, NULL, 0) > 0;
+}
+
+/* When was the object made by which this layer decides what is at path: its own, be it a whiteout,
+ * or that of a folder above it that hides all below. False: the layer does not decide, or it is not
+ * known. */
+static bool made_in(int layer, const char *path, struct statx_timestamp *when)
+{
+	int dir = fcntl(layer, F_DUPFD_CLOEXEC, 3);
+	char *copy = strdup(path), *rest = copy, *name;
+	bool found = false, known = true;
+
+	while (dir >= 0 && copy && (name = strsep(&rest, "/"))) {
+		struct statx x;
+		int next;
+
+		if (!*name)
+			continue;
+		if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x)) {
+			found = hides(dir);
+			break;
+		}
+		found = !S_ISDIR(x.stx_mode) || !rest || !*rest;
+		/* A whiteout never changes; of the rest only the birth is the first touch. */
+		known = true;
+		if (union_is_whiteout(x.stx_mode, (u64)x.stx_rdev_major << 8 | x.stx_rdev_minor))
+			*when = x.stx_ctime;
+		else if (x.stx_mask & STATX_BTIME)
+			*when = x.stx_btime;
+		else
+			known = false;
+		next = S_ISDIR(x.stx_mode) ? host_open(dir, name, O_RDONLY | O_DIRECTORY) : -1;
+		close(dir);
+		dir = next;
+	}
+	if (dir >= 0)
+		close(dir);
+	free(copy);
+	return found && known;
+}
+
+static bool is_before(const struct statx_timestamp *a, const struct statx_timestamp *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* The first touch: a layer above another may have copied from it later. */
 static bool touched(const struct tree *now, const char *path, struct statx_timestamp *when)
 {
 	bool found = false;
 
-	for (unsigned i = now->n; i-- > 1 && !found;) {
-		int dir = fcntl(now->fd[i], F_DUPFD_CLOEXEC, 3);
-		char *copy = strdup(path), *rest = copy, *name;
+	for (unsigned i = 1; i < now->n; i++) {
+		struct statx_timestamp made;
 
-		while (dir >= 0 && copy && (name = strsep(&rest, "/"))) {
-			struct statx x;
-			int next;
-
-			if (!*name)
-				continue;
-			if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
-				  &x))
-				break;
-			found = !S_ISDIR(x.stx_mode) || !rest || !*rest;
-			/* A whiteout never changes; of the rest only the birth is the first touch.
-			 */
-			if (union_is_whiteout(x.stx_mode,
-					      (u64)x.stx_rdev_major << 8 | x.stx_rdev_minor))
-				*when = x.stx_ctime;
-			else if (x.stx_mask & STATX_BTIME)
-				*when = x.stx_btime;
-			else
-				found = false;
-			next = S_ISDIR(x.stx_mode) ? host_open(dir, name, O_RDONLY | O_DIRECTORY)
-						   : -1;
-			close(dir);
-			dir = next;
-		}
-		if (dir >= 0)
-			close(dir);
-		free(copy);
+		if (!made_in(now->fd[i], path, &made))
+			continue;
+		if (!found || is_before(&made, when))
+			*when = made;
+		found = true;
 	}
 	return found;
 }
