@@ -62,7 +62,7 @@ host_obj = $(patsubst %,$(B)/obj/host/%.o,$(1))
 PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 
-.PHONY: all run check check-long check-escape bench bench-quick lint format fuzz install install-files uninstall deps clean
+.PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz install install-files uninstall deps clean
 all: $(PICO) $(PROGS) $(B)/man/gsh-verbs.1
 
 $(B)/obj/free/%.c.o: %.c Makefile
@@ -122,6 +122,11 @@ lint:
 	$(Q)contrib/build/lint
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+# The manual page of the host calls, from their table.
+$(B)/boundary: $(call host_obj,contrib/build/boundary.c)
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^
+boundary: $(B)/boundary
+	$(Q)$(B)/boundary >contrib/man/gsh-boundary.7
 fuzz:
 	$(Q)tests/fuzz/run '$(T)' '$(SECONDS)'
 install: all

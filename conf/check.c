@@ -26,6 +26,11 @@ static const char *conf_is_rung(const char *value)
 	return !strcmp(value, "A") || !strcmp(value, "B") ? NULL : "it must be A or B";
 }
 
+static const char *conf_is_calls(const char *value)
+{
+	return !strcmp(value, "full") || !strcmp(value, "lean") ? NULL : "it must be full or lean";
+}
+
 static const char *conf_is_pids(const char *value)
 {
 	char *end;

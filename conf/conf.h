@@ -26,6 +26,7 @@ struct conf {
 	char hostname[CONF_VALUE_MAX];
 	char pids[CONF_VALUE_MAX];
 	char minimum_rung[CONF_VALUE_MAX];
+	char calls[CONF_VALUE_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 

@@ -58,7 +58,7 @@ void answer_net(struct monitor *m, struct request *r)
 	int fd;
 
 	memcpy(&q, r->data, sizeof(q));
-	if (m->rung != GRANT_RUNG_A || q.file >= NAMES || !names[q.file]) {
+	if (m->grant_flags & GRANT_BROKER_SOCK || q.file >= NAMES || !names[q.file]) {
 		r->reply.head.error = EPERM;
 		return;
 	}

@@ -103,9 +103,9 @@ void answer_setattr(struct monitor *m, struct request *r)
 	int err;
 
 	memcpy(&q, r->data, sizeof(q));
-	/* On rung A the picoprocess changes attributes itself, in its own mounts. */
-	if (m->rung == GRANT_RUNG_B)
-		err = check_place(m, r->fds[0], q.op);
+	/* On rung A the picoprocess changes attributes itself, in its own mounts, if it has the calls. */
+	if (m->grant_flags & GRANT_BROKER_ATTR)
+		err = setattr_check(m, r->fds[0], q.op);
 	else
 		err = q.op == MON_ATTR_BUSY ? check_mount(m, r->fds[0], true) : -EOPNOTSUPP;
 	if (!err)

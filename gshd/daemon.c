@@ -130,6 +130,11 @@ static void answer_doctor(struct wire_call *call)
 	daemon_work(call, doctor_answer);
 }
 
+static void answer_policy(struct wire_call *call)
+{
+	daemon_work(call, policy_answer);
+}
+
 static void answer_layers(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
@@ -189,7 +194,7 @@ static const struct wire_method methods[] = {
 	{ "Start", 0, answer_start },		{ "Stop", 0, answer_stop },
 	{ "Remove", 0, answer_remove },		{ "Layers", 0, answer_layers },
 	{ "Status", WIRE_MORE, answer_status }, { "Doctor", 0, answer_doctor },
-	{ "Shutdown", 0, answer_shutdown },
+	{ "Shutdown", 0, answer_shutdown },	{ "Policy", 0, answer_policy },
 };
 
 const struct wire_interface daemon_interface = {

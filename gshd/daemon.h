@@ -9,6 +9,7 @@
  *	              call
  *	status.c      what a sandbox changed
  *	doctor.c      what the host offers
+ *	policy.c      what a sandbox may do
  *	activation.c  systemd's two protocols, in a few lines
  *	store.c chain.c delete.c shm.c wire.c wire_call.c log.c
  */
@@ -52,9 +53,10 @@ void boxes_list(struct wire_call *call);
  * monitor. */
 void boxes_sweep(const struct daemon *d);
 
-/* ---- status.c, doctor.c ---- */
+/* ---- status.c, doctor.c, policy.c ---- */
 void status_answer(struct wire_call *call);
 void doctor_answer(struct wire_call *call);
+void policy_answer(struct wire_call *call);
 
 /* ---- activation.c ---- */
 /* The socket that the service manager passed, or -1. */

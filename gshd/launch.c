@@ -30,6 +30,7 @@ struct launch {
 	struct confine_range range;
 	const char *layers[GRANT_LAYERS_MAX];
 	int control[2], port[2], log[2];
+	bool lean;
 };
 
 static int refuse(struct confine_note *note, int err, const char *text, const char *hint)
@@ -110,8 +111,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 
 	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
 		g.groups[g.ngroups++] = groups[i];
-	if (rung == GRANT_RUNG_B)
-		g.flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN;
+	g.flags = m->grant_flags = confine_flags(rung, l->lean);
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	g.boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
@@ -119,7 +119,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	snprintf(g.sandbox, sizeof(g.sandbox), "%s", m->spec.name);
 	snprintf(g.hostname, sizeof(g.hostname), "%s",
 		 m->spec.hostname[0] ? m->spec.hostname : m->spec.name);
-	err = confine_filter(rung, &l->range, &prog, &count);
+	err = confine_filter(rung, g.flags, &l->range, &prog, &count);
 	if (err)
 		return err;
 	err = confine_grant_fd(&g, prog, count);
@@ -188,6 +188,7 @@ static int rung_settings(struct launch *l, char *only, char *least,
 	if (err)
 		return err;
 	l->spec.pids = (unsigned)atoi(conf.pids);
+	l->lean = !strcmp(conf.calls, "lean");
 	*least = conf.minimum_rung[0];
 	*only = env && *env ? *env : m->spec.rung;
 	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))

@@ -61,6 +61,7 @@ static void write_lock(struct monitor *m)
 
 	json_put_int(o, "pid", getpid());
 	json_put_str(o, "rung", rung);
+	json_put_str(o, "calls", m->grant_flags & GRANT_LEAN ? "lean" : "full");
 	json_put_int(o, "started", m->started);
 	text = json_object_to_json_string(o);
 	if (ftruncate(m->lock, 0) || pwrite(m->lock, text, strlen(text), 0) < 0)

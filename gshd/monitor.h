@@ -56,6 +56,7 @@ struct monitor {
 	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];
 	enum grant_rung rung;
+	uint32_t grant_flags; /* GRANT_*, as the sandbox was given them */
 	char hidden_paths[HIDDEN_MAX][PATH_MAX]; /* host paths that the sandbox must not read */
 	const char *hidden[HIDDEN_MAX];
 	unsigned nhidden;

@@ -138,7 +138,7 @@ static void on_event(struct bufferevent *b, short what, void *arg)
 		return;
 	}
 	/* A server that listens on ::1 only. */
-	if (i && !c->again && c->port->m->rung == GRANT_RUNG_A && EVUTIL_SOCKET_ERROR() == ECONNREFUSED) {
+	if (i && !c->again && !(c->port->m->grant_flags & GRANT_BROKER_SOCK) && EVUTIL_SOCKET_ERROR() == ECONNREFUSED) {
 		struct evbuffer *kept = evbuffer_new();
 
 		c->again = true;
@@ -230,7 +230,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 		listen_all(p->m, false);
 	err = attach(c, 0, fd);
 	if (!err)
-		err = p->m->rung == GRANT_RUNG_A ? dial_inside(c, AF_INET) : hand_in(c);
+		err = !(p->m->grant_flags & GRANT_BROKER_SOCK) ? dial_inside(c, AF_INET) : hand_in(c);
 	if (!err && bufferevent_enable(c->side[0], EV_READ))
 		err = -EIO;
 	if (err) {
@@ -306,7 +306,7 @@ static struct published *find(struct monitor *m, const char *address, uint16_t h
 
 static int need_dialer(struct monitor *m)
 {
-	if (m->rung != GRANT_RUNG_A || m->dialer >= 0)
+	if (m->grant_flags & GRANT_BROKER_SOCK || m->dialer >= 0)
 		return 0;
 	m->dialer = confine_dialer(&m->child);
 	return m->dialer < 0 ? m->dialer : 0;

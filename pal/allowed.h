@@ -9,12 +9,9 @@
 #define PAL_ALLOWED_H
 
 #include "pal/impl.h"
-#include "pal/grant.h"
+#include "pal/boundary.h"
 
 #define CLONE_OK 0ul /* the PAL makes up clone's flags by itself */
-#define A (rung != GRANT_RUNG_B)
-#define B (rung == GRANT_RUNG_B)
-#define AB true
 #define EQ(i, v) (arg[i] == (u64)(v))
 #define LE(i, v) (arg[i] <= (u64)(v))
 #define BITS(i, m) (!(arg[i] & ~(u64)(m)))
@@ -27,12 +24,13 @@
 #define AND2(a, b) (a && b)
 #define AND1(a) (a)
 #define AND(...) AND_PICK(__VA_ARGS__, AND5, AND4, AND3, AND2, AND1)(__VA_ARGS__)
+#define CALL(...)
 #define ALLOW(...)
-#define GUARD(rungs, call, i, op, v)                                                                \
-	if (nr == __NR_##call && (rungs) && (arg[i] op (u64)(v)))                                   \
+#define GUARD(call, i, op, v)                                                                       \
+	if (nr == __NR_##call && (arg[i] op (u64)(v)))                                              \
 		guarded = true;
 
-static inline __attribute__((always_inline)) bool allowed_guard(long nr, u32 rung, const u64 *arg)
+static inline __attribute__((always_inline)) bool allowed_guard(long nr, const u64 *arg)
 {
 	bool guarded = false;
 
@@ -41,13 +39,13 @@ static inline __attribute__((always_inline)) bool allowed_guard(long nr, u32 run
 }
 
 #undef ALLOW
-#define ALLOW(rungs, call, ...)                                                                     \
-	if (nr == __NR_##call && (rungs) && AND(true, ##__VA_ARGS__))                               \
+#define ALLOW(class, call, ...)                                                                     \
+	if (nr == __NR_##call && boundary_in_force(BOUNDARY_##class, flags) && AND(true, ##__VA_ARGS__)) \
 		return true;
 #undef GUARD
 #define GUARD(...)
 
-static inline __attribute__((always_inline)) bool allowed_row(long nr, u32 rung, const u64 *arg)
+static inline __attribute__((always_inline)) bool allowed_row(long nr, u32 flags, const u64 *arg)
 {
 #include "pal/confine/seccomp.def"
 	return false;
@@ -55,9 +53,7 @@ static inline __attribute__((always_inline)) bool allowed_row(long nr, u32 rung,
 
 #undef ALLOW
 #undef GUARD
-#undef A
-#undef B
-#undef AB
+#undef CALL
 #undef AND
 #undef EQ
 #undef LE
@@ -68,10 +64,10 @@ static inline __attribute__((always_inline)) bool allowed_row(long nr, u32 rung,
 #define ALLOWED(n, name, ...)                                                                       \
 	({                                                                                          \
 		const u64 allowed_arg[6] = { HOST_A##n(__VA_ARGS__) };                              \
-		const u32 allowed_rung = pal_grant()->rung;                                         \
+		const u32 allowed_flags = pal_grant()->flags;                                       \
                                                                                                     \
-		!allowed_guard(__NR_##name, allowed_rung, allowed_arg) &&                           \
-			allowed_row(__NR_##name, allowed_rung, allowed_arg);                        \
+		!allowed_guard(__NR_##name, allowed_arg) &&                                         \
+			allowed_row(__NR_##name, allowed_flags, allowed_arg);                       \
 	})
 /* HOST and CP, but `err` for what the filter would answer by ending the process. */
 #define HOST_OR(err, n, name, ...) (ALLOWED(n, name, __VA_ARGS__) ? HOST(n, name, __VA_ARGS__) : (err))

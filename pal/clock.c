@@ -11,7 +11,10 @@
 
 typedef long (*gettime_fn)(long clock, struct timespec *ts);
 
-static gettime_fn vdso_gettime;	       /* immutable after start */
+typedef long (*getcpu_fn)(unsigned *cpu, unsigned *node, void *unused);
+
+static gettime_fn vdso_gettime, vdso_getres; /* immutable after start */
+static getcpu_fn vdso_getcpu;		     /* immutable after start */
 static uintptr_t vdso_start, vdso_end; /* immutable after start */
 
 struct vdso {
@@ -80,9 +83,18 @@ void pal_clock_init(void)
 
 	if (!at || !vdso_parse(&v, at))
 		return;
-	for (u32 i = 0, n = vdso_symbols(&v); i < n; i++)
-		if (v.sym[i].st_shndx && !strcmp(v.str + v.sym[i].st_name, "__vdso_clock_gettime"))
-			vdso_gettime = (gettime_fn)(v.base + v.sym[i].st_value);
+	for (u32 i = 0, n = vdso_symbols(&v); i < n; i++) {
+		const char *name = v.str + v.sym[i].st_name, *fn = v.base + v.sym[i].st_value;
+
+		if (!v.sym[i].st_shndx)
+			continue;
+		if (!strcmp(name, "__vdso_clock_gettime"))
+			vdso_gettime = (gettime_fn)fn;
+		else if (!strcmp(name, "__vdso_clock_getres"))
+			vdso_getres = (gettime_fn)fn;
+		else if (!strcmp(name, "__vdso_getcpu"))
+			vdso_getcpu = (getcpu_fn)fn;
+	}
 }
 
 bool pal_in_vdso(uintptr_t rip)
@@ -102,23 +114,85 @@ static bool clock_in_vdso(int clock)
 			  1u << CLOCK_REALTIME_COARSE | 1u << CLOCK_MONOTONIC_COARSE |
 			  1u << CLOCK_BOOTTIME | 1u << CLOCK_TAI;
 
-	return vdso_gettime && clock >= 0 && clock < 32 && known >> clock & 1;
+	return clock >= 0 && clock < 32 && known >> clock & 1;
 }
 
 int pal_clock_gettime(int clock, struct timespec *ts)
 {
-	return clock_in_vdso(clock) ? vdso_gettime(clock, ts)
+	return vdso_gettime && clock_in_vdso(clock) ? vdso_gettime(clock, ts)
 				    : HOST_OR(-EINVAL, 2, clock_gettime, clock, ts);
 }
 
 int pal_clock_getres(int clock, struct timespec *ts)
 {
-	return HOST_OR(-EINVAL, 2, clock_getres, clock, ts);
+	if (vdso_getres && clock_in_vdso(clock))
+		return vdso_getres(clock, ts);
+	/* Those of the processor's time are counted, and alarms made, in nanoseconds. */
+	*ts = (struct timespec){ .tv_nsec = 1 };
+	return 0;
 }
 
-int pal_clock_nanosleep(int clock, int flags, const struct timespec *req, struct timespec *rem)
+int pal_getcpu(unsigned *cpu, unsigned *node)
 {
-	return CP_OR(-EINVAL, 4, clock_nanosleep, clock, flags, req, rem);
+	return vdso_getcpu ? vdso_getcpu(cpu, node, NULL) : -ENOSYS;
+}
+
+/* A futex that nobody wakes: its timeouts are those of clock_nanosleep, for the two clocks that it knows. */
+static int sleep_on(int op, const struct timespec *t)
+{
+	u32 word = 0;
+	int r;
+
+	do
+		r = CP(6, futex, &word, op | FUTEX_PRIVATE_FLAG, 0, t, NULL, FUTEX_BITSET_MATCH_ANY);
+	while (!r && op != FUTEX_WAIT); /* a stray wake, left over from what lay here before */
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/*
+ * Clocks that may run faster than CLOCK_MONOTONIC, over a suspension or with several threads, or not at all: asked
+ * again and again.
+ */
+static int sleep_until_odd(int clock, const struct timespec *end)
+{
+	const s64 second = 1000000000;
+	const bool cpu = clock == CLOCK_PROCESS_CPUTIME_ID;
+
+	for (;;) {
+		struct timespec now, nap;
+		s64 left;
+		int r = pal_clock_gettime(clock, &now);
+
+		if (r)
+			return r;
+		if (end->tv_sec - now.tv_sec > 1000)
+			left = second;
+		else
+			left = (end->tv_sec - now.tv_sec) * second + end->tv_nsec - now.tv_nsec;
+		if (left <= 0)
+			return 0;
+		left = cpu ? MIN(MAX(left / 8, 1000000), second / 10) : MIN(left, second);
+		nap = (struct timespec){ .tv_sec = left / second, .tv_nsec = left % second };
+		r = sleep_on(FUTEX_WAIT, &nap);
+		if (r)
+			return r;
+	}
+}
+
+int pal_nap(const struct timespec *time)
+{
+	return sleep_on(FUTEX_WAIT, time);
+}
+
+int pal_sleep_until(int clock, const struct timespec *end)
+{
+	if (end->tv_sec < 0)
+		return 0;
+	if (clock == CLOCK_MONOTONIC)
+		return sleep_on(FUTEX_WAIT_BITSET, end);
+	if (clock == CLOCK_REALTIME)
+		return sleep_on(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, end);
+	return sleep_until_odd(clock, end);
 }
 
 int pal_timerfd_create(int clock, int flags)
@@ -143,5 +217,12 @@ int pal_setitimer(int which, const struct itimerval *value, struct itimerval *ol
 
 int pal_getitimer(int which, struct itimerval *value)
 {
-	return HOST(2, getitimer, which, value);
+	const struct itimerval off = { 0 };
+	int r;
+
+	/* Off and on again, which costs it the moment between. */
+	r = HOST(3, setitimer, which, &off, value);
+	if (!r && (value->it_value.tv_sec || value->it_value.tv_usec))
+		r = HOST(3, setitimer, which, value, NULL);
+	return r;
 }

@@ -29,7 +29,7 @@ int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
 	/* openat ignores a mode without O_CREAT, openat2 refuses it. */
 	if (!(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE)
 		how.mode = 0;
-	return HOST_OR(-EBADF, 4, openat2, dir, path, &how, sizeof(how));
+	return pal_lean() ? -ENOSYS : HOST_OR(-EBADF, 4, openat2, dir, path, &how, sizeof(how));
 }
 
 int pal_close(int fd)
@@ -55,12 +55,16 @@ ssize_t pal_write(int fd, const void *buf, size_t size)
 
 ssize_t pal_pread(int fd, void *buf, size_t size, u64 offset)
 {
-	return HOST(4, pread64, fd, buf, size, offset);
+	const struct iovec iov = { buf, size };
+
+	return pal_lean() ? HOST(6, preadv2, fd, &iov, 1, offset, 0, 0) : HOST(4, pread64, fd, buf, size, offset);
 }
 
 ssize_t pal_pwrite(int fd, const void *buf, size_t size, u64 offset)
 {
-	return HOST(4, pwrite64, fd, buf, size, offset);
+	const struct iovec iov = { (void *)buf, size };
+
+	return pal_lean() ? HOST(6, pwritev2, fd, &iov, 1, offset, 0, 0) : HOST(4, pwrite64, fd, buf, size, offset);
 }
 
 ssize_t pal_preadv2(int fd, const struct iovec *iov, int n, s64 offset, int flags)
@@ -80,7 +84,30 @@ s64 pal_lseek(int fd, s64 offset, int whence)
 
 int pal_fstat(int fd, struct stat *st)
 {
-	return HOST(2, fstat, fd, st);
+	struct statx x;
+	int r = pal_statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &x);
+
+	if (r)
+		return r;
+	*st = (struct stat){
+		.st_dev = dev_make(x.stx_dev_major, x.stx_dev_minor),
+		.st_ino = x.stx_ino,
+		.st_nlink = x.stx_nlink,
+		.st_mode = x.stx_mode,
+		.st_uid = x.stx_uid,
+		.st_gid = x.stx_gid,
+		.st_rdev = dev_make(x.stx_rdev_major, x.stx_rdev_minor),
+		.st_size = (s64)x.stx_size,
+		.st_blksize = x.stx_blksize,
+		.st_blocks = (s64)x.stx_blocks,
+		.st_atime = (u64)x.stx_atime.tv_sec,
+		.st_atime_nsec = x.stx_atime.tv_nsec,
+		.st_mtime = (u64)x.stx_mtime.tv_sec,
+		.st_mtime_nsec = x.stx_mtime.tv_nsec,
+		.st_ctime = (u64)x.stx_ctime.tv_sec,
+		.st_ctime_nsec = x.stx_ctime.tv_nsec,
+	};
+	return 0;
 }
 
 int pal_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx)
@@ -253,12 +280,15 @@ int pal_fallocate(int fd, int mode, u64 offset, u64 size)
 
 int pal_fadvise(int fd, u64 offset, u64 size, int advice)
 {
+	/* A hint; but to say so of a pipe is an error. */
+	if (pal_lean())
+		return pal_lseek(fd, 0, SEEK_CUR) == -ESPIPE ? -ESPIPE : 0;
 	return HOST(4, fadvise64, fd, offset, size, advice);
 }
 
 int pal_fsync(int fd, bool data_only)
 {
-	return data_only ? HOST(1, fdatasync, fd) : HOST(1, fsync, fd);
+	return data_only && !pal_lean() ? HOST(1, fdatasync, fd) : HOST(1, fsync, fd);
 }
 
 int pal_flock(int fd, int op)
@@ -291,20 +321,20 @@ int pal_ioctl(int fd, unsigned cmd, u64 arg)
 
 ssize_t pal_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t size)
 {
-	return HOST(6, copy_file_range, in, in_off, out, out_off, size, 0);
+	return pal_lean() ? -ENOSYS : HOST(6, copy_file_range, in, in_off, out, out_off, size, 0);
 }
 
 ssize_t pal_sendfile(int out, int in, s64 *off, size_t size)
 {
-	return CP(4, sendfile, out, in, off, size);
+	return pal_lean() ? -ENOSYS : CP(4, sendfile, out, in, off, size);
 }
 
 ssize_t pal_splice(int in, s64 *in_off, int out, s64 *out_off, size_t size, unsigned flags)
 {
-	return CP(6, splice, in, in_off, out, out_off, size, flags);
+	return pal_lean() ? -EINVAL : CP(6, splice, in, in_off, out, out_off, size, flags);
 }
 
 ssize_t pal_tee(int in, int out, size_t size, unsigned flags)
 {
-	return CP(4, tee, in, out, size, flags);
+	return pal_lean() ? -EINVAL : CP(4, tee, in, out, size, flags);
 }

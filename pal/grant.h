@@ -24,7 +24,7 @@
 #endif
 
 #define GRANT_MAGIC 0x746e617267687367ull
-#define GRANT_VERSION 1
+#define GRANT_VERSION 2
 
 /* Descriptor numbers, the same in every picoprocess. */
 enum grant_fd {
@@ -56,17 +56,19 @@ enum grant_rung {
 	GRANT_RUNG_NONE = 'N',	/* nothing: only for the developer's own tools, never offered to users */
 };
 
-/* What the rung does not confine by itself and the libOS must therefore ask the monitor for. */
+/* What the rung does not confine by itself, or the settings withhold, and the libOS must ask the monitor for. */
 #define GRANT_BROKER_ATTR 0x1u /* chmod, utimens, xattr of files: MON_SETATTR (rung B: Landlock does not cover them) */
 #define GRANT_BROKER_SOCK 0x2u /* no sockets but socketpair */
 #define GRANT_BROKER_OPEN 0x4u /* files of the base that Landlock does not know yet: MON_OPEN */
+/* The host calls that are a convenience are not listed (pal/boundary.h). */
+#define GRANT_LEAN 0x8u
 
 struct grant {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t size;		/* of this struct */
 	uint32_t rung;		/* enum grant_rung */
-	uint32_t flags;		/* GRANT_BROKER_* */
+	uint32_t flags;		/* GRANT_BROKER_*, GRANT_LEAN */
 	uint32_t nlayers;	/* 1..GRANT_LAYERS_MAX, counting the base */
 	uint32_t uid, gid;	/* the guest's identity */
 	uint32_t ngroups;
@@ -77,7 +79,8 @@ struct grant {
 	uint64_t random[4];	/* seed */
 	char sandbox[64];	/* name, NUL-terminated */
 	char hostname[65];
-	char pad[7];
+	char release[65], version_text[65]; /* the kernel's, as uname(2) gives them */
+	char pad[5];
 	uint32_t bpf_count;	/* struct sock_filter instructions that follow this struct */
 	uint32_t pids;		/* processes and threads that the sandbox may have; 0: as many as there are ids */
 };

@@ -6,13 +6,14 @@
  * these inlines load the registers and call it there, which costs a near call and return (about a nanosecond).
  * host<n>() makes a call; cp<n>() makes a cancellable one (pal.h says what that means).
  *
- * Every host call that the PAL makes, with the arguments it ever gives; pal/confine/seccomp.def mirrors this list:
+ * Every host call that the PAL makes, with the arguments it ever gives; pal/confine/seccomp.def mirrors this list, and
+ * says which are not to be had where the calls are lean:
  *
  *   read write pread64 pwrite64 lseek close      any
  *   preadv2 pwritev2                             flags: RWF_*
  *   openat                                       dir >= 0; O_CLOEXEC always set
  *   openat2                                      dir >= 0; (pointer) O_CLOEXEC always set
- *   fstat fstatfs getdents64 ftruncate fsync fdatasync flock fadvise64
+ *   fstatfs getdents64 ftruncate fsync fdatasync flock fadvise64
  *   statx                                        dir >= 0
  *   readlinkat mkdirat unlinkat renameat2 linkat symlinkat      dir(s) >= 0
  *   mknodat                                      dir >= 0; S_IFREG, S_IFIFO, S_IFSOCK, or S_IFCHR with device 0
@@ -25,7 +26,7 @@
  *   dup3                                         O_CLOEXEC, or 0 for GRANT_FD_GRANT
  *   ioctl                                        terminal and FIONREAD, FIONBIO: the filter's list
  *   copy_file_range sendfile splice tee
- *   mmap munmap mprotect mremap madvise msync mincore mlock2 munlock memfd_create
+ *   mmap munmap mprotect mremap remap_file_pages madvise msync mincore mlock2 munlock memfd_create
  *   pipe2 eventfd2                               flags have O_CLOEXEC
  *   socketpair                                   AF_UNIX (pal_socketpair_flags: as the libOS passes it); SOCK_CLOEXEC
  *   socket                                       not with GRANT_BROKER_SOCK; SOCK_CLOEXEC
@@ -34,22 +35,20 @@
  *   ppoll epoll_create1 epoll_ctl epoll_pwait2   EPOLL_CLOEXEC; signal masks NULL
  *   futex_waitv                                  at most 128 words, flags 0
  *   set_robust_list                              a list of the thread's control block
- *   futex                                        WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP *_BITSET; private and shared
- *   clock_gettime clock_getres clock_nanosleep   any clock the libOS lets through
- *   timerfd_create timerfd_settime timerfd_gettime setitimer getitimer
+ *   futex                                        (sleeps, too) WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP *_BITSET; private and shared
+ *   clock_gettime                                any clock that the libOS lets through and the vDSO does not know
+ *   timerfd_create timerfd_settime timerfd_gettime setitimer
  *   clone                                        thread: VM FS FILES SIGHAND THREAD SYSVSEM SETTLS PARENT_SETTID CHILD_CLEARTID
  *                                                fork: SIGCHLD PARENT_SETTID CHILD_SETTID CHILD_CLEARTID
  *                                                vfork: SIGCHLD VM VFORK PARENT_SETTID CHILD_SETTID CHILD_CLEARTID
  *   execveat                                     (GRANT_FD_IMAGE, "", argv, envp, AT_EMPTY_PATH)
- *   exit exit_group getpid getppid gettid set_tid_address
- *   wait4 waitid setsid setpgid getpgid getsid
- *   kill                                         SIGKILL SIGSTOP SIGCONT 0
- *   tgkill                                       own pid and tid, any signal (to die by it)
- *   rt_sigqueueinfo rt_tgsigqueueinfo            PAL_SIG_KICK
+ *   exit exit_group set_tid_address waitid setsid setpgid
+ *   rt_sigqueueinfo                              PAL_SIG_KICK PAL_SIG_NUDGE SIGKILL SIGSTOP SIGCONT 0
+ *   rt_tgsigqueueinfo                            PAL_SIG_KICK PAL_SIG_NUDGE; own pid and tid, any signal (to die by it)
  *   rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack
  *   restart_syscall                              by the kernel, after SIGSTOP and SIGCONT in a sleep
- *   getrusage prlimit64 (pid 0) sysinfo getcpu getrandom
- *   sched_yield sched_getaffinity sched_setaffinity (pid 0) setpriority getpriority
+ *   getrusage prlimit64 (pid 0) sysinfo getrandom
+ *   sched_yield sched_getaffinity sched_setaffinity (pid 0) setpriority
  *   prctl                                        as the libOS passes it: SET_NAME, SET_VMA, ...
  *   membarrier rseq
  *   only before the filter is on: prctl(PR_SET_NO_NEW_PRIVS) seccomp(SECCOMP_SET_MODE_FILTER)

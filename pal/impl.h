@@ -4,6 +4,7 @@
 #define PAL_IMPL_H
 
 #include "pal/pal.h"
+#include "pal/grant.h"
 #include "pal/host_x86_64.h"
 #include "pal/base/lock.h"
 
@@ -19,6 +20,10 @@ void pal_exit_insn(int status) noreturn_fn;
 u64 pal_peek(const void *p, bool *ok);
 
 /* main.c */
+static inline bool pal_lean(void)
+{
+	return pal_grant()->flags & GRANT_LEAN;
+}
 void pal_main(u64 *stack) noreturn_fn;
 void pal_boot_stack_drop(void); /* unless the caller is on it */
 /* End with status 125 and a sentence: the host or the grant does not allow a start. */

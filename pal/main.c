@@ -131,29 +131,32 @@ static const char *grant_fault(u64 file_size)
 		return "rung";
 	if (grant.bpf_count == 0 && grant.rung != GRANT_RUNG_NONE)
 		return "missing filter";
-	if (grant.flags & ~(GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN))
+	if (grant.flags & ~(GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN | GRANT_LEAN))
 		return "flags";
 	if (grant.nlayers < 1 || grant.nlayers > GRANT_LAYERS_MAX)
 		return "number of layers";
 	if (grant.ngroups > GRANT_GROUPS_MAX)
 		return "number of groups";
 	if (!terminated(grant.sandbox, sizeof(grant.sandbox)) ||
-	    !terminated(grant.hostname, sizeof(grant.hostname)))
+	    !terminated(grant.hostname, sizeof(grant.hostname)) ||
+	    !terminated(grant.release, sizeof(grant.release)) ||
+	    !terminated(grant.version_text, sizeof(grant.version_text)))
 		return "name";
 	return NULL;
 }
 
 static void grant_read(void)
 {
+	const struct iovec iov = { &grant, sizeof(grant) };
 	struct stat st = { 0 };
 	const char *fault;
-	long n = HOST(2, fstat, GRANT_FD_GRANT, &st);
+	long n = pal_fstat(GRANT_FD_GRANT, &st);
 
 	if (n < 0)
 		pal_refuse(
 			"no grant on descriptor %d: this program is started by gshd, not by hand\n",
 			GRANT_FD_GRANT);
-	n = HOST(4, pread64, GRANT_FD_GRANT, &grant, sizeof(grant), 0);
+	n = HOST(6, preadv2, GRANT_FD_GRANT, &iov, 1, 0, 0, 0); /* before it is known whether there is pread64 */
 	if (n != sizeof(grant))
 		pal_refuse("the grant is too short\n");
 	fault = grant_fault(st.st_size);

@@ -61,12 +61,12 @@ int pal_mincore(uintptr_t addr, size_t size, u8 *vec)
 
 int pal_mlock(uintptr_t addr, size_t size, int flags)
 {
-	return HOST_OR(-EINVAL, 3, mlock2, addr, size, flags);
+	return pal_lean() ? -EPERM : HOST_OR(-EINVAL, 3, mlock2, addr, size, flags);
 }
 
 int pal_munlock(uintptr_t addr, size_t size)
 {
-	return HOST(2, munlock, addr, size);
+	return pal_lean() ? 0 : HOST(2, munlock, addr, size);
 }
 
 int pal_memfd(const char *name, unsigned flags)

@@ -130,7 +130,8 @@ int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, 
 /* Written by the vDSO, in user mode: ts must not be guest memory. */
 int pal_clock_gettime(int clock, struct timespec *ts);
 int pal_clock_getres(int clock, struct timespec *ts);
-int pal_clock_nanosleep(int clock, int flags, const struct timespec *req, struct timespec *rem); /* cancellable */
+int pal_nap(const struct timespec *time); /* on CLOCK_MONOTONIC; may end early; cancellable */
+int pal_sleep_until(int clock, const struct timespec *end); /* cancellable */
 int pal_timerfd_create(int clock, int flags);
 int pal_timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old);
 int pal_timerfd_gettime(int fd, struct itimerspec *value);
@@ -175,29 +176,25 @@ void pal_die_by_signal(int sig) noreturn_fn;
  * { "picoprocess", how }. It has `port` as GRANT_FD_LEADER_READ and no GRANT_FD_LEADER. Signals are off. 0 or -errno. */
 int pal_start_image(const char *how, int port);
 int pal_getpid(void);
-int pal_getppid(void);
 int pal_gettid(void);
 /* wait4(2) on host pids; waitid(2) for WNOWAIT forms. Cancellable. */
 int pal_wait4(int host_pid, int *status, int options, struct rusage *ru);
 int pal_waitid(int idtype, int id, struct siginfo *info, int options, struct rusage *ru);
 int pal_setsid(void);
 int pal_setpgid(int host_pid, int host_pgid);
-int pal_getpgid(int host_pid);
-int pal_getsid(int host_pid);
 int pal_getrusage(int who, struct rusage *ru);
 int pal_prlimit(int resource, const struct rlimit64 *set, struct rlimit64 *old); /* this process */
 int pal_sched_yield(void);
 int pal_sched_getaffinity(size_t size, void *mask);
 int pal_sched_setaffinity(size_t size, const void *mask);
 int pal_setpriority(int which, int who, int prio);
-int pal_getpriority(int which, int who);
 int pal_getcpu(unsigned *cpu, unsigned *node);
 int pal_prctl(int op, u64 a, u64 b, u64 c, u64 d);
 int pal_membarrier(int cmd, unsigned flags);
 int pal_rseq(void *area, u32 size, int flags, u32 sig);
 int pal_getrandom(void *buf, size_t size, unsigned flags);
 int pal_sysinfo(struct sysinfo *info);
-int pal_uname(struct new_utsname *u);
+void pal_uname(struct new_utsname *u); /* without names of the host's */
 uintptr_t pal_get_fs(void);
 void pal_set_fs(uintptr_t base);
 

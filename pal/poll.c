@@ -37,7 +37,7 @@ int pal_futex(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *w
 
 int pal_futex_waitv(const struct futex_waitv *w, unsigned n, const struct timespec *end, int clock)
 {
-	return CP(5, futex_waitv, w, n, 0, end, clock);
+	return pal_lean() ? -ENOSYS : CP(5, futex_waitv, w, n, 0, end, clock);
 }
 
 int pal_futex_plain(u32 *word, int op, u32 val, const struct timespec *timeout, u32 *word2,

@@ -4,6 +4,7 @@
  */
 #include "pal/allowed.h"
 #include "pal/grant.h"
+#include "pal/base/str.h"
 
 /*
  * Make fork copy the page tables of the image's text and constants. Linux leaves out mappings of files that hold
@@ -44,6 +45,8 @@ int pal_fork(s32 *host_pid, bool alone)
 	pid = HOST(5, clone,
 		   CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, 0,
 		   host_pid, &tcb->host_tid, 0);
+	if (pid == 0)
+		tcb->host_pid = tcb->host_tid;
 	if (!alone) {
 		pal_pages_fork_end();
 		pal_thread_fork_end(pid == 0);
@@ -82,16 +85,16 @@ static void start_last(const char *how, int port)
 int pal_start_image(const char *how, int port)
 {
 	long pid = HOST(5, clone, 0, 0, NULL, NULL, 0), r;
-	int status = 0;
+	struct siginfo info = { 0 };
 
 	if (!pid)
 		start_last(how, port);
 	if (pid < 0)
 		return pid;
 	do {
-		r = HOST(4, wait4, pid, &status, __WALL, NULL);
+		r = HOST(5, waitid, P_PID, pid, &info, WEXITED | __WALL, NULL);
 	} while (r == -EINTR);
-	return r < 0 ? r : status ? -EAGAIN : 0;
+	return r < 0 ? r : info.si_code != CLD_EXITED || info.si_status ? -EAGAIN : 0;
 }
 
 void pal_exit(int status)
@@ -103,10 +106,11 @@ void pal_exit(int status)
 void pal_die_by_signal(int sig)
 {
 	struct sigaction act = { .sa_handler = SIG_DFL };
+	struct siginfo info = { .si_signo = sig, .si_code = SI_TKILL };
 	u64 mask = sigmask(sig);
 
 	HOST(4, rt_sigaction, sig, &act, NULL, sizeof(act.sa_mask));
-	HOST(3, tgkill, HOST0(getpid), HOST0(gettid), sig);
+	HOST(4, rt_tgsigqueueinfo, pal_getpid(), pal_gettid(), sig, &info);
 	HOST(4, rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
 	/*
 	 * Not a deadly signal, or this is the first process of a pid namespace, which ignores its
@@ -117,22 +121,32 @@ void pal_die_by_signal(int sig)
 
 int pal_getpid(void)
 {
-	return HOST0(getpid);
-}
-
-int pal_getppid(void)
-{
-	return HOST0(getppid);
+	return pal_tcb()->host_pid;
 }
 
 int pal_gettid(void)
 {
-	return HOST0(gettid);
+	return pal_tcb()->host_tid;
 }
 
 int pal_wait4(int host_pid, int *status, int options, struct rusage *ru)
 {
-	return CP(4, wait4, host_pid, status, options, ru);
+	struct siginfo info;
+	int which = host_pid == -1 ? P_ALL : host_pid > 0 ? P_PID : P_PGID;
+	int id = host_pid == -1 ? 0 : host_pid < 0 ? -host_pid : host_pid, r;
+
+	info.si_pid = 0; /* stays so if there is nothing to tell */
+	r = CP(5, waitid, which, id, &info, options | WEXITED, ru);
+	if (r < 0 || !info.si_pid)
+		return r;
+	switch (info.si_code) {
+	case CLD_EXITED: *status = info.si_status << 8; break;
+	case CLD_KILLED: *status = info.si_status; break;
+	case CLD_DUMPED: *status = info.si_status | 0x80; break;
+	case CLD_CONTINUED: *status = 0xffff; break;
+	default: *status = info.si_status << 8 | 0x7f; break;
+	}
+	return info.si_pid;
 }
 
 int pal_waitid(int idtype, int id, struct siginfo *info, int options, struct rusage *ru)
@@ -148,16 +162,6 @@ int pal_setsid(void)
 int pal_setpgid(int host_pid, int host_pgid)
 {
 	return HOST(2, setpgid, host_pid, host_pgid);
-}
-
-int pal_getpgid(int host_pid)
-{
-	return HOST(1, getpgid, host_pid);
-}
-
-int pal_getsid(int host_pid)
-{
-	return HOST(1, getsid, host_pid);
 }
 
 int pal_getrusage(int who, struct rusage *ru)
@@ -182,22 +186,12 @@ int pal_sched_getaffinity(size_t size, void *mask)
 
 int pal_sched_setaffinity(size_t size, const void *mask)
 {
-	return HOST(3, sched_setaffinity, 0, size, mask);
+	return pal_lean() ? -EPERM : HOST(3, sched_setaffinity, 0, size, mask);
 }
 
 int pal_setpriority(int which, int who, int prio)
 {
 	return HOST_OR(-EPERM, 3, setpriority, which, who, prio);
-}
-
-int pal_getpriority(int which, int who)
-{
-	return HOST_OR(-EPERM, 2, getpriority, which, who);
-}
-
-int pal_getcpu(unsigned *cpu, unsigned *node)
-{
-	return HOST(3, getcpu, cpu, node, NULL);
 }
 
 int pal_prctl(int op, u64 a, u64 b, u64 c, u64 d)
@@ -207,12 +201,12 @@ int pal_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 
 int pal_membarrier(int cmd, unsigned flags)
 {
-	return HOST_OR(-EINVAL, 3, membarrier, cmd, flags, 0);
+	return pal_lean() ? -ENOSYS : HOST_OR(-EINVAL, 3, membarrier, cmd, flags, 0);
 }
 
 int pal_rseq(void *area, u32 size, int flags, u32 sig)
 {
-	return HOST(4, rseq, area, size, flags, sig);
+	return pal_lean() ? -ENOSYS : HOST(4, rseq, area, size, flags, sig);
 }
 
 int pal_getrandom(void *buf, size_t size, unsigned flags)
@@ -225,7 +219,11 @@ int pal_sysinfo(struct sysinfo *info)
 	return HOST(1, sysinfo, info);
 }
 
-int pal_uname(struct new_utsname *u)
+void pal_uname(struct new_utsname *u)
 {
-	return HOST(1, uname, u);
+	memset(u, 0, sizeof(*u));
+	base_strlcpy(u->sysname, "Linux", sizeof(u->sysname));
+	base_strlcpy(u->release, pal_grant()->release, sizeof(u->release));
+	base_strlcpy(u->version, pal_grant()->version_text, sizeof(u->version));
+	base_strlcpy(u->machine, "x86_64", sizeof(u->machine));
 }

@@ -85,6 +85,7 @@ struct pal_tcb {
 	u64 region_size;	/* immutable: from guard page to the end */
 	u64 death[4];		/* a robust list of one entry, as the host reads it: next, offset, pending; the entry's next */
 	s32 death_tid;		/* host tid that the list is registered for */
+	s32 host_pid;		/* immutable: of the process that the thread belongs to; 0 before it runs */
 	u64 start_mask;		/* the signal mask a new thread begins with */
 	struct pal_tcb *next;	/* guarded by the region lock: every region there is */
 	u32 freed;		/* guarded by the region lock: reusable once host_tid is 0 */

@@ -205,11 +205,14 @@ void pal_thread_adopt(struct pal_tcb *tcb)
 {
 	pal_set_gs(tcb);
 	altstack_set(tcb);
-	atomic_store(&tcb->host_tid, (s32)HOST(1, set_tid_address, &tcb->host_tid));
+	tcb->host_pid = (s32)HOST(1, set_tid_address, &tcb->host_tid); /* the first thread: its tid is the pid */
+	atomic_store(&tcb->host_tid, tcb->host_pid);
 }
 
 void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg)
 {
+	if (!tcb->host_pid)
+		tcb->host_pid = tcb->host_tid; /* the first thread of a process of its own */
 	altstack_set(tcb);
 	mask_set(tcb->start_mask);
 	fn(arg);
@@ -231,6 +234,7 @@ static int clone_onto(struct pal_tcb *tcb, unsigned long flags, s32 *parent_tid,
 
 int pal_thread_start(struct pal_tcb *tcb, uintptr_t fs, void (*fn)(void *), void *arg)
 {
+	tcb->host_pid = pal_getpid();
 	return clone_onto(tcb,
 			  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 				  CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |

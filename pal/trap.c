@@ -166,7 +166,7 @@ static void on_syscall(struct pal_tcb *tcb, const struct siginfo *info, struct s
 	struct pal_regs *r;
 
 	if (pal_in_vdso(mc->rip) && on_libos_stack(tcb, mc->rsp)) {
-		mc->rax = host3(nr, mc->rdi, mc->rsi, mc->rdx);
+		mc->rax = nr == __NR_clock_gettime ? HOST(2, clock_gettime, mc->rdi, mc->rsi) : -ENOSYS;
 		return;
 	}
 	if (!in_guest(tcb, mc))
@@ -383,8 +383,10 @@ int pal_kick(int host_pid, int host_tid, const struct pal_kick *k)
 
 int pal_nudge(int host_pid, int host_tid)
 {
-	return host_tid ? HOST(3, tgkill, host_pid, host_tid, PAL_SIG_NUDGE)
-			: HOST(2, kill, host_pid, PAL_SIG_NUDGE);
+	struct siginfo info = { .si_signo = PAL_SIG_NUDGE, .si_code = SI_QUEUE };
+
+	return host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_NUDGE, &info)
+			: HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_NUDGE, &info);
 }
 
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k)
@@ -397,5 +399,7 @@ bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k)
 
 int pal_kill(int host_pid, int sig)
 {
-	return HOST(2, kill, host_pid, sig);
+	struct siginfo info = { .si_signo = sig, .si_code = SI_QUEUE };
+
+	return HOST(3, rt_sigqueueinfo, host_pid, sig, &info);
 }

@@ -69,7 +69,7 @@ int pal_walls_begin(bool network)
 		.net = network ? 0 : NET_BIND_TCP | NET_CONNECT_TCP,
 		.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL,
 	};
-	int r = HOST(3, landlock_create_ruleset, &attr, sizeof(attr), 0);
+	int r = pal_lean() ? -EOPNOTSUPP : HOST(3, landlock_create_ruleset, &attr, sizeof(attr), 0);
 
 	/* An older ABI does not know the end of the structure. */
 	return r == -E2BIG || r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;

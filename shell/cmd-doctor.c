@@ -17,6 +17,8 @@
 #include "shell/cmd.h"
 
 static const struct opt opts[] = {
+	{ OPT_POLICY, "policy", NULL, "say instead what a sandbox may do", WORDS_NONE },
+	OPT_ROW_SANDBOX,
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
@@ -146,12 +148,78 @@ static void print_for_people(struct json_object *items)
 	}
 }
 
+static const struct column policy_columns[] = {
+	{"TOPIC", "topic", false},
+	{"WHAT IT MAY DO", "text", false},
+};
+
+static void print_policy(struct json_object *items)
+{
+	const char *before = "";
+	char buf[4096];
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+		const char *topic = reply_string(item, "topic");
+
+		printf("%-10s %s\n", strcmp(topic, before) == 0 ? "" : topic,
+		       show_field(item, "text", buf, sizeof(buf)));
+		before = topic;
+	}
+}
+
+/* For programs: each host call as an item of its own. */
+static void add_calls(struct json_object *items, struct json_object *reply)
+{
+	struct json_object *calls;
+	size_t i;
+
+	if (!json_object_object_get_ex(reply, "calls", &calls))
+		return;
+	for (i = 0; i < json_object_array_length(calls); i++) {
+		struct json_object *theirs = json_object_array_get_idx(calls, i), *item = json_object_new_object();
+
+		json_object_object_add(item, "topic", json_object_new_string("call"));
+		json_object_object_add(item, "call", json_object_new_string(reply_string(theirs, "call")));
+		json_object_object_add(item, "text", json_object_new_string(reply_string(theirs, "why")));
+		json_object_array_add(items, item);
+	}
+}
+
+static int tell_policy(const struct call *call)
+{
+	const char *name = opt_value(call, 's');
+	struct json_object *params = json_object_new_object(), *reply;
+	int failure;
+
+	json_object_object_add(params, "name", json_object_new_string(name ? name : DEFAULT_SANDBOX));
+	failure = ask_daemon("Policy", params, &reply);
+	if (failure)
+		return failure;
+	if (opt_given(call, OPT_JSON))
+		add_calls(reply_items(reply), reply);
+	if (!opt_given(call, OPT_JSON) && isatty(1)) {
+		print_policy(reply_items(reply));
+		failure = show_done();
+	} else {
+		failure = show_list(opt_given(call, OPT_JSON), "policy", reply_items(reply), policy_columns,
+				    sizeof(policy_columns) / sizeof(policy_columns[0]));
+	}
+	json_object_put(reply);
+	return failure;
+}
+
 static int exec(const struct call *call)
 {
 	struct json_object *items = json_object_new_array();
 	int result = 0;
 	bool failed;
 
+	if (opt_given(call, OPT_POLICY)) {
+		json_object_put(items);
+		return tell_policy(call);
+	}
 	check_program(items, "gshd");
 	check_program(items, "gfs");
 	check_mount(items);
@@ -171,7 +239,7 @@ static int exec(const struct call *call)
 const struct cmd cmd_doctor = {
 	.name = "doctor",
 	.args = "",
-	.summary = "say what this host lacks, and what to do",
+	.summary = "say what this host lacks, or what a sandbox may do",
 	.help = "Exit status 1 if something that gsh cannot do without is missing.",
 	.opts = opts,
 	.group = GROUP_HOST,

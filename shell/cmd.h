@@ -44,6 +44,7 @@ enum opt_id {
 	OPT_PROGRESS,
 	OPT_UNDO,
 	OPT_TAKE,
+	OPT_POLICY,
 };
 
 struct opt {

@@ -65,9 +65,9 @@ static int make_leader(struct thread *t)
 	list_add(&p->threads, &t->sibling);
 	p->nthreads = 1;
 	s->tgid = s->pgid = s->sid = LEADER_PID;
-	s->host_pid = pal_getpid();
-	s->host_pgid = pal_getpgid(0);
-	s->host_sid = pal_getsid(0);
+	/* A session of its own, unless it has one. */
+	(void)pal_setsid();
+	s->host_pid = s->host_pgid = s->host_sid = pal_getpid();
 	s->start_ns = p->start_ns;
 	process_slot_first(p);
 	s->nthreads = 1;

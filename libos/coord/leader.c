@@ -174,7 +174,7 @@ static void kill_all(void)
 	the_area->last_birth = 1;
 	for (unsigned i = 0; i < KILL_STEPS && any_lives(); i++) {
 		signal_all(SIGKILL);
-		(void)pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL);
+		(void)pal_nap(&step);
 		atomic_store(&current()->tcb.pending, 0);
 		(void)signal_drain(current());
 		(void)reap(AREA_PIDS);

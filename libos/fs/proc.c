@@ -172,32 +172,29 @@ static int show_vmstat(struct pseudo_node *n, struct buf *b)
 int proc_show_osrelease(struct pseudo_node *n, struct buf *b)
 {
 	struct new_utsname u;
-	int r = pal_uname(&u);
 
-	if (r == 0)
-		base_buf_printf(b, "%s\n", u.release);
-	return r;
+	pal_uname(&u);
+	base_buf_printf(b, "%s\n", u.release);
+	return 0;
 }
 
 int proc_show_uts_version(struct pseudo_node *n, struct buf *b)
 {
 	struct new_utsname u;
-	int r = pal_uname(&u);
 
-	if (r == 0)
-		base_buf_printf(b, "%s\n", u.version);
-	return r;
+	pal_uname(&u);
+	base_buf_printf(b, "%s\n", u.version);
+	return 0;
 }
 
 static int show_version(struct pseudo_node *n, struct buf *b)
 {
 	struct new_utsname u;
-	int r = pal_uname(&u);
 
-	if (r == 0)
-		base_buf_printf(b, "%s version %s (gsh@%s) %s\n", u.sysname, u.release,
-				pal_grant()->hostname, u.version);
-	return r;
+	pal_uname(&u);
+	base_buf_printf(b, "%s version %s (gsh@%s) %s\n", u.sysname, u.release, pal_grant()->hostname,
+			u.version);
+	return 0;
 }
 
 /* ---- self, pids ---- */

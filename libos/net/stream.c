@@ -61,7 +61,7 @@ static int connect_wait(s64 *ns)
 	struct timespec ts = ns_timespec(*ns);
 
 	*ns = MIN(*ns * 2, (s64)RETRY_MOST_NS);
-	if (pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL) == -EINTR && wait_interrupted())
+	if (pal_nap(&ts) == -EINTR && wait_interrupted())
 		return -EINTR;
 	return 0;
 }

@@ -69,9 +69,10 @@ long sys_sendfile(int out, int in, s64 *guest_off, size_t n)
 		return r;
 	if ((fi->flags & O_ACCMODE) == O_WRONLY || (fo->flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
+	r = -ENOSYS;
 	if (host_can(fi) && host_can(fo))
 		r = pal_sendfile(fo->host_fd, fi->host_fd, pos, n);
-	else
+	if (r == -ENOSYS)
 		r = copy_by_hand(fo, fi, pos, MIN(n, 0x7ffff000ul));
 	if (r == -EPIPE)
 		signal_self(SIGPIPE, SI_USER);

@@ -9,13 +9,9 @@
 
 long sys_uname(void *guest)
 {
-	struct new_utsname u = { 0 };
-	int err = pal_uname(&u);
+	struct new_utsname u;
 
-	if (err)
-		return err;
-	memset(u.nodename, 0, sizeof(u.nodename));
-	memset(u.domainname, 0, sizeof(u.domainname));
+	pal_uname(&u);
 	base_strlcpy(u.nodename, pal_grant()->hostname, sizeof(u.nodename));
 	base_strlcpy(u.domainname, "(none)", sizeof(u.domainname));
 	if (this_process()->personality & PER_LINUX32)

@@ -123,7 +123,7 @@ static long sleep_until(int clock, s64 at, struct timespec *rem)
 	struct timespec end = ns_timespec(at);
 
 	for (;;) {
-		long r = pal_clock_nanosleep(clock, TIMER_ABSTIME, &end, NULL);
+		long r = pal_sleep_until(clock, &end);
 
 		if (r != -EINTR)
 			return r;

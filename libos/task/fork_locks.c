@@ -62,7 +62,7 @@ bool fork_locks_orphaned(void)
 		if (all_unlocked(p))
 			return false;
 		if (tries > 1)
-			(void)pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+			(void)pal_nap(&nap);
 	}
 	return true;
 }

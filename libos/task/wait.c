@@ -176,7 +176,7 @@ static int wait_among(struct process *p, s32 pgid, int options, struct wait_resu
 		if (!r && any.si_pid) {
 			struct timespec nap = { .tv_nsec = 5000000 };
 
-			r = pal_clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+			r = pal_nap(&nap);
 		} else {
 			r = pal_waitid(P_ALL, 0, &any, (options & HOST_OPTIONS) | WNOWAIT, NULL);
 		}

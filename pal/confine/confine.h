@@ -84,12 +84,17 @@ struct confine_range {
 };
 int confine_image_range(int image, struct confine_range *range) __attribute__((warn_unused_result));
 
-/* The seccomp program of a rung: malloc'ed, *count instructions. */
-int confine_filter(enum grant_rung rung, const struct confine_range *range,
+/* What a rung does not confine by itself: GRANT_BROKER_*. lean: as few host calls as can be. */
+uint32_t confine_flags(enum grant_rung rung, bool lean);
+/* The seccomp program of a rung with these flags: malloc'ed, *count instructions. */
+int confine_filter(enum grant_rung rung, uint32_t flags, const struct confine_range *range,
 		   struct sock_filter **prog, uint32_t *count) __attribute__((warn_unused_result));
 
+/* The host calls in force with these flags, each with what it is for; each may be NULL. How many there are. */
+unsigned confine_calls(uint32_t flags, int (*each)(const char *name, const char *why, void *arg), void *arg);
+
 /* A sealed, read-only memfd that holds the grant and the program behind it; fills in magic,
- * version, size and count. */
+ * version, size, count and the kernel's name. */
 int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
 	__attribute__((warn_unused_result));
 

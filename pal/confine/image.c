@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include "pal/confine/impl.h"
 
@@ -77,9 +79,14 @@ static int write_all(int fd, const void *buf, size_t size)
 int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
 {
 	int err, fd = memfd_create("grant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct utsname u;
 
 	if (fd < 0)
 		return -errno;
+	if (!uname(&u)) {
+		snprintf(grant->release, sizeof(grant->release), "%s", u.release);
+		snprintf(grant->version_text, sizeof(grant->version_text), "%s", u.version);
+	}
 	grant->magic = GRANT_MAGIC;
 	grant->version = GRANT_VERSION;
 	grant->size = sizeof(*grant);

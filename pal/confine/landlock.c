@@ -38,7 +38,11 @@
 int confine_landlock_abi(void)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+	const char *less = getenv("GSH_LANDLOCK_ABI");
 
+	/* For tests: an older kernel's. Only ever less. */
+	if (less && *less && atoi(less) < abi)
+		abi = atoi(less);
 	return abi < 0 ? 0 : (int)abi;
 }
 

@@ -36,29 +36,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "pal/boundary.h"
 #include "pal/confine/impl.h"
+#include "pal/confine/names.h"
 
-/* Kernel include/uapi/linux/prctl.h; newer than the build host's headers in places. */
-#ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
-#endif
-#ifndef PR_SET_SYSCALL_USER_DISPATCH
-#define PR_SET_SYSCALL_USER_DISPATCH 59
-#endif
-
-/* No namespaces, no ptrace, no other parent, no pidfd. */
-#define CLONE_OK                                                                            \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
-	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID |   \
-	 CLONE_VFORK)
-
-#define A 1u
-#define B 2u
-#define AB (A | B)
 #define COND_MAX 4
 
 struct row {
-	unsigned rungs;
+	enum boundary_class class;
 	int nr;
 	struct scmp_arg_cmp cond[COND_MAX]; /* op 0 ends */
 };
@@ -79,9 +64,10 @@ struct row {
 	{                                                  \
 		arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(m), v \
 	}
-#define FD(arg) LE(arg, 0x7fffffff)
+#define FD(arg) BITS(arg, 0x7fffffff) /* shorter than a comparison */
 
-#define ALLOW(rungs, call, ...) { rungs, SCMP_SYS(call), { __VA_ARGS__ } },
+#define CALL(...)
+#define ALLOW(class, call, ...) { BOUNDARY_##class, SCMP_SYS(call), { __VA_ARGS__ } },
 #define GUARD(...)
 static const struct row rows[] = {
 #include "pal/confine/seccomp.def"
@@ -90,7 +76,6 @@ static const struct row rows[] = {
 #undef GUARD
 
 struct guard {
-	unsigned rungs;
 	int nr;
 	int arg;
 	bool equal; /* else: below */
@@ -99,8 +84,21 @@ struct guard {
 
 #define GUARD_OP_IS_EQUAL(op) (sizeof(#op) == sizeof("=="))
 #define ALLOW(...)
-#define GUARD(rungs, call, arg, op, v) { rungs, SCMP_SYS(call), arg, GUARD_OP_IS_EQUAL(op), v },
+#define GUARD(call, arg, op, v) { SCMP_SYS(call), arg, GUARD_OP_IS_EQUAL(op), v },
 static const struct guard guards[] = {
+#include "pal/confine/seccomp.def"
+};
+
+#undef CALL
+#undef ALLOW
+#undef GUARD
+#define CALL(call, why) { SCMP_SYS(call), #call, why },
+#define ALLOW(...)
+#define GUARD(...)
+static const struct {
+	int nr;
+	const char *name, *why;
+} calls[] = {
 #include "pal/confine/seccomp.def"
 };
 
@@ -139,13 +137,11 @@ static void put_origin(struct program *p, const struct confine_range *r)
 }
 
 /* The low half only: a row that allows the call forces the upper one. */
-static void put_guards(struct program *p, unsigned rung)
+static void put_guards(struct program *p)
 {
 	put(p, LOAD, 0, 0, OFFSET(nr));
 	for (size_t i = 0; i < COUNT(guards); i++) {
 		const struct guard *g = &guards[i];
-		if (!(g->rungs & rung))
-			continue;
 		put(p, JEQ, 0, 4, (uint32_t)g->nr);
 		put(p, LOAD, 0, 0, OFFSET(args) + 8 * (uint32_t)g->arg);
 		put(p, g->equal ? JEQ : JGE, g->equal ? 0 : 1, g->equal ? 1 : 0, g->value);
@@ -154,13 +150,13 @@ static void put_guards(struct program *p, unsigned rung)
 	}
 }
 
-static int add_rows(scmp_filter_ctx ctx, unsigned rung)
+static int add_rows(scmp_filter_ctx ctx, uint32_t flags)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < COUNT(rows) && !err; i++) {
 		unsigned n = 0;
-		if (!(rows[i].rungs & rung))
+		if (!boundary_in_force(rows[i].class, flags))
 			continue;
 		while (n < COND_MAX && rows[i].cond[n].op)
 			n++;
@@ -193,9 +189,56 @@ static int append_export(scmp_filter_ctx ctx, struct program *p)
 	return err;
 }
 
-static int put_list(struct program *p, unsigned rung)
+/* libseccomp looks at the architecture again, which put_origin() has done: two instructions less for each call. */
+static int drop_arch(struct program *p, uint32_t start)
+{
+	struct sock_filter *i = p->insn + start;
+
+	if (p->count < start + 2 || i[0].code != LOAD || i[0].k != OFFSET(arch) || i[1].code != JEQ || i[1].jt ||
+	    i[1].k != AUDIT_ARCH_X86_64)
+		return -EIO;
+	p->count -= 2;
+	memmove(i, i + 2, (p->count - start) * sizeof(*i));
+	return 0;
+}
+
+static bool is_above_zero(const struct sock_filter *i)
+{
+	return i->code == (BPF_JMP | BPF_JGT | BPF_K) && !i->k;
+}
+
+/* Do all that jump to the instruction, the one before it too, do so because what is loaded is not above 0? */
+static bool zero_comes(const struct program *p, uint32_t at)
+{
+	for (uint32_t pc = 0; pc < at; pc++) {
+		const struct sock_filter *i = &p->insn[pc];
+		bool jump = BPF_CLASS(i->code) == BPF_JMP, always = jump && BPF_OP(i->code) == BPF_JA;
+		bool next = pc + 1 == at && !jump && BPF_CLASS(i->code) != BPF_RET;
+
+		if (next || (always && pc + 1 + i->k == at) || (jump && !always && pc + 1 + i->jt == at))
+			return false;
+		if (jump && !always && pc + 1 + i->jf == at && !is_above_zero(i))
+			return false;
+	}
+	return true;
+}
+
+/* What is not greater than 0 is 0: of the two comparisons that "at most" makes of an upper half, the second goes one
+ * way only. So that every branch of the program means something, it becomes a jump. */
+static void settle_zeros(struct program *p, uint32_t start)
+{
+	for (uint32_t pc = start + 1; pc < p->count; pc++) {
+		struct sock_filter *i = &p->insn[pc];
+
+		if (i->code == JEQ && !i->k && zero_comes(p, pc))
+			*i = (struct sock_filter){ BPF_JMP | BPF_JA, 0, 0, i->jt };
+	}
+}
+
+static int put_list(struct program *p, uint32_t flags)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	uint32_t start = p->count;
 	int err;
 
 	if (!ctx)
@@ -206,14 +249,25 @@ static int put_list(struct program *p, unsigned rung)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
 				       SCMP_ACT_KILL_PROCESS); /* x32 numbers */
 	if (!err)
-		err = add_rows(ctx, rung);
+		err = add_rows(ctx, flags);
 	if (!err)
 		err = append_export(ctx, p);
+	if (!err)
+		err = drop_arch(p, start);
+	if (!err)
+		settle_zeros(p, start);
 	seccomp_release(ctx);
 	return err;
 }
 
-int confine_filter(enum grant_rung rung, const struct confine_range *range,
+uint32_t confine_flags(enum grant_rung rung, bool lean)
+{
+	uint32_t flags = rung == GRANT_RUNG_B ? GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN : 0;
+
+	return lean ? flags | GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_LEAN : flags;
+}
+
+int confine_filter(enum grant_rung rung, uint32_t flags, const struct confine_range *range,
 		   struct sock_filter **prog, uint32_t *count)
 {
 	struct program p = { 0 };
@@ -228,8 +282,8 @@ int confine_filter(enum grant_rung rung, const struct confine_range *range,
 	if (rung == GRANT_RUNG_NONE) {
 		put(&p, RETURN, 0, 0, SECCOMP_RET_ALLOW);
 	} else {
-		put_guards(&p, rung == GRANT_RUNG_A ? A : B);
-		err = put_list(&p, rung == GRANT_RUNG_A ? A : B);
+		put_guards(&p);
+		err = put_list(&p, flags);
 	}
 	if (err) {
 		free(p.insn);
@@ -238,4 +292,20 @@ int confine_filter(enum grant_rung rung, const struct confine_range *range,
 	*prog = p.insn;
 	*count = p.count;
 	return 0;
+}
+
+unsigned confine_calls(uint32_t flags, int (*each)(const char *name, const char *why, void *arg), void *arg)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		bool any = false;
+
+		for (size_t k = 0; k < COUNT(rows) && !any; k++)
+			any = rows[k].nr == calls[i].nr && boundary_in_force(rows[k].class, flags);
+		n += any;
+		if (any && each && each(calls[i].name, calls[i].why, arg))
+			break;
+	}
+	return n;
 }

@@ -106,7 +106,7 @@ static enum verdict tell_lies(enum way w, void *arg)
 {
 	for (int fd = 3; fd < GRANT_FD_FIRST_FREE; fd++) {
 		struct stat st;
-		if (call(PAL, SYS_fstat, fd, &st) >= 0 && S_ISSOCK(st.st_mode))
+		if (way_fstat(PAL, fd, &st) >= 0 && S_ISSOCK(st.st_mode))
 			lie(fd, *(int *)arg);
 	}
 	return DONE;

@@ -303,7 +303,7 @@ int main(int argc, char **argv)
 		/* Every descriptor that is a directory, "..", and an absolute name beside it. */
 		for (int fd = 0; fd < 256; fd++) {
 			struct stat st;
-			if (call(PAL, SYS_fstat, fd, &st) < 0 || !S_ISDIR(st.st_mode))
+			if (way_fstat(PAL, fd, &st) < 0 || !S_ISDIR(st.st_mode))
 				continue;
 			snprintf(how, sizeof(how), "fd %d, up", fd);
 			p = (struct place){ .fd = fd, .how = how };

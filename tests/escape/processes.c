@@ -52,10 +52,31 @@ static enum verdict tgkill_(enum way w, void *arg)
 
 static enum verdict queueinfo(enum way w, void *arg)
 {
-	siginfo_t si = { .si_signo = SIGUSR1, .si_code = SI_QUEUE };
-	enum verdict v = call(w, SYS_rt_sigqueueinfo, victim, SIGUSR1, &si) < 0 ? REFUSED : DONE;
+	static const int signals[] = { SIGUSR1, SIGURG, 34, 63, 64 };
+	enum verdict v = REFUSED;
 
-	return call(w, SYS_rt_tgsigqueueinfo, victim, victim, SIGUSR1, &si) < 0 ? v : DONE;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		siginfo_t si = { .si_signo = signals[i], .si_code = SI_QUEUE };
+		if (call(w, SYS_rt_sigqueueinfo, victim, signals[i], &si) >= 0 ||
+		    call(w, SYS_rt_tgsigqueueinfo, victim, victim, signals[i], &si) >= 0)
+			v = DONE;
+	}
+	return v;
+}
+
+/* By the two calls that are listed: stop and kill. */
+static enum verdict queue_end(enum way w, void *arg)
+{
+	static const int signals[] = { SIGSTOP, SIGKILL };
+	enum verdict v = REFUSED;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		siginfo_t si = { .si_signo = signals[i], .si_code = SI_QUEUE };
+		if (call(w, SYS_rt_sigqueueinfo, victim, signals[i], &si) >= 0 ||
+		    call(w, SYS_rt_tgsigqueueinfo, victim, victim, signals[i], &si) >= 0)
+			v = DONE;
+	}
+	return v;
 }
 
 static enum verdict pidfd(enum way w, void *arg)
@@ -270,6 +291,7 @@ int main(int argc, char **argv)
 	}
 	usleep(500000); /* the victim looks at itself now and then, which it must live to do */
 	for (enum way w = LIBC; w < WAYS; w++) {
+		escaped += attempt("stop and kill by sigqueueinfo", w, queue_end, NULL);
 		escaped += attempt("SIGKILL", w, end, NULL);
 		escaped += attempt("kill -1", w, everyone, NULL);
 	}

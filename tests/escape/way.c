@@ -89,6 +89,29 @@ bool way_pal(void)
 	return pal != 0;
 }
 
+long way_tid(void)
+{
+	uint32_t word = 0;
+
+	if (!way_pal())
+		return syscall(SYS_gettid);
+	if (call(PAL, SYS_futex, &word, 8 /* FUTEX_TRYLOCK_PI */ | 128, 0, 0, 0, 0))
+		return -1;
+	long tid = word & 0x3fffffff;
+	call(PAL, SYS_futex, &word, 7 /* FUTEX_UNLOCK_PI */ | 128, 0, 0, 0, 0);
+	return tid;
+}
+
+long way_fstat(enum way way, int fd, struct stat *st)
+{
+	struct statx x;
+	long r = call(way, SYS_statx, fd, "", 0x1000 /* AT_EMPTY_PATH */, STATX_BASIC_STATS, &x);
+
+	if (r == 0)
+		*st = (struct stat){ .st_mode = x.stx_mode, .st_ino = x.stx_ino, .st_size = (off_t)x.stx_size };
+	return r;
+}
+
 long call6(enum way way, long nr, long a, long b, long c, long d, long e, long f)
 {
 	find_all();

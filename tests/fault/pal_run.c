@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 125;
 	g.rung = argc > 3 ? (unsigned char)argv[3][0] : GRANT_RUNG_NONE;
+	g.flags = confine_flags(g.rung, false);
 	snprintf(g.sandbox, sizeof(g.sandbox), "%s", argv[2]);
 	image = open(argv[1], O_RDONLY);
 	if (image < 0)
@@ -98,7 +99,7 @@ int main(int argc, char **argv)
 	err = confine_image_range(image, &range);
 	if (err)
 		die(argv[1], -err);
-	err = confine_filter(g.rung, &range, &prog, &count);
+	err = confine_filter(g.rung, g.flags, &range, &prog, &count);
 	if (err)
 		die("filter", -err);
 	fd = confine_grant_fd(&g, prog, count);

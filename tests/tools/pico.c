@@ -112,8 +112,7 @@ static int make_grant(struct pico *p)
 
 	for (int i = 0; i < n; i++)
 		g.groups[g.ngroups++] = groups[i];
-	if (p->spec.rung == GRANT_RUNG_B)
-		g.flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK;
+	g.flags = confine_flags(p->spec.rung, false) & ~GRANT_BROKER_OPEN; /* nobody is there to open */
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	g.boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
@@ -123,7 +122,7 @@ static int make_grant(struct pico *p)
 	err = confine_image_range(p->spec.image, &range);
 	if (err)
 		die(p->image, -err);
-	err = confine_filter(p->spec.rung, &range, &prog, &count);
+	err = confine_filter(p->spec.rung, g.flags, &range, &prog, &count);
 	if (err)
 		die("seccomp filter", -err);
 	err = confine_grant_fd(&g, prog, count);

@@ -107,6 +107,7 @@ static const struct {
 	{ { "sti" }, KILLED, KILLED },
 	{ { "libc" }, KILLED, KILLED }, /* traps, and the fake leader has no handler */
 	{ { "kill", outside }, FAILS, FAILS },
+	{ { "kill-all" }, KILLED, KILLED },
 };
 
 static void check_one(char rung, const char *const *args, long expect)

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "pal/confine/confine.h"
+#include "tests/unit/bpf.h"
 #include "tests/unit/gshd_test.h"
 
 #define PAGE 0x780000001000ull
@@ -32,53 +33,15 @@ static struct sock_filter *prog[2];
 static uint32_t count[2];
 static unsigned steps, longest;
 
-/* Classic BPF as seccomp has it: loads of 32-bit words of the data, jumps, and, ret. */
-static uint32_t run(const struct sock_filter *p, uint32_t n, const struct seccomp_data *data)
-{
-	uint32_t a = 0, words[sizeof(*data) / 4];
-
-	steps = 0;
-	memcpy(words, data, sizeof(words));
-	for (uint32_t pc = 0; pc < n; pc++) {
-		const struct sock_filter *i = &p[pc];
-		steps++;
-		longest = steps > longest ? steps : longest;
-		switch (i->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			a = words[i->k / 4];
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= i->k;
-			break;
-		case BPF_JMP | BPF_JA:
-			pc += i->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			pc += a == i->k ? i->jt : i->jf;
-			break;
-		case BPF_JMP | BPF_JGT | BPF_K:
-			pc += a > i->k ? i->jt : i->jf;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			pc += a >= i->k ? i->jt : i->jf;
-			break;
-		case BPF_RET | BPF_K:
-			return i->k;
-		default:
-			printf("FAIL instruction %#x is not known\n", i->code);
-			test_bad++;
-			return 0;
-		}
-	}
-	return 0;
-}
-
 static uint32_t verdict(int rung, uint64_t ip, uint32_t arch, long nr, const uint64_t args[6])
 {
 	struct seccomp_data d = { .nr = (int)nr, .arch = arch, .instruction_pointer = ip };
 
 	memcpy(d.args, args, sizeof(d.args));
-	return run(prog[rung], count[rung], &d) & SECCOMP_RET_ACTION_FULL;
+	uint32_t r = bpf_run(prog[rung], count[rung], &d, NULL, &steps);
+
+	longest = steps > longest ? steps : longest;
+	return r & SECCOMP_RET_ACTION_FULL;
 }
 
 static const struct {
@@ -227,8 +190,8 @@ int main(void)
 	static const uint64_t none[6];
 	char name[64];
 
-	CHECK(!confine_filter(GRANT_RUNG_A, &page, &prog[0], &count[0]));
-	CHECK(!confine_filter(GRANT_RUNG_B, &page, &prog[1], &count[1]));
+	CHECK(!confine_filter(GRANT_RUNG_A, confine_flags(GRANT_RUNG_A, false), &page, &prog[0], &count[0]));
+	CHECK(!confine_filter(GRANT_RUNG_B, confine_flags(GRANT_RUNG_B, false), &page, &prog[1], &count[1]));
 	CHECK(count[0] > 200 && count[0] < BPF_MAXINSNS && count[1] < count[0]);
 	test_case("filter builds");
 

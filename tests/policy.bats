@@ -1,0 +1,197 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# What a sandbox is allowed, said and kept: the policy in words, the few host calls of a lean one, and the ladder on hosts
+# that refuse something.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup() {
+	box_setup
+	unset GSH_RUNG GSH_LANDLOCK_ABI
+	DENY=$TREE/build/tests/deny
+}
+
+teardown() {
+	box_teardown
+}
+
+# The same daemon would answer for another host.
+new_daemon() {
+	timeout 20 "$GSH" stop --all >/dev/null 2>&1 || true
+	for p in $(box_pids); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" = gshd ] && kill "$p"
+	done
+	wait_until 50 sh -c "! timeout 1 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' \
+		'$GSH_RUNTIME/gshd.sock' 2>/dev/null"
+}
+
+rung() {
+	timeout 20 "$GSH" info -s "$1" --json | sed -n 's/.*"rung" *: *"\([AB]\)".*/\1/p'
+}
+
+# Can this host do the rung at all? gsh says.
+need() {
+	"$GSH" doctor --json | python3 -c 'import json, sys
+for i in json.load(sys.stdin)["items"]:
+    if i["check"] == sys.argv[1]: sys.exit(i["level"] != "ok")' "rung-$1" || skip "no rung $1 here"
+	new_daemon
+}
+
+work='set -e; mkdir d; cd d; echo one >f; chmod 600 f; touch -d @1000 f; ln -s f l; touch -h -d @5 l; cp -a f g; cmp f g
+stat -c "%a %Y" f; seq 100000 | sort -rn | head -1; git init -q r; ls -d r/.git
+python3 -c "
+import os, shutil, socket
+a, b = socket.socketpair(); a.send(b\"pair\"); print(b.recv(9))
+s = socket.socket(); s.bind((\"127.0.0.1\", 0)); s.listen(); c = socket.create_connection(s.getsockname())
+d, _ = s.accept(); c.sendall(b\"tcp\"); print(d.recv(9))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind((\"127.0.0.1\", 0))
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b\"udp\", u.getsockname()); print(u.recvfrom(9)[0])
+shutil.copyfile(\"f\", \"h\"); f = open(\"h\", \"r+b\"); print(os.pread(f.fileno(), 2, 1), os.pwrite(f.fileno(), b\"X\", 0))
+os.fdatasync(f.fileno()); os.posix_fadvise(f.fileno(), 0, 0, 3); os.setxattr(\"h\", \"user.a\", b\"1\"); print(os.listxattr(\"h\"))
+os.removexattr(\"h\", \"user.a\"); print(open(\"h\").read().strip())
+r, w = os.pipe(); print(os.sendfile(w, f.fileno(), 0, 4), os.read(r, 9))
+"'
+did="600 1000
+100000
+r/.git
+b'pair'
+b'tcp'
+b'udp'
+b'ne' 1
+['user.a']
+Xne
+4 b'Xne\\n'"
+
+# Calls that are not needed, and the errno of a split, in a child.
+odd='python3 -c "
+import ctypes, errno, os
+c = ctypes.CDLL(None, use_errno=True)
+r, w = os.pipe(); p, q = os.pipe(); os.write(w, b\"x\")
+page = ctypes.create_string_buffer(4096)
+mask = ctypes.c_long(-1)
+print(\"tee\", c.tee(r, q, 1, 0))
+print(\"membarrier\", min(c.syscall(324, 0, 0, 0), 0))
+print(\"affinity\", c.syscall(203, 0, 8, ctypes.byref(mask)))
+print(\"mlock\", c.mlock(page, 16))
+pid = os.fork()
+if not pid:
+    try: os.write(os.open(\"/proc/self/sandbox\", os.O_WRONLY), b\"files / ro\\n\")
+    except OSError as e: os._exit(e.errno)
+    os._exit(0)
+print(\"split\", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"'
+
+lean() {
+	need "$1"
+	printf '[Confine]\nCalls=lean\n' >"$GSH_CONFIG"
+	export GSH_RUNG=$1
+	[ "$(timeout 100 "$GSH" -s lean -c "$work" 2>&1)" = "$did" ]
+	[ "$(rung lean)" = "$1" ]
+	[ "$(timeout 20 "$GSH" doctor --policy -s lean --json | python3 -c 'import json, sys; print(sum(i["topic"] == "call" for i in json.load(sys.stdin)["items"]))')" = 75 ]
+	# What was left out fails as on a kernel that lacks it, and nobody dies of it.
+	[ "$(timeout 60 "$GSH" -s lean -c "$odd" 2>&1)" = "tee -1
+membarrier -1
+affinity -1
+mlock -1
+split 95" ]
+}
+
+@test "rung A, lean: work is done with 75 host calls" {
+	lean A
+}
+
+@test "rung B, lean: the same" {
+	lean B
+}
+
+@test "positive control: with all calls, what lean refuses is done" {
+	[ "$(timeout 60 "$GSH" -c "$odd" 2>&1)" = "tee 1
+membarrier 0
+affinity 0
+mlock 0
+split 0" ]
+}
+
+@test "the policy is said in words, of a sandbox that runs and of one that does not" {
+	timeout 60 "$GSH" -s words -c true
+	timeout 20 "$GSH" doctor --policy -s words >said
+	for topic in rung calls files network processes terminal splits; do
+		grep -q "^$topic	" said
+	done
+	grep -q "^rung	it runs on rung $(rung words):" said
+	grep -qF "the store ($GSH_STORE)" said
+	timeout 20 "$GSH" stop -s words
+	timeout 20 "$GSH" doctor --policy -s words | grep -q '^rung	it does not run; a start would take rung'
+	run ! timeout 20 "$GSH" doctor --policy -s nobody
+	[ "$status" = 3 ]
+	# The settings are heard.
+	printf '[Confine]\nMinimumRung=A\n[Limits]\nPids=99\n' >"$GSH_CONFIG"
+	timeout 20 "$GSH" doctor --policy -s words >said
+	grep -q '^rung	the settings accept rung A only' said
+	grep -q '^processes	at most 99 ' said
+}
+
+# on WHAT NAME [CONF]: a first command in a sandbox on such a host.
+on() {
+	"$DENY" "$1" timeout 60 "$GSH" -s "$2" -c 'echo inside' 2>&1
+}
+
+@test "namespaces refused, as in a container: rung B, and it is said" {
+	need B
+	[ "$(on userns a)" = inside ]
+	[ "$(rung a)" = B ]
+	"$GSH" doctor --policy -s a | grep -q 'it runs on rung B'
+}
+
+@test "namespaces given without capabilities, as on Ubuntu 24.04: rung B" {
+	need B
+	[ "$(on caps a)" = inside ]
+	[ "$(rung a)" = B ]
+}
+
+@test "the same where rung A is the least that is accepted: refused, with cause and remedy" {
+	printf '[Confine]\nMinimumRung=A\n' >"$GSH_CONFIG"
+	for what in userns caps; do
+		run on $what "$what"
+		[ "$status" = 125 ]
+		refuses grep -qx inside <<<"$output"
+		grep -q 'apparmor_restrict_unprivileged_userns' <<<"$output"
+		grep -qF 'MinimumRung=B' <<<"$output"
+		new_daemon
+	done
+}
+
+@test "no Landlock: nothing is started, on either rung" {
+	run on landlock a
+	[ "$status" = 125 ]
+	refuses grep -qx inside <<<"$output"
+	grep -q 'Landlock' <<<"$output"
+}
+
+@test "Landlock of Debian 12 (ABI 2): rung A works" {
+	need A
+	export GSH_LANDLOCK_ABI=2
+	[ "$(timeout 60 "$GSH" -s a -c 'echo x >f; mv f g; echo inside')" = inside ]
+	[ "$(rung a)" = A ]
+	[ ! -e g ]
+}
+
+@test "Landlock of Debian 12 and of Ubuntu 24.04 without namespaces: no rung B, since signals would not be held" {
+	for abi in 1 2 4 5; do
+		export GSH_LANDLOCK_ABI=$abi
+		run on userns "b$abi"
+		[ "$status" = 125 ]
+		refuses grep -qx inside <<<"$output"
+		grep -q "Landlock ABI $abi, 6 is needed" <<<"$output"
+		grep -q 'namespaces' <<<"$output"
+		new_daemon
+	done
+}
+
+@test "positive control: the ABI in the environment can only take away" {
+	need B
+	export GSH_LANDLOCK_ABI=99
+	[ "$(on userns a)" = inside ]
+	[ "$(rung a)" = B ]
+}
