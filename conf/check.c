@@ -26,6 +26,19 @@ static const char *conf_is_rung(const char *value)
 	return !strcmp(value, "A") || !strcmp(value, "B") ? NULL : "it must be A or B";
 }
 
+/* "default", ~/NAME or /NAME, between blanks. */
+static const char *conf_is_paths(const char *value)
+{
+	while (*(value += strspn(value, " \t"))) {
+		size_t n = strcspn(value, " \t");
+
+		if (*value != '/' && strncmp(value, "~/", 2) && (n != 7 || strncmp(value, "default", 7)))
+			return "it may hold absolute paths, ~/paths and the word default";
+		value += n;
+	}
+	return NULL;
+}
+
 static const char *conf_is_calls(const char *value)
 {
 	return !strcmp(value, "full") || !strcmp(value, "lean") ? NULL : "it must be full or lean";

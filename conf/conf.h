@@ -27,6 +27,7 @@ struct conf {
 	char pids[CONF_VALUE_MAX];
 	char minimum_rung[CONF_VALUE_MAX];
 	char calls[CONF_VALUE_MAX];
+	char inaccessible[CONF_VALUE_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 

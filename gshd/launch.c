@@ -127,33 +127,6 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	return err;
 }
 
-/* The parent directory resolved, the last name as it is: to resolve the mount point itself would
- * ask a file system that may not answer. */
-static void resolve(const char *path, char *to)
-{
-	char parent[PATH_MAX], real[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-
-	snprintf(parent, sizeof(parent), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	if (!realpath(parent, real))
-		strcpy(real, parent);
-	snprintf(to, PATH_MAX, "%.2000s/%.2000s", strcmp(real, "/") ? real : "", slash + 1);
-}
-
-static void find_hidden(struct monitor *m)
-{
-	const struct paths *p = &m->paths;
-
-	m->nhidden = HIDDEN_MAX;
-	if (!realpath(p->store, m->hidden_paths[0]))
-		resolve(p->store, m->hidden_paths[0]);
-	if (!realpath(p->runtime, m->hidden_paths[1]))
-		resolve(p->runtime, m->hidden_paths[1]);
-	resolve(p->mount, m->hidden_paths[2]);
-	for (unsigned i = 0; i < m->nhidden; i++)
-		m->hidden[i] = m->hidden_paths[i];
-}
-
 static int try_rung(struct launch *l, enum grant_rung rung, struct confine_note *note)
 {
 	struct monitor *m = l->m;
@@ -181,12 +154,18 @@ static int rung_settings(struct launch *l, char *only, char *least,
 			 struct confine_note *note)
 {
 	const char *env = getenv("GSH_RUNG");
-	const struct monitor *m = l->m;
+	struct monitor *m = l->m;
 	struct conf conf;
 	int err = conf_load(&conf, note->text, sizeof(note->text));
 
 	if (err)
 		return err;
+	err = hidden_find(m, conf.inaccessible);
+	if (err)
+		return say(note, err, "cannot list what is hidden%s", "",
+			   "[Files] Inaccessible= may name 60 paths beside the default");
+	l->spec.hidden = m->hidden;
+	l->spec.nhidden = m->nhidden;
 	l->spec.pids = (unsigned)atoi(conf.pids);
 	l->lean = !strcmp(conf.calls, "lean");
 	*least = conf.minimum_rung[0];
@@ -266,9 +245,6 @@ int launch(struct monitor *m, struct confine_note *note)
 	l.spec.hostname = m->spec.hostname[0] ? m->spec.hostname : m->spec.name;
 	for (unsigned i = 0; i < m->spec.nlayers; i++)
 		l.layers[i] = m->spec.layers[i];
-	find_hidden(m);
-	l.spec.hidden = m->hidden;
-	l.spec.nhidden = m->nhidden;
 	/* Without the cache system calls trap, which is slow and nothing else. */
 	err = image_cache_open(&m->images, m->store, m->spec.name);
 	if (err)

@@ -31,7 +31,7 @@
 #define SESSIONS_MAX 256
 #define PTYS_MAX 1024
 #define ASKS_MAX 256
-#define HIDDEN_MAX 3 /* the store, the runtime directory, the mount */
+#define HIDDEN_MAX 128 /* the store, the runtime directory, the mount; what hidden.c and the settings add */
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
 enum box_state {
@@ -57,8 +57,7 @@ struct monitor {
 	char socket[PATH_MAX];
 	enum grant_rung rung;
 	uint32_t grant_flags; /* GRANT_*, as the sandbox was given them */
-	char hidden_paths[HIDDEN_MAX][PATH_MAX]; /* host paths that the sandbox must not read */
-	const char *hidden[HIDDEN_MAX];
+	const char *hidden[HIDDEN_MAX]; /* host paths that the sandbox must not read; owned */
 	unsigned nhidden;
 	struct confine_child child;
 	enum box_state state;
@@ -123,6 +122,8 @@ void diag_close(struct monitor *m);
 void diag_open_log(struct monitor *m);
 
 /* ---- launch.c ---- */
+/* hidden.c: fill m->hidden; `inaccessible` as the setting has it. 0 or -errno. */
+int hidden_find(struct monitor *m, const char *inaccessible) __attribute__((warn_unused_result));
 /* Start the leader on the best rung that is allowed. 0, or -errno with the note for a person. */
 int launch(struct monitor *m, struct confine_note *note) __attribute__((warn_unused_result));
 

@@ -98,6 +98,7 @@ static void say_files(struct policy *p)
 	say(p, "files", "reads all below %s that the user may read", p->spec.base);
 	say(p, "files", "does not read the host's %s, the store (%s), %s and the mount (%s)", hosts,
 	    p->d->paths.store, p->d->paths.runtime, p->d->paths.mount);
+	say(p, "files", "does not read what [Files] Inaccessible= names: %s", p->conf.inaccessible);
 	say(p, "files", "writes nothing of the host's: changes go to its own layers in the store");
 	say(p, "files",
 	    "makes no device nodes and no set-id files; executes no program of the host's but its "

@@ -132,6 +132,41 @@ split 0" ]
 	grep -q '^processes	at most 99 ' said
 }
 
+# A home with secrets, and what is seen of them inside.
+secrets() {
+	export HOME=$BOX/home
+	mkdir -p "$HOME/.ssh" "$HOME/.config/gh" "$HOME/own"
+	for f in .ssh/id .netrc .config/gh/hosts.yml own/key notes; do echo "secret of $f" >"$HOME/$f"; done
+}
+
+seen='cd; for f in .ssh/id .netrc .config/gh/hosts.yml own/key notes; do grep -s secret $f; done'
+
+hidden() {
+	need "$1"
+	secrets
+	export GSH_RUNG=$1
+	[ "$(timeout 60 "$GSH" -s some -c "$seen")" = "$(printf 'secret of own/key\nsecret of notes')" ]
+	# What is made there inside is the sandbox's own; the host's stays.
+	[ "$(timeout 60 "$GSH" -s some -c 'cd; echo mine >.ssh/known && cat .ssh/known')" = mine ]
+	[ "$(ls -A "$HOME/.ssh")" = id ]
+	timeout 20 "$GSH" stop -s some
+	printf '[Files]\nInaccessible=default ~/own %s/notes\n' "$HOME" >"$GSH_CONFIG"
+	[ -z "$(timeout 60 "$GSH" -s some -c "$seen")" ]
+	timeout 20 "$GSH" doctor --policy -s some | grep -q '^files	.*: default ~/own '
+	# Positive control: nothing is hidden if nothing is to be.
+	timeout 20 "$GSH" stop -s some
+	printf '[Files]\nInaccessible=\n' >"$GSH_CONFIG"
+	[ "$(timeout 60 "$GSH" -s some -c "$seen" | wc -l)" = 5 ]
+}
+
+@test "rung A: keys and tokens of the home are not to be read, nor what the settings name" {
+	hidden A
+}
+
+@test "rung B: the same" {
+	hidden B
+}
+
 # on WHAT NAME [CONF]: a first command in a sandbox on such a host.
 on() {
 	"$DENY" "$1" timeout 60 "$GSH" -s "$2" -c 'echo inside' 2>&1

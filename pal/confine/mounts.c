@@ -205,18 +205,31 @@ static int attach_image(struct confine_state *st, int mnt)
 	return err ? confine_say(st, err, "attaching the image") : 0;
 }
 
-/* Put a copy of the empty mount on a directory of the base. A name that is not there, or no
- * directory, needs none. */
-static int cover(struct confine_state *st, int empty, const char *path)
+#define BLANK_FILE "file" /* what covers files */
+
+/* What covers: a mount that is empty, and one with a file in it. */
+struct blanks {
+	int dir, file;
+};
+
+/* Put a copy of the empty mount on a directory of the base, of the empty file on a file. A name that is not there, or a
+ * symbolic link, needs none. */
+static int cover(struct confine_state *st, const struct blanks *b, const char *path)
 {
 	int copy, err;
-	int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat stat;
+	int dir = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
 			       ? 0
 			       : confine_say(st, -errno, "covering %.200s", path);
-	copy = sys_open_tree(empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	if (fstat(dir, &stat) || S_ISLNK(stat.st_mode)) {
+		close(dir);
+		return 0;
+	}
+	copy = S_ISDIR(stat.st_mode) ? sys_open_tree(b->dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
+				     : sys_open_tree(b->file, BLANK_FILE, OPEN_TREE_CLONE);
 	err = copy < 0 ? copy : sys_attach(copy, dir, "");
 	if (copy >= 0)
 		close(copy);
@@ -258,28 +271,44 @@ static const char *below_base(const char *base, const char *path)
 	return path + n;
 }
 
+static int make_blanks(struct confine_state *st, struct blanks *b)
+{
+	int err;
+
+	b->dir = fresh_tmpfs("0755"); /* read-only all the same: what the sandbox makes there, its layers hold */
+	b->file = fresh_tmpfs("0555");
+	if (b->dir < 0 || b->file < 0)
+		return confine_say(st, b->dir < 0 ? b->dir : b->file, "tmpfs");
+	if (mknodat(b->file, BLANK_FILE, S_IFREG | 0600, 0))
+		return confine_say(st, -errno, "making an empty file");
+	err = sys_setattr(b->dir, false, MOUNT_ATTR_RDONLY | SAFE);
+	if (!err)
+		err = sys_setattr(b->file, false, MOUNT_ATTR_RDONLY | SAFE);
+	return err ? confine_say(st, err, "making what covers read-only") : 0;
+}
+
 static int cover_all(struct confine_state *st, int sys)
 {
 	const struct confine_spec *spec = st->spec;
 	char path[PATH_MAX + 8];
-	int err = 0;
-	int empty = fresh_tmpfs("0555");
+	struct blanks b;
+	int err = make_blanks(st, &b);
 
-	if (empty < 0)
-		return confine_say(st, empty, "tmpfs");
-	err = sys_setattr(empty, false, MOUNT_ATTR_RDONLY | SAFE);
 	for (unsigned i = 0; confine_host_dirs[i] && !err; i++) {
 		snprintf(path, sizeof(path), "base/%s", confine_host_dirs[i]);
-		err = cover(st, empty, path);
+		err = cover(st, &b, path);
 	}
 	for (unsigned i = 0; i < spec->nhidden && !err; i++) {
 		const char *tail = below_base(spec->base, spec->hidden[i]);
 		if (!tail)
 			continue;
 		snprintf(path, sizeof(path), "base%s", tail);
-		err = cover(st, empty, path);
+		err = cover(st, &b, path);
 	}
-	close(empty);
+	if (b.dir >= 0)
+		close(b.dir);
+	if (b.file >= 0)
+		close(b.file);
 	return err ? err : cover_sys(st, sys);
 }
 
