@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pal/grant.h"
@@ -229,6 +230,87 @@ static enum verdict dirty(enum way w, void *arg)
 	return m < 0 ? REFUSED : (*(volatile char *)m = 'O', DONE);
 }
 
+/* A symbolic link of one's own making, which points outside: followed on the way and at its end. */
+static enum verdict planted(enum way w, void *arg)
+{
+	struct place *p = arg;
+	char dir[PATH_MAX], link[64], name[PATH_MAX + 64];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", p->mark);
+	slash = strrchr(dir, '/');
+	*slash = 0;
+	snprintf(link, sizeof(link), "link-%s-%d", way_names[w], p->fd);
+	if (call(w, SYS_symlinkat, dir, p->fd, link) < 0)
+		return REFUSED;
+	snprintf(name, sizeof(name), "%s/%s", link, slash + 1);
+	long made = call(w, SYS_openat, p->fd, name, O_WRONLY | O_CREAT, 0666);
+	snprintf(name, sizeof(name), "%s/victim", link);
+	long fd = call(w, SYS_openat, p->fd, name, O_WRONLY | O_TRUNC);
+	call(w, SYS_unlinkat, p->fd, link, 0);
+	return made < 0 && fd < 0 ? REFUSED : DONE;
+}
+
+/* A directory of one's own, moved while it is open: ".." leads elsewhere than where it was opened. */
+static enum verdict climb(enum way w, void *arg)
+{
+	struct place *p = arg;
+	char from[64], to[80], name[PATH_MAX * 2];
+	bool in = w != PAL || !way_pal();
+
+	snprintf(from, sizeof(from), "climb-%s-%d", way_names[w], p->fd);
+	snprintf(to, sizeof(to), "%s-moved", from);
+	if (call(w, SYS_mkdirat, p->fd, from, 0777) < 0)
+		return REFUSED;
+	long fd = call(w, SYS_openat, p->fd, from, O_RDONLY | O_DIRECTORY);
+	/* Out of the layer into the work directory, or only to another name. */
+	if (fd < 0 || (call(w, SYS_renameat2, p->fd, from, in ? p->fd : GRANT_FD_WORK, to, 0) < 0 &&
+		       call(w, SYS_renameat2, p->fd, from, p->fd, to, 0) < 0))
+		return REFUSED;
+	snprintf(name, sizeof(name), "../../../../../../../../../../../../../..%s", strchr(p->mark, '/'));
+	return call(w, SYS_openat, fd, name, O_WRONLY | O_CREAT, 0666) < 0 ? REFUSED : DONE;
+}
+
+/* A directory that is a link outside every other moment, under a file being made in it. */
+static enum verdict race(enum way w, void *arg)
+{
+	struct place *p = arg;
+	char dir[PATH_MAX], a[64], b[80], name[PATH_MAX];
+	enum verdict v = REFUSED;
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", p->mark);
+	slash = strrchr(dir, '/');
+	*slash = 0;
+	snprintf(a, sizeof(a), "race-%s-%d", way_names[w], p->fd);
+	snprintf(b, sizeof(b), "%s-link", a);
+	snprintf(name, sizeof(name), "%s/%s", a, slash + 1);
+	if (call(w, SYS_mkdirat, p->fd, a, 0777) < 0 || call(w, SYS_symlinkat, dir, p->fd, b) < 0)
+		return REFUSED;
+	pid_t pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 400; i++)
+			call(w, SYS_renameat2, p->fd, a, p->fd, b, 2);
+		_exit(0);
+	}
+	for (int i = 0; i < 200; i++) {
+		long fd = call(w, SYS_openat, p->fd, name, O_WRONLY | O_CREAT, 0666);
+		if (fd >= 0) {
+			v = DONE;
+			call(w, SYS_close, fd);
+		}
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	/* What was made in the directory itself is no trace outside, though /dev/shm shows it on rung B. */
+	for (int i = 0; i < 2 && way_pal(); i++) {
+		long own = call(w, SYS_openat, p->fd, i ? b : a, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		if (own >= 0)
+			call(w, SYS_unlinkat, own, slash + 1, 0);
+	}
+	return v;
+}
+
 static enum verdict change_image(enum way w, void *arg)
 {
 	/* The picoprocess image and the grant, at their known numbers. */
@@ -267,6 +349,9 @@ static const struct {
 	{ "set-id", set_id },
 	{ "reopen", reopen },
 	{ "dirty pipe", dirty },
+	{ "planted link", planted },
+	{ "move and climb", climb },
+	{ "link race", race },
 };
 
 static int all(enum way w, struct place *p, const char *dir, const char *prefix)

@@ -5,7 +5,7 @@
  *
  *   opened GRANTED PATH...    absolute host paths; the first is one that the monitor may open on rung B
  *
- * On rung A there is nothing to ask for, and every request is refused.
+ * On rung A there is nothing to ask for, and every request is refused. What is hidden is also opened without asking.
  */
 #include "way.h"
 
@@ -81,6 +81,25 @@ static enum verdict granted(enum way w, void *arg)
 	return fd >= 0 && call(PAL, SYS_read, fd, &c, 1) == 1 ? DONE : REFUSED;
 }
 
+/* Without asking anybody. */
+static bool reads(const char *path)
+{
+	long fd = call(PAL, SYS_openat, GRANT_FD_LAYER, path + 1, O_RDONLY | O_NONBLOCK);
+	char c;
+
+	return fd >= 0 && call(PAL, SYS_read, fd, &c, 1) == 1;
+}
+
+static enum verdict readable(enum way w, void *arg)
+{
+	return reads(arg) ? DONE : REFUSED;
+}
+
+static enum verdict plainly(enum way w, void *arg)
+{
+	return reads(arg) ? ESCAPED : REFUSED;
+}
+
 int main(int argc, char **argv)
 {
 	int escaped = 0;
@@ -88,7 +107,10 @@ int main(int argc, char **argv)
 	if (!way_pal() || argc < 2)
 		return 2;
 	attempt("granted file", PAL, granted, argv[1]);
-	for (int i = 2; i < argc; i++)
+	attempt("readable file", PAL, readable, argv[1]);
+	for (int i = 2; i < argc; i++) {
 		escaped += attempt(argv[i], PAL, hidden, argv[i]);
+		escaped += attempt("read", PAL, plainly, argv[i]);
+	}
 	return escaped ? 1 : 0;
 }
