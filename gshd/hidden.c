@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What of the base a sandbox must not read: gsh's own places always, and what [Files] Inaccessible= names. The word
- * "default" in it stands for the list below: keys, tokens and cookies in the user's home, which no build needs and which
- * would be worth carrying away.
+ * "default" in it stands for the list below: keys, tokens and cookies in the user's home, which no build needs and
+ * which would be worth carrying away.
  *
- * On rung A what is there when the sandbox starts is covered by an empty mount; on rung B Landlock and the monitor refuse it
- * whenever it came.
+ * On rung A what is there when the sandbox starts is covered by an empty mount; on rung B Landlock and the monitor
+ * refuse it whenever it came.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -19,15 +19,16 @@
 /* Below the home. */
 static const char *const in_home[] = {
 	/* keys and agents */
-	".ssh", ".gnupg", ".pki", ".password-store", ".local/share/keyrings", ".local/share/kwalletd", ".config/age",
-	".config/sops", ".putty", ".vault-token",
+	".ssh", ".gnupg", ".pki", ".password-store", ".local/share/keyrings", ".local/share/kwalletd",
+	".config/age", ".config/sops", ".putty", ".vault-token",
 	/* clouds and clusters */
 	".aws", ".azure", ".config/gcloud", ".boto", ".kube", ".config/doctl", ".oci", ".terraform.d", ".config/hcloud",
 	".docker/config.json", ".config/containers/auth.json", ".config/rclone",
 	/* tokens of forges and registries */
 	".netrc", ".authinfo", ".authinfo.gpg", ".git-credentials", ".config/git/credentials", ".config/gh",
 	".config/glab-cli", ".config/hub", ".npmrc", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml",
-	".gem/credentials", ".composer/auth.json", ".m2/settings-security.xml", ".pgpass", ".my.cnf",
+	".gem/credentials",
+	".composer/auth.json", ".m2/settings-security.xml", ".pgpass", ".my.cnf",
 	/* browsers and mail */
 	".mozilla", ".config/google-chrome", ".config/chromium", ".config/BraveSoftware", ".config/microsoft-edge",
 	".config/vivaldi", ".config/opera", ".thunderbird", ".cache/mozilla", ".cache/google-chrome", ".cache/chromium",

@@ -77,16 +77,16 @@ static const struct {
 } classes[] = {
 	{ "CORE", "Always", "What no process of a sandbox can do without." },
 	{ "FAST", "For speed",
-	  "What a call above does too, slower. Not where the calls are lean." },
+	  "What a call above does too, slower.\nNot where the calls are lean." },
 	{ "RARE", "Seldom asked for",
-	  "Programs can do without; inside, the call fails then. Not where the calls are lean." },
+	  "Programs can do without; inside, the call fails then.\nNot where the calls are lean." },
 	{ "SPLIT", "Walls of its own", "For\n.Xr gsh-split 7 .\nNot where the calls are lean." },
 	{ "ATTR", "Attributes of files",
-	  "On rung A only, where mounts bound them. Else, and where the calls are lean, the "
+	  "On rung A only, where mounts bound them.\nElse, and where the calls are lean, the "
 	  "monitor makes them, of the\n"
 	  "sandbox's own files." },
 	{ "NET", "Sockets of the host's",
-	  "On rung A only, in a network namespace with nothing in it but a loopback. Else, and "
+	  "On rung A only, in a network namespace with nothing in it but a loopback.\nElse, and "
 	  "where the calls are lean,\n"
 	  "sockets are made of pairs." },
 };
