@@ -316,8 +316,8 @@ int pal_signal(int sig, enum pal_disposition how)
 }
 
 /*
- * SIGSTOP would take effect at once, and a SIGCONT that came just before be lost. SIGTSTP can wait, blocked: what has come
- * before it is in the count, and what comes behind it takes it off the queue.
+ * SIGSTOP would take effect at once, and a SIGCONT that came just before be lost. SIGTSTP can wait, blocked: what has
+ * come before it is in the count, and what comes behind it takes it off the queue.
  */
 void pal_stop(const u32 *conts, u32 seen)
 {

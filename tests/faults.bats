@@ -46,3 +46,16 @@ children_of() {
 	[ "$(gsh -s s -c 'cat f')" = kept ]
 	refuses grep -q ended <(gsh ls 2>&1)
 }
+
+@test "a process that is stopped from the host's side is listed, and answers again when it goes on" {
+	"$GSH" run -s s -- sh -c 'sleep 777 & echo begun; wait' >begun &
+	wait_until 100 grep -q begun begun
+	inside=
+	for p in $(children_of "$(leader_of s)"); do inside+=" $(children_of "$p")"; done
+	[ -n "${inside// /}" ]
+	kill -STOP $inside
+	for i in 1 2 3; do gsh run -s s -- ps -ef | grep -q '[s]leep 777'; done
+	kill -CONT $inside
+	wait_until 50 sh -c "'$GSH' run -s s -- sh -c 'readlink /proc/\$(pgrep -x sleep)/fd/0'"
+	gsh stop -s s
+}

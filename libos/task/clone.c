@@ -137,7 +137,8 @@ static bool user_full(const struct process *p)
 	u64 limit = p->rlimits[RLIMIT_NPROC].rlim_cur, n = 0;
 
 	/* All of the sandbox's together may be fewer. */
-	if (limit > atomic_load_relaxed(&the_area->nthreads) || !p->cred.ruid || (p->cred.cap_effective & (1ull << CAP_SYS_RESOURCE)))
+	if (limit > atomic_load_relaxed(&the_area->nthreads) || !p->cred.ruid ||
+	    (p->cred.cap_effective & (1ull << CAP_SYS_RESOURCE)))
 		return false;
 	for (s32 id = area_next(1, false); id && n < limit; id = area_next(id + 1, false))
 		if (area_slot(id)->ruid == p->cred.ruid)
