@@ -316,17 +316,18 @@ int pal_signal(int sig, enum pal_disposition how)
 }
 
 /*
- * SIGSTOP would take effect at once, and a SIGCONT that came just before be lost. SIGTSTP can wait, blocked: what has
- * come before it is in the count, and what comes behind it takes it off the queue.
+ * SIGSTOP would take effect at once, and a SIGCONT that came just before be lost. SIGTSTP can wait,
+ * blocked: what has come before it is in the count, and what comes behind it takes it off the queue.
  */
 void pal_stop(const u32 *conts, u32 seen)
 {
 	struct sigaction act = { .sa_handler = SIG_DFL };
+	struct siginfo info = { .si_signo = SIGTSTP, .si_code = SI_TKILL };
 	u64 mask = sigmask(SIGTSTP);
 
 	HOST(4, rt_sigprocmask, SIG_BLOCK, &mask, NULL, sizeof(mask));
 	action_set(SIGTSTP, &act);
-	HOST(3, tgkill, HOST0(getpid), HOST0(gettid), SIGTSTP);
+	HOST(4, rt_tgsigqueueinfo, pal_getpid(), pal_gettid(), SIGTSTP, &info);
 	if (atomic_load(conts) != seen) {
 		act.sa_handler = SIG_IGN; /* and the one that waits is gone */
 		action_set(SIGTSTP, &act);

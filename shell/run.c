@@ -112,7 +112,7 @@ static struct json_object *run_params(char *const *argv, const struct env *env, 
 	uint16_t size[4] = {0};
 
 	umask(mask);
-	if (tty)
+	if (tty && t)
 		tty_size(t, size);
 	json_object_object_add(p, "argv", string_array(argv));
 	json_object_object_add(p, "env", string_array(env->vars));

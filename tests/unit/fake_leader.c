@@ -4,9 +4,9 @@
  * told as a child that is a few lines of C. For testing the monitor and the confinement from
  * inside.
  *
- * Long because a leader is one program. Linked statically with a .hostcall page of its own, which is all that the filter asks of an
- * image. Once the grant's filter stands, libc's own system calls trap; all calls here go through
- * host().
+ * Long because a leader is one program. Linked statically with a .hostcall page of its own, which
+ * is all that the filter asks of an image. Once the grant's filter stands, libc's own system calls
+ * trap; all calls here go through host().
  *
  * Commands (argv[0] of a START): exit N, echo ARG..., cat, tty, size, spin N, sleep, orphan, flood,
  * try CALL..., ports N, and violate, upon which the leader sends the monitor something that no leader sends.
@@ -423,6 +423,17 @@ static const struct {
 
 /* ---- the leader ---- */
 
+static int children[256]; /* 0: none */
+
+static void child_replace(int old, int pid)
+{
+	for (unsigned i = 0; i < sizeof(children) / sizeof(children[0]); i++)
+		if (children[i] == old) {
+			children[i] = pid;
+			return;
+		}
+}
+
 static void send_control(uint32_t type, uint64_t id, const void *data, uint32_t size)
 {
 	struct {
@@ -495,6 +506,7 @@ static void start(const struct mon_msg *m, int *fds, int nfds)
 		done.pid = host(clone, SIGCHLD, 0, 0, 0, 0);
 		if (done.pid == 0)
 			run_child(s, argv, fds, nfds);
+		child_replace(0, done.pid);
 	}
 	for (i = 0; i < (unsigned)nfds; i++)
 		host(close, fds[i]);
@@ -534,6 +546,7 @@ static void reap(void)
 		e.pid = si.si_pid;
 		e.status = si.si_code == CLD_EXITED ? si.si_status << 8 : si.si_status;
 		send_control(MON_EXITED, 0, &e, sizeof(e));
+		child_replace(si.si_pid, 0);
 		si.si_pid = 0;
 	}
 }
@@ -565,7 +578,9 @@ static void hear(void)
 		struct mon_signal *s = (void *)(m + 1);
 		siginfo_t si = { .si_signo = s->sig, .si_code = SI_QUEUE };
 
-		host(rt_sigqueueinfo, s->pid, s->sig, &si);
+		for (unsigned i = 0; i < sizeof(children) / sizeof(children[0]); i++)
+			if (children[i] && (s->pid == -1 || s->pid == children[i]))
+				host(rt_sigqueueinfo, children[i], s->sig, &si);
 	} else if (m->type == MON_SHUTDOWN) {
 		siginfo_t si = { .si_signo = SIGKILL, .si_code = SI_QUEUE };
 
