@@ -6,7 +6,7 @@
 #   make check      install what the tests need, build, run the quick suites   (T=name: one suite)
 #   make check-long whole third-party packages built and tested inside
 #   make bench      beside native and peers, against the budgets   (ROWS='fork*': some rows; RUNGS=AB; bench-quick: 3 minutes)
-#   make lint format fuzz install uninstall deps clean
+#   make lint format fuzz install uninstall deb deps clean
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -62,7 +62,7 @@ host_obj = $(patsubst %,$(B)/obj/host/%.o,$(1))
 PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 
-.PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz install install-files uninstall deps clean
+.PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
 all: $(PICO) $(PROGS) $(B)/man/gsh-verbs.1
 
 $(B)/obj/free/%.c.o: %.c Makefile
@@ -153,6 +153,8 @@ uninstall:
 	rm -f $(DESTDIR)$(USERUNITDIR)/gshd.socket $(DESTDIR)$(USERUNITDIR)/gshd.service
 	rm -f $(DESTDIR)$(BASHCOMPDIR)/gsh $(DESTDIR)$(ZSHCOMPDIR)/_gsh $(DESTDIR)$(FISHCOMPDIR)/gsh.fish
 	for m in contrib/man/*.[1-9] $(B)/man/*.[1-9]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+deb:
+	$(Q)contrib/build/deb $(VERSION)
 clean:
 	rm -rf $(B)
 
