@@ -95,7 +95,10 @@ static void execs(void)
 
 		snprintf(code, sizeof(code), "%d", want);
 		CHECK(!posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ));
-		CHECK(waitpid(pid, &st, 0) == pid && WIFEXITED(st) && WEXITSTATUS(st) == want);
+		CHECK(waitpid(pid, &st, 0) == pid);
+		if (!WIFEXITED(st) || WEXITSTATUS(st) != want)
+			printf("soak: execs: status %x instead of exit %d's\n", st, want);
+		CHECK(WIFEXITED(st) && WEXITSTATUS(st) == want);
 	}
 }
 
