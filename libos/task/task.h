@@ -11,6 +11,7 @@
  * (coord/area.h), which is the truth for them.
  *
  * Lock order, outermost first:
+ *   process.reap              an ended child: that it is there, and what its slot says (task/wait.c)
  *   process.lock              threads, children, credentials, limits
  *     fdtab.lock              (vfs/file.h)
  *       dcache_lock           the tree of names and nodes (vfs/dentry.c), not held over host calls that may block
@@ -52,6 +53,7 @@ struct fs_context;
 struct process {
 	s32 pid;			/* immutable; guest pid = tgid */
 	struct area_slot *slot;		/* immutable; shared with the sandbox */
+	struct mutex reap;		/* lock order, above */
 	struct mutex lock;		/* guards the next group */
 	struct list threads;		/* struct thread.sibling; changed under sig.lock too, which walks it */
 	unsigned nthreads;

@@ -137,17 +137,40 @@ static int host_target(struct process *p, int which, s32 id, int options)
 	return 0;
 }
 
-static int host_wait(struct process *p, int which, int host_id, s32 id, int options, struct wait_result *out)
+/*
+ * Reap a child of several threads' process that a look with WNOWAIT has seen. The lock keeps the thread that hears
+ * SIGCHLD (task_child_event) from writing into a slot that this one has just given back. 0 with out->pid 0: another
+ * thread was quicker.
+ */
+static int reap_seen(struct process *p, int host_id, s32 id, int options, struct wait_result *out)
 {
 	struct siginfo info = { 0 };
-	int r = pal_waitid(which, host_id, &info, options & HOST_OPTIONS, &out->ru);
+	int r;
 
-	if (r < 0)
-		return r == -EINTR ? -ERESTARTSYS : r;
+	lock(&p->reap);
+	r = pal_waitid(P_PID, host_id, &info, (options & HOST_OPTIONS) | WNOHANG, &out->ru);
+	if (!r && info.si_pid)
+		translate(p, &info, id, false, out);
+	unlock(&p->reap);
+	return r == -ECHILD ? 0 : r;
+}
+
+static int host_wait(struct process *p, int which, int host_id, s32 id, int options, struct wait_result *out)
+{
+	bool shared = atomic_load(&p->nthreads) > 1 && !(options & WNOWAIT);
+	struct siginfo info;
+	int r;
+
 	out->pid = 0;
-	if (info.si_pid)
-		translate(p, &info, id, options & WNOWAIT, out);
-	return 0;
+	do {
+		info = (struct siginfo){ 0 };
+		r = pal_waitid(which, host_id, &info, (options & HOST_OPTIONS) | (shared ? WNOWAIT : 0), &out->ru);
+		if (!r && info.si_pid && shared)
+			r = reap_seen(p, info.si_pid, id, options, out);
+		else if (!r && info.si_pid)
+			translate(p, &info, id, options & WNOWAIT, out);
+	} while (!r && info.si_pid && !out->pid);
+	return r == -EINTR ? -ERESTARTSYS : r;
 }
 
 /* Children of both sorts: look at each that is meant, and sleep until any child changes. */
@@ -257,8 +280,12 @@ void task_child_event(const struct siginfo *host)
 		info.si_signo = s->exit_signal;
 	if (job && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
 		return;
-	if (!job && s && s->state != AREA_ZOMBIE && has_ended(host->si_pid))
-		ended_unsaid(info.si_pid, s);
+	if (!job && s && s->state != AREA_ZOMBIE) {
+		lock(&p->reap);
+		if (s->state != AREA_ZOMBIE && has_ended(host->si_pid))
+			ended_unsaid(info.si_pid, s);
+		unlock(&p->reap);
+	}
 	/* One signal of the host's may stand for the ends of several children. */
 	if (!job)
 		ipc_reap_children(p->pid);
