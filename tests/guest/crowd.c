@@ -64,12 +64,13 @@ static void chain(void)
 /* SIGKILL to a group leaves nobody, however fast it grows and however it hides from its parents. */
 static void a_group_that_grows(void)
 {
+	alarm(60);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	for (int round = 0; round < 5; round++) {
+	for (int round = 0; round < 3; round++) {
 		pid_t first = must(fork());
 		if (first == 0) {
 			setpgid(0, 0);
-			for (int i = 0; i < 8; i++)
+			for (int i = 0; i < 4; i++)
 				if (fork() == 0)
 					chain();
 			sleep_for_ever();
