@@ -31,6 +31,7 @@ struct session {
 	int pid;    /* guest's */
 	int status; /* as wait4() gives it */
 	bool hung_up; /* its last client vanished, rather than detach */
+	bool viewed;  /* a client has been attached */
 	struct json_object *argv;
 	struct wire_call *call; /* Run; NULL once answered to the end, or the client has gone */
 

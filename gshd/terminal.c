@@ -388,9 +388,12 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 	v->conn = wire_upgrade(call, params, &terminal_raw, v);
 	if (v->conn && s->state != SESSION_EXITED) {
 		s->hung_up = false;
-		v->waiting = s->ring && s->ring->have;
+		v->waiting = s->viewed && s->ring && s->ring->have;
 		v->next = s->viewers;
 		s->viewers = v;
+		if (!s->viewed)
+			send_ring(s, v); /* what was printed before its own terminal could look: as it is */
+		s->viewed = true;
 		screen_viewed(s->screen, true);
 		draw_next(s);
 		return;
