@@ -209,7 +209,7 @@ static void kinds(void)
 		_exit(0);
 	}
 	eqs(t_wait(pid), "exit 0");
-	t_sleep_ms(50);
+	t_sleep_ms(300); /* a terminal is served by a kernel thread */
 	wait_say("all", ep, 1000);
 }
 
