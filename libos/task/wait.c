@@ -169,7 +169,7 @@ static int host_wait(struct process *p, int which, int host_id, s32 id, int opti
 			r = reap_seen(p, info.si_pid, id, options, out);
 		else if (!r && info.si_pid)
 			translate(p, &info, id, options & WNOWAIT, out);
-	} while (!r && info.si_pid && !out->pid);
+	} while (shared && !r && info.si_pid && !out->pid);
 	return r == -EINTR ? -ERESTARTSYS : r;
 }
 
