@@ -50,12 +50,12 @@ static enum verdict tgkill_(enum way w, void *arg)
 	return v;
 }
 
-static enum verdict queueinfo(enum way w, void *arg)
+/* Queue each of these signals by the two calls that are listed. */
+static enum verdict queue_each(enum way w, const int *signals, size_t n)
 {
-	static const int signals[] = { SIGUSR1, SIGURG, 34, 63, 64 };
 	enum verdict v = REFUSED;
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		siginfo_t si = { .si_signo = signals[i], .si_code = SI_QUEUE };
 		if (call(w, SYS_rt_sigqueueinfo, victim, signals[i], &si) >= 0 ||
 		    call(w, SYS_rt_tgsigqueueinfo, victim, victim, signals[i], &si) >= 0)
@@ -64,19 +64,19 @@ static enum verdict queueinfo(enum way w, void *arg)
 	return v;
 }
 
-/* By the two calls that are listed: stop and kill. */
+static enum verdict queueinfo(enum way w, void *arg)
+{
+	static const int signals[] = { SIGUSR1, SIGURG, 34, 63, 64 };
+
+	return queue_each(w, signals, sizeof(signals) / sizeof(signals[0]));
+}
+
+/* Stop and kill. */
 static enum verdict queue_end(enum way w, void *arg)
 {
 	static const int signals[] = { SIGSTOP, SIGKILL };
-	enum verdict v = REFUSED;
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		siginfo_t si = { .si_signo = signals[i], .si_code = SI_QUEUE };
-		if (call(w, SYS_rt_sigqueueinfo, victim, signals[i], &si) >= 0 ||
-		    call(w, SYS_rt_tgsigqueueinfo, victim, victim, signals[i], &si) >= 0)
-			v = DONE;
-	}
-	return v;
+	return queue_each(w, signals, sizeof(signals) / sizeof(signals[0]));
 }
 
 static enum verdict pidfd(enum way w, void *arg)
