@@ -46,6 +46,21 @@ enum grant_fd {
 };
 
 #define GRANT_LAYERS_MAX 64
+
+/*
+ * The chain of layers as it is now. The monitor writes it into the sandbox area, at GRANT_CHAIN_AT, while picoprocesses
+ * run; they look at seq before they touch a layer, and open what is new below the directory that holds work, at
+ * ../top/NUMBER or, once sealed, at ../layers/NUMBER (four digits at least). Nothing is believed of it outside: a
+ * picoprocess that writes here misleads its own sandbox.
+ */
+struct grant_chain {
+	uint32_t seq;	/* odd: it is being changed; 0: never written, layers are as in the grant */
+	uint32_t epoch; /* counts the changes that were more than a layer put on top */
+	uint32_t n;	/* layers above the base, 1..GRANT_LAYERS_MAX - 1 */
+	uint32_t pad;
+	uint32_t number[GRANT_LAYERS_MAX]; /* lowest first; number[n - 1] is the top's. Growing, never used twice */
+};
+#define GRANT_CHAIN_AT 8
 #define GRANT_GROUPS_MAX 64
 /* Descriptors below this number may be the grant's; those below its last layer are (pal_fd_free in pal/pal.h). */
 #define GRANT_FD_FIRST_FREE (GRANT_FD_LAYER + GRANT_LAYERS_MAX)

@@ -30,6 +30,7 @@ struct scalars {
 	s32 pdeathsig, ctty_fd;
 	u32 dumpable, no_new_privs, thp_disabled, subreaper, had_clone_children;
 	struct cred cred;
+	struct open_chain layers;
 	struct rusage children_usage;
 	u64 ignored, blocked;
 	u64 host_mask;	/* what pal_signals_off gave */
@@ -62,6 +63,7 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.subreaper = p->child_subreaper,
 		.had_clone_children = p->had_clone_children,
 		.cred = p->cred,
+		.layers = p->layers,
 		.children_usage = p->children_usage,
 		.ignored = ignored_set(p),
 		.blocked = t->sig.restore_mask ? t->sig.saved_mask : t->sig.blocked,
@@ -287,6 +289,7 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	p->child_subreaper = s->subreaper;
 	p->had_clone_children = s->had_clone_children;
 	p->cred = s->cred;
+	p->layers = s->layers;
 	p->children_usage = s->children_usage;
 	t->sig.blocked = s->blocked;
 	list_add(&p->threads, &t->sibling);

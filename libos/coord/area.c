@@ -89,6 +89,8 @@ static int put_counters(int fd)
 int area_prepare(int fd, s32 pid)
 {
 	struct area_slot self = the_area->slot[pid];
+	const struct open_chain *own = &this_process()->layers;
+	struct grant_chain chain = { .seq = own->seq, .epoch = own->epoch, .n = own->count - 1 };
 	u32 in_use = 1u << (pid % 32);
 	int r = put_counters(fd);
 
@@ -104,6 +106,12 @@ int area_prepare(int fd, s32 pid)
 	PUT(limit, the_area->limit);
 	PUT(boot_ns, the_area->boot_ns);
 	PUT(inodes, the_area->inodes);
+	/* Who splits off keeps the layers of this moment: doors lead into those. */
+	for (u32 i = 0; i < chain.n; i++)
+		chain.number[i] = own->number[i + 1];
+	PUT(chain, chain);
+	if (!r)
+		r = put_at(fd, own->fd, sizeof(own->fd), offsetof(struct area, split.layer_fd));
 	PUT(forks, the_area->forks);
 	PUT(nprocs, 1);
 	PUT(nthreads, 1);

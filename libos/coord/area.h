@@ -17,6 +17,7 @@
 #include "pal/base/types.h"
 #include "pal/linux_abi.h"
 #include "libos/net/record.h"
+#include "pal/grant.h"
 
 #define AREA_MAGIC 0x6165726168736731ull
 #define AREA_PIDS 32768	/* pid_max */
@@ -145,6 +146,7 @@ struct area_split {
 	u32 others;	/* atomic: others change the same files without bumping our counters: names are good for a second */
 	u32 no_network; /* no sockets but pairs; for those the libOS itself makes */
 	u32 nmarks;
+	s32 layer_fd[GRANT_LAYERS_MAX]; /* host descriptors of its layers, as in area.chain */
 	char policy[AREA_POLICY]; /* what is allowed, as text; what holds is in the kernel */
 	struct area_mark mark[AREA_MARKS];
 };
@@ -164,6 +166,7 @@ struct area_event {
 
 struct area {
 	u64 magic;
+	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
 	u32 ready;	/* leader: layout done */
 	u32 cursor;	/* atomic: next id to try */
 	u32 limit;	/* leader: ids that may be in use at a time */
@@ -198,6 +201,8 @@ struct area {
 	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
+
+_Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT, "the monitor writes there");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */
 

@@ -24,38 +24,161 @@ static void union_release(struct node *node)
 static int union_statfs(struct node *n, struct statfs *st)
 {
 	struct ufs *u = ufs_of(to_unode(n));
-	int r = pal_fstatfs(u->layer[u->top], st);
+	int r = pal_fstatfs(layer_fd(u, u->top), st);
 
 	if (!r && u->root_mode)
 		st->f_type = (long)u->fs.magic;
 	return r;
 }
 
+/* ---- every operation looks first whether the layers are still those that it knows ---- */
+
+#define FRAMED(node, call)                                                                                  \
+	struct passage passage = chain_enter(node);                                                         \
+	long r = (call);                                                                                    \
+                                                                                                            \
+	return (__typeof__(call))chain_leave(&passage, r)
+
+/* Whatever it found, it may have found in layers of two chains. */
+static int op_lookup(struct node *dir, const char *name, size_t len, struct node **out)
+{
+	struct passage passage = chain_enter(dir);
+	int r = union_lookup(dir, name, len, out);
+
+	if (unlikely(chain_changed(&passage))) {
+		if (!r)
+			node_put(*out);
+		r = -ESTALE;
+	}
+	return (int)chain_leave(&passage, r);
+}
+
+static int op_setattr(struct node *n, const struct attr *a)
+{
+	FRAMED(n, union_setattr(n, a));
+}
+
+static ssize_t op_readlink(struct node *n, char *buf, size_t size)
+{
+	FRAMED(n, union_readlink(n, buf, size));
+}
+
+static int op_open(struct node *n, struct file *f)
+{
+	FRAMED(n, union_open(n, f));
+}
+
+static int op_pin(struct node *n, struct file *f)
+{
+	FRAMED(n, union_pin(n, f));
+}
+
+static int op_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out)
+{
+	FRAMED(dir, union_create(dir, name, mode, f, out));
+}
+
+static int op_tmpfile(struct node *dir, u32 mode, struct file *f, struct node **out)
+{
+	FRAMED(dir, union_tmpfile(dir, mode, f, out));
+}
+
+static int op_mkdir(struct node *dir, const char *name, u32 mode, struct node **out)
+{
+	FRAMED(dir, union_mkdir(dir, name, mode, out));
+}
+
+static int op_mknod(struct node *dir, const char *name, u32 mode, u64 rdev)
+{
+	FRAMED(dir, union_mknod(dir, name, mode, rdev));
+}
+
+static int op_symlink(struct node *dir, const char *name, const char *target)
+{
+	FRAMED(dir, union_symlink(dir, name, target));
+}
+
+static int op_link(struct node *old, struct node *dir, const char *name)
+{
+	FRAMED(dir, union_link(old, dir, name));
+}
+
+static int op_unlink(struct node *dir, const char *name, struct node *victim)
+{
+	FRAMED(dir, union_unlink(dir, name, victim));
+}
+
+static int op_unlink_unseen(struct node *dir, const char *name)
+{
+	FRAMED(dir, union_unlink_unseen(dir, name));
+}
+
+static int op_rmdir(struct node *dir, const char *name, struct node *victim)
+{
+	FRAMED(dir, union_rmdir(dir, name, victim));
+}
+
+static int op_rename(struct node *from, const char *a, struct node *na, struct node *to, const char *b,
+		     struct node *nb, unsigned flags)
+{
+	FRAMED(from, union_rename(from, a, na, to, b, nb, flags));
+}
+
+static ssize_t op_getxattr(struct node *n, const char *name, void *value, size_t size)
+{
+	FRAMED(n, union_getxattr(n, name, value, size));
+}
+
+static int op_setxattr(struct node *n, const char *name, const void *value, size_t size, int flags)
+{
+	FRAMED(n, union_setxattr(n, name, value, size, flags));
+}
+
+static ssize_t op_listxattr(struct node *n, char *list, size_t size)
+{
+	FRAMED(n, union_listxattr(n, list, size));
+}
+
+static int op_removexattr(struct node *n, const char *name)
+{
+	FRAMED(n, union_removexattr(n, name));
+}
+
+static int op_statfs(struct node *n, struct statfs *st)
+{
+	FRAMED(n, union_statfs(n, st));
+}
+
+static int op_sock_at(struct node *dir, const char *name, bool create, u32 mode, int *host_dir, char host_name[256])
+{
+	FRAMED(dir, union_sock_at(dir, name, create, mode, host_dir, host_name));
+}
+
 static const struct node_ops union_node_ops = {
-	.lookup = union_lookup,
+	.lookup = op_lookup,
 	.update = union_update,
 	.getattr = union_getattr,
-	.setattr = union_setattr,
+	.setattr = op_setattr,
 	.permission = union_permission,
-	.readlink = union_readlink,
-	.open = union_open,
-	.pin = union_pin,
-	.create = union_create,
-	.tmpfile = union_tmpfile,
-	.mkdir = union_mkdir,
-	.mknod = union_mknod,
-	.symlink = union_symlink,
-	.link = union_link,
-	.unlink = union_unlink,
-	.unlink_unseen = union_unlink_unseen,
-	.rmdir = union_rmdir,
-	.rename = union_rename,
-	.getxattr = union_getxattr,
-	.setxattr = union_setxattr,
-	.listxattr = union_listxattr,
-	.removexattr = union_removexattr,
-	.statfs = union_statfs,
-	.sock_at = union_sock_at,
+	.readlink = op_readlink,
+	.open = op_open,
+	.pin = op_pin,
+	.create = op_create,
+	.tmpfile = op_tmpfile,
+	.mkdir = op_mkdir,
+	.mknod = op_mknod,
+	.symlink = op_symlink,
+	.link = op_link,
+	.unlink = op_unlink,
+	.unlink_unseen = op_unlink_unseen,
+	.rmdir = op_rmdir,
+	.rename = op_rename,
+	.getxattr = op_getxattr,
+	.setxattr = op_setxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
+	.statfs = op_statfs,
+	.sock_at = op_sock_at,
 	.moved = union_moved,
 	.release = union_release,
 };
@@ -73,7 +196,8 @@ static struct unode *make_root(struct ufs *u)
 		return NULL;
 	root->node.ops = &union_node_ops;
 	root->node.fs = &u->fs;
-	root->layers = u->nlayers == 64 ? ~0ull : (1ull << u->nlayers) - 1;
+	root->layers = layers_below(u->nlayers);
+	root->epoch = u->epoch;
 	u->fs.root = &root->node;
 	return root;
 }
@@ -82,7 +206,7 @@ static int look_at_root(struct ufs *u, struct unode *root)
 {
 	struct statx st;
 	struct attr a;
-	int r = pal_statx(u->layer[0], "", AT_EMPTY_PATH, UNION_STATX, &st);
+	int r = pal_statx(layer_fd(u, 0), "", AT_EMPTY_PATH, UNION_STATX, &st);
 	if (r < 0)
 		return r;
 	u->main_dev = statx_dev(&st);
@@ -119,8 +243,7 @@ int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work, st
 	u->top = nlayers - 1;
 	u->work = work;
 	u->has_base = nlayers > 1;
-	for (unsigned i = 0; i < nlayers; i++)
-		u->layer[i] = layers[i];
+	u->layer = nlayers == 1 ? layers[0] : -1;
 	u->uid = g->uid;
 	u->gid = g->gid;
 	u->guest_root = g->uid == 0;
@@ -136,10 +259,6 @@ int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work, st
 struct fs *union_fs_create(struct cursor *kept)
 {
 	static struct ufs u = { .fs = { .type = "overlay", .dev = dev_make(0, 40), .magic = OVERLAYFS_SUPER_MAGIC } };
-	const struct grant *g = pal_grant();
-	int layers[GRANT_LAYERS_MAX] = { -1 };
 
-	for (unsigned i = 0; i < g->nlayers; i++)
-		layers[i] = GRANT_FD_LAYER + (int)i;
-	return union_setup(&u, layers, g->nlayers, GRANT_FD_WORK, kept) < 0 ? NULL : &u.fs;
+	return chain_setup(&u, kept) < 0 ? NULL : &u.fs;
 }

@@ -268,18 +268,16 @@ static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct st
 int union_getattr(struct node *node, struct attr *a)
 {
 	struct unode *n = to_unode(node);
+	struct passage passage;
 	int r;
 
-	if (fresh_take(n, a))
+	if (fresh_take(n, a) || (may_keep(n) && kept_take(n, a)))
 		return 0;
-	if (!may_keep(n))
-		return union_getattr_now(node, a);
-	if (kept_take(n, a))
-		return 0;
+	passage = chain_enter(node);
 	r = union_getattr_now(node, a);
-	if (!r)
+	if (!r && may_keep(n))
 		kept_put(n, a);
-	return r;
+	return (int)chain_leave(&passage, r);
 }
 
 int union_getattr_now(struct node *node, struct attr *a)

@@ -227,7 +227,7 @@ static void adopt_top(struct unode *n, const struct statx *st, const struct attr
 	n->host_ino = st->stx_ino;
 	n->host_dev = statx_dev(st);
 	union_set_over(n, &over, union_is_marked(st->stx_mode));
-	n->below = BELOW_SOMETHING;
+	below_note(n, BELOW_SOMETHING);
 	if (!keep_ino)
 		n->node.ino = union_ino(u, st);
 	else

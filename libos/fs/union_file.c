@@ -4,7 +4,9 @@
  * host's business alone.
  *
  * A file opened for reading in a lower layer stays with what it opened when the file is copied up later, as in
- * overlayfs: fstat then tells of the copy, read of the original. priv is 1 if the descriptor is of the top layer.
+ * overlayfs: fstat then tells of the copy, read of the original. One opened for writing stays with its file, too, when
+ * a layer is put on top: what it writes goes to that file and belongs to the op in which it was opened. priv tells the
+ * layer of the descriptor (union_layer_mark).
  */
 #include "libos/fs/union_impl.h"
 #include "libos/fs/kinds.h"
@@ -12,7 +14,7 @@
 
 bool union_file_in_top(const struct file *f)
 {
-	return f->priv != NULL;
+	return union_mark_is_top((u32)(uintptr_t)f->priv);
 }
 
 static int host_flags(const struct file *f)
@@ -49,7 +51,7 @@ static int open_regular(struct unode *n, struct file *f)
 		return lost(fd);
 	f->ops = write && loses_setid(n) ? &union_setid_ops : &union_file_ops;
 	f->host_fd = fd;
-	f->priv = (void *)(uintptr_t)(layer == u->top);
+	f->priv = (void *)(uintptr_t)union_layer_mark(u, layer);
 	return 0;
 }
 
@@ -65,13 +67,14 @@ static int open_nameless(struct unode *n, struct file *f)
 		return fd;
 	f->ops = &union_file_ops;
 	f->host_fd = fd;
-	f->priv = (void *)1;
+	f->priv = (void *)(uintptr_t)union_layer_mark(ufs_of(n), ufs_of(n)->top);
 	return 0;
 }
 
 static int open_fifo(struct unode *n, struct file *f)
 {
 	struct hpath h;
+	u32 depth;
 	int fd, r = union_copy_up(n, true);
 
 	if (!r)
@@ -79,7 +82,9 @@ static int open_fifo(struct unode *n, struct file *f)
 	if (r)
 		return r;
 	/* Waits for the other end; a signal breaks it off. */
+	depth = chain_pause();
 	fd = pal_openat_wait(h.dir, h.path, (f->flags & (O_ACCMODE | O_NONBLOCK)) | O_NOFOLLOW, 0);
+	chain_resume(depth);
 	hpath_done(&h);
 	if (fd == -EINTR)
 		return -ERESTARTSYS;
@@ -125,7 +130,7 @@ int union_pin(struct node *node, struct file *f)
 		return lost(fd);
 	f->ops = &union_pin_ops;
 	f->host_fd = fd;
-	f->priv = (void *)(uintptr_t)(layer == ufs_of(n)->top);
+	f->priv = (void *)(uintptr_t)union_layer_mark(ufs_of(n), layer);
 	return 0;
 }
 
@@ -181,9 +186,23 @@ static bool is_current(struct file *f, struct unode *n)
 	return union_file_in_top(f) || n->gone || !unode_in_top(n);
 }
 
+static int attr_of_object(struct file *f, struct unode *n, struct attr *a)
+{
+	int r;
+
+	if (!is_current(f, n)) {
+		r = union_getattr_now(&n->node, a);
+		if (r != -ESTALE && r != -ENOENT)
+			return r;
+	}
+	/* Which layer of the sandbox's own makes no difference. */
+	return union_fd_attr(n, f->host_fd, f->priv ? ufs_of(n)->top : 0, a);
+}
+
 static int file_attr(struct file *f, struct attr *a)
 {
 	struct unode *n = node_of(f);
+	struct passage passage;
 	struct stat st;
 	int r;
 
@@ -193,23 +212,19 @@ static int file_attr(struct file *f, struct attr *a)
 			attr_from_stat(a, &st);
 		return r;
 	}
-	if (!is_current(f, n)) {
-		r = union_getattr_now(&n->node, a);
-		if (r != -ESTALE && r != -ENOENT)
-			return r;
-	}
-	return union_fd_attr(n, f->host_fd, union_file_in_top(f) ? ufs_of(n)->top :
-			     (unsigned)highest(unode_layers(n) & ~(1ull << ufs_of(n)->top)), a);
+	passage = chain_enter(&n->node);
+	r = attr_of_object(f, n, a);
+	return (int)chain_leave(&passage, r);
 }
 
 static void file_save_top(struct file *f, struct buf *b)
 {
-	put_u32(b, union_file_in_top(f));
+	put_u32(b, (u32)(uintptr_t)f->priv);
 }
 
 static int file_load_top(struct file *f, struct cursor *c)
 {
-	f->priv = (void *)(uintptr_t)!!get_u32(c);
+	f->priv = (void *)(uintptr_t)get_u32(c);
 	return c->err;
 }
 
@@ -228,7 +243,7 @@ static int file_setxattr(struct file *f, const char *name, const void *value, si
 		return -EPERM;
 	if (union_file_in_top(f))
 		return pal_fsetxattr(f->host_fd, name, value, size, flags);
-	return n ? union_setxattr(&n->node, name, value, size, flags) : -EROFS;
+	return n ? n->node.ops->setxattr(&n->node, name, value, size, flags) : -EROFS;
 }
 
 static int file_removexattr(struct file *f, const char *name)
@@ -239,7 +254,7 @@ static int file_removexattr(struct file *f, const char *name)
 		return -EPERM;
 	if (union_file_in_top(f))
 		return pal_fremovexattr(f->host_fd, name);
-	return n ? union_removexattr(&n->node, name) : -EROFS;
+	return n ? n->node.ops->removexattr(&n->node, name) : -EROFS;
 }
 
 static ssize_t file_listxattr(struct file *f, char *list, size_t size)
@@ -250,9 +265,12 @@ static ssize_t file_listxattr(struct file *f, char *list, size_t size)
 static int file_setattr(struct file *f, const struct attr *a)
 {
 	struct unode *n = node_of(f);
+	struct passage passage;
 
-	if (n)
-		return union_file_setattr(f, a);
+	if (n) {
+		passage = chain_enter(&n->node);
+		return (int)chain_leave(&passage, union_file_setattr(f, a));
+	}
 	return a->valid & ATTR_SIZE ? pal_ftruncate(f->host_fd, a->size) : -EPERM;
 }
 

@@ -10,6 +10,7 @@
  *   union_stage.c   objects made in the work directory and put in place in one step; the lock
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
  *   union_split.c   the layers of a process that splits off
+ *   union_chain.c   layers that come and go while processes run
  *   union_file.c    open regular files; union_list.c open directories; union_xattr.c
  *   union_keep.c    roots and objects as bytes
  *
@@ -28,8 +29,10 @@
 /* One stack of layers. */
 struct ufs {
 	struct fs fs;
-	unsigned nlayers, top;		/* immutable; layer `top` is written */
-	int layer[GRANT_LAYERS_MAX];	/* immutable: host directories */
+	/* Of the sandbox's root these change, while nobody is in an operation (union_chain.c). */
+	unsigned nlayers, top;		/* layer `top` is written */
+	u32 seq, epoch;			/* of the chain (pal/grant.h) that they are of */
+	int layer;			/* immutable: a tmpfs's only host directory; -1: see layer_fd() */
 	int work;			/* immutable: where to stage, -1: no staging */
 	bool has_base;			/* immutable: layer 0 is not ours: read-only, its sticky bits are real */
 	bool guest_root;		/* immutable: may all inside; to the host it has no power over modes */
@@ -56,7 +59,9 @@ struct unode {
 	bool hollow;			/* a directory of the base whose contents are not shown */
 	bool gone;			/* removed by this picoprocess */
 	int tmp_fd;			/* O_TMPFILE: the object itself, -1 */
-	u8 below;			/* does a lower layer have this name too: BELOW_*; a hint */
+	u8 below;			/* does a lower layer have this name too: BELOW_*; a hint, see below_hint() */
+	u8 below_top;			/* the top layer when the hint was taken */
+	u32 epoch;			/* ufs.epoch when its layers were found. dcache_lock */
 	u64 host_ino, host_dev;		/* of the highest layer's object */
 	s64 changed_s;			/* its ctime when the attributes below were read */
 	u32 changed_ns;
@@ -78,6 +83,25 @@ static inline struct ufs *ufs_of(const struct unode *n)
 static inline bool layer_ours(const struct ufs *u, unsigned layer)
 {
 	return layer > 0 || !u->has_base;
+}
+/* The host directory of a layer; of the caller's process. */
+static inline int layer_fd(const struct ufs *u, unsigned layer)
+{
+	return u->layer >= 0 ? u->layer : this_process()->layers.fd[layer];
+}
+static inline u64 layers_below(unsigned n)
+{
+	return n >= 64 ? ~0ull : (1ull << n) - 1;
+}
+/* What was known of a name below the top is forgotten when another layer is the top. */
+static inline u8 below_hint(const struct unode *n)
+{
+	return n->below_top == ufs_of(n)->top ? n->below : BELOW_UNKNOWN;
+}
+static inline void below_note(struct unode *n, u8 below)
+{
+	n->below = below;
+	n->below_top = (u8)ufs_of(n)->top;
 }
 static inline int highest(u64 layers)
 {
@@ -113,6 +137,26 @@ void unode_bump(struct unode *n); /* n's own name */
 /* n lies at another name now. */
 int unode_move(struct unode *n, struct unode *dir, const char *name);
 void union_moved(struct node *n, struct node *dir, const char *name); /* the same, done by another picoprocess */
+
+/* ---- union_chain.c ---- */
+/* What an operation on layers is framed by. Operations may nest; only the outermost one of a thread looks whether the
+ * layers changed, and follows. Never under dcache_lock or a file's lock. */
+struct passage {
+	bool in, outermost;
+	u32 seq;
+};
+struct passage chain_enter(const struct node *n);
+/* The result to give: r, or -ESTALE for a failure that the layers' changing meanwhile may have made. */
+long chain_leave(const struct passage *p, long r);
+bool chain_changed(const struct passage *p);
+/* Around what may wait for somebody else for long: how deep the thread was, for chain_resume. Places in the stack may
+ * mean others afterwards. */
+u32 chain_pause(void);
+void chain_resume(u32 depth);
+int chain_setup(struct ufs *u, struct cursor *kept);
+/* What an open file keeps of the layer it is in (file.priv): never 0 but for the base. */
+u32 union_layer_mark(const struct ufs *u, unsigned layer);
+bool union_mark_is_top(u32 mark);
 
 /* ---- union_lookup.c ---- */
 int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);

@@ -34,7 +34,7 @@ static struct kept_object describe(const struct unode *n)
 				     .gid = n->node.gid,
 				     .flags = n->node.flags,
 				     .hollow = n->hollow,
-				     .below = n->below };
+				     .below = below_hint(n) };
 }
 
 static void become(struct unode *n, const struct kept_object *k)
@@ -51,7 +51,8 @@ static void become(struct unode *n, const struct kept_object *k)
 	n->changed_s = k->changed_s;
 	n->changed_ns = k->changed_ns;
 	n->hollow = k->hollow;
-	n->below = (u8)k->below;
+	below_note(n, (u8)k->below);
+	n->epoch = ufs_of(n)->epoch;
 }
 
 void union_keep_root(struct buf *b, const struct fs *fs)
@@ -83,8 +84,8 @@ bool union_keep(struct buf *b, struct node *node)
 	struct unode *n = to_unode(node);
 	struct kept_object k;
 
-	/* What takes more to describe is looked up again. */
-	if (n->redirects || n->over_valid || n->gone || n->tmp_fd >= 0)
+	/* What takes more to describe is looked up again, as is what is of other layers. */
+	if (n->epoch != ufs_of(n)->epoch || n->redirects || n->over_valid || n->gone || n->tmp_fd >= 0)
 		return false;
 	k = describe(n);
 	put_bytes(b, &k, sizeof(k));

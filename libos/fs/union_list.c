@@ -57,9 +57,9 @@ static int read_layer_root(struct ufs *u, struct union_list *list, unsigned laye
 
 	if (held < 0)
 		return held;
-	r = (int)pal_lseek(u->layer[layer], 0, SEEK_SET);
+	r = (int)pal_lseek(layer_fd(u, layer), 0, SEEK_SET);
 	if (!r)
-		r = add_entries(list, u, layer, u->layer[layer], buf);
+		r = add_entries(list, u, layer, layer_fd(u, layer), buf);
 	work_unlock(held);
 	return r;
 }
@@ -309,21 +309,32 @@ static ssize_t stream_getdents(struct file *f, struct udir *d, struct unode *n, 
 	return r;
 }
 
-static ssize_t dir_getdents(struct file *f, void *buf, size_t size)
+static ssize_t read_entries(struct file *f, struct unode *n, void *buf, size_t size)
 {
 	struct udir *d = f->priv;
-	struct unode *n = node_of(f);
 	struct filler fl = { .buf = buf, .size = size };
 	ssize_t r;
 
-	if (!n)
-		return pal_getdents(f->host_fd, buf, size);
-	if (n->gone || f->path.dentry->unlinked)
+	/* Layers went since it was found: is it still there? */
+	if (n->epoch != ufs_of(n)->epoch)
+		(void)dentry_refresh(f->path.dentry);
+	if (n->gone || f->path.dentry->unlinked || n->epoch != ufs_of(n)->epoch)
 		return -ENOENT;
 	lock(&f->lock);
 	r = d->snapshot ? snapshot_getdents(f, d, n, &fl) : stream_getdents(f, d, n, &fl);
 	unlock(&f->lock);
 	return r;
+}
+
+static ssize_t dir_getdents(struct file *f, void *buf, size_t size)
+{
+	struct unode *n = node_of(f);
+	struct passage passage;
+
+	if (!n)
+		return pal_getdents(f->host_fd, buf, size);
+	passage = chain_enter(&n->node);
+	return chain_leave(&passage, read_entries(f, n, buf, size));
 }
 
 /* Back at the beginning, the directory is what it is by then: more layers, perhaps. */
@@ -365,24 +376,33 @@ static int dir_mmap(struct file *f, int prot, int flags, u64 *off)
 	return -ENODEV;
 }
 
-static int dir_getattr(struct file *f, struct attr *a)
+static int attr_of_dir(struct file *f, const struct udir *d, struct unode *n, struct attr *a)
 {
-	struct udir *d = f->priv;
-	struct unode *n = node_of(f);
 	int r;
 
-	if (n && !n->gone) {
+	if (!n->gone) {
 		r = union_getattr_now(&n->node, a);
 		if (r != -ESTALE)
 			return r;
 	}
-	if (n) {
-		r = union_fd_attr(n, f->host_fd, d->layer, a);
-		if (!r)
-			a->nlink = 0;
-		return r;
-	}
-	return -EBADF;
+	r = union_fd_attr(n, f->host_fd, d->layer, a);
+	if (!r)
+		a->nlink = 0;
+	return r;
+}
+
+static int dir_getattr(struct file *f, struct attr *a)
+{
+	struct udir *d = f->priv;
+	struct unode *n = node_of(f);
+	struct passage passage;
+	int r;
+
+	if (!n)
+		return -EBADF;
+	passage = chain_enter(&n->node);
+	r = attr_of_dir(f, d, n, a);
+	return (int)chain_leave(&passage, r);
 }
 
 /* ---- across exec ---- */

@@ -76,6 +76,7 @@ static struct unode *view_below(struct unode *n, u64 mask)
 	view->node.fs = root->node.fs;
 	view->node.mode = S_IFDIR;
 	view->layers = root->layers & mask;
+	view->epoch = root->epoch;
 	return view;
 }
 
@@ -284,6 +285,7 @@ void union_update(struct node *o, struct node *f)
 	old->changed_ns = fresh->changed_ns;
 	old->origin = fresh->origin;
 	old->below = BELOW_UNKNOWN;
+	old->epoch = fresh->epoch;
 	o->mode = f->mode;
 	o->uid = f->uid;
 	o->gid = f->gid;

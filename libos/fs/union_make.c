@@ -130,10 +130,10 @@ int union_create(struct node *d, const char *name, u32 mode, struct file *f, str
 		union_read_over(n, fd, &st);
 		union_adopt(n, ufs_of(dir)->top, &st);
 	}
-	n->below = staged ? BELOW_UNKNOWN : BELOW_NOTHING;
+	below_note(n, staged ? BELOW_UNKNOWN : BELOW_NOTHING);
 	f->ops = &union_file_ops;
 	f->host_fd = fd;
-	f->priv = (void *)1;
+	f->priv = (void *)(uintptr_t)union_layer_mark(ufs_of(dir), ufs_of(dir)->top);
 	*out = &n->node;
 	return 0;
 }
@@ -176,7 +176,7 @@ int union_tmpfile(struct node *d, u32 mode, struct file *f, struct node **out)
 	}
 	f->ops = &union_file_ops;
 	f->host_fd = fd;
-	f->priv = (void *)1;
+	f->priv = (void *)(uintptr_t)union_layer_mark(ufs_of(dir), ufs_of(dir)->top);
 	*out = &n->node;
 	return 0;
 }
@@ -221,7 +221,7 @@ static void adopt_dir(struct unode *dir, const char *name, const struct hpath *h
 	n = union_fresh(dir, name, &st);
 	if (IS_ERR(n))
 		return;
-	n->below = BELOW_NOTHING;
+	below_note(n, BELOW_NOTHING);
 	*out = &n->node;
 }
 

@@ -36,6 +36,7 @@ struct unode *unode_create(struct unode *parent, const char *name, size_t len)
 		node_get(&parent->node);
 		n->node.ops = parent->node.ops;
 		n->node.fs = parent->node.fs;
+		n->epoch = ufs_of(n)->epoch;
 	}
 	return n;
 }
@@ -139,9 +140,12 @@ int unode_child_path(struct unode *n, const char *name, unsigned layer, struct h
 {
 	struct front f = { .low = h->buf, .at = h->buf + sizeof(h->buf) };
 
-	h->dir = ufs_of(n)->layer[layer];
 	h->owned = false;
 	h->heap = NULL;
+	/* Its places are those of a stack that is no more, and its name was not looked up since. */
+	if (unlikely(n->epoch != ufs_of(n)->epoch))
+		return -ESTALE;
+	h->dir = layer_fd(ufs_of(n), layer);
 	lock(&dcache_lock);
 	put_front(&f, "", 1);
 	put_front(&f, name, strlen(name));

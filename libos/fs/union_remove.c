@@ -7,8 +7,8 @@
 
 static int below(struct unode *dir, const char *name, struct unode *victim)
 {
-	if (victim->below != BELOW_UNKNOWN)
-		return victim->below == BELOW_SOMETHING;
+	if (below_hint(victim) != BELOW_UNKNOWN)
+		return below_hint(victim) == BELOW_SOMETHING;
 	return union_below(dir, name);
 }
 

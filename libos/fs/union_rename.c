@@ -136,8 +136,8 @@ static int find(struct move *m)
 		r = unode_child_path(m->dir, m->name, u->top, &m->h);
 	if (r < 0)
 		return r;
-	if (m->n && m->n->below != BELOW_UNKNOWN)
-		m->below = m->n->below == BELOW_SOMETHING;
+	if (m->n && below_hint(m->n) != BELOW_UNKNOWN)
+		m->below = below_hint(m->n) == BELOW_SOMETHING;
 	else
 		m->below = union_below(m->dir, m->name);
 	if (m->below < 0)
@@ -269,7 +269,7 @@ static int settle(struct move *from, struct move *to, unsigned flags)
 		if (to->n)
 			to->n->gone = true;
 		r = unode_move(from->n, to->dir, to->name);
-		from->n->below = to->below ? BELOW_SOMETHING : BELOW_NOTHING;
+		below_note(from->n, to->below ? BELOW_SOMETHING : BELOW_NOTHING);
 		return r;
 	}
 	union_mark_impure(from->dir, to->n);

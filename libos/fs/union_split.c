@@ -153,7 +153,5 @@ int union_split_layers(void)
 	int r = again(GRANT_FD_CACHE);
 
 	r = r == -ENOTDIR ? 0 : r; /* there is none */
-	for (u32 i = 0; i < pal_grant()->nlayers && !r; i++)
-		r = again(GRANT_FD_LAYER + (int)i);
-	return r;
+	return r ?: chain_reopen(&this_process()->layers);
 }

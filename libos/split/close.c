@@ -279,6 +279,8 @@ void split_files(const struct split_policy *p, const struct node *control, const
 		tty_forget(self);
 	keep_files(&k);
 	keep(&k, self->ctty_fd);
+	for (u32 i = 0; i < self->layers.count; i++)
+		keep(&k, self->layers.fd[i]);
 	keep_mapped(&k, p);
 	BUG_ON(sweep(&k));
 	base_free(k.fd);

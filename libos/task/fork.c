@@ -82,6 +82,7 @@ static void fork_child(s32 pid, const struct clone_request *a)
 		remake_file_locks(p->files);
 		moves_forked();
 	}
+	chain_forked();
 	coord_forked();
 	atomic_store(&t->tcb.pending, 0);
 }

@@ -12,13 +12,13 @@
 #include "libos/fs/tty.h"
 #include "libos/ipc/ipc.h"
 
-#define LOCKS 10
+#define LOCKS 11
 
 static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 {
 	struct mutex *const order[LOCKS] = {
-		&p->reap,     &ipc_holds_lock, &p->lock,      &p->files->lock, &p->fs->lock,
-		&dcache_lock, &p->mm->lock,    &p->sig.lock, &epoll_lock,	&ptm_lock,
+		&chain_lock,   &p->reap,      &ipc_holds_lock, &p->lock,    &p->files->lock, &p->fs->lock,
+		&dcache_lock,  &p->mm->lock,  &p->sig.lock,    &epoll_lock, &ptm_lock,
 	};
 
 	memcpy(out, order, sizeof(order));

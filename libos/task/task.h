@@ -11,6 +11,7 @@
  * (coord/area.h), which is the truth for them.
  *
  * Lock order, outermost first:
+ *   chain_lock                the stack of layers (fs/union_chain.c), while nobody is in one
  *   process.reap              an ended child: that it is there, and what its slot says (task/wait.c)
  *   process.lock              threads, children, credentials, limits
  *     fdtab.lock              (vfs/file.h)
@@ -29,6 +30,7 @@
 #include "pal/base/str.h"
 #include "pal/base/heap.h"
 #include "libos/signal/signal.h"
+#include "libos/fs/chain.h"
 
 #define NGROUPS_KEPT 64
 #define TASK_COMM 16
@@ -86,6 +88,7 @@ struct process {
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	u32 ipc_joined;			/* atomic: takes part in IPC (ipc/area.c) */
 	u32 early_sockets;		/* atomic: some of its sockets may be unknown to the leader (net/ask.c) */
+	struct open_chain layers;	/* chain_lock; read by who is in a layer (fs/union_chain.c) */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
 };
 
@@ -111,6 +114,7 @@ struct thread {
 	const struct seccomp_filter *seccomp;
 	u64 slack;			/* PR_SET_TIMERSLACK in ns, 0: the default; owner thread only */
 	bool exiting;
+	u32 in_layers;			/* how deep it is in operations on layers (fs/union_chain.c); owner thread only */
 	struct sigthread sig;		/* see signal/signal.h; last, for its size */
 };
 

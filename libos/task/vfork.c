@@ -54,6 +54,7 @@ static void borrower_begin(void *arg)
 	const struct clone_request *a = b->args;
 	struct thread *t = b->thread;
 
+	unlock(&chain_lock);
 	task_born(t->tid);
 	coord_borrowed();
 	if (a->flags & CLONE_SETTLS)
@@ -95,12 +96,19 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 	atomic_or(&child->slot->flags, AREA_BORROWS);
 	if (p->nthreads == 1)
 		atomic_or(&p->slot->flags, AREA_ASLEEP);
+	/* The layers that it has open are those behind its descriptors, which are ours of this instant. */
+	lock(&chain_lock);
+	child->layers = p->layers;
 	host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
 	atomic_and(&p->slot->flags, ~AREA_ASLEEP);
+	if (host < 0)
+		unlock(&chain_lock);
 	if (host < 0)
 		process_slot_drop(child->pid);
 	else
 		look_after(child);
+	if (t->in_layers)
+		chain_abandoned();
 	pal_thread_free(&t->tcb, sizeof(*t));
 	return host;
 }

@@ -23,7 +23,6 @@
 
 #define BUCKETS 2048
 #define CACHED_MAX 8192
-#define QUARTER_NS 250000000
 #define GOOD_FOR 4 /* quarters of a second */
 
 struct mutex dcache_lock;
@@ -34,16 +33,8 @@ _Static_assert(PAL_PAGES_BASE - PAL_BASE <= 1ul << 32, "the heap's addresses fit
 static struct list clock = { &clock, &clock };	/* dcache_lock */
 static unsigned cached_count;			/* dcache_lock */
 static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
+u32 dcache_epoch;				/* atomic */
 static u32 no_area;				/* before the area is mapped, there is nobody else */
-
-u32 dcache_clock(void)
-{
-	struct timespec ts;
-
-	if (pal_clock_gettime(CLOCK_MONOTONIC_COARSE, &ts) < 0)
-		return 0;
-	return (u32)(ts.tv_sec * 4 + ts.tv_nsec / QUARTER_NS);
-}
 
 /* Word at a time: names are short and this is in every walk. */
 static u32 name_hash(const char *name, size_t len)
@@ -246,7 +237,7 @@ static bool valid(const struct dentry *d)
 
 	if (d->mounted)
 		return true;
-	if (atomic_load_relaxed(d->slot) != d->generation)
+	if (atomic_load_relaxed(d->slot) != d->generation || d->epoch != atomic_load_relaxed(&dcache_epoch))
 		return false;
 	/* Who split off changes names without bumping our counters, and we do without bumping theirs. */
 	if (the_area && atomic_load_relaxed(&the_area->split.others))
@@ -309,7 +300,8 @@ static bool same_object(const struct node *a, const struct node *b)
 }
 
 /* Put what a lookup found into the cache; takes node's count. The counted dentry, or ERR_PTR. */
-static struct dentry *install(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation)
+static struct dentry *install(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation,
+			      u32 looked)
 {
 	struct dentry *fresh = make(dir, name, len, node), *d;
 	struct node *spare = NULL;
@@ -320,6 +312,7 @@ static struct dentry *install(struct dentry *dir, const char *name, size_t len, 
 		return ERR_PTR(-ENOMEM);
 	}
 	fresh->generation = generation;
+	fresh->epoch = looked;
 	fresh->checked = dcache_clock();
 	lock(&dcache_lock);
 	d = find(dir, name, len, fresh->hash);
@@ -327,6 +320,7 @@ static struct dentry *install(struct dentry *dir, const char *name, size_t len, 
 		if (node && !d->mounted && node->ops->update)
 			node->ops->update(d->node, node);
 		d->generation = generation;
+		d->epoch = looked;
 		d->checked = fresh->checked;
 		spare = node;
 		dentry_get(d);
@@ -350,11 +344,11 @@ static struct dentry *install(struct dentry *dir, const char *name, size_t len, 
 
 struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
 {
-	u32 hash = name_hash(name, len), generation;
+	u32 hash = name_hash(name, len), generation = 0, looked = 0;
 	struct node *node = NULL;
 	struct dentry *d;
 	bool was_dir;
-	int r;
+	int r = -ESTALE;
 
 	if (len > NAME_MAX_LEN)
 		return ERR_PTR(-ENAMETOOLONG);
@@ -372,11 +366,15 @@ struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
 	dcache_unlock();
 	if (was_dir)
 		moves_apply();
-	generation = atomic_load(slot_of(dir->node, hash));
-	r = dir->unlinked ? -ENOENT : dir->node->ops->lookup(dir->node, name, len, &node);
+	/* Once more where layers changed meanwhile. */
+	for (int tries = 0; tries < STALE_TRIES && r == -ESTALE; tries++) {
+		looked = atomic_load(&dcache_epoch);
+		generation = atomic_load(slot_of(dir->node, hash));
+		r = dir->unlinked ? -ENOENT : dir->node->ops->lookup(dir->node, name, len, &node);
+	}
 	if (r < 0 && r != -ENOENT)
 		return ERR_PTR(r);
-	return install(dir, name, len, r < 0 ? NULL : node, generation);
+	return install(dir, name, len, r < 0 ? NULL : node, generation, looked);
 }
 
 bool dentry_refresh(struct dentry *d)
@@ -438,6 +436,7 @@ struct dentry *dentry_recall(struct dentry *dir, const char *name, size_t len, s
 		return NULL;
 	}
 	d->generation = generation;
+	d->epoch = atomic_load(&dcache_epoch);
 	d->checked = checked;
 	lock(&dcache_lock);
 	attach(d, dir);
@@ -455,6 +454,7 @@ void dentry_begin(struct dentry_change *c, struct dentry *dir, const char *name)
 	c->name = name;
 	c->slot = slot_of(dir->node, name_hash(name, strlen(name)));
 	c->before = atomic_load(c->slot);
+	c->epoch = atomic_load(&dcache_epoch);
 }
 
 /* Bump; true if nobody else did between begin and now, so that what we know is what is. */
@@ -485,7 +485,7 @@ void dentry_changed(struct dentry_change *c, bool gone)
 	drop_name(c);
 	if (!known || !gone)
 		return;
-	d = install(c->dir, c->name, strlen(c->name), NULL, c->before);
+	d = install(c->dir, c->name, strlen(c->name), NULL, c->before, c->epoch);
 	if (!IS_ERR(d))
 		dentry_put(d);
 }
@@ -495,7 +495,7 @@ struct dentry *dentry_created(struct dentry_change *c, struct node *node)
 	u32 generation = bump(c) ? c->before : c->before - 1;
 
 	drop_name(c);
-	return install(c->dir, c->name, strlen(c->name), node, generation);
+	return install(c->dir, c->name, strlen(c->name), node, generation, c->epoch);
 }
 
 static int set_name(struct dentry *d, const char *name, size_t len)
@@ -521,7 +521,7 @@ struct dentry *dentry_peek(struct dentry *dir, const char *name, size_t len)
 }
 
 /* Caller holds dcache_lock. False: no memory, d is off the tree. */
-static bool reattach(struct dentry *d, struct dentry *to, const char *name, u32 generation)
+static bool reattach(struct dentry *d, struct dentry *to, const char *name, u32 generation, u32 looked)
 {
 	struct dentry *old = d->parent, *there;
 	size_t len = strlen(name);
@@ -540,6 +540,7 @@ static bool reattach(struct dentry *d, struct dentry *to, const char *name, u32 
 	d->hash = name_hash(name, len);
 	d->slot = slot_of(to->node, d->hash);
 	d->generation = generation;
+	d->epoch = looked;
 	d->unlinked = false;
 	hash_in(d);
 	dentry_put_locked(old);
@@ -549,7 +550,7 @@ static bool reattach(struct dentry *d, struct dentry *to, const char *name, u32 
 void dentry_follow(struct dentry *d, struct dentry *to, const char *name)
 {
 	lock(&dcache_lock);
-	if (reattach(d, to, name, 0))
+	if (reattach(d, to, name, 0, 0))
 		d->generation = atomic_load(d->slot) - 1;
 	dcache_unlock();
 	if (d->node->ops->moved)
@@ -564,10 +565,10 @@ void dentry_moved(struct dentry_change *c, struct dentry_change *into, struct de
 	lock(&dcache_lock);
 	if (victim)
 		drop(victim, true);
-	reattach(d, into->dir, into->name, known_into ? into->before : into->before - 1);
+	reattach(d, into->dir, into->name, known_into ? into->before : into->before - 1, c->epoch);
 	dcache_unlock();
 	if (known) {
-		left = install(c->dir, c->name, strlen(c->name), NULL, c->before);
+		left = install(c->dir, c->name, strlen(c->name), NULL, c->before, c->epoch);
 		if (!IS_ERR(left))
 			dentry_put(left);
 	}

@@ -14,6 +14,7 @@
  */
 #include "libos/vfs/impl.h"
 #include "libos/ckpt/cursor.h"
+#include "libos/fs/chain.h"
 #include "libos/coord/area.h"
 #include "libos/split/split.h"
 #include "libos/task/task.h"
@@ -74,11 +75,14 @@ void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n)
 	struct names k = { .count = 0 };
 	struct fs *shm = mount_tmpfs();
 	unsigned steps = STEPS_MAX;
+	size_t before = b->size;
+	u32 chain = chain_shared();
 	u64 moved;
 	u32 seen;
 
-	/* Whoever split off has other layers than the leader's grant says. */
-	if (!shm || the_area->split.on || !moves_keep(&moved, &seen)) {
+	/* Whoever split off has other layers than the leader's grant says; and places in the stack mean what they do
+	 * in the chain that both memory and descriptors are of. */
+	if (!shm || chain == 1 || the_area->split.on || !moves_keep(&moved, &seen)) {
 		put_u32(b, 0);
 		return;
 	}
@@ -94,6 +98,10 @@ void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n)
 	dcache_unlock();
 	put_u64(b, moved);
 	put_u32(b, seen);
+	if (chain_shared() == chain)
+		return;
+	b->size = before;
+	put_u32(b, 0);
 }
 
 /* Names that cannot be had are passed over, with what lies below them. */

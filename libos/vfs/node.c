@@ -47,3 +47,19 @@ bool attr_owner(const struct attr *a)
 
 	return c->fsuid == a->uid || c->fsuid == 0;
 }
+
+/* ---- the name cache's clock and age (dentry.c) ---- */
+
+u32 dcache_clock(void)
+{
+	struct timespec ts;
+
+	if (pal_clock_gettime(CLOCK_MONOTONIC_COARSE, &ts) < 0)
+		return 0;
+	return (u32)(ts.tv_sec * 4 + ts.tv_nsec / 250000000);
+}
+
+void dcache_new_epoch(void)
+{
+	atomic_add(&dcache_epoch, 1);
+}

@@ -70,7 +70,7 @@ char *path_text(const struct path *p, char *buf, size_t size)
 	return text;
 }
 
-int path_from_root(const char *text, struct path *p)
+static int walk_from_root(const char *text, struct path *p)
 {
 	struct path at;
 
@@ -111,4 +111,13 @@ int path_from_root(const char *text, struct path *p)
 	}
 	*p = at;
 	return 0;
+}
+
+int path_from_root(const char *text, struct path *p)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++)
+		r = walk_from_root(text, p);
+	return r == -ESTALE ? -ENOENT : r;
 }

@@ -137,6 +137,7 @@ struct dentry {
 	u32 refs;			/* atomic; falls to 0 under dcache_lock only */
 	u32 hash;			/* of the name; immutable while hashed */
 	u32 generation;			/* *slot when this was looked up. dcache_lock */
+	u32 epoch;			/* of the cache, when this was looked up. dcache_lock */
 	u32 checked;			/* coarse clock then, quarters of a second. dcache_lock */
 	u32 *slot;			/* the sandbox-wide counter of this name */
 	struct dentry *parent;		/* NULL for a file system's root. dcache_lock */
@@ -241,7 +242,8 @@ int attr_permission(const struct cred *c, u32 mode, u32 uid, u32 gid, u32 id, u3
 /* ---- dentry.c ---- */
 extern struct mutex dcache_lock;
 extern struct mutex moves_lock; /* only ever tried for (moves.c) */
-u32 dcache_clock(void);	  /* coarse and cheap: quarters of a second */
+extern u32 dcache_epoch; /* atomic: see dcache_new_epoch */
+u32 dcache_clock(void);	  /* node.c: coarse and cheap: quarters of a second */
 void dcache_unlock(void); /* release dcache_lock, then free what became free under it */
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
@@ -253,13 +255,15 @@ struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len);
 struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len);
 /* Is d still what its name means? Looks it and its parents up again where the cache is out of date. */
 bool dentry_refresh(struct dentry *d);
+/* Every name that is cached by now is out of date, whatever its counter says: layers were taken away or joined. */
+void dcache_new_epoch(void);
 /* A change of a name is framed by begin, before the file system acts, and one of the others after it did. The cached
  * name becomes stale in every other picoprocess. */
 struct dentry_change {
 	struct dentry *dir;
 	const char *name;
 	u32 *slot;
-	u32 before;
+	u32 before, epoch;
 };
 void dentry_begin(struct dentry_change *c, struct dentry *dir, const char *name);
 /* Something else is there now; gone: nothing is. */

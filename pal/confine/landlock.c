@@ -3,8 +3,10 @@
  * Landlock: what may be done with files, and, from ABI 6, to whom signals may be sent.
  *
  *   base        read files, list directories
- *   tree, shm   everything but making block devices (a whiteout is a character device 0/0) and
- *               executing
+ *   tree        read, list: the layers of commands that are over
+ *   top, work, shm   everything but making block devices (a whiteout is a character device 0/0) and
+ *               executing. A layer that the monitor moves out of the directory of the top becomes
+ *               read-only by that: the kernel asks where a file lies when it is opened
  *   image       read and execute: the one file that the host may execute
  *
  * A rule holds for a directory and all below it, so on rung B nothing can be carved out of a larger
@@ -157,6 +159,22 @@ static int allow_entries(struct confine_state *st, const struct rules *r, const 
 	return err;
 }
 
+/* The directory that the top lies in, below tree: there the monitor makes the next ones. */
+static int allow_tops(struct confine_state *st, const struct rules *r)
+{
+	const char *top = st->spec->layers[st->spec->nlayers - 1], *slash = strrchr(top, '/');
+	char path[PATH_MAX];
+	int err, fd;
+
+	snprintf(path, sizeof(path), "%.*s", slash ? (int)(slash - top) : 1, slash ? top : ".");
+	fd = openat(st->tree, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = allow(r, fd, FS_OWN);
+	close(fd);
+	return err;
+}
+
 static int allow_all(struct confine_state *st, const struct rules *r)
 {
 	int err;
@@ -170,7 +188,11 @@ static int allow_all(struct confine_state *st, const struct rules *r)
 	}
 	if (err)
 		return confine_say(st, err, "base");
-	err = allow(r, st->tree, FS_OWN);
+	err = allow(r, st->tree, FS_READ);
+	if (!err)
+		err = allow_tops(st, r);
+	if (!err)
+		err = allow(r, st->work, FS_OWN);
 	if (!err)
 		err = allow(r, st->shm, FS_OWN);
 	if (!err)
