@@ -305,6 +305,32 @@ static struct stack *stack_open(struct json_object *params)
 	return s;
 }
 
+/* The layer that is written has its place until another is put on it, and the one below until it is taken away: then
+ * what is remembered will not do. Caller holds the lock. */
+static bool is_past_locked(const struct stack *s)
+{
+	struct json_object *o = s ? json_tokener_parse(s->text) : NULL, *layers = NULL;
+	bool past = false;
+	size_t n = 0;
+
+	if (json_object_object_get_ex(o, "layers", &layers) && json_object_is_type(layers, json_type_array))
+		n = json_object_array_length(layers);
+	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++)
+		past |= access(json_object_get_string(json_object_array_get_idx(layers, i)), F_OK) != 0;
+	json_object_put(o);
+	return past;
+}
+
+static bool is_past(struct box *b)
+{
+	bool past;
+
+	pthread_mutex_lock(&lock);
+	past = is_past_locked(b->stack);
+	pthread_mutex_unlock(&lock);
+	return past;
+}
+
 static void take_layers(struct box *b, struct json_object *params)
 {
 	struct stack *s;
@@ -325,7 +351,7 @@ static void refresh_layers(struct box *b)
 	struct client_reply r = {0};
 	int err;
 
-	if (!asked_begin(&b->asked, false))
+	if (!asked_begin(&b->asked, is_past(b)))
 		return;
 	params = json_object_new_object();
 	json_object_object_add(params, "name", json_object_new_string(b->name));

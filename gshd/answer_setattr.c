@@ -4,7 +4,7 @@
  * them.
  *
  * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the
- * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (layers and work) or its
+ * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (top and work) or its
  * shared-memory directory. A file outside cannot get such a path: to link or rename one into the
  * tree takes Landlock's REFER on the directory it is in, which only the sandbox's own directories
  * have.
@@ -18,13 +18,23 @@
 #include <unistd.h>
 #include "gshd/monitor.h"
 
+/* Sealed layers are not the sandbox's to change. */
+static bool below_tree(const struct monitor *m, const char *path, const char *part)
+{
+	char dir[PATH_MAX + 8];
+
+	snprintf(dir, sizeof(dir), "%s/%s", m->tree, part);
+	return path_below(path, dir);
+}
+
 static int check_place(struct monitor *m, int fd, uint32_t op)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	/* The place first: elsewhere a stat may wait for a FUSE server, and gfs's would ask us. */
-	if (path_of_fd(fd, path) || (!path_below(path, m->tree) && !path_below(path, m->shm)))
+	if (path_of_fd(fd, path) || (!below_tree(m, path, "top") && !below_tree(m, path, "work") &&
+				     !path_below(path, m->shm)))
 		return -EPERM;
 	if (fstat(fd, &st))
 		return -errno;

@@ -70,6 +70,7 @@ static void answer_run(struct wire_call *call)
 		.cwd = json_str(call->params, "cwd", "/"),
 		.umask = (uint32_t)json_int(call->params, "umask", 022),
 		.tty = json_flag(call->params, "tty", false),
+		.op = json_flag(call->params, "op", true),
 		.rows = size_param(call, "rows"),
 		.cols = size_param(call, "cols"),
 	};
@@ -236,6 +237,11 @@ static const struct wire_method methods[] = {
 	{ "ProcLink", 0, box_proc_link },
 	{ "ProcStat", 0, box_proc_stat },
 	{ "Hold", WIRE_MORE, answer_hold },
+	{ "PushOp", 0, box_push_op },
+	{ "EndOp", 0, box_end_op },
+	{ "Undo", 0, box_undo },
+	{ "Redo", 0, box_redo },
+	{ "Snapshot", 0, box_snapshot },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

@@ -201,8 +201,6 @@ static bool fill_spec(struct wire_call *call, struct box_spec *spec)
 	struct stat st;
 
 	spec->created = time(NULL);
-	spec->nlayers = 1;
-	strcpy(spec->layers[0], "layers/0001");
 	if (base[0] != '/' || !realpath(base, spec->base) || stat(spec->base, &st) ||
 	    !S_ISDIR(st.st_mode)) {
 		wire_fail(call, "org.gsh.BadRequest", base,

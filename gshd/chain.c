@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "gshd/chain.h"
+#include "gshd/history.h"
 
 static bool is_number(const char *word)
 {
@@ -18,71 +18,92 @@ bool chain_word_ok(const char *version)
 	return is_number(version) || paths_name_ok(version);
 }
 
+static void close_layers(struct chain *c)
+{
+	for (unsigned i = 0; i < c->n; i++)
+		close(c->layer[i].fd);
+	c->n = 0;
+}
+
 void chain_close(struct chain *c)
 {
 	if (c->base >= 0)
 		close(c->base);
-	for (unsigned i = 0; i < c->n; i++)
-		close(c->layer[i].fd);
+	close_layers(c);
 	c->base = -1;
-	c->n = 0;
 }
 
-static int open_layer(int tree, struct chain *c, const char *layer)
+static int open_layer(int box, struct chain *c, uint32_t number)
 {
-	int fd = openat(tree, layer, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct chain_layer *l = &c->layer[c->n];
+	char path[32];
+	int err = history_find(box, number, path);
 
-	if (fd < 0)
+	if (err)
+		return err;
+	l->fd = openat(box, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (l->fd < 0)
 		return -errno;
-	c->layer[c->n].fd = fd;
-	c->layer[c->n].number = strtoul(layer + strlen("layers/"), NULL, 10);
-	snprintf(c->layer[c->n].path, sizeof(c->layer[c->n].path), "%s", layer);
+	l->number = number;
+	snprintf(l->path, sizeof(l->path), "%s", path);
 	c->n++;
 	return 0;
 }
 
-static int open_layers(int store, const struct box_spec *spec, struct chain *c)
+/* Layers may move while we look: then once more. */
+static int open_layers(int box, const char *version, struct chain *c)
 {
-	char path[128];
-	int tree, err = 0;
+	uint32_t number[GRANT_LAYERS_MAX];
+	int n, err = -ENOENT;
 
-	snprintf(path, sizeof(path), "boxes/%s/tree", spec->name);
-	tree = openat(store, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (tree < 0)
-		return -errno;
-	for (unsigned i = spec->nlayers; i-- > 0 && !err;)
-		err = open_layer(tree, c, spec->layers[i]);
-	close(tree);
+	for (int tries = 0; tries < 10 && err == -ENOENT; tries++) {
+		close_layers(c);
+		n = history_version(box, version, number, &c->op);
+		if (n < 0)
+			return n == -ENOENT ? -ESRCH : n;
+		err = 0;
+		while (n-- > 0 && !err)
+			err = open_layer(box, c, number[n]);
+	}
+	return err;
+}
+
+static int open_base(const struct box_spec *spec, struct chain *c, char *why)
+{
+	int err;
+
+	snprintf(c->base_path, sizeof(c->base_path), "%s", spec->base);
+	c->base = open(spec->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err = c->base < 0 ? -errno : 0;
+	if (err)
+		snprintf(why, STORE_WHY, "cannot open the base %.300s: %s", spec->base, strerror(-err));
 	return err;
 }
 
 int chain_open(int store, const char *box, const char *version, struct chain *c, char *why)
 {
 	struct box_spec spec;
-	int err;
+	int err, dir;
 
 	*c = (struct chain){ .base = -1 };
 	err = store_read_spec(store, box, &spec, why);
+	if (!err)
+		err = open_base(&spec, c, why);
 	if (err)
 		return err;
 	c->now = !strcmp(version, "now");
-	if (!c->now && strcmp(version, "base")) {
-		snprintf(why, STORE_WHY, "sandbox %s has no op or snapshot %.64s", box, version);
-		return -ENOENT;
-	}
-	snprintf(c->base_path, sizeof(c->base_path), "%s", spec.base);
-	c->base = open(spec.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	err = c->base < 0 ? -errno : 0;
-	if (err) {
-		snprintf(why, STORE_WHY, "cannot open the base %.300s: %s", spec.base,
-			 strerror(-err));
-		return err;
-	}
-	err = c->now ? open_layers(store, &spec, c) : 0;
-	if (err) {
-		snprintf(why, STORE_WHY, "cannot open the layers of sandbox %s: %s", box,
-			 strerror(-err));
-		chain_close(c);
-	}
-	return err;
+	if (!strcmp(version, "base"))
+		return 0;
+	dir = store_open_box(store, box);
+	err = dir < 0 ? dir : open_layers(dir, version, c);
+	if (dir >= 0)
+		close(dir);
+	if (!err)
+		return 0;
+	if (err == -ESRCH)
+		snprintf(why, STORE_WHY, "sandbox %s has no op or snapshot %.64s (any more)", box, version);
+	else
+		snprintf(why, STORE_WHY, "cannot open the layers of sandbox %s: %s", box, strerror(-err));
+	chain_close(c);
+	return err == -ESRCH ? -ENOENT : err;
 }

@@ -31,7 +31,7 @@
 struct chain_layer {
 	int fd; /* owned: O_RDONLY | O_DIRECTORY */
 	uint64_t number;
-	char path[32]; /* below the sandbox's tree/ */
+	char path[32]; /* below the sandbox's directory: "tree/top/0007" */
 };
 
 struct chain {

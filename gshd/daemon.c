@@ -135,6 +135,31 @@ static void answer_policy(struct wire_call *call)
 	daemon_work(call, policy_answer);
 }
 
+static void answer_undo(struct wire_call *call)
+{
+	daemon_work(call, past_undo);
+}
+
+static void answer_redo(struct wire_call *call)
+{
+	daemon_work(call, past_redo);
+}
+
+static void answer_snapshot(struct wire_call *call)
+{
+	daemon_work(call, past_snapshot);
+}
+
+static void answer_log(struct wire_call *call)
+{
+	daemon_work(call, past_log);
+}
+
+static void answer_show(struct wire_call *call)
+{
+	daemon_work(call, past_show);
+}
+
 static void answer_layers(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
@@ -169,7 +194,7 @@ static void answer_layers(struct wire_call *call)
 	layers = json_object_new_array();
 	json_put_str(p, "base", chain.base_path);
 	for (unsigned i = chain.n; i-- > 0;) {
-		snprintf(path, sizeof(path), "%s/boxes/%s/tree/%s", d->paths.store, name, chain.layer[i].path);
+		snprintf(path, sizeof(path), "%s/boxes/%s/%s", d->paths.store, name, chain.layer[i].path);
 		json_object_array_add(layers, json_object_new_string(path));
 	}
 	json_object_object_add(p, "layers", layers);
@@ -195,6 +220,9 @@ static const struct wire_method methods[] = {
 	{ "Remove", 0, answer_remove },		{ "Layers", 0, answer_layers },
 	{ "Status", WIRE_MORE, answer_status }, { "Doctor", 0, answer_doctor },
 	{ "Shutdown", 0, answer_shutdown },	{ "Policy", 0, answer_policy },
+	{ "Undo", 0, answer_undo },		{ "Redo", 0, answer_redo },
+	{ "Snapshot", 0, answer_snapshot },	{ "Log", 0, answer_log },
+	{ "Show", 0, answer_show },
 };
 
 const struct wire_interface daemon_interface = {

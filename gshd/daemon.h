@@ -11,6 +11,8 @@
  *	doctor.c      what the host offers
  *	policy.c      what a sandbox may do
  *	activation.c  systemd's two protocols, in a few lines
+ *	past.c        its ops: log, show, undo, redo, snapshot
+ *	history.c journal.c effects.c  the chain of layers, what it was for, what each changed
  *	store.c chain.c delete.c shm.c wire.c wire_call.c log.c
  */
 #ifndef GSHD_DAEMON_H
@@ -52,6 +54,13 @@ void boxes_list(struct wire_call *call);
 /* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a
  * monitor. */
 void boxes_sweep(const struct daemon *d);
+
+/* ---- past.c ---- */
+void past_undo(struct wire_call *call);
+void past_redo(struct wire_call *call);
+void past_snapshot(struct wire_call *call);
+void past_log(struct wire_call *call);
+void past_show(struct wire_call *call);
 
 /* ---- status.c, doctor.c, policy.c ---- */
 void status_answer(struct wire_call *call);

@@ -217,7 +217,7 @@ static int make_channels(struct launch *l)
 	    pipe2(l->log, O_CLOEXEC))
 		return -errno;
 	l->spec.area = make_area();
-	return l->spec.area < 0 ? l->spec.area : 0;
+	return l->spec.area < 0 ? l->spec.area : ops_start(l->m, l->spec.area);
 }
 
 static void close_ours(struct launch *l)

@@ -346,6 +346,13 @@ static int take_box(struct monitor *m, const char *name, struct confine_note *no
 	close(tree);
 	if (err)
 		return fail(note, err, "cannot empty its work directory");
+	err = history_open(m->store, name, &m->history, why);
+	if (!err)
+		err = store_read_spec(m->store, name, &m->spec, why); /* where its layers lie now */
+	if (err) {
+		snprintf(note->text, sizeof(note->text), "%.300s", why);
+		return err;
+	}
 	snprintf(path, sizeof(path), "%s/boxes/%s/tree", m->paths.store, name);
 	if (!realpath(path, m->tree))
 		return fail(note, -errno, "its directory is damaged");

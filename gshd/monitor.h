@@ -10,6 +10,7 @@
  *	publish.c   ports of the sandbox on the host
  *	split_port.c  the ports of processes that split off: what those may ask
  *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens
+ *	ops.c       each program that a client starts is an op; undo and its kin while processes run
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
  * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked
@@ -22,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "gshd/store.h"
+#include "gshd/history.h"
 #include "gshd/rewrite.h"
 #include "gshd/wire.h"
 #include "pal/confine/confine.h"
@@ -52,6 +53,8 @@ struct monitor {
 	struct paths paths;
 	int store, lock, ready; /* ready: tells gshd how the start went; -1 once told */
 	struct box_spec spec;
+	struct history history;
+	struct grant_chain *chain; /* in the sandbox's area */
 	char tree[PATH_MAX]; /* host path of boxes/NAME/tree */
 	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];
@@ -201,7 +204,7 @@ struct session_args {
 	struct json_object *argv, *env;
 	const char *cwd;
 	uint32_t umask;
-	bool tty;
+	bool tty, op; /* op: it is one */
 	uint16_t rows, cols;
 };
 /* Say that nothing was begun: the sandbox is coming or going. */
@@ -225,6 +228,19 @@ int publish(struct monitor *m, const char *address, uint16_t host, uint16_t inne
 	__attribute__((warn_unused_result));
 struct json_object *publish_list(struct monitor *m);
 void publish_close(struct monitor *m);
+
+/* ---- ops.c ---- */
+/* The chain of layers into the sandbox's area, for the first time. */
+int ops_start(struct monitor *m, int area) __attribute__((warn_unused_result));
+/* An op begins: its number, or 0: changes belong to the op before. */
+int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd);
+void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms);
+int64_t ops_clock(void); /* milliseconds, for started_ms */
+void box_push_op(struct wire_call *call);
+void box_end_op(struct wire_call *call);
+void box_undo(struct wire_call *call);
+void box_redo(struct wire_call *call);
+void box_snapshot(struct wire_call *call);
 
 /* ---- box.c, procs.c ---- */
 extern const struct wire_interface box_interface;

@@ -247,8 +247,11 @@ void session_run(struct monitor *m, struct wire_call *call, const struct session
 			  "too many programs were started in this sandbox", NULL);
 		return;
 	}
+	s->begun_ms = ops_clock();
+	s->op = args->op ? ops_begin(m, args->argv, args->cwd) : 0;
 	err = start(s, call, args);
 	if (err) {
+		ops_end(m, s->op, 127 << 8, s->begun_ms);
 		session_free(m, s);
 		if (err == -EPIPE) { /* the leader is gone, and we have not been told yet */
 			session_not_begun(m, call);
@@ -306,6 +309,7 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 						 : "its first process does not answer",
 				  m->control < 0 ? NULL : "gsh stop -s NAME ends it, the next command starts it anew");
 		s->call = NULL;
+		ops_end(m, s->op, 127 << 8, s->begun_ms);
 		session_free(m, s);
 		monitor_look(m);
 		return;
@@ -335,6 +339,7 @@ static void finish(struct monitor *m, struct session *s)
 
 	s->state = SESSION_EXITED;
 	m->nrunning--;
+	ops_end(m, s->op, s->status, s->begun_ms);
 	if (s->call) {
 		p = s->call->more ? json_object_new_object() : identity(s);
 		json_put_int(p, "status", s->status);

@@ -33,6 +33,7 @@ struct session {
 	bool hung_up; /* its last client vanished, rather than detach */
 	bool viewed;  /* a client has been attached */
 	struct json_object *argv;
+	int64_t op, begun_ms; /* 0: it is no op */
 	struct wire_call *call; /* Run; NULL once answered to the end, or the client has gone */
 
 	/* With a terminal: */

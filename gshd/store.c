@@ -12,10 +12,11 @@
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
+#include "gshd/history.h"
 #include "gshd/json.h"
-#include "gshd/store.h"
 
-#define VERSION_TEXT "gsh-store 1\n"
+#define VERSION_TEXT "gsh-store 2\n"
+#define VERSION_OLD "gsh-store 1\n" /* one layer a sandbox; brought up to date by history_open */
 #define SPEC_MAX 65536
 
 static int say(char *why, int err, const char *fmt, const char *arg)
@@ -42,7 +43,7 @@ static int mkdir_p(const char *path)
 
 /* Write a file so that after a crash it is whole or absent: a temporary one, fsync, rename. That it
  * is there at all after a crash takes an fsync of a directory, which is the caller's to choose. */
-static int write_file(int dir, const char *name, const char *text)
+int store_write_text(int dir, const char *name, const char *text)
 {
 	char temporary[80];
 	size_t size = strlen(text);
@@ -66,7 +67,7 @@ static int write_file(int dir, const char *name, const char *text)
 	return err;
 }
 
-static int read_file(int dir, const char *name, char *text, size_t size)
+int store_read_text(int dir, const char *name, char *text, size_t size)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n;
@@ -83,18 +84,22 @@ static int read_file(int dir, const char *name, char *text, size_t size)
 static int check_version(int store, char *why)
 {
 	char text[64];
-	int err = read_file(store, "VERSION", text, sizeof(text));
+	int err = store_read_text(store, "VERSION", text, sizeof(text));
 
 	if (err == -ENOENT) {
-		err = write_file(store, "VERSION", VERSION_TEXT);
+		err = store_write_text(store, "VERSION", VERSION_TEXT);
 		return err ? say(why, err, "cannot write to the store%s", "") : 0;
 	}
 	if (err)
 		return say(why, err, "cannot read the store's VERSION%s", "");
+	if (!strcmp(text, VERSION_OLD)) {
+		err = store_write_text(store, "VERSION", VERSION_TEXT);
+		return err ? say(why, err, "cannot write to the store%s", "") : 0;
+	}
 	if (strcmp(text, VERSION_TEXT)) {
 		text[strcspn(text, "\n")] = '\0';
 		snprintf(why, STORE_WHY,
-			 "the store's VERSION says '%.60s', this gshd knows 'gsh-store 1': use the "
+			 "the store's VERSION says '%.60s', this gshd knows 'gsh-store 2': use the "
 			 "gsh that made it",
 			 text);
 		return -EPROTO;
@@ -177,10 +182,10 @@ void store_sweep(int store)
 
 static struct json_object *spec_to_json(const struct box_spec *spec)
 {
-	struct json_object *o = json_object_new_object(), *layers = json_object_new_array();
+	struct json_object *o = json_object_new_object();
 	char rung[2] = { spec->rung, '\0' };
 
-	json_put_str(o, "schema", "gsh.box/1");
+	json_put_str(o, "schema", "gsh.box/2");
 	json_put_str(o, "name", spec->name);
 	json_put_str(o, "base", spec->base);
 	json_put_bool(o, "ephemeral", spec->ephemeral);
@@ -189,9 +194,6 @@ static struct json_object *spec_to_json(const struct box_spec *spec)
 		json_put_str(o, "hostname", spec->hostname);
 	if (spec->rung)
 		json_put_str(o, "rung", rung);
-	for (unsigned i = 0; i < spec->nlayers; i++)
-		json_object_array_add(layers, json_object_new_string(spec->layers[i]));
-	json_object_object_add(o, "layers", layers);
 	return o;
 }
 
@@ -215,21 +217,17 @@ static int check_format(int tree, char *why)
 
 static int fill(int dir, const struct box_spec *spec, char *why)
 {
-	static const char *const dirs[] = { "tree", "tree/layers", "tree/work" };
+	static const char *const dirs[] = { "tree", "tree/layers", "tree/top", "tree/work" };
 	struct json_object *o = spec_to_json(spec);
-	char path[64];
-	int tree, err = write_file(dir, "spec.json",
+	int tree, err = store_write_text(dir, "spec.json",
 				   json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
 
 	json_object_put(o);
-	for (int i = 0; i < 3 && !err; i++)
+	for (int i = 0; i < 4 && !err; i++)
 		if (mkdirat(dir, dirs[i], 0700))
 			err = -errno;
-	for (unsigned i = 0; i < spec->nlayers && !err; i++) {
-		snprintf(path, sizeof(path), "tree/%s", spec->layers[i]);
-		if (mkdirat(dir, path, 0755)) /* its mode is that of the guest's root directory */
-			err = -errno;
-	}
+	if (!err && mkdirat(dir, "tree/top/0001", 0755)) /* its mode is that of the guest's root directory */
+		err = -errno;
 	if (err)
 		return say(why, err, "cannot make sandbox %s in the store", spec->name);
 	tree = openat(dir, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -281,7 +279,7 @@ int store_create(int store, const struct box_spec *spec, char *why)
 
 /* ---- finding ---- */
 
-static int open_box(int store, const char *name)
+int store_open_box(int store, const char *name)
 {
 	int boxes, fd;
 
@@ -296,34 +294,38 @@ static int open_box(int store, const char *name)
 	return err;
 }
 
-/* "layers/" and a plain name: it will be opened inside the sandbox's tree. */
-static bool layer_ok(const char *layer)
+/* What lies in the sandbox's directories of layers is its chain. */
+static int read_layers(int dir, struct box_spec *spec)
 {
-	return !strncmp(layer, "layers/", 7) && strlen(layer) < 24 && paths_name_ok(layer + 7);
+	uint32_t number[GRANT_LAYERS_MAX];
+	int tree = openat(dir, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int n = tree < 0 ? -errno : history_chain(tree, number);
+	struct stat st;
+
+	for (int i = 0; i < n; i++) {
+		snprintf(spec->layers[i], sizeof(spec->layers[i]), "layers/%04u", number[i]);
+		if (fstatat(tree, spec->layers[i], &st, AT_SYMLINK_NOFOLLOW))
+			snprintf(spec->layers[i], sizeof(spec->layers[i]), "top/%04u", number[i]);
+	}
+	if (tree >= 0)
+		close(tree);
+	spec->nlayers = n < 0 ? 0 : (unsigned)n;
+	return n == -ENOENT ? -EPROTO : n < 0 ? n : 0;
 }
 
 static int spec_from_json(struct json_object *o, struct box_spec *spec)
 {
-	struct json_object *layers = json_get(o, "layers", json_type_array);
 	const char *base = json_str(o, "base", "");
+	const char *schema = json_str(o, "schema", "");
 
-	if (strcmp(json_str(o, "schema", ""), "gsh.box/1") || base[0] != '/' ||
-	    strlen(base) >= sizeof(spec->base) || !layers)
+	if ((strcmp(schema, "gsh.box/1") && strcmp(schema, "gsh.box/2")) || base[0] != '/' ||
+	    strlen(base) >= sizeof(spec->base))
 		return -EPROTO;
 	strcpy(spec->base, base);
 	spec->ephemeral = json_flag(o, "ephemeral", false);
 	spec->created = json_int(o, "created", 0);
 	snprintf(spec->hostname, sizeof(spec->hostname), "%s", json_str(o, "hostname", ""));
 	spec->rung = json_str(o, "rung", "")[0];
-	spec->nlayers = (unsigned)json_object_array_length(layers);
-	if (spec->nlayers < 1 || spec->nlayers >= GRANT_LAYERS_MAX)
-		return -EPROTO;
-	for (unsigned i = 0; i < spec->nlayers; i++) {
-		const char *layer = json_object_get_string(json_object_array_get_idx(layers, i));
-		if (!layer || !layer_ok(layer))
-			return -EPROTO;
-		strcpy(spec->layers[i], layer);
-	}
 	return 0;
 }
 
@@ -331,19 +333,22 @@ int store_read_spec(int store, const char *name, struct box_spec *spec, char *wh
 {
 	static char text[SPEC_MAX];
 	struct json_object *o;
-	int dir = open_box(store, name), err;
+	int dir = store_open_box(store, name), err;
 
 	memset(spec, 0, sizeof(*spec));
 	if (dir < 0)
 		return say(why, dir, "sandbox %s", name);
 	snprintf(spec->name, sizeof(spec->name), "%s", name);
-	err = read_file(dir, "spec.json", text, sizeof(text));
+	err = store_read_text(dir, "spec.json", text, sizeof(text));
+	int layers = err ? 0 : read_layers(dir, spec);
 	close(dir);
 	if (err)
 		return say(why, err == -ENOENT ? -EPROTO : err,
 			   "cannot read the specification of sandbox %s", name);
 	o = json_tokener_parse(text);
 	err = o ? spec_from_json(o, spec) : -EPROTO;
+	if (!err)
+		err = layers;
 	json_object_put(o);
 	if (err)
 		snprintf(why, STORE_WHY,
@@ -402,7 +407,7 @@ int store_each(int store, int (*fn)(const char *name, void *arg), void *arg)
 
 static int open_lock(int store, const char *name, int flags)
 {
-	int dir = open_box(store, name), fd;
+	int dir = store_open_box(store, name), fd;
 
 	if (dir < 0)
 		return dir;
@@ -446,12 +451,12 @@ int store_locked(int store, const char *name)
 
 void store_lock_text(int store, const char *name, char *text, size_t size)
 {
-	int dir = open_box(store, name);
+	int dir = store_open_box(store, name);
 
 	text[0] = '\0';
 	if (dir < 0)
 		return;
-	if (read_file(dir, "lock", text, size))
+	if (store_read_text(dir, "lock", text, size))
 		text[0] = '\0';
 	close(dir);
 }

@@ -2,14 +2,15 @@
 /*
  * The store: what of a sandbox outlives it.
  *
- *	STORE/VERSION                     "gsh-store 1"
+ *	STORE/VERSION                     "gsh-store 2"
  *	STORE/boxes/NAME/spec.json        what it was made with
  *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a
  *	                                  client may know of it
  *	STORE/boxes/NAME/log              its monitor's log
- *	STORE/boxes/NAME/tree/layers/0001 the changes, in overlayfs' format (userxattr): the last
- *      layer is the top
+ *	STORE/boxes/NAME/tree/layers/NUMBER  changes, in overlayfs' format (userxattr)
+ *	STORE/boxes/NAME/tree/top/NUMBER  those of now: the layer that the sandbox writes
  *	STORE/boxes/NAME/tree/work        where copy-up stages; emptied at start
+ *	STORE/boxes/NAME/...              what was done when: history.h
  *
  * Layers and work share one directory because rename(2) must work between them inside the sandbox,
  * where that directory is one mount. A sandbox appears and disappears by rename of a directory
@@ -34,8 +35,9 @@ struct box_spec {
 	int64_t created;   /* unix time */
 	char hostname[65]; /* "": the name */
 	char rung;	   /* 'A', 'B': take this one and no other; 0: the best there is */
+	/* As directories have it, not the specification. */
 	unsigned nlayers;
-	char layers[GRANT_LAYERS_MAX][24]; /* below tree/, lowest first */
+	char layers[GRANT_LAYERS_MAX][24]; /* below tree/, lowest first; the last is the top */
 };
 
 #define STORE_WHY 512
@@ -55,6 +57,13 @@ int store_read_spec(int store, const char *name, struct box_spec *spec, char *wh
 int store_remove(int store, const char *name, char *why) __attribute__((warn_unused_result));
 /* Call fn for each sandbox, in the order of their names, until it returns nonzero. */
 int store_each(int store, int (*fn)(const char *name, void *arg), void *arg);
+
+/* The sandbox's directory: a descriptor. */
+int store_open_box(int store, const char *name) __attribute__((warn_unused_result));
+/* Write a file so that after a crash it is whole or absent (name without a slash), once the directory was synced. */
+int store_write_text(int dir, const char *name, const char *text) __attribute__((warn_unused_result));
+/* At most size - 1 bytes, NUL-terminated. */
+int store_read_text(int dir, const char *name, char *text, size_t size) __attribute__((warn_unused_result));
 
 /* Take the sandbox's lock: a descriptor to keep open, -EAGAIN if somebody has it. */
 int store_lock(int store, const char *name) __attribute__((warn_unused_result));

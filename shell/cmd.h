@@ -204,6 +204,10 @@ struct hunk_asker {
 enum { HUNKS_NONE, HUNKS_ALL, HUNKS_SOME, HUNKS_WHOLE };
 int hunks_choose(const struct diff_found *f, const struct hunk_asker *asker, int *content) MUST_CHECK;
 
+/* ---- cmd-log.c ---- */
+/* Add to an op of gshd's what people read: "when", "took", "result", and its state to "effects". */
+void op_describe(struct json_object *op);
+
 /* ---- cmd-shell.c ---- */
 /* Fill in what the options -s, -x, -C and -e of a call say, and run. */
 int cmd_run_in(const struct call *call, struct run *run) MUST_CHECK;
@@ -229,6 +233,7 @@ int complete_line(int argc, char **argv) MUST_CHECK;
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_run, cmd_try, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
 	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor, cmd_config,
-	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit, cmd_discard;
+	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit, cmd_discard,
+	cmd_log, cmd_show, cmd_undo, cmd_redo, cmd_snapshot;
 
 #endif

@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The chain of layers and its changes: see history.h. What the journal says is in journal.c. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+#include "gshd/history_impl.h"
+#include "gshd/json.h"
+#include "libos/union/union.h"
+
+#define PENDING_MAX 16384
+#define ROOM_LEAST (32u << 20)
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- numbers in directories ---- */
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+uint32_t layer_number(const char *name)
+{
+	size_t n = strlen(name);
+	char plain[16];
+	unsigned long v;
+
+	if (n < 4 || n > 9 || name[strspn(name, "0123456789")])
+		return 0;
+	v = strtoul(name, NULL, 10);
+	snprintf(plain, sizeof(plain), "%04lu", v);
+	return strcmp(plain, name) ? 0 : (uint32_t)v;
+}
+
+/* Sorted numbers of the layers in a directory: their count, or -errno. Beyond max: -E2BIG. */
+static int list_layers(int at, const char *dir, uint32_t *number, int max)
+{
+	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), n = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d)) && n >= 0) {
+		uint32_t v = layer_number(e->d_name);
+		if (v && n == max)
+			n = -E2BIG;
+		else if (v)
+			number[n++] = v;
+	}
+	closedir(d);
+	if (n > 0)
+		qsort(number, (size_t)n, sizeof(*number), by_number);
+	return n;
+}
+
+int history_chain(int tree, uint32_t number[GRANT_LAYERS_MAX])
+{
+	uint32_t top[GRANT_LAYERS_MAX];
+	/* The top first: what is sealed in between is then seen twice, not missed. */
+	int tops = list_layers(tree, "top", top, GRANT_LAYERS_MAX - 1);
+	int n = tops < 0 ? tops : list_layers(tree, "layers", number, GRANT_LAYERS_MAX - 1), out = 0;
+
+	if (n < 0)
+		return n;
+	if (n + tops >= GRANT_LAYERS_MAX)
+		return -E2BIG;
+	for (int i = 0; i < tops; i++)
+		number[n++] = top[i];
+	if (n)
+		qsort(number, (size_t)n, sizeof(*number), by_number);
+	for (int i = 0; i < n; i++)
+		if (!out || number[out - 1] != number[i])
+			number[out++] = number[i];
+	return out ? out : -EPROTO;
+}
+
+int history_find(int box, uint32_t number, char path[32])
+{
+	static const char *const places[] = { "tree/layers", "tree/top", "undone", "kept" };
+	struct stat st;
+
+	/* Twice: it may move from the second to the first while we look. */
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(path, 32, "%s/%04u", places[i % 4], number);
+		if (!fstatat(box, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+/* ---- changes of several layers ---- */
+
+static int sync_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int make_dir(int at, const char *name, mode_t mode)
+{
+	return mkdirat(at, name, mode) && errno != EEXIST ? -errno : 0;
+}
+
+/* A layer that is not there any more was moved before. */
+static int move_layer(int box, const char *from, const char *to, uint32_t number)
+{
+	char a[48], b[48];
+
+	snprintf(a, sizeof(a), "%s/%04u", from, number);
+	snprintf(b, sizeof(b), "%s/%04u", to, number);
+	return renameat2(box, a, box, b, RENAME_NOREPLACE) && errno != ENOENT ? -errno : 0;
+}
+
+/* The top is not known apart from the others: either place. */
+static int take_layer(int box, const char *to, uint32_t number)
+{
+	int err = move_layer(box, "tree/top", to, number);
+
+	return err ? err : move_layer(box, "tree/layers", to, number);
+}
+
+/* A layer in `joining` takes the place of these, under the number of the last. */
+static int carry_out_join(int box, const uint32_t *number, unsigned n)
+{
+	char path[48];
+	struct stat st;
+	int err = 0;
+
+	if (!n)
+		return -EPROTO;
+	snprintf(path, sizeof(path), "tree/layers/%04u", number[n - 1]);
+	if (!fstatat(box, "joining", &st, AT_SYMLINK_NOFOLLOW)) {
+		err = move_layer(box, "tree/layers", "trash", number[n - 1]);
+		if (!err && renameat2(box, "joining", box, path, RENAME_NOREPLACE))
+			err = -errno;
+	}
+	for (unsigned i = 0; i + 1 < n && !err; i++)
+		err = move_layer(box, "tree/layers", "trash", number[i]);
+	return err;
+}
+
+/* Do what `pending` says, however much of it is done. */
+static int carry_out(int box, struct json_object *o)
+{
+	struct json_object *layers = json_get(o, "layers", json_type_array);
+	const char *what = json_str(o, "do", "");
+	uint32_t all[GRANT_LAYERS_MAX];
+	unsigned count = 0;
+	int err = 0;
+
+	for (size_t i = 0; layers && i < json_object_array_length(layers) && count < GRANT_LAYERS_MAX; i++)
+		all[count++] = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
+	if (!strcmp(what, "join"))
+		return carry_out_join(box, all, count);
+	for (size_t i = 0; layers && i < json_object_array_length(layers) && !err; i++) {
+		uint32_t n = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
+		if (!strcmp(what, "undo"))
+			err = take_layer(box, "undone", n);
+		else if (!strcmp(what, "redo"))
+			err = move_layer(box, "undone", "tree/layers", n);
+		else if (!strcmp(what, "drop"))
+			err = move_layer(box, "undone", "trash", n);
+		else if (!strcmp(what, "keep"))
+			err = move_layer(box, "undone", "kept", n);
+		else
+			err = -EPROTO;
+	}
+	return err;
+}
+
+static int settle_pending(int box)
+{
+	static const char *const dirs[] = { "tree/top", "tree/layers", "undone", "kept" };
+	int err = 0;
+
+	for (unsigned i = 0; i < 4 && !err; i++)
+		err = sync_dir(box, dirs[i]);
+	if (!err && unlinkat(box, "pending", 0) && errno != ENOENT)
+		err = -errno;
+	return err;
+}
+
+static int finish_pending(int box)
+{
+	char text[PENDING_MAX];
+	struct json_object *o;
+	int err = store_read_text(box, "pending", text, sizeof(text));
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	o = json_tokener_parse(text);
+	err = o ? carry_out(box, o) : -EPROTO;
+	json_object_put(o);
+	return err ? err : settle_pending(box);
+}
+
+static void tell(struct history *h, bool pushed)
+{
+	if (h->publish)
+		h->publish(h, pushed);
+}
+
+/* Whatever became of a change: the chain is what directories hold. */
+static void read_again(struct history *h)
+{
+	uint32_t number[GRANT_LAYERS_MAX];
+	int n = history_chain(h->tree, number);
+
+	if (n <= 0)
+		return;
+	h->n = (unsigned)n;
+	memcpy(h->number, number, sizeof(number));
+}
+
+/* The chain without these. */
+static void leave_out(struct history *h, const uint32_t *number, unsigned n)
+{
+	unsigned out = 0;
+
+	for (unsigned i = 0; i < h->n; i++) {
+		bool stays = true;
+		for (unsigned k = 0; k < n; k++)
+			stays &= number[k] != h->number[i];
+		if (stays)
+			h->number[out++] = h->number[i];
+	}
+	h->n = out;
+}
+
+/* How a change touches the chain. */
+enum touch { TOUCH_NOTHING, TOUCH_TAKES, TOUCH_ADDS };
+
+/* Begin a change, do it, end it. The list is in the order of doing. */
+static int change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	int err;
+
+	for (unsigned i = 0; i < n; i++)
+		json_object_array_add(list, json_object_new_int64(number[i]));
+	json_put_str(o, "do", what);
+	json_object_object_add(o, "layers", list);
+	err = store_write_text(h->box, "pending", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	if (!err)
+		err = sync_dir(h->box, ".");
+	if (!err && touch == TOUCH_TAKES) {
+		leave_out(h, number, n);
+		tell(h, false);
+	}
+	if (!err) {
+		err = carry_out(h->box, o);
+		read_again(h);
+		if (touch == TOUCH_ADDS || (touch && err))
+			tell(h, false);
+		if (!err)
+			err = settle_pending(h->box);
+	}
+	json_object_put(o);
+	return err;
+}
+
+int history_change(struct history *h, const char *what, const uint32_t *number, unsigned n)
+{
+	return change(h, what, number, n, TOUCH_NOTHING);
+}
+
+/* ---- the top ---- */
+
+static bool dir_empty(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	bool empty = true;
+
+	while (d && empty && (e = readdir(d)))
+		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+static bool top_empty(const struct history *h)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "top/%04u", h->number[h->n - 1]);
+	return dir_empty(h->tree, path);
+}
+
+/* What the guest's root directory is, the new top's is, too. */
+static int copy_root(int from, int to)
+{
+	char value[UNION_VALUE_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (from < 0)
+		return 0;
+	n = fgetxattr(from, UNION_ATTR, value, sizeof(value));
+	if (n > 0 && fsetxattr(to, UNION_ATTR, value, (size_t)n, 0))
+		return -errno;
+	return fstat(from, &st) || fchmod(to, st.st_mode & 07777) ? -errno : 0;
+}
+
+/* Make the directory of a layer, whole before it has its name. */
+static int make_top(struct history *h, uint32_t number)
+{
+	char path[32], below[32];
+	int from, to, err;
+
+	store_delete_tree(h->box, "making");
+	if (mkdirat(h->box, "making", 0755))
+		return -errno;
+	to = openat(h->box, "making", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (to < 0)
+		return -errno;
+	snprintf(below, sizeof(below), "top/%04u", h->n ? h->number[h->n - 1] : 0);
+	from = openat(h->tree, below, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	err = copy_root(from, to);
+	snprintf(path, sizeof(path), "tree/top/%04u", number);
+	if (!err && renameat2(h->box, "making", h->box, path, RENAME_NOREPLACE))
+		err = -errno;
+	close(to);
+	if (from >= 0)
+		close(from);
+	return err;
+}
+
+/* Seal the top and put a fresh one above it. */
+static int push(struct history *h)
+{
+	uint32_t old = h->number[h->n - 1];
+	int err;
+
+	if (h->n >= HISTORY_LAYERS_MAX)
+		return -E2BIG;
+	err = make_top(h, h->next);
+	if (err)
+		return err;
+	h->number[h->n++] = h->next++;
+	tell(h, true);
+	/* Where it can't be moved it is sealed at the next start; it is below the new one even so. */
+	return move_layer(h->box, "tree/top", "tree/layers", old);
+}
+
+/* ---- opening ---- */
+
+/* All but the highest in top are sealed; there is always one. */
+static int settle_tops(struct history *h)
+{
+	uint32_t top[GRANT_LAYERS_MAX], layer[GRANT_LAYERS_MAX];
+	int n = list_layers(h->tree, "top", top, GRANT_LAYERS_MAX - 1), below, err = 0;
+
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n - 1 && !err; i++)
+		err = move_layer(h->box, "tree/top", "tree/layers", top[i]);
+	if (n || err)
+		return err;
+	/* As the first format had it: the last of the layers is the top. */
+	below = list_layers(h->tree, "layers", layer, GRANT_LAYERS_MAX - 1);
+	if (below <= 0)
+		return below < 0 ? below : -EPROTO;
+	return move_layer(h->box, "tree/layers", "tree/top", layer[below - 1]);
+}
+
+static uint32_t highest_number(const struct history *h)
+{
+	static const char *const places[] = { "undone", "kept", "trash" };
+	uint32_t most = h->number[h->n - 1], list[1024];
+
+	for (unsigned i = 0; i < 3; i++) {
+		int n = list_layers(h->box, places[i], list, 1024);
+		if (n > 0 && list[n - 1] > most)
+			most = list[n - 1];
+	}
+	return most;
+}
+
+static int open_all(int store, const char *name, struct history *h)
+{
+	static const char *const dirs[] = { "tree/top", "tree/layers", "undone", "kept", "trash", "snapshots" };
+	int err = store_open_box(store, name), n;
+
+	h->box = err;
+	if (err < 0)
+		return err;
+	h->tree = openat(h->box, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (h->tree < 0)
+		return -errno;
+	err = 0;
+	for (unsigned i = 0; i < 6 && !err; i++)
+		err = make_dir(h->box, dirs[i], 0700);
+	if (!err)
+		err = finish_pending(h->box);
+	if (!err)
+		err = settle_tops(h);
+	n = err ? err : history_chain(h->tree, h->number);
+	if (n < 0)
+		return n;
+	h->n = (unsigned)n;
+	h->next = highest_number(h) + 1;
+	err = journal_open(h);
+	/* Best effort: with too many, ops share a layer. */
+	if (!err && h->n > HISTORY_JOIN_ABOVE && history_join(h, HISTORY_JOIN_KEEP))
+		store_delete_tree(h->box, "joining");
+	return err;
+}
+
+int history_open(int store, const char *name, struct history *h, char *why)
+{
+	int err;
+
+	*h = (struct history){ .box = -1, .tree = -1, .journal = -1 };
+	err = open_all(store, name, h);
+	if (err < 0) {
+		snprintf(why, STORE_WHY, "cannot open the layers of sandbox %s: %s", name,
+			 err == -EPROTO ? "its directory is damaged" : strerror(-err));
+		history_close(h);
+		return err;
+	}
+	return 0;
+}
+
+void history_close(struct history *h)
+{
+	int *fds[] = { &h->box, &h->tree, &h->journal };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+/* ---- ops ---- */
+
+/* What was undone can be put back no longer, once something else was done. A snapshot keeps its own. */
+static int forget_undone(struct history *h)
+{
+	uint32_t list[1024], keep[1024], drop[1024];
+	unsigned nkeep = 0, ndrop = 0;
+	int n = list_layers(h->box, "undone", list, 1024), err = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (snapshot_needs(h->box, list[i]))
+			keep[nkeep++] = list[i];
+		else
+			drop[ndrop++] = list[i];
+	}
+	if (nkeep)
+		err = change(h, "keep", keep, nkeep, TOUCH_NOTHING);
+	if (!err && ndrop)
+		err = change(h, "drop", drop, ndrop, TOUCH_NOTHING);
+	return err;
+}
+
+/* On a disk that is all but full, removing files of this op must give room: they are not to be in a sealed layer. */
+static bool short_of_room(const struct history *h)
+{
+	struct statvfs v;
+
+	return !fstatvfs(h->tree, &v) && (uint64_t)v.f_bavail * v.f_frsize < ROOM_LEAST;
+}
+
+int history_begin(struct history *h, struct json_object *argv, const char *cwd, int64_t *op)
+{
+	int err = 0;
+
+	if (!top_empty(h)) {
+		err = forget_undone(h);
+		if (!err && !h->frozen && !short_of_room(h))
+			err = push(h);
+		if (err == -E2BIG) /* it shares the layer of the one before */
+			err = 0;
+	}
+	if (!err)
+		err = journal_begin(h, h->last_op + 1, h->number[h->n - 1], argv, cwd, now_ms());
+	if (!err)
+		*op = ++h->last_op;
+	return err;
+}
+
+void history_end(struct history *h, int64_t op, int status, int64_t ms)
+{
+	journal_end(h, op, status, ms); /* a full disk: the op is shown as one without an end */
+}
+
+int history_undo(struct history *h, unsigned count, unsigned *done)
+{
+	uint32_t take[GRANT_LAYERS_MAX];
+	unsigned n = 0, first;
+	int err;
+
+	*done = 0;
+	if (h->frozen)
+		return -EBUSY;
+	first = h->n - top_empty(h);
+	/* The lowest layer stays: what was there before the first op is nobody's to undo. */
+	while (n < count && first - n > 0 && journal_has_layer(h, h->number[first - n - 1])) {
+		take[n] = h->number[first - n - 1];
+		n++;
+	}
+	if (!n)
+		return 0;
+	err = first == h->n ? make_top(h, h->next) : 0;
+	if (err)
+		return err;
+	if (first == h->n)
+		h->number[h->n++] = h->next++;
+	err = change(h, "undo", take, n, TOUCH_TAKES);
+	*done = err ? 0 : n;
+	return err ? err : journal_note(h, "undo", take, n);
+}
+
+int history_redo(struct history *h, unsigned count, unsigned *done)
+{
+	uint32_t list[1024];
+	int n = list_layers(h->box, "undone", list, 1024), err;
+
+	*done = 0;
+	if (n <= 0)
+		return n;
+	if (h->frozen || !top_empty(h))
+		return -EBUSY;
+	if ((unsigned)n > count)
+		n = (int)count;
+	if (h->n + (unsigned)n > HISTORY_LAYERS_MAX)
+		return -E2BIG;
+	err = change(h, "redo", list, (unsigned)n, TOUCH_ADDS);
+	*done = err ? 0 : (unsigned)n;
+	return err ? err : journal_note(h, "redo", list, (unsigned)n);
+}
+
+static int write_snapshot(struct history *h, int dir, const char *name)
+{
+	struct json_object *o, *list;
+	struct stat st;
+	int err = 0;
+
+	if (!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return -EEXIST;
+	if (!top_empty(h)) {
+		if (h->frozen)
+			return -EBUSY;
+		err = forget_undone(h);
+		if (!err)
+			err = push(h);
+	}
+	if (err)
+		return err;
+	o = json_object_new_object();
+	list = json_object_new_array();
+	for (unsigned i = 0; i + 1 < h->n; i++)
+		json_object_array_add(list, json_object_new_int64(h->number[i]));
+	json_put_str(o, "schema", "gsh.snapshot/1");
+	json_object_object_add(o, "layers", list);
+	json_put_int(o, "op", h->last_op);
+	json_put_int(o, "when", now_ms());
+	err = store_write_text(dir, name, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+	return err || !fsync(dir) ? err : -errno;
+}
+
+int history_snapshot(struct history *h, const char *name)
+{
+	int dir = openat(h->box, "snapshots", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err;
+
+	if (dir < 0)
+		return -errno;
+	err = write_snapshot(h, dir, name);
+	close(dir);
+	return err;
+}
+
+int history_sweep(int store, const char *name)
+{
+	int box = store_open_box(store, name), err;
+
+	if (box < 0)
+		return box;
+	err = store_empty(box, "trash");
+	close(box);
+	return err == -ENOENT ? 0 : err;
+}

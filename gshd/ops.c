@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Ops of a running sandbox.
+ *
+ * The chain of layers stands in the sandbox area, where picoprocesses see that it changed
+ * (pal/grant.h, libos/fs/union_chain.c). The area is theirs to write: what is there is never read.
+ *
+ * While a process that split off lives, the top stays where it is: its Landlock rules hang on
+ * directories that would become read-only with it. Ops then share a layer, and undo waits.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "gshd/json.h"
+#include "gshd/log.h"
+#include "gshd/monitor.h"
+
+_Static_assert(GRANT_CHAIN_AT + sizeof(struct grant_chain) <= 4096, "it lies in the first page");
+
+int64_t ops_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The words that readers pair by. Ours are kept apart: theirs may be anything. */
+static void write_chain(struct history *h, bool pushed)
+{
+	struct monitor *m = h->arg;
+	struct grant_chain *c = m->chain;
+	static uint32_t seq = 2, epoch;
+
+	__atomic_store_n(&c->seq, ++seq, __ATOMIC_SEQ_CST);
+	epoch += !pushed;
+	c->epoch = epoch;
+	c->n = h->n;
+	memcpy(c->number, h->number, sizeof(c->number));
+	__atomic_store_n(&c->seq, ++seq, __ATOMIC_SEQ_CST);
+}
+
+int ops_start(struct monitor *m, int area)
+{
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	m->chain = (struct grant_chain *)(page + GRANT_CHAIN_AT);
+	m->history.publish = write_chain;
+	m->history.arg = m;
+	m->chain->n = m->history.n;
+	memcpy(m->chain->number, m->history.number, sizeof(m->chain->number));
+	__atomic_store_n(&m->chain->seq, 2, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd)
+{
+	int64_t op = 0;
+	int err;
+
+	if (m->spec.ephemeral || m->state != BOX_RUNNING)
+		return 0;
+	m->history.frozen = m->nsplits > 0;
+	err = history_begin(&m->history, argv, cwd, &op);
+	if (err)
+		log_line("no op of its own for a command: %s", strerror(-err));
+	return err ? 0 : op;
+}
+
+void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms)
+{
+	if (op)
+		history_end(&m->history, op, status, ops_clock() - started_ms);
+}
+
+/* ---- what clients ask ---- */
+
+static bool may(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	m->history.frozen = m->nsplits > 0;
+	if (m->state == BOX_RUNNING && !m->spec.ephemeral)
+		return true;
+	if (m->spec.ephemeral)
+		wire_fail(call, "org.gsh.Refused", m->spec.name, "a throwaway sandbox keeps no history", NULL);
+	else
+		session_not_begun(m, call);
+	return false;
+}
+
+void box_push_op(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	struct json_object *argv = json_get(call->params, "argv", json_type_array), *p;
+	int64_t op = 0;
+	int err;
+
+	for (size_t i = 0; argv && i < json_object_array_length(argv); i++)
+		if (!json_object_is_type(json_object_array_get_idx(argv, i), json_type_string))
+			argv = NULL;
+	if (!argv || !json_object_array_length(argv)) {
+		wire_fail(call, "org.gsh.BadRequest", "argv", "it must be a list of at least one string", NULL);
+		return;
+	}
+	if (!may(call))
+		return;
+	err = history_begin(&m->history, argv, json_str(call->params, "cwd", "/"), &op);
+	if (err) {
+		wire_fail(call, "org.gsh.Failed", "op", strerror(-err), NULL);
+		return;
+	}
+	p = json_object_new_object();
+	json_put_int(p, "op", op);
+	wire_reply(call, p);
+}
+
+void box_end_op(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	int64_t op = json_int(call->params, "op", 0);
+
+	if (op < 1 || op > m->history.last_op) {
+		wire_fail(call, "org.gsh.BadRequest", "op", "there is no such op", NULL);
+		return;
+	}
+	history_end(&m->history, op, (int)json_int(call->params, "status", 0), json_int(call->params, "ms", 0));
+	wire_reply(call, NULL);
+}
+
+static void undo_or_redo(struct wire_call *call, int (*fn)(struct history *, unsigned, unsigned *))
+{
+	struct monitor *m = call->server->context;
+
+	if (may(call))
+		history_answer(call, &m->history, fn);
+}
+
+void box_undo(struct wire_call *call)
+{
+	undo_or_redo(call, history_undo);
+}
+
+void box_redo(struct wire_call *call)
+{
+	undo_or_redo(call, history_redo);
+}
+
+void box_snapshot(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	if (may(call))
+		history_answer_snapshot(call, &m->history);
+}

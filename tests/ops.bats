@@ -1,0 +1,323 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Ops: what each command changed, undo and redo, while processes run and after crashes; snapshots; the store's format.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup() {
+	box_setup
+	mkdir h
+	cd h || return 1
+}
+
+teardown() {
+	box_teardown
+}
+
+gsh() {
+	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
+}
+
+# in_box COMMAND: in sandbox s, in this directory.
+in_box() {
+	gsh -s s -c "$1"
+}
+
+# until_true SECONDS COMMAND...
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.1
+	done
+}
+
+layers() {
+	find "$BOX"/store/boxes/s/tree/layers "$BOX"/store/boxes/s/tree/top -mindepth 1 -maxdepth 1 | wc -l
+}
+
+@test "log tells commands and what each changed; one that changes nothing leaves no layer" {
+	in_box 'mkdir d; for i in 1 2 3; do echo $i >d/$i; done'
+	in_box 'echo more >>d/1; rm d/2; exit 3' || [ $? = 3 ]
+	in_box 'cat d/*' >"$BOX/out"
+	in_box true
+	[ "$(layers)" = 3 ]
+	gsh log s >"$BOX/log"
+	[ "$(wc -l <"$BOX/log")" = 4 ]
+	[ "$(cut -f 1 "$BOX/log" | tr '\n' ' ')" = '4 3 2 1 ' ]
+	sed -n 1p "$BOX/log" | grep -q "no changes	true$"
+	sed -n 3p "$BOX/log" | grep -q "	3	1 changed in $PWD/d, 1 removed	echo more"
+	sed -n 4p "$BOX/log" | grep -q "	0	+3 files in $PWD/d	mkdir d; for"
+	gsh log -n 1 s | cut -f 1 | grep -qx 4
+	gsh log --json s | jq -e '.schema == "gsh.log/1" and (.items | length) == 4 and .items[2].removed == 1' >/dev/null
+	gsh show -s s 2 >"$BOX/show"
+	grep -qx "A.*" "$BOX/show" && false
+	grep -q "^D	f	2	$PWD/d/2$" "$BOX/show"
+	grep -q "^M	f	7	$PWD/d/1$" "$BOX/show"
+	run -3 gsh show -s s 77
+	run -2 gsh show -s s seven
+}
+
+@test "undo takes changes back, redo puts them back, until something else is done" {
+	echo base >b
+	in_box 'echo 1 >a; echo inside >b; mkdir d; echo x >d/x'
+	in_box 'mv d e; rm b; chmod 600 a'
+	in_box 'echo 3 >a'
+	in_box true
+	gsh undo -s s
+	in_box 'cat a; stat -c %a a' | paste -sd' ' | grep -qx '1 600'
+	gsh undo -s s
+	in_box 'cat a b d/x; test ! -e e' | paste -sd' ' | grep -qx '1 inside x'
+	gsh redo -s s 2
+	in_box 'cat a e/x; test ! -e b && test ! -e d' | paste -sd' ' | grep -qx '3 x'
+	gsh undo -s s 9 2>"$BOX/err"
+	grep -q 'there were only 3' "$BOX/err"
+	in_box 'ls; cat b' | paste -sd' ' | grep -qx 'b base'
+	run -1 gsh undo -s s
+	in_box 'echo other >c'
+	run -4 gsh redo -s s
+	in_box true
+	run -1 gsh redo -s s
+	in_box 'ls' | paste -sd' ' | grep -qx 'b c'
+	gsh log s | grep -q 'dropped.*	echo 3 >a$'
+	run -2 gsh undo -s s 0
+	run -3 gsh undo -s nobody
+}
+
+@test "of a stopped sandbox, too; and after its monitor and gshd were killed" {
+	in_box 'echo 1 >a'
+	in_box 'echo 2 >a'
+	gsh stop s
+	gsh undo -s s
+	in_box 'cat a' | grep -qx 1
+	gsh redo -s s
+	in_box 'echo 3 >>a'
+	kill -9 "$(gsh ls --json | jq '.items[0].pid')"
+	in_box 'cat a' | paste -sd' ' | grep -qx '2 3'
+	gsh undo -s s
+	in_box 'cat a' | grep -qx 2
+	[ "$(gsh log s | wc -l)" = 6 ]
+}
+
+@test "processes that run see each new layer, and keep what they have open through undo" {
+	in_box 'exec 3>log; (i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >&3; sleep 0.05; done; echo end >&3) >/dev/null 2>&1 &'
+	in_box 'mkdir d; echo kept >d/f'
+	in_box '(cd d; exec 4<f; touch ../ready; while [ ! -e ../go ]; do sleep 0.05; done
+		cat <&4 >../got; ls >../listed 2>&1; ls .. >../outside; : >../ended) >/dev/null 2>&1 &'
+	until_true 20 in_box 'test -e ready'
+	# The log goes to the file as it was opened, in a layer that is sealed by now: everybody reads on in it.
+	in_box 'wc -l <log' >"$BOX/n"
+	until_true 20 in_box "test \$(wc -l <log) -gt $(cat "$BOX/n")"
+	in_box 'cat log' | sort -n | uniq -d >"$BOX/twice"
+	[ ! -s "$BOX/twice" ]
+	in_box 'touch go'
+	until_true 20 in_box 'test -e ended'
+	in_box 'cat got' | grep -qx kept
+	in_box 'echo f' | diff - <(in_box 'cat listed')
+	in_box 'touch stop'
+	until_true 20 in_box 'grep -qx end log'
+}
+
+@test "undo under a process whose directory goes" {
+	in_box 'mkdir -p d/sub; echo kept >d/sub/f'
+	in_box 'echo made >fresh'
+	mkfifo "$BOX/keys"
+	gsh -s s -c 'cd d/sub; exec 4<f; echo up; read -r x; cat <&4; cat f 2>/dev/null || echo gone; read -r x
+		test -e '"$PWD"'/after && echo there' <"$BOX/keys" >"$BOX/out" 2>&1 &
+	local job=$!
+	exec 8>"$BOX/keys"
+	until_true 20 grep -q up "$BOX/out"
+	gsh undo -s s 2
+	echo >&8
+	until_true 20 grep -q gone "$BOX/out"
+	in_box 'touch after'
+	echo >&8
+	exec 8>&-
+	wait "$job"
+	[ "$(paste -sd' ' "$BOX/out")" = 'up kept gone there' ]
+}
+
+@test "threads, forks and spawned programs go on while layers come, go and come back" {
+	cat >work.py <<-'PY'
+	import os, subprocess, sys, threading
+	bad = []
+	def files(k):
+	    d = 't%d' % k
+	    os.makedirs(d, exist_ok=True)
+	    for i in range(150):
+	        p, q = '%s/%d' % (d, i), '%s/r%d' % (d, i)
+	        with open(p, 'w') as f: f.write(str(i))
+	        os.rename(p, q)
+	        if open(q).read() != str(i): bad.append(q)
+	        if i % 3 == 0: os.unlink(q)
+	        elif i % 3 == 1: os.link(q, p)
+	def programs():
+	    for i in range(25):
+	        r = subprocess.run(['/bin/sh', '-c', 'echo %d >s%d; cat s%d' % (i, i, i)], stdout=subprocess.PIPE)
+	        if r.stdout != b'%d\n' % i: bad.append(r)
+	def forks():
+	    for i in range(25):
+	        pid = os.fork()
+	        if not pid:
+	            open('f%d' % i, 'w').write('x')
+	            os._exit(0 if os.path.exists('f%d' % i) else 1)
+	        if os.waitpid(pid, 0)[1]: bad.append(i)
+	ts = [threading.Thread(target=files, args=(k,)) for k in range(3)] + [threading.Thread(target=programs)]
+	[t.start() for t in ts]; [t.join() for t in ts]
+	forks()
+	print(len(bad), bad[:3], sum(len(os.listdir('t%d' % k)) for k in range(3)), len([n for n in os.listdir('.') if n[0] in 'sf']))
+	PY
+	gsh -s s -c 'python3 work.py' >"$BOX/out" 2>&1 &
+	local job=$! i=0
+	while kill -0 $job 2>/dev/null && [ $i -lt 25 ]; do
+		i=$((i + 1))
+		in_box "echo $i >n$i"
+		[ $((i % 5)) != 0 ] || { in_box 'echo x >nspare'; gsh snapshot -s s "at$i" >/dev/null; }
+	done
+	wait $job || true
+	cat "$BOX/out"
+	[ "$(cat "$BOX/out")" = "0 [] 450 50" ]
+	in_box 'ls t0 | wc -l; ls n[0-9]* | wc -l' | paste -sd' ' | grep -qx "150 $i"
+}
+
+@test "a snapshot keeps what later ops and undo change" {
+	in_box 'echo 1 >a; mkdir d; echo x >d/x'
+	[ "$(gsh snapshot -s s first)" = first ]
+	run -4 gsh snapshot -s s first
+	run -2 gsh snapshot -s s 12
+	run -2 gsh snapshot -s s now
+	in_box 'echo 2 >a; rm -r d'
+	gsh diff -s s --name-status first now | sort >"$BOX/diff"
+	grep -q "^D	$PWD/d/x" "$BOX/diff"
+	grep -q "^M	$PWD/a" "$BOX/diff"
+	gsh undo -s s 2
+	in_box 'echo 3 >b'
+	in_box 'echo 4 >>b'
+	gsh diff -s s --name-status first now >"$BOX/diff"
+	grep -q "^D	$PWD/a" "$BOX/diff"
+	gsh log --json s | jq -e '.items | length == 4' >/dev/null
+}
+
+@test "a store of the first format goes on, its files below the first op" {
+	echo base >b
+	in_box 'echo old >a'
+	gsh stop --all
+	cd "$BOX/store/boxes/s"
+	mv tree/top/0001 tree/layers/0001
+	rmdir tree/top undone kept trash snapshots
+	rm journal
+	jq '.schema = "gsh.box/1" | .layers = ["layers/0001"]' spec.json >new && mv new spec.json
+	echo 'gsh-store 1' >"$BOX/store/VERSION"
+	cd "$BOX/work/h"
+	in_box 'cat a' | grep -qx old
+	in_box 'echo new >a'
+	gsh undo -s s
+	in_box 'cat a b' | paste -sd' ' | grep -qx 'old base'
+	run -1 gsh undo -s s
+	grep -qx 'gsh-store 2' "$BOX/store/VERSION"
+}
+
+@test "a change of layers that a crash interrupted is carried through at the next start" {
+	for i in 1 2 3; do in_box "echo $i >a$i"; done
+	gsh stop --all
+	cd "$BOX/store/boxes/s"
+	# Undo of two, of which one was done; an op whose seal is missing; a torn line of the journal.
+	mv tree/layers/0002 undone/ 2>/dev/null || mv tree/top/0002 undone/
+	echo '{"do":"undo","layers":[3,2]}' >pending
+	mkdir tree/top/0004
+	printf '{"op":9,"lay' >>journal
+	cd "$BOX/work/h"
+	in_box 'ls' | paste -sd' ' | grep -qx 'a1'
+	[ ! -e "$BOX/store/boxes/s/pending" ]
+	[ "$(ls "$BOX/store/boxes/s/tree/top")" = 0004 ]
+	gsh redo -s s 2
+	in_box 'ls' | paste -sd' ' | grep -qx 'a1 a2 a3'
+	gsh log s | tail -1 | grep -q 'echo 1 >a1$'
+}
+
+# What the tree below this directory holds, by whoever looks at it.
+listing() {
+	(cd "$1" && find . -mindepth 1 \( -type f -printf '%p %m ' -exec sha256sum {} \; \) -o -type l -printf '%p %l\n' -o \
+		-type d -printf '%p %m/\n' | LC_ALL=C sort)
+}
+
+inside() {
+	in_box "find . -mindepth 1 \\( -type f -printf '%p %m ' -exec sha256sum {} \\; \\) -o -type l -printf '%p %l\\n' -o \
+		-type d -printf '%p %m/\\n' | LC_ALL=C sort"
+}
+
+# Random changes below the current directory, by a program: the same ones for the same seed. perl's own rand is seeded.
+changer() {
+	cat <<-'PERL'
+	use strict; no warnings; use File::Path qw(make_path remove_tree);
+	my ($seed, $n) = @ARGV; srand($seed);
+	sub clear { my $p = shift; if (-d $p && !-l $p) { remove_tree($p) } else { unlink $p } }
+	sub put { my ($p, $t) = @_; open my $f, '>', $p or return; print $f $t; close $f }
+	for my $i (1 .. $n) {
+		my ($d, $e) = map { 'd' . int(rand 4) } 1, 2;
+		my ($f, $g) = map { $_ . '/' . substr('abcdef', int(rand 6), 1) } $d, $e;
+		my $k = int(rand 11);
+		if ($k < 3) { make_path($d); clear($f); put($f, "$seed.$i\n") }
+		elsif ($k == 3) { if (-f $f) { open my $h, '>>', $f; print $h "more\n"; close $h } }
+		elsif ($k == 4) { clear($f) }
+		elsif ($k == 5) { clear($d) if rand() < 0.3 }
+		elsif ($k == 6) { if (-f $f) { make_path($e); clear($g) if $f ne $g; rename $f, $g } }
+		elsif ($k == 7) { make_path($d); clear($f); symlink $e, $f }
+		elsif ($k == 8) { chmod((rand() < 0.5 ? 0600 : 0755), $f) if -f $f && !-l $f }
+		elsif ($k == 9) { make_path($d); clear($f); make_path("$f/s/t"); put("$f/s/t/u", "$i\n") }
+		else { if (-f $f && !-l $f && $f ne $g) { make_path($e); clear($g); open my $h, '<', $f; put($g, join '', <$h>) } }
+	}
+	PERL
+}
+
+@test "thousands of random changes, with undo, redo and joining, are those of a plain directory and of the kernel's overlay" {
+	mkdir -p d0/s d1
+	echo base >d0/a
+	echo base >d1/b
+	echo base >d0/s/x
+	chmod 640 d1/b
+	cp -a . "$BOX/model"
+	mkdir "$BOX/was"
+	changer >"$BOX/changer"
+	local i
+	for i in $(seq 1 44); do
+		cp -a "$BOX/model" "$BOX/was/$((i - 1))"
+		(cd "$BOX/model" && perl "$BOX/changer" "$i" 60 && echo "$i" >op)
+		gsh run -s s -- sh -c "perl - $i 60 && echo $i >op" <"$BOX/changer"
+		if [ $((i % 11)) = 0 ]; then
+			diff <(listing "$BOX/model") <(inside)
+			gsh undo -s s 3
+			diff <(listing "$BOX/was/$((i - 3))") <(inside)
+			gsh redo -s s 3
+			diff <(listing "$BOX/model") <(inside)
+		fi
+		[ "$i" != 20 ] || gsh snapshot -s s twenty
+	done
+	gsh stop --all
+	[ "$(layers)" -gt 40 ]
+	overlay
+	diff <(listing "$BOX/model") <(inside)
+	[ "$(layers)" -le 30 ]
+	gsh log s | grep -q 'squashed'
+	gsh undo -s s 4
+	diff <(listing "$BOX/was/40") <(inside)
+	gsh redo -s s 4
+	run -0 gsh diff -s s --name-status twenty now
+	gsh stop --all
+	overlay
+}
+
+# The kernel's view of the stopped sandbox, where a user may mount one.
+overlay() {
+	local tree=$BOX/store/boxes/s/tree lower
+	# A few letters a layer: the kernel takes a page of options.
+	lower=$(cd "$tree/layers" && printf '%s\n' * | sort -r | paste -sd:)
+	unshare -Urm sh -c "cd '$tree/layers' && mount -t overlay -o userxattr,lowerdir=../top/\$(ls ../top):$lower:/ overlay '$BOX/mnt'" \
+		2>/dev/null || { echo "# the kernel was not asked" >&3; return 0; }
+	unshare -Urm sh -c "cd '$tree/layers' && mount -t overlay -o userxattr,lowerdir=../top/\$(ls ../top):$lower:/ overlay '$BOX/mnt' &&
+		cd '$BOX/mnt$PWD' && find . -mindepth 1 \\( -type f -printf '%p ' -exec sha256sum {} \\; \\) -o -type l -printf '%p %l\\n' -o \
+		-type d -printf '%p/\\n' | LC_ALL=C sort" >"$BOX/kernel"
+	diff <(listing "$BOX/model" | sed -E 's/^(.*) [0-7]+ ([0-9a-f]{64})/\1 \2/; s| [0-7]+/$|/|') "$BOX/kernel"
+}
