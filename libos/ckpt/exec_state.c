@@ -207,8 +207,11 @@ long exec_state_switch(struct program *prog)
 	/* What has come is saved below; the flag itself would only break off calls. */
 	(void)signal_drain(t);
 	atomic_store(&t->tcb.pending, 0);
+	/* What is saved names layers by their place, and the descriptors that they are behind. */
+	chain_stay();
 	err = save(&b, t, prog, mask);
 	if (err) {
+		chain_go_on();
 		base_buf_free(&b);
 		atomic_store(&t->tcb.pending, 1);
 		pal_signals_on(mask);

@@ -19,7 +19,11 @@ struct open_chain {
 /* Guards a switch to another chain; fork takes it. */
 extern struct mutex chain_lock;
 void chain_forked(void);	/* in a forked child of several threads: they are in no layer any more */
-void chain_abandoned(void);	/* a vfork child was killed while it was in a layer */
+void chain_abandoned(void);	/* a vfork child was killed, or did an exec, while it was in a layer */
+/* Between the two the caller's process stays with the layers that it has open. An exec in between is as good as the
+ * second. */
+void chain_stay(void);
+void chain_go_on(void);
 /* The number of the chain that both this process and its memory are at; 1: they are not at the same. */
 u32 chain_shared(void);
 /* Is a host descriptor one of the layers' own? */

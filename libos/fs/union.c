@@ -39,13 +39,13 @@ static int union_statfs(struct node *n, struct statfs *st)
                                                                                                             \
 	return (__typeof__(call))chain_leave(&passage, r)
 
-/* Whatever it found, it may have found in layers of two chains. */
+/* Whatever it found, it may have found in layers of two chains. One that came on top held nothing yet. */
 static int op_lookup(struct node *dir, const char *name, size_t len, struct node **out)
 {
 	struct passage passage = chain_enter(dir);
 	int r = union_lookup(dir, name, len, out);
 
-	if (unlikely(chain_changed(&passage))) {
+	if (unlikely(chain_new_epoch(&passage))) {
 		if (!r)
 			node_put(*out);
 		r = -ESTALE;

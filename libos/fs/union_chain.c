@@ -273,9 +273,9 @@ u32 chain_shared(void)
 	return this_process()->layers.seq == seq ? seq : 1;
 }
 
-bool chain_changed(const struct passage *p)
+bool chain_new_epoch(const struct passage *p)
 {
-	return p->in && atomic_load(&the_area->chain.seq) != p->seq;
+	return p->in && atomic_load(&the_area->chain.epoch) != chained->epoch;
 }
 
 u32 chain_pause(void)
@@ -295,6 +295,20 @@ void chain_resume(u32 depth)
 		return;
 	(void)chain_enter(chained->fs.root);
 	current()->in_layers = depth;
+}
+
+void chain_stay(void)
+{
+	if (chained)
+		(void)chain_enter(chained->fs.root);
+}
+
+void chain_go_on(void)
+{
+	struct passage p = { .outermost = current()->in_layers == 1 };
+
+	if (chained)
+		leave(&p);
 }
 
 void chain_forked(void)

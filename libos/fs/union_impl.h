@@ -148,7 +148,7 @@ struct passage {
 struct passage chain_enter(const struct node *n);
 /* The result to give: r, or -ESTALE for a failure that the layers' changing meanwhile may have made. */
 long chain_leave(const struct passage *p, long r);
-bool chain_changed(const struct passage *p);
+bool chain_new_epoch(const struct passage *p); /* did more than a layer on top come, since it entered? */
 /* Around what may wait for somebody else for long: how deep the thread was, for chain_resume. Places in the stack may
  * mean others afterwards. */
 u32 chain_pause(void);

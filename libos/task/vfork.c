@@ -19,6 +19,7 @@
 struct borrow {
 	const struct clone_request *args;
 	struct thread *thread;
+	struct process *parent;
 };
 
 static struct process *borrower(s32 pid)
@@ -31,7 +32,6 @@ static struct process *borrower(s32 pid)
 	atomic_add(&p->mm->refs, 1);
 	p->vfork_child = true;
 	p->ctty_fd = parent->ctty_fd;
-	p->files = fdtab_copy(parent->files);
 	p->fs = fs_context_copy(parent->fs);
 	return p;
 }
@@ -39,7 +39,7 @@ static struct process *borrower(s32 pid)
 /* From the parent, when the child is gone. */
 static void borrower_free(struct process *p)
 {
-	if (p->files && !IS_ERR(p->files))
+	if (p->files)
 		fdtab_forget(p->files);
 	if (p->fs && !IS_ERR(p->fs))
 		fs_context_free(p->fs);
@@ -54,6 +54,7 @@ static void borrower_begin(void *arg)
 	const struct clone_request *a = b->args;
 	struct thread *t = b->thread;
 
+	unlock(&b->parent->files->lock);
 	unlock(&chain_lock);
 	task_born(t->tid);
 	coord_borrowed();
@@ -81,7 +82,7 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 {
 	struct process *p = this_process();
 	struct thread *t = thread_create(child, child->pid);
-	struct borrow b = { .args = a, .thread = t };
+	struct borrow b = { .args = a, .thread = t, .parent = p };
 	int host;
 
 	if (IS_ERR(t)) {
@@ -96,19 +97,25 @@ static long vfork_run(struct process *child, const struct clone_request *a)
 	atomic_or(&child->slot->flags, AREA_BORROWS);
 	if (p->nthreads == 1)
 		atomic_or(&p->slot->flags, AREA_ASLEEP);
-	/* The layers that it has open are those behind its descriptors, which are ours of this instant. */
+	/* Its files and layers are those behind its descriptors, which are ours of this instant: the child unlocks. */
 	lock(&chain_lock);
+	lock(&p->files->lock);
 	child->layers = p->layers;
-	host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
-	atomic_and(&p->slot->flags, ~AREA_ASLEEP);
-	if (host < 0)
-		unlock(&chain_lock);
-	if (host < 0)
-		process_slot_drop(child->pid);
+	child->files = fdtab_copy(p->files);
+	if (!child->files)
+		host = -ENOMEM;
 	else
-		look_after(child);
-	if (t->in_layers)
+		host = pal_vfork(&t->tcb, borrower_begin, &b, &child->slot->host_pid);
+	atomic_and(&p->slot->flags, ~AREA_ASLEEP);
+	if (t->in_layers) /* first: who follows waits for it, with a lock */
 		chain_abandoned();
+	if (host < 0) {
+		unlock(&p->files->lock);
+		unlock(&chain_lock);
+		process_slot_drop(child->pid);
+	} else {
+		look_after(child);
+	}
 	pal_thread_free(&t->tcb, sizeof(*t));
 	return host;
 }
@@ -128,7 +135,7 @@ long task_vfork(const struct clone_request *a)
 		area_free_id(pid);
 		return -ENOMEM;
 	}
-	if (child->files && child->fs && !IS_ERR(child->files) && !IS_ERR(child->fs)) {
+	if (child->fs && !IS_ERR(child->fs)) {
 		r = vfork_run(child, a);
 	} else {
 		area_free_id(pid);

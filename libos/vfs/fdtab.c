@@ -380,7 +380,6 @@ struct fdtab *fdtab_copy(struct fdtab *from)
 
 	if (!t)
 		return NULL;
-	lock(&from->lock);
 	if (grow(t, a->size - 1) < 0)
 		goto fail;
 	for (unsigned i = 0; i < a->size; i++) {
@@ -402,10 +401,8 @@ struct fdtab *fdtab_copy(struct fdtab *from)
 	}
 	memcpy(t->cloexec, from->cloexec, bitmap_bytes(a->size));
 	t->next = from->next;
-	unlock(&from->lock);
 	return t;
 fail:
-	unlock(&from->lock);
 	fdtab_forget(t);
 	return NULL;
 }

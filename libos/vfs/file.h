@@ -111,7 +111,9 @@ struct file *file_load(struct cursor *c, int received);
 
 /* ---- fdtab.c ---- */
 struct fdtab *fdtab_create(void);
-struct fdtab *fdtab_copy(struct fdtab *t);	/* own struct files, same host numbers: vfork */
+/* For vfork: own struct files, same host numbers. Caller holds t->lock until the host has copied the descriptors, too:
+ * a number that another thread closes and uses again in between would mean two files. */
+struct fdtab *fdtab_copy(struct fdtab *t);
 void fdtab_put(struct fdtab *t);
 /* Free the memory of a table whose host descriptors are not this process's to close: a vfork
  * child's, from the parent. */

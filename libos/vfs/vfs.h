@@ -236,8 +236,8 @@ bool attr_owner(const struct attr *a);
 /* By mode and owner, for these ids: 0 or -EACCES. */
 struct cred;
 int attr_permission(const struct cred *c, u32 mode, u32 uid, u32 gid, u32 id, u32 group, int mask);
-/* Run fn until it stops answering -ESTALE (a few times): fn walks anew each time. */
-#define STALE_TRIES 4
+/* How often to walk anew while the answer is -ESTALE: layers may come faster than a busy machine lets a walk end. */
+#define STALE_TRIES 16
 
 /* ---- dentry.c ---- */
 extern struct mutex dcache_lock;
