@@ -6,15 +6,18 @@
  * (pal/grant.h, libos/fs/union_chain.c). The area is theirs to write: what is there is never read.
  *
  * While a process that split off lives, the top stays where it is: its Landlock rules hang on
- * directories that would become read-only with it. Ops then share a layer, and undo waits.
+ * directories that would become read-only with it. Ops then share a layer, and undo waits. An op shares the layer of the
+ * one before it, too, while a process holds a file of that layer open for writing, or locked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include "gshd/held.h"
 #include "gshd/json.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
@@ -59,6 +62,23 @@ int ops_start(struct monitor *m, int area)
 	return 0;
 }
 
+/* What a process writes, or has locked, must stay one file for it and for those who come: no layer on top of it now. */
+static bool top_is_held(const struct monitor *m)
+{
+	const struct history *h = &m->history;
+	char path[32];
+	bool held;
+	int fd;
+
+	snprintf(path, sizeof(path), "top/%04u", h->number[h->n - 1]);
+	fd = openat(h->tree, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	held = held_below(fd);
+	close(fd);
+	return held;
+}
+
 int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd)
 {
 	int64_t op = 0;
@@ -66,7 +86,7 @@ int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd)
 
 	if (m->spec.ephemeral || m->state != BOX_RUNNING)
 		return 0;
-	m->history.frozen = m->nsplits > 0;
+	m->history.frozen = m->nsplits > 0 || top_is_held(m);
 	err = history_begin(&m->history, argv, cwd, &op);
 	if (err)
 		log_line("no op of its own for a command: %s", strerror(-err));
@@ -111,6 +131,7 @@ void box_push_op(struct wire_call *call)
 	}
 	if (!may(call))
 		return;
+	m->history.frozen |= top_is_held(m);
 	err = history_begin(&m->history, argv, json_str(call->params, "cwd", "/"), &op);
 	if (err) {
 		wire_fail(call, "org.gsh.Failed", "op", strerror(-err), NULL);

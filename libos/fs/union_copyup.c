@@ -216,8 +216,7 @@ static int finish(struct unode *n, struct stage *s, bool is_dir)
 	return r == -EEXIST || r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
 }
 
-/* What is at n's place in the top is n from now on. */
-static void adopt_top(struct unode *n, const struct statx *st, const struct attr *a, bool keep_ino)
+void union_adopt_copy(struct unode *n, const struct statx *st, const struct attr *a, bool keep_ino)
 {
 	struct union_attr over = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
 	struct ufs *u = ufs_of(n);
@@ -248,12 +247,15 @@ static int copy_file(struct unode *n, bool with_data)
 	struct stage s;
 	struct statx st = { 0 };
 	struct attr a;
-	bool keep;
+	unsigned layer = (unsigned)highest(unode_layers(n));
+	u64 ino = n->host_ino;
+	bool keep, names;
 	int to, r, from = open_lower(n, O_RDONLY | O_NONBLOCK, &a);
 
 	if (from < 0)
 		return from;
-	keep = a.nlink == 1;
+	names = a.nlink > 1 && layer_ours(u, layer);
+	keep = a.nlink == 1 || names;
 	stage_name(&s);
 	to = pal_openat(u->work, s.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	r = MIN(to, 0);
@@ -273,7 +275,9 @@ static int copy_file(struct unode *n, bool with_data)
 	}
 	r = finish(n, &s, false);
 	if (!r)
-		adopt_top(n, &st, &a, keep);
+		union_adopt_copy(n, &st, &a, keep);
+	if (!r && names)
+		union_keep_links(n, layer, ino, &st, &a);
 	return r;
 }
 
@@ -316,7 +320,7 @@ static int copy_dir(struct unode *n)
 	r = hpath_stat(&h, &st);
 	hpath_done(&h);
 	if (!r)
-		adopt_top(n, &st, &a, true);
+		union_adopt_copy(n, &st, &a, true);
 	return r;
 }
 
@@ -350,7 +354,7 @@ static int copy_symlink(struct unode *n)
 	if (!r)
 		r = finish(n, &s, false);
 	if (!r)
-		adopt_top(n, &st, &a, false);
+		union_adopt_copy(n, &st, &a, false);
 	return r;
 }
 
@@ -374,7 +378,7 @@ static int copy_special(struct unode *n)
 	if (!r)
 		r = finish(n, &s, false);
 	if (!r)
-		adopt_top(n, &st, &a, false);
+		union_adopt_copy(n, &st, &a, false);
 	return r;
 }
 

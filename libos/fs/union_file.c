@@ -71,14 +71,53 @@ static int open_nameless(struct unode *n, struct file *f)
 	return 0;
 }
 
+/*
+ * A fifo of a layer is a name; what is written and read is one in work, by its number: it stays the same when the fifo
+ * is copied up, and layers below the top can't be written.
+ */
+#define FIFO_NAME 24
+
+static void fifo_name(u64 ino, char name[FIFO_NAME])
+{
+	base_snprintf(name, FIFO_NAME, "f%lx", ino);
+}
+
+void union_fifo_new(struct unode *dir, const char *name)
+{
+	struct ufs *u = ufs_of(dir);
+	char old[FIFO_NAME];
+	struct statx st;
+	struct hpath h;
+
+	if (!u->has_base || unode_child_path(dir, name, u->top, &h))
+		return;
+	if (!hpath_stat(&h, &st)) {
+		fifo_name(union_ino(u, &st), old);
+		(void)pal_unlinkat(u->work, old, 0);
+	}
+	hpath_done(&h);
+}
+
+static int fifo_path(struct unode *n, struct hpath *h)
+{
+	struct ufs *u = ufs_of(n);
+	int r;
+
+	if (!u->has_base)
+		return unode_path(n, u->top, h);
+	*h = (struct hpath){ .dir = u->work };
+	fifo_name(n->node.ino, h->buf);
+	h->path = h->buf;
+	r = pal_mknodat(u->work, h->path, S_IFIFO | 0600, 0);
+	return r == -EEXIST ? 0 : r;
+}
+
 static int open_fifo(struct unode *n, struct file *f)
 {
 	struct hpath h;
 	u32 depth;
-	int fd, r = union_copy_up(n, true);
+	int fd, r = fifo_path(n, &h);
 
-	if (!r)
-		r = unode_path(n, ufs_of(n)->top, &h);
 	if (r)
 		return r;
 	/* Waits for the other end; a signal breaks it off. */

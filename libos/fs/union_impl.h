@@ -7,6 +7,7 @@
  *   union_lookup.c  names through the layers; redirects
  *   union_attr.c    attributes as the guest sees them; union_setattr.c changing them
  *   union_copyup.c  from a lower layer to the top
+ *   union_links.c   all names of a file that is copied up from a layer
  *   union_stage.c   objects made in the work directory and put in place in one step; the lock
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
  *   union_split.c   the layers of a process that splits off
@@ -207,6 +208,10 @@ bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host
 
 /* ---- union_copyup.c ---- */
 int union_copy_up(struct unode *n, bool with_data);
+/* What is at n's place in the top is n from now on: a copy with these attributes, and n's number if keep_ino. */
+void union_adopt_copy(struct unode *n, const struct statx *st, const struct attr *a, bool keep_ino);
+/* n was copied up from this layer, where it had this number: its other names there are the copy's, too. */
+void union_keep_links(struct unode *n, unsigned layer, u64 ino, const struct statx *st, const struct attr *a);
 int union_copy_up_dir(struct unode *n);
 int union_set_redirect(struct unode *n);	/* n: a merged directory about to move */
 
@@ -246,6 +251,8 @@ int union_check_empty(struct unode *n);
 /* ---- union_file.c, union_list.c ---- */
 int union_open(struct node *n, struct file *f);
 int union_pin(struct node *n, struct file *f);
+/* A fifo was just made: what is left of an older one of its number goes. */
+void union_fifo_new(struct unode *dir, const char *name);
 ssize_t union_readlink(struct node *n, char *buf, size_t size);
 int union_open_dir(struct unode *n, struct file *f);
 /* All names of n in all its layers. */

@@ -307,8 +307,12 @@ int union_mknod(struct node *d, const char *name, u32 mode, u64 rdev)
 	bool staged;
 	int r, fd;
 
-	if (S_ISFIFO(mode) || S_ISSOCK(mode))
-		return make_special(dir, name, &k);
+	if (S_ISFIFO(mode) || S_ISSOCK(mode)) {
+		r = make_special(dir, name, &k);
+		if (!r && S_ISFIFO(mode))
+			union_fifo_new(dir, name);
+		return r;
+	}
 	/* A device is an empty file with the attributes of one: it can be seen and copied, never opened. */
 	r = prepare(dir);
 	if (r < 0)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Who holds files of a directory open, as the host's /proc tells. */
+#ifndef GSHD_HELD_H
+#define GSHD_HELD_H
+
+#include <stdbool.h>
+
+/* Does a descendant of the calling process have a file below the directory `dir` open for writing, locked, or mapped
+ * so that it may write it? A file without a name does not count. Descendants beyond HELD_PROCESSES are not looked at:
+ * true then. What cannot be read is taken as not held. Source: proc(5), PID/task/TID/children, fd, fdinfo, maps. */
+#define HELD_PROCESSES 256
+bool held_below(int dir);
+
+#endif
