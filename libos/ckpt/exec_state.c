@@ -231,7 +231,7 @@ long exec_state_switch(struct program *prog)
 	base_buf_free(&b);
 	if (!err) {
 		thread_release_user(t, false);
-		atomic_or(&p->slot->flags, AREA_LEAVES);
+		atomic_store(&p->leaves, 1);
 		program_free(prog); /* this memory stays, as the parent's, who does not know of it */
 		err = pal_exec_image(text);
 	}
@@ -426,7 +426,7 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	if (err)
 		return err;
 	/* A process with memory of its own, and handlers: signals may come. */
-	atomic_and(&p->slot->flags, ~(AREA_BORROWS | AREA_LEAVES));
+	atomic_and(&p->slot->flags, ~AREA_BORROWS);
 	pal_signals_on(s->host_mask);
 	/* A bell that rang while the memory was another's could not be answered. */
 	if (atomic_load(&p->slot->flags) & AREA_RUNG)

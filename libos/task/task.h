@@ -73,6 +73,8 @@ struct process {
 	size_t cmdline_size;
 	char *exec_text;	/* a vfork child's: what it executes the image with; its parent frees it */
 	bool vfork_child;		/* shares its parent's memory: exec goes through pal_exec_image */
+	u32 leaves;			/* atomic: it is at its end, or on its way to memory of its own, and holds no lock. Not
+					 * in its slot, which may be another's by the time its parent looks */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
 	bool thp_disabled;		/* PR_SET_THP_DISABLE: kept and shown, the host decides */

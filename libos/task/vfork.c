@@ -72,7 +72,7 @@ static void borrower_begin(void *arg)
  */
 static void look_after(struct process *child)
 {
-	if ((atomic_load(&child->slot->flags) & AREA_LEAVES) || !fork_locks_orphaned())
+	if (atomic_load(&child->leaves) || !fork_locks_orphaned())
 		return;
 	pal_log("process %d ends: its vfork child was killed while it held a lock\n", this_process()->pid);
 	pal_die_by_signal(SIGKILL);
