@@ -11,31 +11,11 @@
 
 #define DELETED " (deleted)"
 
-struct place {
-	char path[PATH_MAX]; /* with a slash at its end */
-	size_t len;
-};
-
-static bool place_of(int dir, struct place *p)
+static bool is_below(const char *place, const char *path)
 {
-	char link[32];
-	ssize_t n;
+	size_t len = strlen(path), tail = sizeof(DELETED) - 1;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = readlink(link, p->path, sizeof(p->path) - 1);
-	if (n <= 1)
-		return false;
-	p->path[n] = '/';
-	p->len = (size_t)n + 1;
-	return true;
-}
-
-static bool is_below(const struct place *p, const char *path, size_t len)
-{
-	size_t tail = sizeof(DELETED) - 1;
-
-	return len > p->len && !memcmp(path, p->path, p->len) &&
-	       !(len > tail && !memcmp(path + len - tail, DELETED, tail));
+	return strstr(path, place) && !(len > tail && !strcmp(path + len - tail, DELETED));
 }
 
 static FILE *open_text(int at, const char *name)
@@ -78,7 +58,7 @@ static bool is_written_or_locked(int proc, const char *fd)
 	return yes;
 }
 
-static bool has_open(int proc, const struct place *p)
+static bool has_open(int proc, const char *place)
 {
 	DIR *d = open_list(proc, "fd");
 	char path[PATH_MAX];
@@ -86,16 +66,17 @@ static bool has_open(int proc, const struct place *p)
 	bool yes = false;
 
 	while (d && !yes && (e = readdir(d))) {
-		ssize_t n = readlinkat(dirfd(d), e->d_name, path, sizeof(path));
+		ssize_t n = readlinkat(dirfd(d), e->d_name, path, sizeof(path) - 1);
 
-		yes = n > 0 && is_below(p, path, (size_t)n) && is_written_or_locked(proc, e->d_name);
+		path[n > 0 ? n : 0] = '\0';
+		yes = is_below(place, path) && is_written_or_locked(proc, e->d_name);
 	}
 	if (d)
 		closedir(d);
 	return yes;
 }
 
-static bool has_mapped(int proc, const struct place *p)
+static bool has_mapped(int proc, const char *place)
 {
 	FILE *f = open_text(proc, "maps");
 	char *line = NULL;
@@ -106,8 +87,9 @@ static bool has_mapped(int proc, const struct place *p)
 	while (f && !yes && (n = getline(&line, &size, f)) > 0) {
 		char *path = strchr(line, '/'), *perms = strchr(line, ' ');
 
+		line[strcspn(line, "\n")] = '\0';
 		if (path && perms && path > perms + 4 && perms[2] == 'w' && perms[4] == 's')
-			yes = is_below(p, path, strcspn(path, "\n"));
+			yes = is_below(place, path);
 	}
 	free(line);
 	if (f)
@@ -145,22 +127,19 @@ static void add_children(int proc, int *pid, unsigned *n)
 		closedir(tasks);
 }
 
-bool held_below(int dir)
+bool held_below(const char *place)
 {
 	int pid[HELD_PROCESSES + 1] = { getpid() };
 	unsigned n = 1;
-	struct place p;
 	bool yes = false;
 
-	if (!place_of(dir, &p))
-		return false;
 	for (unsigned i = 0; i < n && !yes; i++) {
 		int proc = open_process(pid[i]);
 
 		if (proc < 0)
 			continue;
 		add_children(proc, pid, &n);
-		yes = n > HELD_PROCESSES || (i && (has_open(proc, &p) || has_mapped(proc, &p)));
+		yes = n > HELD_PROCESSES || (i && (has_open(proc, place) || has_mapped(proc, place)));
 		close(proc);
 	}
 	return yes;

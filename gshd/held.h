@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 
-/* Does a descendant of the calling process have a file below the directory `dir` open for writing, locked, or mapped
- * so that it may write it? A file without a name does not count. Descendants beyond HELD_PROCESSES are not looked at:
- * true then. What cannot be read is taken as not held. Source: proc(5), PID/task/TID/children, fd, fdinfo, maps. */
+/* Does a descendant of the calling process have a file open for writing, locked, or mapped so that it may write it,
+ * whose path has `place` ("/tree/top/0007/") in it? Not the path's beginning: from another mount namespace the kernel
+ * shows it from the root of a mount. A file without a name does not count. Descendants beyond HELD_PROCESSES are not
+ * looked at: true then. What cannot be read is taken as not held. Source: proc(5), PID/task/TID/children, fd, fdinfo,
+ * maps. */
 #define HELD_PROCESSES 256
-bool held_below(int dir);
+bool held_below(const char *place);
 
 #endif

@@ -182,6 +182,25 @@ layers() {
 	in_box 'ls t0 | wc -l; ls n[0-9]* | wc -l' | paste -sd' ' | grep -qx "150 $i"
 }
 
+@test "fifos, hard links, locks and open files are one over ops" {
+	in_box 'mkfifo p; echo 1 >a; ln a b; mkdir d; ln a d/c; touch l'
+	in_box 'setsid sh -c "cat p >got" </dev/null >/dev/null 2>&1 &'
+	in_box 'echo through >p'
+	in_box 'echo 2 >>a; ls -i a b d/c | awk "{print \$1}" | sort -u | wc -l; stat -c %h b' >"$BOX/links"
+	[ "$(paste -sd' ' "$BOX/links")" = "1 3" ]
+	[ "$(in_box 'cat b; cat d/c')" = $'1\n2\n1\n2' ]
+	until_true 10 test "$(gsh cat s:got)" = through
+	# A server that goes on writing, and one that holds a lock.
+	in_box 'setsid sh -c "exec 3>>log 4>l; flock 4; touch ready; until [ -e end ]; do sleep 0.1; done; echo last >&3" </dev/null >/dev/null 2>&1 &
+		until [ -e ready ]; do sleep 0.1; done'
+	in_box 'echo first >>log'
+	run -1 in_box 'flock -n l true'
+	in_box 'touch end; until flock -n l true; do sleep 0.1; done'
+	[ "$(gsh cat s:log)" = $'first\nlast' ]
+	gsh undo -s s 99
+	[ "$(in_box 'ls | wc -l')" = 0 ]
+}
+
 @test "a snapshot keeps what later ops and undo change" {
 	in_box 'echo 1 >a; mkdir d; echo x >d/x'
 	[ "$(gsh snapshot -s s first)" = first ]
