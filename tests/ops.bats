@@ -182,6 +182,16 @@ layers() {
 	in_box 'ls t0 | wc -l; ls n[0-9]* | wc -l' | paste -sd' ' | grep -qx "150 $i"
 }
 
+@test "--json answers fit their schemas" {
+	in_box 'echo 1 >a; mkdir d; ln -s a d/l'
+	in_box 'rm a; false' || true
+	in_box true
+	gsh undo -s s
+	gsh log -s s --json | "$BATS_TEST_DIRNAME/tools/json-check"
+	gsh show -s s 1 --json | "$BATS_TEST_DIRNAME/tools/json-check"
+	gsh show -s s 3 --json | "$BATS_TEST_DIRNAME/tools/json-check"
+}
+
 @test "fifos, hard links, locks and open files are one over ops" {
 	in_box 'mkfifo p; echo 1 >a; ln a b; mkdir d; ln a d/c; touch l'
 	in_box 'setsid sh -c "cat p >got" </dev/null >/dev/null 2>&1 &'
