@@ -231,6 +231,7 @@ static const struct wire_method methods[] = {
 	{ "Signal", 0, answer_signal },
 	{ "Sessions", 0, answer_sessions },
 	{ "Publish", 0, answer_publish },
+	{ "Split", 0, box_split },
 	{ "Processes", 0, box_processes },
 	{ "ProcRead", 0, box_proc_read },
 	{ "ProcList", 0, box_proc_list },

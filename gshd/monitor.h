@@ -11,6 +11,7 @@
  *	split_port.c  the ports of processes that split off: what those may ask
  *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens
  *	ops.c       each program that a client starts is an op; undo and its kin while processes run
+ *	split_off.c   a client wants a process to split off
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
  * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked
@@ -249,5 +250,8 @@ void box_proc_list(struct wire_call *call);
 void box_proc_link(struct wire_call *call);
 void box_proc_stat(struct wire_call *call);
 void box_processes(struct wire_call *call);
+
+/* ---- split_off.c ---- */
+void box_split(struct wire_call *call);
 
 #endif

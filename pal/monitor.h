@@ -27,6 +27,7 @@
  * MON_READY     leader -> monitor   - (the leader has started)                -
  * MON_CONNECT   monitor -> leader   struct mon_connect                        a stream from outside
  * MON_STOPPING  monitor -> leader   - (all will be told to end; few may be born from now on)
+ * MON_SPLIT_OFF monitor -> leader   struct mon_split_off                      an end at which the policy waits
  *
  * MON_PTY       port                struct mon_pty                            reply end
  * MON_SETATTR   port                struct mon_setattr + value                reply end, the file
@@ -63,6 +64,7 @@ enum mon_type {
 	MON_READY,
 	MON_CONNECT,
 	MON_STOPPING,
+	MON_SPLIT_OFF,
 
 	MON_PTY = 64,
 	MON_SETATTR,
@@ -108,6 +110,13 @@ struct mon_signal {
 /* Rung B: bring the stream to who listens at that TCP port, or close it. Not answered. */
 struct mon_connect {
 	uint32_t port;
+};
+
+/* That process is to split off from the sandbox (libos/split/split.h). It takes one message with the policy from the
+ * descriptor and sends a struct mon_reply there: 0 or errno, value: the line of the policy that is wrong, or 0. The leader
+ * does so for one that cannot: ESRCH, EALREADY (it has split off), EAGAIN (it is stopped). End of file: it has ended. */
+struct mon_split_off {
+	int32_t pid;
 };
 
 /* Read a file, list a directory or read a link below /proc; the path has no leading slash ("", "12/stat"). */

@@ -84,6 +84,7 @@ static int fail_reply(const struct client_reply *reply)
 		{"org.gsh.BadRequest", FAIL_USAGE},
 		{"org.gsh.NoSuchVersion", FAIL_NOSUCH},
 		{"org.gsh.NoSuchOp", FAIL_NOSUCH},
+		{"org.gsh.NoSuchProcess", FAIL_NOSUCH},
 	};
 	char text[1024], advice[1024];
 	enum fail code = FAIL_NO;

@@ -29,6 +29,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_start,
 	&cmd_stop,
 	&cmd_kill,
+	&cmd_split,
 	&cmd_rm,
 	&cmd_path,
 	&cmd_mount,

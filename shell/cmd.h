@@ -231,9 +231,37 @@ int manual_page(void) MUST_CHECK; /* gsh-verbs(1), on stdout */
 int complete_line(int argc, char **argv) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
-extern const struct cmd cmd_run, cmd_try, cmd_ls, cmd_ps, cmd_start, cmd_stop, cmd_rm, cmd_status, cmd_diff, cmd_trace,
-	cmd_attach, cmd_kill, cmd_path, cmd_info, cmd_mount, cmd_umount, cmd_version, cmd_doctor, cmd_config,
-	cmd_help, cmd_complete, cmd_cat, cmd_cp, cmd_edit, cmd_commit, cmd_discard,
-	cmd_log, cmd_show, cmd_undo, cmd_redo, cmd_snapshot;
+extern const struct cmd cmd_attach;
+extern const struct cmd cmd_cat;
+extern const struct cmd cmd_commit;
+extern const struct cmd cmd_complete;
+extern const struct cmd cmd_config;
+extern const struct cmd cmd_cp;
+extern const struct cmd cmd_diff;
+extern const struct cmd cmd_discard;
+extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_edit;
+extern const struct cmd cmd_help;
+extern const struct cmd cmd_info;
+extern const struct cmd cmd_kill;
+extern const struct cmd cmd_log;
+extern const struct cmd cmd_ls;
+extern const struct cmd cmd_mount;
+extern const struct cmd cmd_path;
+extern const struct cmd cmd_ps;
+extern const struct cmd cmd_redo;
+extern const struct cmd cmd_rm;
+extern const struct cmd cmd_run;
+extern const struct cmd cmd_show;
+extern const struct cmd cmd_snapshot;
+extern const struct cmd cmd_split;
+extern const struct cmd cmd_start;
+extern const struct cmd cmd_status;
+extern const struct cmd cmd_stop;
+extern const struct cmd cmd_trace;
+extern const struct cmd cmd_try;
+extern const struct cmd cmd_umount;
+extern const struct cmd cmd_undo;
+extern const struct cmd cmd_version;
 
 #endif

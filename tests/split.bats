@@ -165,3 +165,120 @@ files /usr ro' sh -c 'cat new/sub/f; echo more >> new/sub/f; ls gone/x; cat gone
 	for _ in 1 2 3 4 5 6; do inside "$bin/split-run 'files /usr ro' true"; done
 	[ "$(find "$BOX/store/boxes/s/tree/work" -maxdepth 1 -name 'split-*' | wc -l)" -le 3 ]
 }
+
+# ---- gsh split ----
+
+# A command that waits for lines at a fifo and runs them, in the background; $pid.
+start_worker() {
+	mkdir d
+	mkfifo d/in
+	inside "echo \$\$ >pid; cd d; exec bash -c 'exec 9<>in; echo up >out; while read -r -u 9 line; do eval \"\$line\" >out 2>&1; echo done >>out; done'" 3>&- &
+	await grep -q up d/out
+	pid=$(inside 'cat pid')
+}
+
+# Whether something holds, asked inside.
+await() {
+	local i
+	for ((i = 0; i < 50; i++)); do
+		! inside "$* 2>/dev/null" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# Have the worker do something; its output.
+worker() {
+	inside "echo '$*' >d/in"
+	await grep -q done d/out
+	inside 'sed "\$d" d/out'
+}
+
+@test "gsh split takes files and network away from a process that runs" {
+	mkdir e
+	echo secret >e/f
+	start_worker
+	echo own >d/f
+	run worker 'read -r x <../e/f; echo $x; exec 8<../e/f'
+	[ "$output" = secret ]
+	run "$GSH" split -s s "$pid" --files="$PWD/d" --files=/usr:ro --no-network
+	echo "$output"
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+	run worker 'read -r x <f; echo $x; read -r x <../e/f; echo got $x; read -r x <&8; echo $x >new'
+	echo "$output"
+	[ "${lines[0]}" = own ]
+	grep -q 'e/f: Permission denied' <<<"$output"
+	refuses grep -q secret <<<"$output"
+	run inside "cat d/new"
+	[ "$output" = own ]
+	run worker 'exec 3<>/dev/tcp/127.0.0.1/1'
+	grep -q denied <<<"$output"
+	"$GSH" kill -s s -9 "$pid"
+	wait
+}
+
+@test "gsh split breaks into whatever the process waits in, and it goes on" {
+	cat >waits.py <<-'END'
+		import os, select, signal, sys, time
+		r, w = os.pipe()
+		how = {'sleep': lambda: time.sleep(3), 'poll': lambda: select.poll().poll(3000), 'read': lambda: os.read(r, 1),
+			'spin': lambda: [1 for i in iter(lambda: time.monotonic() < end, False)], 'suspend': signal.pause}[sys.argv[1]]
+		signal.signal(signal.SIGALRM, lambda *a: os.write(w, b'x'))
+		signal.alarm(3)
+		end = time.monotonic() + 3
+		open('ready', 'w').close()
+		how()
+		print(open('/proc/self/sandbox').read().split('\n')[0], time.monotonic() - end > -0.1, os.getppid())
+	END
+	for how in sleep poll read spin suspend; do
+		inside 'rm -f ready'
+		inside "echo \$\$ >pid; exec python3 waits.py $how >out" 3>&- &
+		await test -e ready
+		run "$GSH" split -s s "$(inside 'cat pid')" --files="$PWD" --files=/usr:ro
+		echo "$how: $output"
+		[ "$status" = 0 ]
+		wait
+		run inside 'cat out'
+		echo "$how: $output"
+		[ "$output" = "files $PWD rw True 0" ]
+	done
+}
+
+@test "gsh split says why it cannot, and then nothing has changed" {
+	run "$GSH" split -s s 5
+	[ "$status" = 2 ]
+	run "$GSH" split -s s 5 --no-network
+	echo "$output"
+	[ "$status" = 3 ]
+	inside true
+	for words in '' 'x --no-network' '5 --files=relative' '5 --keep=1' '5 --policy=p --no-network' '5 --policy=/dev/null' '5 --keep=z --no-network'; do
+		# shellcheck disable=SC2086 # words
+		run "$GSH" split -s s $words
+		echo "$words: $output"
+		[ "$status" = 2 ]
+	done
+	inside 'sleep 100 & echo $! >pid; echo $$ >parent; wait' 3>&- &
+	await test -s parent
+	pid=$(inside 'cat pid')
+	case_is() {
+		local status_is=$1 words=$2
+		shift 2
+		run "$GSH" split -s s "$@" <<<"${policy-}"
+		echo "$output"
+		[ "$status" = "$status_is" ]
+		grep -q "$words" <<<"$output"
+	}
+	case_is 3 'no such process' 30000 --no-network
+	case_is 4 'one thread and no children' 1 --no-network
+	case_is 4 'one thread and no children' "$(inside 'cat parent')" --no-network
+	case_is 1 'line 1 of the policy: No such file' "$pid" --files=/nowhere
+	policy=$'# it\nfiles / rw\nfoo' case_is 2 'line 3 of the policy: it is not understood' "$pid" --policy=-
+	inside "kill -STOP $pid"
+	case_is 4 'is stopped' "$pid" --no-network
+	inside "kill -CONT $pid; grep 'network keep' /proc/$pid/sandbox"
+	policy='files / ro' case_is 0 '' "$pid" --policy=-
+	case_is 4 'split off already' "$pid" --no-network
+	inside "kill $pid"
+	wait
+}

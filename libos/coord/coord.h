@@ -103,6 +103,9 @@ int coord_life_pair(const struct coord_life *l, int ends[2]);
 int coord_port_create(void);	/* 0 or -errno; before the first fork */
 int coord_port_fd(void);	/* to poll for reading */
 void coord_port_serve(void);	/* take what has arrived; never blocks */
+/* Pass on that pid is to split off; takes fd (COORD_SPLIT). 0, or -errno and fd is still the caller's: -ESRCH, -EALREADY:
+ * it has split off, -EAGAIN: it is stopped. */
+int coord_port_split(s32 pid, int fd);
 void coord_port_gone(s32 pid);	/* a process ended: close its stream */
 /* Look after what waits for instances that do not come: true while something does; then to be called again soon. */
 bool coord_port_tick(void);

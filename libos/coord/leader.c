@@ -8,6 +8,7 @@
 #include "libos/coord/leader.h"
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
+#include "libos/coord/wire.h"
 #include "libos/net/net.h"
 #include "pal/grant.h"
 
@@ -248,6 +249,24 @@ static void order_connect(struct order *o)
 	o->fds[0] = -1;
 }
 
+static void order_split_off(struct order *o)
+{
+	struct mon_reply reply = { 0 };
+	struct mon_split_off s;
+	int r;
+
+	if (o->head.len < sizeof(s) || o->nfds != 1)
+		return;
+	memcpy(&s, o->payload, sizeof(s));
+	r = coord_port_split(s.pid, o->fds[0]);
+	if (!r) {
+		o->fds[0] = -1;
+		return;
+	}
+	reply.error = -r;
+	(void)wire_plain(o->fds[0], &reply, sizeof(reply), true); /* lost: the closing says so */
+}
+
 static void obey(struct order *o)
 {
 	switch (o->head.type) {
@@ -265,6 +284,9 @@ static void obey(struct order *o)
 		break;
 	case MON_CONNECT:
 		order_connect(o);
+		break;
+	case MON_SPLIT_OFF:
+		order_split_off(o);
 		break;
 	case MON_STOPPING:
 		order_stopping();

@@ -53,8 +53,8 @@ static void refuse(const struct coord_msg *m, int reply)
 {
 	struct coord_msg no = { .version = COORD_VERSION, .type = COORD_NOOWNER, .pid = m->pid, .seq = m->seq };
 
-	/* A life that nobody holds is over, and says so by its closing. */
-	if (m->type != COORD_HOLD)
+	/* A life that nobody holds is over, and says so by its closing; so does a split that nobody heard of. */
+	if (m->type != COORD_HOLD && m->type != COORD_SPLIT)
 		wire_send(reply, &no, NULL, NULL, 0, -1);
 	pal_close(reply);
 }
@@ -170,6 +170,27 @@ static void take_query(const struct coord_msg *m, const struct coord_query *q, i
 		post(i, m, q, reply);
 	else
 		refuse(m, reply);
+}
+
+int coord_port_split(s32 pid, int fd)
+{
+	struct coord_msg m = { .version = COORD_VERSION, .type = COORD_SPLIT, .pid = pid };
+	struct area_slot *s = area_process(pid);
+	struct instance *i;
+
+	if (!s || s->state == AREA_ZOMBIE)
+		return -ESRCH;
+	if (s->flags & AREA_SPLIT)
+		return -EALREADY;
+	if (s->state != AREA_RUNNING)
+		return -EAGAIN;
+	if (pid == this_process()->pid)
+		return -EBUSY;
+	i = find(pid, s->host_pid);
+	if (!i)
+		return -ENOMEM;
+	post(i, &m, NULL, fd);
+	return 0;
 }
 
 /* The outer end of a process's life, made now if nobody asked before. */

@@ -11,6 +11,7 @@
 #include "libos/vfs/vfs.h"
 #include "libos/fs/kinds.h"
 #include "libos/fs/proc.h"
+#include "libos/split/split.h"
 #include "libos/sys/user.h"
 #include "pal/grant.h"
 
@@ -30,6 +31,7 @@ void coord_forked(void)
 		pal_close(GRANT_FD_LIFE);
 		life_open = 0;
 	}
+	split_forget();
 	if (serve_lock.word)
 		mutex_init(&serve_lock);
 }
@@ -41,6 +43,7 @@ void coord_borrowed(void)
 		pal_close(GRANT_FD_STREAM);
 	if (life_open)
 		pal_close(GRANT_FD_LIFE);
+	split_borrowed();
 }
 
 /* ---- answering ---- */
@@ -225,12 +228,16 @@ void coord_serve(void)
 			continue;
 		if (n < 0)
 			break;
-		if (in.m.type == COORD_QUERY && in.q.op == COORD_FD)
+		if (in.m.type == COORD_QUERY && in.q.op == COORD_FD) {
 			answer_fd(&in.m, &in.q, reply);
-		else if (in.m.type == COORD_QUERY)
+		} else if (in.m.type == COORD_QUERY) {
 			answer(&in.m, &in.q, reply);
-		else if (in.m.type == COORD_HOLD && pal_dup_to(reply, GRANT_FD_LIFE) >= 0)
+		} else if (in.m.type == COORD_SPLIT) {
+			split_ask(reply);
+			reply = -1;
+		} else if (in.m.type == COORD_HOLD && pal_dup_to(reply, GRANT_FD_LIFE) >= 0) {
 			life_open = 1;
+		}
 		if (reply >= 0)
 			pal_close(reply);
 	}

@@ -60,6 +60,14 @@ static ssize_t uncancelled(ssize_t (*send)(int, const struct msghdr *, int),
 	return r;
 }
 
+ssize_t wire_plain(int fd, void *buf, size_t size, bool send)
+{
+	struct iovec iov = { buf, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return uncancelled(send ? pal_sendmsg : NULL, pal_recvmsg, fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 int wire_poll(struct pollfd *p, const struct timespec *limit)
 {
 	struct pal_tcb *t = pal_tcb();

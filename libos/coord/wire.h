@@ -11,6 +11,8 @@ int wire_send(int to, const struct coord_msg *m, const void *payload, const void
 /* A whole, well-formed message: its size. *fd: the descriptor that came along, now the caller's, or -1.
  * -EAGAIN: none there. -EPIPE: the other end is gone. -EBADMSG: dropped. */
 ssize_t wire_receive(int from, void *buf, size_t size, int *fd);
+/* One message that is not of the coordination streams, without descriptors: its size or -errno. */
+ssize_t wire_plain(int fd, void *buf, size_t size, bool send);
 /* A socket pair whose ends lie above the grant's numbers, so that they can be put there in any order. */
 int wire_pair(int ends[2]);
 /* Poll, one descriptor at most, for as long as the limit says: a kick is noted and does not end it. */

@@ -204,7 +204,7 @@ static ssize_t store_sandbox(struct pseudo_node *n, const char *text, size_t siz
 		return r;
 	if (!w.self || strlen(text) != size)
 		return w.self ? -EINVAL : -EPERM;
-	return split_off(text, &n->node) ?: (ssize_t)size;
+	return split_off(text, &n->node, -1, &(unsigned){ 0 }) ?: (ssize_t)size;
 }
 
 /* ---- ns ---- */

@@ -6,6 +6,7 @@
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
 #include "libos/task/attend.h"
+#include "libos/split/split.h"
 
 #define NR_restart_syscall 219
 
@@ -132,6 +133,8 @@ void signal_deliver(struct thread *t)
 		atomic_store(&t->tcb.pending, 0);
 		signal_drain(t);
 		leave_if_ending(t);
+		if (unlikely(split_asked()))
+			split_as_asked();
 		sig = signal_dequeue(t, ~t->sig.blocked, &info);
 		if (!sig) {
 			restart_without_handler(guest_regs());

@@ -9,6 +9,7 @@
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
 #include "libos/task/attend.h"
+#include "libos/split/split.h"
 
 bool timers_expired(struct process *p) __attribute__((weak));
 
@@ -123,5 +124,5 @@ bool signal_drain(struct thread *t)
 		attend(t);
 	if (atomic_xchg(&in->look, 0))
 		coord_serve();
-	return signal_available(t, ~t->sig.blocked);
+	return signal_available(t, ~t->sig.blocked) || split_asked();
 }

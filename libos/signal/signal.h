@@ -93,7 +93,8 @@ void signal_force(int sig, int code, u64 addr);
 void signal_force_info(struct thread *t, const struct siginfo *info);
 /* Convenience: si_code SI_KERNEL or SI_USER from this process to itself. */
 void signal_self(int sig, int code);
-/* Move the inbox into the queues. Owner thread. Returns true if anything deliverable is pending now. */
+/* Move the inbox into the queues. Owner thread. Returns true if anything deliverable is pending now, or a split, which is
+ * made on the way out, too (split/asked.c). */
 bool signal_drain(struct thread *t);
 /* Anything that would interrupt a blocking call of t? */
 bool signal_pending(struct thread *t);

@@ -20,9 +20,9 @@ static int is_alone(void)
 	return 0;
 }
 
-static void go(struct split_world *w, const struct split_policy *p, const struct node *control)
+static void go(struct split_world *w, const struct split_policy *p, const struct node *control, int asker)
 {
-	int own[] = { w->walls, w->port[0], w->ipc };
+	int own[] = { w->walls, w->port[0], w->ipc, asker };
 	u64 mask = pal_signals_off();
 
 	split_world_enter(w);
@@ -36,7 +36,7 @@ static void go(struct split_world *w, const struct split_policy *p, const struct
 	pal_signals_on(mask);
 }
 
-int split_off(const char *text, const struct node *control)
+int split_off(const char *text, const struct node *control, int asker, unsigned *line)
 {
 	struct split_policy *p = base_alloc(sizeof(*p));
 	struct split_world w;
@@ -56,11 +56,12 @@ int split_off(const char *text, const struct node *control)
 		if (!r)
 			r = split_memory(p);
 		if (!r)
-			go(&w, p, control);
+			go(&w, p, control, asker);
 		else
 			split_world_undo(&w);
 		split_world_drop(&w);
 	}
+	*line = r ? p->line : 0;
 	split_policy_free(p);
 	base_free(p);
 	return r;

@@ -20,6 +20,7 @@
  *   close.c    open files and shared memory that the policy does not name
  *   world.c    area, ports, directories, leader, walls
  *   split.c    the order of it all
+ *   asked.c    when somebody else asks for it
  */
 #ifndef LIBOS_SPLIT_SPLIT_H
 #define LIBOS_SPLIT_SPLIT_H
@@ -30,6 +31,7 @@
 
 #define SPLIT_GRANTS 32
 #define SPLIT_KEEPS 64
+#define SPLIT_TEXT_MAX 4095
 
 struct split_grant {
 	const char *name;	/* as given */
@@ -86,7 +88,16 @@ void split_world_undo(struct split_world *w); /* instead of entering it */
 void split_world_drop(struct split_world *w);
 
 /* ---- split.c ---- */
-int split_off(const char *text, const struct node *control); /* 0 or -errno */
+/* By control, the file that was written to, or NULL; or by asker, a host descriptor, or -1: it stays open. 0 or -errno,
+ * then with the number of the policy's line that is wrong, or 0. */
+int split_off(const char *text, const struct node *control, int asker, unsigned *line);
+
+/* ---- asked.c ---- */
+void split_ask(int fd);	    /* takes fd; from coord_serve */
+bool split_asked(void);	    /* is one to be carried out? */
+void split_as_asked(void);  /* no lock held, no file in use */
+void split_forget(void);    /* in a forked child: it was not asked */
+void split_borrowed(void);  /* in a vfork child */
 
 /* ---- fs/union_split.c ---- */
 bool union_owns(const struct node *n);

@@ -121,7 +121,7 @@ static long wait_for(struct thread *t, u64 set, struct siginfo *info, const stru
 		sig = signal_dequeue(t, set, info);
 		if (sig)
 			break;
-		if (signal_available(t, ~t->sig.blocked) || atomic_load(&t->proc->exiting) ||
+		if (signal_drain(t) || atomic_load(&t->proc->exiting) ||
 		    atomic_load(&t->proc->exec_by)) {
 			atomic_store(&t->tcb.pending, 1);
 			sig = -EINTR;
