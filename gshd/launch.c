@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,12 +107,17 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	gid_t groups[NGROUPS_MAX];
 	struct sock_filter *prog;
 	struct timespec now;
+	struct rlimit core;
 	uint32_t count;
 	int err, n = getgroups(NGROUPS_MAX, groups);
 
 	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
 		g.groups[g.ngroups++] = groups[i];
 	g.flags = m->grant_flags = confine_flags(rung, l->lean);
+	if (!getrlimit(RLIMIT_CORE, &core)) {
+		g.core_soft = core.rlim_cur;
+		g.core_hard = core.rlim_max;
+	}
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	g.boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))

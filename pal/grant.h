@@ -24,7 +24,7 @@
 #endif
 
 #define GRANT_MAGIC 0x746e617267687367ull
-#define GRANT_VERSION 2
+#define GRANT_VERSION 3
 
 /* Descriptor numbers, the same in every picoprocess. */
 enum grant_fd {
@@ -98,6 +98,7 @@ struct grant {
 	char pad[5];
 	uint32_t bpf_count;	/* struct sock_filter instructions that follow this struct */
 	uint32_t pids;		/* processes and threads that the sandbox may have; 0: as many as there are ids */
+	uint64_t core_soft, core_hard; /* RLIMIT_CORE as guests see it; the host's is 0 from confinement on */
 };
 
 #endif

@@ -10,7 +10,7 @@
 
 static bool host_enforces(unsigned res)
 {
-	return res == RLIMIT_CPU || res == RLIMIT_FSIZE || res == RLIMIT_CORE || res == RLIMIT_STACK;
+	return res == RLIMIT_CPU || res == RLIMIT_FSIZE || res == RLIMIT_STACK;
 }
 
 /* Limits stand in the slot, so that others may change them; what the host enforces its process passes on. */

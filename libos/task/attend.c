@@ -50,7 +50,6 @@ static void apply_limits(struct process *p)
 {
 	apply_limit(p, RLIMIT_CPU);
 	apply_limit(p, RLIMIT_FSIZE);
-	apply_limit(p, RLIMIT_CORE);
 	mm_stack_limit(p->mm, p->rlimits[RLIMIT_STACK].rlim_cur);
 }
 

@@ -26,6 +26,8 @@ static void limits_init(struct rlimit64 *lim)
 	for (int i = 0; i < 16; i++)
 		if (pal_prlimit(i, NULL, &lim[i]) < 0)
 			lim[i] = (struct rlimit64){ RLIM64_INFINITY, RLIM64_INFINITY };
+	/* None is ever written; what a limit is worth is the guest's to see. */
+	lim[RLIMIT_CORE] = (struct rlimit64){ pal_grant()->core_soft, pal_grant()->core_hard };
 	lim[RLIMIT_NOFILE].rlim_max -= MIN(lim[RLIMIT_NOFILE].rlim_max / 2, OWN_DESCRIPTORS);
 	lim[RLIMIT_NOFILE].rlim_cur = MIN(lim[RLIMIT_NOFILE].rlim_max, NOFILE_SOFT);
 }

@@ -6,7 +6,7 @@
  * hard one; the guest's own limit is the libOS's affair. In a user namespace of its own a sandbox's
  * processes are counted apart from the user's others: there RLIMIT_NPROC stands behind the libOS,
  * which keeps the count itself, with some room for what comes and goes. No core dumps: they would go where the
- * host's core_pattern says, outside.
+ * host's core_pattern says, outside; the limit that guests see stands in the grant.
  */
 #include <errno.h>
 #include <poll.h>

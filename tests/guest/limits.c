@@ -46,6 +46,7 @@ static void calls(void)
 	fails(getrlimit(77, &rl), EINVAL);
 	fails(setrlimit(77, &rl), EINVAL);
 	eq(prlimit(0, RLIMIT_CORE, NULL, &old), 0);
+	say("core: %lld of %lld", (long long)old.rlim_cur, (long long)old.rlim_max);
 	rl = (struct rlimit){ 0, old.rlim_max };
 	eq(prlimit(0, RLIMIT_CORE, &rl, &old), 0);
 	fails(prlimit(0x7ffffff0, RLIMIT_CORE, NULL, &old), ESRCH);
