@@ -137,7 +137,6 @@ int pal_timerfd_settime(int fd, int flags, const struct itimerspec *value, struc
 int pal_timerfd_gettime(int fd, struct itimerspec *value);
 /* Interval timers of the picoprocess; they arrive as host SIGALRM, SIGVTALRM, SIGPROF. */
 int pal_setitimer(int which, const struct itimerval *value, struct itimerval *old);
-int pal_getitimer(int which, struct itimerval *value);
 u64 pal_vdso(void); /* address of the host's vDSO, or 0 */
 
 /* ---- processes and threads (pal/process.c, pal/clone_x86_64.S) ---- */
@@ -207,7 +206,7 @@ struct pal_kick {
 	u32 uid;
 	u64 value;
 	s32 tid;   /* guest tid it is for, 0: the process */
-	s32 extra; /* si_status, si_overrun */
+	s32 extra; /* with a signal: the process it is for, as the guest sees it; without: not 0, look at the streams */
 };
 /* Host pid, and host tid or 0 for any thread of it. -ESRCH if gone; -EAGAIN if the host's queue is full, which all
  * processes of the user share, and k carries a signal. A kick without one always arrives, be it as a nudge. */

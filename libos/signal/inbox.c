@@ -8,10 +8,9 @@
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
+#include "libos/fs/timer.h"
 #include "libos/task/attend.h"
 #include "libos/split/split.h"
-
-bool timers_expired(struct process *p) __attribute__((weak));
 
 static struct thread *thread_by_tid(struct process *p, s32 tid)
 {
@@ -28,6 +27,9 @@ static void from_kick(struct process *p, const struct pal_kick *k)
 	struct siginfo info = { .si_signo = k->sig, .si_code = k->code };
 	struct thread *t;
 
+	/* Its process was reaped while this was on its way, and the host gave us its id. */
+	if (k->extra != p->pid)
+		return;
 	info.si_pid = k->pid;
 	info.si_uid = k->uid;
 	if (k->code < 0 && k->code != SI_TKILL)
@@ -58,8 +60,12 @@ static void from_host(struct process *p, const struct siginfo *host)
 		task_child_event(host);
 		return;
 	case SIGALRM:
-		if (timers_expired && timers_expired(p))
+		if (timers_expired(p))
 			return;
+		break;
+	case SIGVTALRM:
+	case SIGPROF:
+		timer_cpu_expired(p, host->si_signo);
 		break;
 	case SIGXCPU:
 		/* The host asks every second from the soft limit on; its own hard limit is not the guest's. */

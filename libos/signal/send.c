@@ -78,6 +78,7 @@ static int deliver_remote(s32 tid, struct area_slot *to, const struct siginfo *i
 		.uid = info->si_uid,
 		.value = (u64)info->si_value.sival_ptr,
 		.tid = tid,
+		.extra = to->tgid,
 	};
 	int host = host_pid_of(to), r;
 	u64 number;
