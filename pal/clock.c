@@ -214,15 +214,3 @@ int pal_setitimer(int which, const struct itimerval *value, struct itimerval *ol
 {
 	return HOST(3, setitimer, which, value, old);
 }
-
-int pal_getitimer(int which, struct itimerval *value)
-{
-	const struct itimerval off = { 0 };
-	int r;
-
-	/* Off and on again, which costs it the moment between. */
-	r = HOST(3, setitimer, which, &off, value);
-	if (!r && (value->it_value.tv_sec || value->it_value.tv_usec))
-		r = HOST(3, setitimer, which, value, NULL);
-	return r;
-}

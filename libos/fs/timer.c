@@ -356,12 +356,83 @@ int timer_delete(int id)
 	return r;
 }
 
+/* ---- by processor time ---- */
+
+/*
+ * The host's own count, which no host call is spent on reading: each setting of a timer would put it off by a tick, and
+ * who reads it all the time would never see it expire. So it is reckoned from what was set, and never 0 before its
+ * signal came.
+ */
+static s64 processor_time(int which)
+{
+	struct timespec ts = { 0 };
+	struct rusage ru = { 0 };
+
+	if (which == ITIMER_PROF) {
+		(void)pal_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+		return timespec_ns(&ts);
+	}
+	(void)pal_getrusage(RUSAGE_SELF, &ru);
+	return ru.ru_utime.tv_sec * NSEC + ru.ru_utime.tv_usec * 1000;
+}
+
+static struct timer_value cpu_value(const struct cpu_timer *c, s64 now)
+{
+	s64 left = c->value - (now - c->base);
+
+	return (struct timer_value){ .value = c->value ? MAX(left, 1000) : 0, .interval = c->interval };
+}
+
+void timer_cpu_get(int which, struct timer_value *v)
+{
+	struct process *p = this_process();
+	s64 now = processor_time(which);
+
+	lock(&p->lock);
+	*v = cpu_value(&p->cpu_timer[which - ITIMER_VIRTUAL], now);
+	unlock(&p->lock);
+}
+
+int timer_cpu_set(int which, const struct timer_value *v, struct timer_value *old)
+{
+	struct process *p = this_process();
+	struct cpu_timer *c = &p->cpu_timer[which - ITIMER_VIRTUAL];
+	struct itimerval host = {
+		.it_value = { v->value / NSEC, v->value % NSEC / 1000 },
+		.it_interval = { v->interval / NSEC, v->interval % NSEC / 1000 },
+	};
+	int r = pal_signal(which == ITIMER_PROF ? SIGPROF : SIGVTALRM, PAL_SIG_CATCH);
+	s64 now = processor_time(which);
+
+	if (r)
+		return r;
+	lock(&p->lock);
+	*old = cpu_value(c, now);
+	r = pal_setitimer(which, &host, NULL);
+	if (!r)
+		*c = (struct cpu_timer){ .value = v->value, .interval = v->interval, .base = now };
+	unlock(&p->lock);
+	return r;
+}
+
+void timer_cpu_expired(struct process *p, int sig)
+{
+	struct cpu_timer *c = &p->cpu_timer[sig == SIGPROF];
+	s64 now = processor_time(sig == SIGPROF ? ITIMER_PROF : ITIMER_VIRTUAL);
+
+	lock(&p->lock);
+	c->value = c->value ? c->interval : 0;
+	c->base = now;
+	unlock(&p->lock);
+}
+
 /* ---- the life of a process ---- */
 
 void timers_fork_child(struct process *p)
 {
 	struct timer_set *s = p->timers;
 
+	memset(p->cpu_timer, 0, sizeof(p->cpu_timer));
 	if (!s)
 		return;
 	/* Another thread of the parent may have held the lock; nothing of the set is used here any
@@ -403,6 +474,11 @@ void timers_save(struct buf *b, struct process *p)
 
 	put_u64(b, s ? (u64)s->real.at : 0);
 	put_u64(b, s ? (u64)s->real.interval : 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(p->cpu_timer); i++) {
+		put_u64(b, (u64)p->cpu_timer[i].value);
+		put_u64(b, (u64)p->cpu_timer[i].interval);
+		put_u64(b, (u64)p->cpu_timer[i].base);
+	}
 }
 
 int timers_load(struct cursor *c, struct process *p)
@@ -411,6 +487,13 @@ int timers_load(struct cursor *c, struct process *p)
 	struct timer_set *s;
 	int r;
 
+	for (unsigned i = 0; i < ARRAY_SIZE(p->cpu_timer); i++) {
+		p->cpu_timer[i].value = (s64)get_u64(c);
+		p->cpu_timer[i].interval = (s64)get_u64(c);
+		p->cpu_timer[i].base = (s64)get_u64(c);
+		if (p->cpu_timer[i].value && !c->err)
+			(void)pal_signal(i ? SIGPROF : SIGVTALRM, PAL_SIG_CATCH);
+	}
 	if (c->err || !at)
 		return c->err;
 	s = set_get(p);

@@ -40,6 +40,10 @@ int timer_delete(int id);
 /* The host's SIGALRM came: queue what is due and arm anew. True: it was ours. From libOS context.
  */
 bool timers_expired(struct process *p);
+/* ITIMER_VIRTUAL and ITIMER_PROF. 0 or -errno. */
+int timer_cpu_set(int which, const struct timer_value *v, struct timer_value *old);
+void timer_cpu_get(int which, struct timer_value *v);
+void timer_cpu_expired(struct process *p, int sig); /* its SIGVTALRM or SIGPROF has come from the host */
 void timers_fork_child(struct process *p); /* in the child: none are inherited */
 void timers_exec(struct process *p);	   /* POSIX timers go, the interval timer stays */
 void timers_exit(struct process *p);

@@ -28,15 +28,10 @@ static s64 timeval_ns(s64 sec, s64 usec)
 	return timespec_ns(&ts);
 }
 
-/* The host's ITIMER_VIRTUAL and ITIMER_PROF come as signals of their own, once they may. */
-static int host_timer_catch(int which)
-{
-	return pal_signal(which == ITIMER_PROF ? SIGPROF : SIGVTALRM, PAL_SIG_CATCH);
-}
-
 long sys_setitimer(int which, const void *value, void *old)
 {
 	struct itimerval set = { 0 }, was;
+	struct timer_value v, o = { 0 };
 	int r;
 
 	if (which < ITIMER_REAL || which > ITIMER_PROF)
@@ -45,18 +40,10 @@ long sys_setitimer(int which, const void *value, void *old)
 		return -EFAULT;
 	if (!itimerval_valid(&set))
 		return -EINVAL;
-	if (which == ITIMER_REAL) {
-		struct timer_value v, o;
-
-		v.value = timeval_ns(set.it_value.tv_sec, set.it_value.tv_usec);
-		v.interval = timeval_ns(set.it_interval.tv_sec, set.it_interval.tv_usec);
-		r = timer_set_real(&v, &o);
-		was = to_itimerval(&o);
-	} else {
-		r = host_timer_catch(which);
-		if (r == 0)
-			r = pal_setitimer(which, &set, &was);
-	}
+	v.value = timeval_ns(set.it_value.tv_sec, set.it_value.tv_usec);
+	v.interval = timeval_ns(set.it_interval.tv_sec, set.it_interval.tv_usec);
+	r = which == ITIMER_REAL ? timer_set_real(&v, &o) : timer_cpu_set(which, &v, &o);
+	was = to_itimerval(&o);
 	if (r < 0)
 		return r;
 	return old ? user_write(old, &was, sizeof(was)) : 0;
@@ -66,17 +53,15 @@ long sys_getitimer(int which, void *value)
 {
 	struct timer_value v;
 	struct itimerval now;
-	int r = 0;
 
 	if (which < ITIMER_REAL || which > ITIMER_PROF)
 		return -EINVAL;
-	if (which == ITIMER_REAL) {
+	if (which == ITIMER_REAL)
 		timer_get_real(&v);
-		now = to_itimerval(&v);
-	} else {
-		r = pal_getitimer(which, &now);
-	}
-	return r < 0 ? r : user_write(value, &now, sizeof(now));
+	else
+		timer_cpu_get(which, &v);
+	now = to_itimerval(&v);
+	return user_write(value, &now, sizeof(now));
 }
 
 long sys_alarm(unsigned seconds)

@@ -86,6 +86,10 @@ struct process {
 	u32 personality;
 	struct aio *aio;		/* contexts of io_setup, sys/aio.c; guarded by lock */
 	struct timer_set *timers;	/* POSIX timers, fs/timer.c; NULL: none */
+	struct cpu_timer {		/* ITIMER_VIRTUAL, ITIMER_PROF; all in ns */
+		s64 value, interval;	/* until it expires, 0: off; and again */
+		s64 base;		/* processor time when value was that */
+	} cpu_timer[2];			/* guarded by lock */
 	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	u32 ipc_joined;			/* atomic: takes part in IPC (ipc/area.c) */

@@ -171,6 +171,29 @@ static void alarms(void)
 	while (count == 0)
 		burn(1);
 	eq(last.si_signo, SIGPROF);
+	/* Read all the time, it expires as soon; the rest of it is never more than was set and a tick. */
+	for (int which = ITIMER_VIRTUAL; which <= ITIMER_PROF; which++) {
+		it = (struct itimerval){ { 0, 20000 }, { 0, 50000 } };
+		count = 0;
+		must(setitimer(which, &it, NULL));
+		while (count < 4) {
+			must(getitimer(which, &old));
+			if (old.it_value.tv_sec || old.it_value.tv_usec > 60000 || !old.it_value.tv_usec)
+				break;
+		}
+		eq(count >= 4, 1);
+		it = (struct itimerval){ { 0, 0 }, { 0, 0 } };
+		must(setitimer(which, &it, &old));
+		eq(old.it_interval.tv_usec, 20000);
+		must(getitimer(which, &old));
+		eq(old.it_value.tv_usec, 0);
+	}
+	it = (struct itimerval){ { 0, 0 }, { 25, 0 } };
+	must(setitimer(ITIMER_PROF, &it, NULL));
+	must(getitimer(ITIMER_PROF, &old));
+	ok(old.it_value.tv_sec == 24 || old.it_value.tv_sec == 25);
+	memset(&it, 0, sizeof(it));
+	must(setitimer(ITIMER_PROF, &it, NULL));
 	/* Not inherited by fork, kept by exec. */
 	it = (struct itimerval){ { 0, 0 }, { 30, 0 } };
 	must(setitimer(ITIMER_REAL, &it, NULL));
