@@ -129,3 +129,25 @@ print(libc.semctl(s, 0, 12), line("shm")[6])
 	echo "$output"
 	[ "$output" = $'3 1\n0 0' ]
 }
+
+@test "locks on files of the host are the sandbox's own: they hold up neither the host nor another sandbox" {
+	echo base >f
+	box one sh -c 'flock -x f sh -c "echo held >held; sleep 20"' 3>&- &
+	holder=$!
+	for _ in $(seq 100); do box one test -e held && break; sleep 0.1; done
+	run box one flock -n f echo got
+	[ "$status" = 1 ]
+	run box one flock -n -x f true # opened to be written, too: a copy
+	[ "$status" = 1 ]
+	run box one sh -c 'exec 9>>f; flock -n 9'
+	[ "$status" = 1 ]
+	[ "$(box two flock -n f echo got)" = got ]
+	[ "$(flock -n f echo got)" = got ]
+	"$GSH" stop -s one
+	wait "$holder" || true
+	# And the host's do not hold up a sandbox.
+	exec 8<f
+	flock -x 8
+	[ "$(box one flock -n f echo got)" = got ]
+	exec 8<&-
+}

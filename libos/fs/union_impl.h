@@ -12,6 +12,7 @@
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
  *   union_split.c   the layers of a process that splits off
  *   union_chain.c   layers that come and go while processes run
+ *   union_lock.c    what files are locked at
  *   union_file.c    open regular files; union_list.c open directories; union_xattr.c
  *   union_keep.c    roots and objects as bytes
  *
@@ -167,6 +168,9 @@ void union_drop_redirects(struct uredirect *r);
 int union_below(struct unode *dir, const char *name);
 /* The node of something just made in the top; st: its statx if known. ERR_PTR. */
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
+
+/* ---- union_lock.c ---- */
+int union_lock_fd(struct file *f);
 
 /* ---- union_split.c ---- */
 /* What a directory says of itself, where a split process may not ask it. st: of the directory. n and e may be NULL. */

@@ -58,34 +58,75 @@ long sys_dup3(int fd, int to, int flags)
 	return duplicate_to(fd, to, flags & O_CLOEXEC);
 }
 
-/* Record locks: struct flock passes through but for the holder's id. Bad access modes are the host's to refuse: its
- * descriptor was opened with the guest's. */
+/* ---- locks ---- */
+
+static bool is_get(unsigned cmd)
+{
+	return cmd == F_GETLK || cmd == F_OFD_GETLK;
+}
+
+/* Where the lock is taken at what stands for the file: that has no size, no position, and may be locked any way. 0 or
+ * -errno. */
+static int to_stand_in(struct file *f, unsigned cmd, struct flock *fl)
+{
+	int mode = f->flags & O_ACCMODE;
+	struct stat st;
+	s64 from = 0;
+
+	if (!is_get(cmd) && ((fl->l_type == F_RDLCK && mode == O_WRONLY) || (fl->l_type == F_WRLCK && mode == O_RDONLY)))
+		return -EBADF;
+	if (fl->l_whence == SEEK_CUR)
+		from = pal_lseek(f->host_fd, 0, SEEK_CUR);
+	else if (fl->l_whence == SEEK_END)
+		from = pal_fstat(f->host_fd, &st) ?: st.st_size;
+	if (from < 0)
+		return (int)from;
+	if (fl->l_whence == SEEK_CUR || fl->l_whence == SEEK_END) {
+		if (__builtin_add_overflow(fl->l_start, from, &fl->l_start))
+			return -EOVERFLOW;
+		fl->l_whence = SEEK_SET;
+	}
+	return 0;
+}
+
+/* struct flock passes through but for the holder's id. Bad access modes are the host's to refuse: its descriptor was
+ * opened with the guest's. */
 static long record_lock(struct file *f, unsigned cmd, struct flock *guest)
 {
-	struct flock fl;
+	struct flock fl, asked;
+	int fd = f->host_fd;
 	long r;
 
-	if (user_read(&fl, guest, sizeof(fl)))
+	if (user_read(&asked, guest, sizeof(asked)))
 		return -EFAULT;
+	fl = asked;
 	/* What has nothing on the host (a device, /proc) nobody can compete for. */
 	if (f->host_fd < 0) {
 		if ((u16)fl.l_type > F_UNLCK)
 			return -EINVAL;
 		fl.l_type = F_UNLCK;
-		return cmd == F_GETLK || cmd == F_OFD_GETLK ? user_write(guest, &fl, sizeof(fl)) : 0;
+		return is_get(cmd) ? user_write(guest, &fl, sizeof(fl)) : 0;
 	}
 	if ((cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW) && fl.l_pid)
 		return -EINVAL;
-	r = restartable(pal_fcntl(f->host_fd, cmd, (u64)&fl));
+	if (f->ops->lock_fd)
+		fd = f->ops->lock_fd(f);
+	r = fd < 0 ? fd : fd != f->host_fd ? to_stand_in(f, cmd, &fl) : 0;
+	if (!r)
+		r = restartable(pal_fcntl(fd, cmd, (u64)&fl));
 	if (r)
 		return r;
-	if (cmd != F_GETLK && cmd != F_OFD_GETLK) {
+	if (!is_get(cmd)) {
 		if (cmd == F_SETLK || cmd == F_SETLKW)
 			f->locked = true;
 		return 0;
 	}
-	if (fl.l_type != F_UNLCK && fl.l_pid > 0)
+	if (fl.l_type == F_UNLCK) {
+		fl = asked;
+		fl.l_type = F_UNLCK;
+	} else if (fl.l_pid > 0) {
 		fl.l_pid = task_guest_pid(fl.l_pid);
+	}
 	return user_write(guest, &fl, sizeof(fl));
 }
 
@@ -215,13 +256,16 @@ long sys_fcntl(int fd, unsigned cmd, u64 arg)
 long sys_flock(int fd, int op)
 {
 	cleanup_file struct file *f = fdtab_get(fd);
-	int kind = op & ~LOCK_NB;
+	int kind = op & ~LOCK_NB, host;
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
 		return -EINVAL;
-	return f->host_fd >= 0 ? restartable(pal_flock(f->host_fd, op)) : 0;
+	if (f->host_fd < 0)
+		return 0;
+	host = f->ops->lock_fd ? f->ops->lock_fd(f) : f->host_fd;
+	return host < 0 ? host : restartable(pal_flock(host, op));
 }
 
 static long order(u64 a, u64 b)

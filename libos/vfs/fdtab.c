@@ -149,7 +149,9 @@ static void drop_record_locks(struct file *f)
 {
 	struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
-	if (f->locked && f->host_fd >= 0)
+	if (f->lock_fd >= 0)
+		(void)pal_fcntl(f->lock_fd, F_SETLK, (uintptr_t)&all);
+	else if (f->host_fd >= 0)
 		(void)pal_fcntl(f->host_fd, F_SETLK, (uintptr_t)&all);
 }
 
@@ -341,6 +343,7 @@ static struct file *file_twin(struct file *f)
 
 	if (IS_ERR(n))
 		return n;
+	n->lock_fd = f->lock_fd;
 	n->pos = f->pos;
 	n->priv = f->ops->save ? NULL : f->priv;
 	n->seals = f->seals;
@@ -357,7 +360,7 @@ static struct file *file_twin(struct file *f)
 		base_buf_free(&b);
 	}
 	if (r < 0) {
-		n->host_fd = -1; /* still f's */
+		n->host_fd = n->lock_fd = -1; /* still f's */
 		file_put(n);
 		return ERR_PTR(r);
 	}
@@ -369,7 +372,7 @@ void fdtab_forget(struct fdtab *t)
 {
 	for (unsigned i = 0; i < t->array->size; i++)
 		if (t->array->files[i])
-			t->array->files[i]->host_fd = -1;
+			t->array->files[i]->host_fd = t->array->files[i]->lock_fd = -1;
 	fdtab_put(t);
 }
 

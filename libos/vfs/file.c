@@ -68,6 +68,7 @@ struct file *file_create(const struct file_ops *ops, int host_fd, int flags, con
 	f->ops = ops;
 	f->flags = flags;
 	f->host_fd = host_fd_move(host_fd);
+	f->lock_fd = -1;
 	f->pos = 0;
 	f->priv = NULL;
 	f->seals = 0;
@@ -111,6 +112,8 @@ static void file_free(struct file *f)
 		f->ops->release(f);
 	if (f->host_fd >= 0)
 		pal_close(f->host_fd);
+	if (f->lock_fd >= 0)
+		pal_close(f->lock_fd);
 	path_put(&f->path);
 	pool_give(f);
 }

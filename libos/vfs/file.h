@@ -35,6 +35,9 @@ struct file_ops {
 	int (*poll)(struct file *f, short events, short *now);
 	short (*polled)(struct file *f, short seen);			/* what the host's answer to poll means; NULL: itself */
 	void (*info)(struct file *f, struct buf *b);			/* more lines of fdinfo; NULL: none */
+	/* What locks of the file are taken at, on the host: f->host_fd, or an object that stands for it, which f->lock_fd
+	 * keeps open. -errno. NULL: host_fd. */
+	int (*lock_fd)(struct file *f);
 	int (*fsync)(struct file *f, bool data_only);			/* NULL: pal_fsync, 0 without host_fd */
 	int (*truncate)(struct file *f, u64 size);			/* NULL: pal_ftruncate, -EINVAL without */
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);	/* NULL: pal_fallocate */
@@ -59,6 +62,7 @@ struct file {
 	const struct file_ops *ops; /* immutable */
 	struct path path;	/* counted; dentry NULL for pipes, sockets, anonymous files */
 	int host_fd;		/* -1: none. Immutable while open */
+	int lock_fd;		/* atomic: host descriptor of what stands for it where it is locked; -1: none yet */
 	struct mutex lock;	/* guards pos and priv of libOS-made files */
 	u64 pos;
 	void *priv;		/* the kind's own */

@@ -5,7 +5,7 @@
  *
  *   table   u32 entries, each: u32 fd, u32 cloexec, u32 same
  *           same: 1 + the earlier entry whose struct file it shares, or 0: a file follows
- *   file    str kind, u32 host_fd, u32 flags, str path (none: nameless), u64 pos, u32 seals, owner, owner_sig, locked,
+ *   file    str kind, u32 host_fd, u32 flags, str path (none: nameless), u64 pos, u32 seals, owner, owner_sig, locked, lock_fd,
  *           u32 size and bytes of the kind's own
  *
  * The host descriptors lose their close-on-exec flag for the passage. Names are found again by text; what has none any
@@ -42,6 +42,7 @@ void file_save(struct buf *b, struct file *f)
 	put_u32(b, f->owner);
 	put_u32(b, f->owner_sig);
 	put_u32(b, f->locked);
+	put_u32(b, f->lock_fd);
 	if (f->ops->save)
 		f->ops->save(f, &own);
 	if (own.err)
@@ -77,6 +78,8 @@ void fdtab_save(struct buf *b, struct fdtab *t)
 			file_save(b, a->files[fd]);
 			if (a->files[fd]->host_fd >= 0)
 				(void)pal_fcntl(a->files[fd]->host_fd, F_SETFD, 0);
+			if (a->files[fd]->lock_fd >= 0)
+				(void)pal_fcntl(a->files[fd]->lock_fd, F_SETFD, 0);
 		}
 		count++;
 	}
@@ -117,6 +120,9 @@ struct file *file_load(struct cursor *c, int received)
 	f->owner = (int)get_u32(c);
 	f->owner_sig = (int)get_u32(c);
 	f->locked = get_u32(c);
+	f->lock_fd = (int)get_u32(c);
+	if (received >= 0)
+		f->lock_fd = -1; /* the sender's number */
 	r = load_own(c, f);
 	if (r < 0) {
 		if (received >= 0)
@@ -128,6 +134,8 @@ struct file *file_load(struct cursor *c, int received)
 		f->locked = false;
 	else if (host_fd >= 0)
 		(void)pal_fcntl(host_fd, F_SETFD, FD_CLOEXEC);
+	if (f->lock_fd >= 0)
+		(void)pal_fcntl(f->lock_fd, F_SETFD, FD_CLOEXEC);
 	/* A stand-in came for what has nothing on the host. */
 	if (received >= 0 && f->host_fd < 0)
 		pal_close(received);
