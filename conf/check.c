@@ -44,15 +44,22 @@ static const char *conf_is_calls(const char *value)
 	return !strcmp(value, "full") || !strcmp(value, "lean") ? NULL : "it must be full or lean";
 }
 
-static const char *conf_is_pids(const char *value)
-{
-	char *end;
-	long n = strtol(value, &end, 10);
-
-	return isdigit((unsigned char)*value) && !*end && n >= 16 && n <= 32000
-		       ? NULL
-		       : "it must be a number from 16 to 32000";
-}
+/* One function a row, for the table knows no arguments. */
+#define LIMIT(name, which)                                         \
+	static const char *conf_is_##name(const char *value)       \
+	{                                                          \
+		const char *why;                                   \
+		uint64_t ignored;                                  \
+		return limit_parse(which, value, &ignored, &why) ? why : NULL; \
+	}
+LIMIT(memory, LIMIT_MEMORY)
+LIMIT(tasks, LIMIT_TASKS)
+LIMIT(cpu, LIMIT_CPU)
+LIMIT(files, LIMIT_FILES)
+LIMIT(disk, LIMIT_DISK)
+LIMIT(inodes, LIMIT_INODES)
+LIMIT(runtime, LIMIT_RUNTIME)
+#undef LIMIT
 
 #define KEY(section, key, field, check, fallback, help) \
 	{ #section, #key, offsetof(struct conf, field), conf_is_##check, fallback, help },

@@ -15,6 +15,7 @@
 #define CONF_CONF_H
 
 #include <stddef.h>
+#include "conf/limits.h"
 
 #define CONF_VALUE_MAX 1024
 #define CONF_KEYS_MAX 32
@@ -24,7 +25,7 @@ struct conf {
 	char store_path[CONF_VALUE_MAX];
 	char shell_program[CONF_VALUE_MAX];
 	char hostname[CONF_VALUE_MAX];
-	char pids[CONF_VALUE_MAX];
+	char limit[LIMITS][CONF_VALUE_MAX]; /* limits.h */
 	char minimum_rung[CONF_VALUE_MAX];
 	char calls[CONF_VALUE_MAX];
 	char inaccessible[CONF_VALUE_MAX];

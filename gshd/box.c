@@ -29,9 +29,30 @@ static void answer_info(struct wire_call *call)
 	json_put_int(p, "leader", m->child.leader);
 	json_put_str(p, "rung", rung);
 	json_put_int(p, "uptime", time(NULL) - m->started);
+	json_object_object_add(p, "limits", limits_describe(&m->limits, m));
+	if (m->last_kill[0])
+		json_put_str(p, "last_kill", m->last_kill);
 	json_object_object_add(p, "published", publish_list(m));
 	json_object_object_add(p, "sessions", session_list(m));
 	wire_reply(call, p);
+}
+
+/* They were changed in the store. */
+static void answer_limits(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	struct json_object *p;
+	char why[512];
+
+	if (m->state != BOX_RUNNING) {
+		session_not_begun(m, call);
+	} else if (limits_apply(m, why, sizeof(why))) {
+		wire_fail(call, "org.gsh.Failed", m->spec.name, why, NULL);
+	} else {
+		p = json_object_new_object();
+		json_object_object_add(p, "limits", limits_describe(&m->limits, m));
+		wire_reply(call, p);
+	}
 }
 
 static void answer_sessions(struct wire_call *call)
@@ -232,6 +253,7 @@ static const struct wire_method methods[] = {
 	{ "Sessions", 0, answer_sessions },
 	{ "Publish", 0, answer_publish },
 	{ "Split", 0, box_split },
+	{ "Limits", 0, answer_limits },
 	{ "Processes", 0, box_processes },
 	{ "ProcRead", 0, box_proc_read },
 	{ "ProcList", 0, box_proc_list },

@@ -24,6 +24,7 @@
 #include "gshd/daemon.h"
 #include "gshd/ended.h"
 #include "gshd/json.h"
+#include "gshd/limits.h"
 #include "gshd/log.h"
 #include "gshd/shm.h"
 
@@ -73,6 +74,91 @@ static void fail_no_such(struct wire_call *call, const char *name)
 
 	json_put_str(p, "name", name);
 	wire_error(call, "org.gsh.NoSuchSandbox", p);
+}
+
+static int connect_box(const struct daemon *d, const char *name, struct client **c, int ms)
+{
+	struct timeval t = { ms / 1000, ms % 1000 * 1000 };
+	char path[SOCKET_MAX];
+	int err;
+
+	box_socket(d, name, path);
+	err = client_open(c, path);
+	if (!err && setsockopt(client_fd(*c), SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
+		err = -errno;
+	return err;
+}
+
+/* ---- limits ---- */
+
+/* The changes of a call's "limits" are kept, if there are any. False: the call was answered with why not. */
+static bool set_limits(struct wire_call *call, const char *name)
+{
+	const struct daemon *d = call->server->context;
+	struct json_object *changes = json_get(call->params, "limits", json_type_object);
+	char why[STORE_WHY];
+	int err = 0;
+
+	if (changes && json_object_object_length(changes))
+		err = limits_change(d->store, name, changes, why, sizeof(why));
+	if (err)
+		wire_fail(call, err == -EINVAL ? "org.gsh.BadRequest" : "org.gsh.Failed", name, why, NULL);
+	return !err;
+}
+
+/* Have a sandbox that runs keep what is in the store, and tell what holds. NULL: it does not run. */
+static struct json_object *running_limits(const struct daemon *d, const char *name)
+{
+	struct client_reply r = { .params = NULL };
+	struct json_object *limits = NULL;
+	struct client *c = NULL;
+
+	if (store_locked(d->store, name) != 1 || connect_box(d, name, &c, START_MS))
+		return NULL;
+	if (!client_call(c, "org.gsh.Box.Limits", NULL, NULL, 0, &r) && !r.error[0])
+		limits = json_object_get(json_get(r.params, "limits", json_type_object));
+	client_reply_free(&r);
+	client_close(c);
+	return limits;
+}
+
+/* Of a sandbox that does not run: what will hold. */
+static struct json_object *stopped_limits(const struct daemon *d, const char *name, char *why)
+{
+	struct limits limits;
+	struct conf conf;
+
+	if (conf_load(&conf, why, STORE_WHY) || limits_load(d->store, name, &conf, &limits, why, STORE_WHY))
+		return NULL;
+	return limits_describe(&limits, NULL);
+}
+
+void boxes_limits(struct wire_call *call)
+{
+	const struct daemon *d = call->server->context;
+	const char *name = daemon_name(call);
+	struct json_object *limits, *p;
+	char why[STORE_WHY] = "";
+	struct box_spec spec;
+
+	if (!name)
+		return;
+	if (store_read_spec(d->store, name, &spec, why) == -ENOENT) {
+		fail_no_such(call, name);
+		return;
+	}
+	if (!set_limits(call, name))
+		return;
+	limits = running_limits(d, name);
+	if (!limits)
+		limits = stopped_limits(d, name, why);
+	if (!limits) {
+		wire_fail(call, "org.gsh.Failed", name, why, NULL);
+		return;
+	}
+	p = json_object_new_object();
+	json_object_object_add(p, "limits", limits);
+	wire_reply(call, p);
 }
 
 /* ---- starting ---- */
@@ -256,11 +342,13 @@ void boxes_start(struct wire_call *call)
 			return;
 		snprintf(spec.name, sizeof(spec.name), "%s", name);
 	}
-	if (!ensure(call, &spec, &made))
+	if (!ensure(call, &spec, &made) || !set_limits(call, spec.name))
 		return;
-	if (bring_up(call, spec.name, &started))
+	if (bring_up(call, spec.name, &started)) {
+		if (!started && json_get(call->params, "limits", json_type_object))
+			json_object_put(running_limits(d, spec.name));
 		reply_started(call, spec.name, started);
-	else if (made && store_remove(d->store, spec.name, why)) /* nothing is in it */
+	} else if (made && store_remove(d->store, spec.name, why)) /* nothing is in it */
 		log_line("%s", why);
 }
 
@@ -276,19 +364,6 @@ static bool wait_unlocked(const struct daemon *d, const char *name, int ms)
 		nap();
 	}
 	return true;
-}
-
-static int connect_box(const struct daemon *d, const char *name, struct client **c, int ms)
-{
-	struct timeval t = { ms / 1000, ms % 1000 * 1000 };
-	char path[SOCKET_MAX];
-	int err;
-
-	box_socket(d, name, path);
-	err = client_open(c, path);
-	if (!err && setsockopt(client_fd(*c), SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
-		err = -errno;
-	return err;
 }
 
 /* Ask the monitor to end; if it does not, end it: its leader dies with it. */

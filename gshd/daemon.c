@@ -91,7 +91,8 @@ static void answer_start(struct wire_call *call)
 	struct json_object *p;
 	char socket[SOCKET_MAX];
 
-	if (!box) {
+	if (!box || json_get(call->params, "limits", json_type_object)) {
+		json_object_put(box);
 		daemon_work(call, boxes_start);
 		return;
 	}
@@ -118,6 +119,11 @@ static void answer_remove(struct wire_call *call)
 static void answer_list(struct wire_call *call)
 {
 	daemon_work(call, boxes_list);
+}
+
+static void answer_limits(struct wire_call *call)
+{
+	daemon_work(call, boxes_limits);
 }
 
 static void answer_status(struct wire_call *call)
@@ -223,6 +229,7 @@ static const struct wire_method methods[] = {
 	{ "Undo", 0, answer_undo },		{ "Redo", 0, answer_redo },
 	{ "Snapshot", 0, answer_snapshot },	{ "Log", 0, answer_log },
 	{ "Show", 0, answer_show },
+	{ "Limits", 0, answer_limits },
 };
 
 const struct wire_interface daemon_interface = {

@@ -51,6 +51,7 @@ void boxes_start(struct wire_call *call);
 void boxes_stop(struct wire_call *call);
 void boxes_remove(struct wire_call *call);
 void boxes_list(struct wire_call *call);
+void boxes_limits(struct wire_call *call); /* change them, and tell which hold */
 /* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a
  * monitor. */
 void boxes_sweep(const struct daemon *d);

@@ -32,6 +32,8 @@ struct launch {
 	const char *layers[GRANT_LAYERS_MAX];
 	int control[2], port[2], log[2];
 	bool lean;
+	uint32_t files;
+	uint64_t memory;
 };
 
 static int refuse(struct confine_note *note, int err, const char *text, const char *hint)
@@ -102,7 +104,8 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 {
 	struct monitor *m = l->m;
 	struct grant g = {
-		.rung = rung, .nlayers = m->spec.nlayers + 1, .pids = l->spec.pids, .uid = geteuid(), .gid = getegid()
+		.rung = rung, .nlayers = m->spec.nlayers + 1, .uid = geteuid(), .gid = getegid(),
+		.pids = l->spec.pids, .files = l->files, .memory = l->memory,
 	};
 	gid_t groups[NGROUPS_MAX];
 	struct sock_filter *prog;
@@ -118,6 +121,8 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 		g.core_soft = core.rlim_cur;
 		g.core_hard = core.rlim_max;
 	}
+	if (m->limits.value[LIMIT_DISK] != LIMIT_NONE || m->limits.value[LIMIT_INODES] != LIMIT_NONE)
+		g.flags |= GRANT_QUOTA;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	g.boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
@@ -156,6 +161,18 @@ static int try_rung(struct launch *l, enum grant_rung rung, struct confine_note 
 	return err;
 }
 
+/* What the grant and the kernel are told; the monitor looks after the rest. */
+static void take_limits(struct launch *l)
+{
+	const uint64_t *v = l->m->limits.value;
+
+	l->spec.pids = v[LIMIT_TASKS] == LIMIT_NONE ? 0 : (unsigned)v[LIMIT_TASKS];
+	l->files = v[LIMIT_FILES] == LIMIT_NONE ? 0 : (uint32_t)v[LIMIT_FILES];
+	l->memory = l->spec.memory = v[LIMIT_MEMORY] == LIMIT_NONE ? 0 : v[LIMIT_MEMORY];
+	l->spec.cgroup = l->m->cgroup = cgroup_open(l->m->spec.name);
+	cgroup_set(l->m->cgroup, &l->m->limits);
+}
+
 static int rung_settings(struct launch *l, char *only, char *least,
 			 struct confine_note *note)
 {
@@ -172,7 +189,10 @@ static int rung_settings(struct launch *l, char *only, char *least,
 			   "[Files] Inaccessible= may name 60 paths beside the default");
 	l->spec.hidden = m->hidden;
 	l->spec.nhidden = m->nhidden;
-	l->spec.pids = (unsigned)atoi(conf.pids);
+	err = limits_load(m->store, m->spec.name, &conf, &m->limits, note->text, sizeof(note->text));
+	if (err)
+		return err;
+	take_limits(l);
 	l->lean = !strcmp(conf.calls, "lean");
 	*least = conf.minimum_rung[0];
 	*only = env && *env ? *env : m->spec.rung;

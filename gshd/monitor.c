@@ -141,6 +141,8 @@ static void ended(struct monitor *m)
 	control_close(m);
 	port_close(m);
 	publish_close(m);
+	watch_close(m);
+	measure_close(m);
 	session_end_all(m);
 	if (m->stop_call) {
 		struct wire_call *call = m->stop_call;
@@ -420,6 +422,10 @@ static int begin(struct monitor *m, const char *name, struct confine_note *note)
 		err = port_start(m);
 	if (!err)
 		err = diag_start(m);
+	if (!err)
+		err = watch_start(m);
+	if (!err)
+		err = measure_start(m);
 	log_line("sandbox %s started, rung %c, leader %d", name, m->rung, m->child.leader);
 	return err;
 }
@@ -433,6 +439,7 @@ static void clean_up(struct monitor *m)
 	if (m->rung)
 		confine_kill_descendants();
 	pty_close_all(m);
+	cgroup_remove(m->cgroup, m->spec.name);
 	if (m->socket[0])
 		unlink(m->socket);
 	if (m->shm[0])
@@ -449,7 +456,7 @@ int monitor_main(const char *name, int ready)
 	int err;
 
 	m.ready = ready;
-	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = -1;
+	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = m.cgroup = -1;
 	m.child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
 	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
 	confine_be_prompt();

@@ -9,6 +9,7 @@
  *	port.c      the request port: a table of what a picoprocess may ask; answer_*.c does it
  *	publish.c   ports of the sandbox on the host
  *	split_port.c  the ports of processes that split off: what those may ask
+ *	limits.h    what the sandbox may use up
  *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens
  *	ops.c       each program that a client starts is an op; undo and its kin while processes run
  *	split_off.c   a client wants a process to split off
@@ -25,6 +26,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "gshd/history.h"
+#include "gshd/limits.h"
 #include "gshd/rewrite.h"
 #include "gshd/wire.h"
 #include "pal/confine/confine.h"
@@ -94,6 +96,19 @@ struct monitor {
 	unsigned nsplits, nbroken;
 	pid_t builders[BUILDERS_MAX];
 	unsigned nbuilders;
+
+	struct limits limits;
+	int cgroup;	      /* of the sandbox; -1: none was to be had */
+	struct event *watch_ev;
+	uint64_t memory_used, memory_told; /* as seen last, as the leader knows it */
+	unsigned tasks_seen, oom_kills;
+	int watch_ms;
+	bool waits_for_kill;
+	char last_kill[256];
+	struct measuring *measuring;
+	struct measured disk; /* valid if disk_known; what it was the time before */
+	uint64_t disk_before, inodes_before;
+	bool disk_known;
 
 	size_t logged;	      /* bytes of the sandbox's own diagnostics so far */
 	char last_words[256]; /* the last line of them */

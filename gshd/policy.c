@@ -125,7 +125,7 @@ static void say_network(struct policy *p)
 
 static void say_processes(struct policy *p)
 {
-	say(p, "processes", "at most %s processes and threads%s", p->conf.pids,
+	say(p, "processes", "at most %s processes and threads%s", p->conf.limit[LIMIT_TASKS],
 	    p->rung == 'A' ? ", which the kernel sees to as well" : "");
 	say(p, "processes", "signals, traces and sees memory of its own processes only");
 	if (p->rung == 'B')

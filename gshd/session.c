@@ -18,6 +18,8 @@
 #include "gshd/log.h"
 #include "gshd/session.h"
 
+#define MERCY_S 5  /* between SIGTERM and SIGKILL */
+#define CLIENT_S 1 /* for a client to be first */
 #define EXITED_MAX 32 /* kept for those who attach later */
 
 static void session_free(struct monitor *m, struct session *s)
@@ -29,6 +31,8 @@ static void session_free(struct monitor *m, struct session *s)
 	*p = s->next;
 	m->nsessions--;
 	terminal_close(s);
+	if (s->end_ev)
+		event_free(s->end_ev);
 	json_object_put(s->argv);
 	free(s->ring);
 	free(s);
@@ -286,7 +290,39 @@ static struct json_object *identity(const struct session *s)
 
 	json_put_int(p, "session", s->id);
 	json_put_int(p, "pid", s->pid);
+	if (s->m->limits.value[LIMIT_RUNTIME] != LIMIT_NONE)
+		json_put_int(p, "runtime_max", (int64_t)s->m->limits.value[LIMIT_RUNTIME]);
 	return p;
+}
+
+/* A client that waits ends its command itself, and says so; this is for those that nobody waits for. */
+static void on_time_is_up(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval mercy = { MERCY_S, 0 };
+	struct session *s = arg;
+	struct mon_signal end = { -s->pid, s->told_to_end ? SIGKILL : SIGTERM }, cont = { -s->pid, SIGCONT };
+
+	(void)fd, (void)what;
+	if (s->state != SESSION_RUNNING)
+		return;
+	log_line("session %u has run for its time and is %s", s->id, s->told_to_end ? "killed" : "told to end");
+	if (control_send(s->m, MON_SIGNAL, 0, &end, sizeof(end), NULL, 0) ||
+	    control_send(s->m, MON_SIGNAL, 0, &cont, sizeof(cont), NULL, 0))
+		log_line("session %u cannot be told to end", s->id);
+	s->told_to_end = true;
+	event_add(s->end_ev, &mercy);
+}
+
+static void limit_time(struct session *s)
+{
+	uint64_t seconds = s->m->limits.value[LIMIT_RUNTIME];
+	struct timeval t = { (time_t)(seconds + CLIENT_S), 0 };
+
+	if (seconds == LIMIT_NONE)
+		return;
+	s->end_ev = event_new(s->m->base, -1, 0, on_time_is_up, s);
+	if (!s->end_ev || event_add(s->end_ev, &t))
+		log_line("session %u: its time is not limited", s->id);
 }
 
 static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer,
@@ -318,6 +354,8 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 	s->state = SESSION_RUNNING;
 	m->nrunning++;
 	m->had_session = true;
+	limit_time(s);
+	watch_again(m); /* what begins, grows */
 	if (!s->call) {
 		session_client_gone(s);
 		return;

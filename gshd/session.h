@@ -32,6 +32,8 @@ struct session {
 	int status; /* as wait4() gives it */
 	bool hung_up; /* its last client vanished, rather than detach */
 	bool viewed;  /* a client has been attached */
+	struct event *end_ev; /* RuntimeMaxSec: its time is up, and no client has ended it */
+	bool told_to_end;
 	struct json_object *argv;
 	int64_t op, begun_ms; /* 0: it is no op */
 	struct wire_call *call; /* Run; NULL once answered to the end, or the client has gone */

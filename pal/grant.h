@@ -77,13 +77,15 @@ enum grant_rung {
 #define GRANT_BROKER_OPEN 0x4u /* files of the base that Landlock does not know yet: MON_OPEN */
 /* The host calls that are a convenience are not listed (pal/boundary.h). */
 #define GRANT_LEAN 0x8u
+/* What the sandbox's changes take on the disk is limited: MON_QUOTA says how much is left. */
+#define GRANT_QUOTA 0x10u
 
 struct grant {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t size;		/* of this struct */
 	uint32_t rung;		/* enum grant_rung */
-	uint32_t flags;		/* GRANT_BROKER_*, GRANT_LEAN */
+	uint32_t flags;		/* GRANT_BROKER_*, GRANT_LEAN, GRANT_QUOTA */
 	uint32_t nlayers;	/* 1..GRANT_LAYERS_MAX, counting the base */
 	uint32_t uid, gid;	/* the guest's identity */
 	uint32_t ngroups;
@@ -98,7 +100,9 @@ struct grant {
 	char pad[5];
 	uint32_t bpf_count;	/* struct sock_filter instructions that follow this struct */
 	uint32_t pids;		/* processes and threads that the sandbox may have; 0: as many as there are ids */
+	uint32_t files;		/* descriptors that a process may have; 0: as many as the host grants */
 	uint64_t core_soft, core_hard; /* RLIMIT_CORE as guests see it; the host's is 0 from confinement on */
+	uint64_t memory;	/* bytes that all of them together may use; 0: no limit */
 };
 
 #endif

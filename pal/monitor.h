@@ -28,6 +28,7 @@
  * MON_CONNECT   monitor -> leader   struct mon_connect                        a stream from outside
  * MON_STOPPING  monitor -> leader   - (all will be told to end; few may be born from now on)
  * MON_SPLIT_OFF monitor -> leader   struct mon_split_off                      an end at which the policy waits
+ * MON_LIMITS    monitor -> leader   struct mon_limits (they changed, or what is used)
  *
  * MON_PTY       port                struct mon_pty                            reply end
  * MON_SETATTR   port                struct mon_setattr + value                reply end, the file
@@ -35,6 +36,8 @@
  * MON_OPEN      port                -                                         reply end, a file of the base (O_PATH);
  *                                                                             the reply brings it back open for reading
  * MON_NET       port                struct mon_net                            reply end
+ * MON_QUOTA     port                -                                         reply end; answered when the layers are
+ *                                                                             measured: struct mon_quota
  * MON_SPLIT     port                -                                         reply end, a port, 1 to 6 files
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  *
@@ -65,6 +68,7 @@ enum mon_type {
 	MON_CONNECT,
 	MON_STOPPING,
 	MON_SPLIT_OFF,
+	MON_LIMITS,
 
 	MON_PTY = 64,
 	MON_SETATTR,
@@ -73,6 +77,7 @@ enum mon_type {
 	MON_NET,
 	MON_REPLY,
 	MON_SPLIT,
+	MON_QUOTA,
 };
 
 struct mon_msg {
@@ -175,6 +180,20 @@ enum { MON_NET_TCP = 1, MON_NET_TCP6, MON_NET_UDP, MON_NET_UDP6, MON_NET_UNIX };
 struct mon_reply {
 	int32_t error;	/* 0 or errno */
 	uint32_t value;
+};
+
+/* The limits of the sandbox as a whole that its libOS keeps; 0: none. Not answered. */
+struct mon_limits {
+	uint64_t memory_max, memory_used; /* bytes; the latter as the monitor saw it last */
+	uint32_t tasks, files;
+	uint32_t quota; /* 1: the disk's; the allowance is void and must be asked for */
+	uint32_t memory_only; /* nothing but the memory in use changed */
+};
+
+/* What may still be added to the layers; UINT64_MAX: no limit. */
+struct mon_quota {
+	struct mon_reply head;
+	uint64_t bytes, inodes;
 };
 
 #endif

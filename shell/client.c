@@ -205,13 +205,15 @@ int ask_daemon(const char *method, struct json_object *params, struct json_objec
 	return fail_daemon(err, why);
 }
 
-int ask_start(const char *sandbox, struct json_object **answer)
+int ask_start(const char *sandbox, struct json_object *limits, struct json_object **answer)
 {
 	struct json_object *p = json_object_new_object();
 
 	json_object_object_add(p, "name", json_object_new_string(sandbox ? sandbox : ""));
 	json_object_object_add(p, "create", json_object_new_boolean(true));
 	json_object_object_add(p, "ephemeral", json_object_new_boolean(!sandbox));
+	if (limits)
+		json_object_object_add(p, "limits", limits);
 	return ask_daemon("Start", p, answer);
 }
 
@@ -288,19 +290,19 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 	return result ? result : 1;
 }
 
-int box_open(struct box *box, const char *sandbox)
+int box_open_limited(struct box *box, const char *sandbox, struct json_object *limits)
 {
 	struct json_object *answer = NULL;
 	int result = 1, err;
 
 	*box = (struct box){.restart = sandbox != NULL};
-	if (sandbox) {
+	if (sandbox && !limits) {
 		snprintf(box->name, sizeof(box->name), "%s", sandbox);
 		result = open_monitor(sandbox, &box->conn, &box->path);
 	}
 	if (result <= 0)
 		return result;
-	result = ask_start(sandbox, &answer);
+	result = ask_start(sandbox, json_object_get(limits), &answer);
 	if (result)
 		return result;
 	snprintf(box->name, sizeof(box->name), "%s", reply_string(answer, "name"));
@@ -312,6 +314,11 @@ int box_open(struct box *box, const char *sandbox)
 	free(box->path);
 	box->path = NULL;
 	return fail_broken(box->name, err);
+}
+
+int box_open(struct box *box, const char *sandbox)
+{
+	return box_open_limited(box, sandbox, NULL);
 }
 
 int box_open_running(struct box *box, const char *sandbox)
@@ -389,6 +396,7 @@ int box_begin(struct box *box, const char *method, struct json_object *params, b
 		result = fail_reply(&reply);
 	box->session = (int)reply_number(reply.params, "session", 0);
 	box->pid = (int)reply_number(reply.params, "pid", 0);
+	box->runtime_max = (int)reply_number(reply.params, "runtime_max", 0);
 	client_reply_free(&reply);
 	return result;
 }

@@ -33,8 +33,9 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 
 /* The daemon's row of a sandbox, a new reference, if wanted. 0 or a failure, if there is no such sandbox too. */
 int ask_row(const char *sandbox, struct json_object **row) MUST_CHECK;
-/* Start a sandbox; NULL = a throwaway one. *reply, if wanted: {name, socket, started, rung}. */
-int ask_start(const char *sandbox, struct json_object **reply) MUST_CHECK;
+/* Start a sandbox; NULL = a throwaway one. limits: to keep first, or NULL; taken over. *reply, if wanted: {name, socket,
+ * started, rung}. */
+int ask_start(const char *sandbox, struct json_object *limits, struct json_object **answer) MUST_CHECK;
 
 /* Of an answer to List: say why this sandbox (NULL: each) does not run any more, if nobody stopped it. */
 void note_ended(struct json_object *list, const char *sandbox);
@@ -59,6 +60,7 @@ struct box {
 	char *path;    /* of the monitor's socket */
 	int session;   /* after box_begin(); and the command's pid, which leads its process group */
 	int pid;
+	int runtime_max; /* seconds that it may run, 0: as long as it likes */
 	bool ended;    /* its status has been learnt */
 	bool restart;  /* start the sandbox anew if it ends before anything began in it */
 	struct client *conn;
@@ -67,6 +69,8 @@ struct box {
 /* Connect to the monitor of a sandbox, starting it if need be; NULL = a throwaway one. 0 or a
  * failure. */
 int box_open(struct box *box, const char *sandbox) MUST_CHECK;
+/* The same, and have it keep other limits (names and values as in gsh.conf(5)); NULL: none. Borrowed. */
+int box_open_limited(struct box *box, const char *sandbox, struct json_object *limits) MUST_CHECK;
 /* Connect only if it runs. */
 int box_open_running(struct box *box, const char *sandbox) MUST_CHECK;
 /* Run or Attach, as `method` says. 0, a failure (said), or the positive errno with which the exec
@@ -100,6 +104,8 @@ struct deadline {
 
 /* As the user gave it, or NULL for none. 0 or a failure. */
 int deadline_set(struct deadline *d, const char *text) MUST_CHECK;
+/* No longer than so many seconds, 0: whatever was asked for. */
+void deadline_at_most(struct deadline *d, int seconds);
 /* The time runs from now. 0 or a failure. */
 int deadline_start(struct deadline *d) MUST_CHECK;
 /* The timer was readable: tell, or kill, the command. */

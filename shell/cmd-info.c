@@ -29,6 +29,20 @@ static int add_live(const char *sandbox, struct json_object *row)
 	return 0;
 }
 
+/* Of one that does not run: those that will hold. */
+static int add_limits(const char *sandbox, struct json_object *row)
+{
+	struct json_object *p = json_object_new_object(), *answer = NULL, *limits = NULL;
+	int result;
+
+	json_object_object_add(p, "name", json_object_new_string(sandbox));
+	result = ask_daemon("Limits", p, &answer);
+	if (!result && json_object_object_get_ex(answer, "limits", &limits))
+		json_object_object_add(row, "limits", json_object_get(limits));
+	json_object_put(answer);
+	return result;
+}
+
 static void print_ports(struct json_object *row)
 {
 	struct json_object *ports = NULL;
@@ -51,14 +65,16 @@ static int print_text(struct json_object *row)
 		{"PID", "pid", true},	     {"ATTACHED", "attached", false},
 		{"EXITED", "exited", false}, {"COMMAND", "argv", false},
 	};
-	struct json_object *sessions = NULL;
+	struct json_object *sessions = NULL, *limits = NULL;
 	char buf[4096];
 
 	json_object_object_foreach(row, key, value) {
-		if (json_object_is_type(value, json_type_array))
+		if (json_object_is_type(value, json_type_array) || json_object_is_type(value, json_type_object))
 			continue;
 		printf("%s\t%s\n", key, show_field(row, key, buf, sizeof(buf)));
 	}
+	json_object_object_get_ex(row, "limits", &limits);
+	limits_print(limits, false);
 	print_ports(row);
 	json_object_object_get_ex(row, "sessions", &sessions);
 	if (!sessions || !json_object_array_length(sessions))
@@ -82,6 +98,8 @@ static int exec(const struct call *call)
 	reply_date(row, "created");
 	if (strcmp(reply_string(row, "state"), "running") == 0)
 		result = add_live(sandbox, row);
+	else
+		result = add_limits(sandbox, row);
 	if (!result)
 		result = opt_given(call, OPT_JSON) ? show_json("info", row) : print_text(row);
 	json_object_put(row);

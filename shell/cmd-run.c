@@ -9,6 +9,7 @@ static const struct opt opts[] = {
 	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
 	OPT_ROW_PUBLISH,
 	OPT_ROWS_RUN,
+	OPT_ROWS_LIMITS,
 	OPT_ROW_END,
 };
 

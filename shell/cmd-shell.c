@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* gsh without a verb: an interactive shell, or one command line with -c. */
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ static const struct opt opts[] = {
 	OPT_ROW_PUBLISH,
 	{'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE},
 	OPT_ROWS_RUN,
+	OPT_ROWS_LIMITS,
 	{OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE},
 	OPT_ROW_END,
 };
@@ -32,7 +34,7 @@ static char **all_values(const struct call *call, int id)
 int cmd_run_in(const struct call *call, struct run *run)
 {
 	char **set = all_values(call, 'e'), **ports = all_values(call, 'p');
-	int result;
+	int result = 0;
 
 	if (!set || !ports) {
 		free(set);
@@ -54,7 +56,10 @@ int cmd_run_in(const struct call *call, struct run *run)
 	else
 		result = run->sandbox ? sandbox_name_check(run->sandbox) : 0;
 	if (!result)
+		result = limits_of_options(call, &run->limits);
+	if (!result)
 		result = run_command(run);
+	json_object_put(run->limits);
 	free(set);
 	free(ports);
 	return result;

@@ -7,14 +7,17 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
+	OPT_ROWS_LIMITS,
 	OPT_ROW_END,
 };
 
 static int exec(const struct call *call)
 {
 	const char *sandbox = call_sandbox(call);
+	struct json_object *limits = NULL;
+	int result = sandbox ? limits_of_options(call, &limits) : -FAIL_USAGE;
 
-	return sandbox ? ask_start(sandbox, NULL) : -FAIL_USAGE;
+	return result ? result : ask_start(sandbox, limits, NULL);
 }
 
 const struct cmd cmd_start = {

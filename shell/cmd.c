@@ -30,6 +30,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_stop,
 	&cmd_kill,
 	&cmd_split,
+	&cmd_set,
 	&cmd_rm,
 	&cmd_path,
 	&cmd_mount,

@@ -7,6 +7,7 @@
 #ifndef SHELL_CMD_H
 #define SHELL_CMD_H
 
+#include "conf/limits.h"
 #include "gshd/tree/tree.h"
 #include "shell/shell.h"
 
@@ -63,6 +64,13 @@ struct opt {
 #define OPT_ROWS_RUN \
 	{ OPT_TIMEOUT, "timeout", "TIME", "end it after so many seconds (or 2m, 1h)", WORDS_NONE }, \
 	{ OPT_STATUS_FD, "status-fd", "N", "say how it fared in lines of JSON on descriptor N", WORDS_NONE }
+#define OPT_ROWS_LIMITS \
+	{ OPT_LIMIT + LIMIT_MEMORY, "memory", "SIZE", "let the sandbox use so much memory, as 512M (see gsh set)", WORDS_NONE }, \
+	{ OPT_LIMIT + LIMIT_TASKS, "pids", "N", "so many processes and threads", WORDS_NONE }, \
+	{ OPT_LIMIT + LIMIT_CPU, "cpu", "SHARE", "such a share of one processor, as 50%", WORDS_NONE }, \
+	{ OPT_LIMIT + LIMIT_FILES, "nofile", "N", "so many descriptors a process", WORDS_NONE }, \
+	{ OPT_LIMIT + LIMIT_DISK, "disk", "SIZE", "so much disk space for its changes, as 2G", WORDS_NONE }, \
+	{ OPT_LIMIT + LIMIT_INODES, "inodes", "N", "so many files, directories and links of its own", WORDS_NONE }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \
 	{ OPT_PROGRESS, "progress", "HOW", "how to show progress: auto, none, json (default: auto)", WORDS_NONE }
@@ -71,6 +79,8 @@ struct opt {
 
 /* Of verbs that run a command. */
 enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD };
+/* And which limit. */
+#define OPT_LIMIT 700
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 
@@ -139,8 +149,16 @@ const char *call_sandbox(const struct call *call) MUST_CHECK;
 /* Could a sandbox have this name? Says why not. 0 or a failure. */
 int sandbox_name_check(const char *name) MUST_CHECK;
 
-/* ---- changes.c ---- */
+/* ---- limits.c ---- */
 struct json_object;
+/* The options of OPT_ROWS_LIMITS that were given, as {KEY: VALUE}; NULL if none was. 0 or a failure. */
+int limits_of_options(const struct call *call, struct json_object **changes) MUST_CHECK;
+/* A word of the form KEY=VALUE, into changes. 0 or a failure. */
+int limits_of_word(const char *word, struct json_object *changes) MUST_CHECK;
+/* As rows of text; all: those that are infinity too. */
+void limits_print(struct json_object *limits, bool all);
+
+/* ---- changes.c ---- */
 /* What a sandbox has changed, sorted by path: a new array. 0 or a failure. */
 int changes_ask(const char *sandbox, struct json_object **items) MUST_CHECK;
 /* The whole of a command that shows a sandbox's changes, sorted by path. */
@@ -252,6 +270,7 @@ extern const struct cmd cmd_ps;
 extern const struct cmd cmd_redo;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_run;
+extern const struct cmd cmd_set;
 extern const struct cmd cmd_show;
 extern const struct cmd cmd_snapshot;
 extern const struct cmd cmd_split;

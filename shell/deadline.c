@@ -63,6 +63,12 @@ int deadline_set(struct deadline *d, const char *text)
 	return 0;
 }
 
+void deadline_at_most(struct deadline *d, int seconds)
+{
+	if (seconds > 0 && (d->seconds <= 0 || d->seconds > seconds))
+		d->seconds = seconds;
+}
+
 int deadline_start(struct deadline *d)
 {
 	int err;

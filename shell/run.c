@@ -295,7 +295,7 @@ static int run_it(const struct run *run)
 		result = read_settings(&conf);
 	if (result)
 		return result;
-	result = box_open(&box, run->sandbox);
+	result = box_open_limited(&box, run->sandbox, run->limits);
 	if (result)
 		return result;
 	result = ports_publish(&box, run->ports);
@@ -323,6 +323,7 @@ static int run_it(const struct run *run)
 		if (run->began)
 			*run->began = true;
 		report_started(box.name, box.session, box.pid);
+		deadline_at_most(&deadline, box.runtime_max);
 		result = deadline_start(&deadline);
 	}
 	if (!result)

@@ -213,6 +213,7 @@ struct run {
 	char *const *set; /* K=V from -e, NULL-terminated */
 	char *const *ports; /* [ADDRESS:]HOST:IN from -p, NULL-terminated */
 	struct trace *trace; /* or NULL */
+	struct json_object *limits; /* of the sandbox, changed ahead; or NULL */
 	const char *timeout; /* as the user gave it, or NULL */
 	const char *status_fd; /* likewise */
 	bool *began, *ended; /* set when it has; or NULL. Begun and not ended: detached, or lost */

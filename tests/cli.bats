@@ -632,22 +632,22 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 }
 
 @test "config shows every setting and where it comes from" {
-	printf '# first\n[Shell]\nProgram=/bin/dash\n\n[Limits]\nPids=99\n' >"$GSH_CONFIG"
+	printf '# first\n[Shell]\nProgram=/bin/dash\n\n[Limits]\nTasksMax=99\n' >"$GSH_CONFIG"
 	run gsh config show --origin
 	assert_success
 	assert_equal "${#lines[@]}" "$(grep -c '^KEY(' "$ROOT/conf/keys.def")"
 	assert_line $'Shell.Program\t/bin/dash\t'"$GSH_CONFIG:3"
-	assert_line $'Limits.Pids\t99\t'"$GSH_CONFIG:6"
+	assert_line $'Limits.TasksMax\t99\t'"$GSH_CONFIG:6"
 	assert_line $'Confine.MinimumRung\tB\tdefault'
 	assert_line $'Store.Path\t'"$GSH_STORE"$'\tGSH_STORE'
 	run gsh config show
-	assert_line $'Limits.Pids\t99'
+	assert_line $'Limits.TasksMax\t99'
 	gsh config show --json | "$ROOT/tests/tools/json-check"
 	mkdir -p "$DIR/xdg/gsh/gsh.conf.d"
-	printf '[Limits]\nPids=100\n' >"$DIR/xdg/gsh/gsh.conf"
-	printf '[Limits]\nPids=101\n' >"$DIR/xdg/gsh/gsh.conf.d/50-more.conf"
+	printf '[Limits]\nTasksMax=100\n' >"$DIR/xdg/gsh/gsh.conf"
+	printf '[Limits]\nTasksMax=101\n' >"$DIR/xdg/gsh/gsh.conf.d/50-more.conf"
 	run env -u GSH_CONFIG "XDG_CONFIG_HOME=$DIR/xdg" gsh config show --origin
-	assert_line $'Limits.Pids\t101\t'"$DIR/xdg/gsh/gsh.conf.d/50-more.conf:2"
+	assert_line $'Limits.TasksMax\t101\t'"$DIR/xdg/gsh/gsh.conf.d/50-more.conf:2"
 	run gsh __complete line config ''
 	assert_output $'show\ncheck'
 }

@@ -126,7 +126,7 @@ split 0" ]
 	run ! timeout 20 "$GSH" doctor --policy -s nobody
 	[ "$status" = 3 ]
 	# The settings are heard.
-	printf '[Confine]\nMinimumRung=A\n[Limits]\nPids=99\n' >"$GSH_CONFIG"
+	printf '[Confine]\nMinimumRung=A\n[Limits]\nTasksMax=99\n' >"$GSH_CONFIG"
 	timeout 20 "$GSH" doctor --policy -s words >said
 	grep -q '^rung	the settings accept rung A only' said
 	grep -q '^processes	at most 99 ' said

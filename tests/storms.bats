@@ -8,7 +8,7 @@ load lib.bash
 
 setup() {
 	box_setup
-	printf '[Limits]\nPids=150\n' >"$GSH_CONFIG"
+	printf '[Limits]\nTasksMax=150\n' >"$GSH_CONFIG"
 }
 
 teardown() {

@@ -30,6 +30,9 @@ static void area_lay_out(struct area *a)
 	a->magic = AREA_MAGIC;
 	a->cursor = AREA_FIRST_ID;
 	a->limit = pal_grant()->pids ?: AREA_PIDS;
+	a->memory_max = pal_grant()->memory;
+	a->files_max = pal_grant()->files;
+	a->quota = !!(pal_grant()->flags & GRANT_QUOTA); /* nothing is left until it is measured */
 	a->inodes = 1;
 	atomic_store(&a->ready, 1);
 }
@@ -104,6 +107,9 @@ int area_prepare(int fd, s32 pid)
 	/* Ids go on behind the caller's, in the rounds in which none is taken that still names a group. */
 	PUT(cursor, AREA_PIDS + (u32)MAX(pid + 1 - AREA_ROUND_START, 0));
 	PUT(limit, the_area->limit);
+	/* No quota: a split process may not ask the monitor to measure. It looks by itself. */
+	PUT(memory_max, the_area->memory_max);
+	PUT(files_max, the_area->files_max);
 	PUT(boot_ns, the_area->boot_ns);
 	PUT(inodes, the_area->inodes);
 	/* Who splits off keeps the layers of this moment: doors lead into those. */

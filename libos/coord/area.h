@@ -197,6 +197,12 @@ struct area {
 	u32 named[AREA_PIDS / 32]; /* atomic bitmap: ids that may be named as a group or session */
 	/* Guest ids by host pid, hashed. Only a hint, for whoever writes it may be killed before (task/group.c). */
 	u16 born[AREA_BORN];
+	/* Limits of the sandbox as a whole; leader, 0: none. How much memory is in use the monitor says now and then. */
+	u64 memory_max, memory_used;
+	u32 files_max;	/* descriptors of a process: what a new session begins with */
+	u32 quota;	/* what the changes take on the disk is limited, too (fs/quota.h) */
+	s64 bytes_left, inodes_left; /* atomic: what may be added before somebody measures */
+	u64 full_until;	/* atomic: CLOCK_MONOTONIC; nobody need measure before, nothing is left */
 	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");

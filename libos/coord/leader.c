@@ -267,6 +267,34 @@ static void order_split_off(struct order *o)
 	(void)wire_plain(o->fds[0], &reply, sizeof(reply), true); /* lost: the closing says so */
 }
 
+/* Those that run keep their limits of descriptors; what is started from now on has it from us. */
+static void take_files_max(u32 files)
+{
+	struct rlimit64 *mine = &this_process()->rlimits[RLIMIT_NOFILE];
+
+	the_area->files_max = files;
+	process_limit_files(mine);
+}
+
+static void order_limits(const struct order *o)
+{
+	struct mon_limits l;
+
+	if (o->head.len < sizeof(l))
+		return;
+	memcpy(&l, o->payload, sizeof(l));
+	atomic_store(&the_area->memory_used, l.memory_used);
+	if (l.memory_only)
+		return;
+	atomic_store(&the_area->memory_max, l.memory_max);
+	the_area->limit = l.tasks ?: AREA_PIDS;
+	take_files_max(l.files);
+	atomic_store(&the_area->bytes_left, 0);
+	atomic_store(&the_area->inodes_left, 0);
+	atomic_store(&the_area->full_until, 0);
+	atomic_store(&the_area->quota, l.quota);
+}
+
 static void obey(struct order *o)
 {
 	switch (o->head.type) {
@@ -290,6 +318,9 @@ static void obey(struct order *o)
 		break;
 	case MON_STOPPING:
 		order_stopping();
+		break;
+	case MON_LIMITS:
+		order_limits(o);
 		break;
 	default:
 		pal_log("leader: order %u is not known\n", o->head.type);

@@ -7,6 +7,7 @@
  * the copy is of one name only and a new object, as in overlayfs without an index.
  */
 #include "libos/fs/union_impl.h"
+#include "libos/fs/quota.h"
 
 /* ---- data ---- */
 
@@ -52,7 +53,12 @@ static int copy_by_hand(int from, int to, s64 begin, s64 end)
 
 static int copy_extent(int from, int to, s64 begin, s64 end)
 {
-	int r = copy_range(from, to, begin, end);
+	int r;
+
+	r = quota_on() ? quota_take_all((u64)(end - begin)) : 0;
+	if (r)
+		return r;
+	r = copy_range(from, to, begin, end);
 
 	if (r == -EXDEV || r == -EOPNOTSUPP || r == -EINVAL || r == -ENOSYS)
 		r = copy_by_hand(from, to, begin, end);
@@ -391,6 +397,8 @@ int union_copy_up_dir(struct unode *n)
 	if (unode_in_top(n))
 		return 0;
 	r = union_copy_up_dir(n->parent);
+	if (!r && quota_on())
+		r = quota_take_inode();
 	return r < 0 ? r : copy_dir(n);
 }
 
@@ -404,6 +412,8 @@ int union_copy_up(struct unode *n, bool with_data)
 	if (n->gone)
 		return -ENOENT;
 	r = union_copy_up_dir(n->parent);
+	if (!r && quota_on())
+		r = quota_take_inode();
 	if (r < 0)
 		return r;
 	if (S_ISREG(mode))

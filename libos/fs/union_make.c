@@ -4,6 +4,7 @@
  * call makes the object in its place. Else it is staged: with user.gsh.attr, or to replace a whiteout.
  */
 #include "libos/fs/union_impl.h"
+#include "libos/fs/quota.h"
 
 /* What the host answers when the top lacks a directory we believed in. */
 static int lost(int r)
@@ -28,7 +29,9 @@ static bool whiteout_at(struct unode *dir, const char *name)
 /* Is dir ready to take a new name? It gets its place in the top. */
 static int prepare(struct unode *dir)
 {
-	return dir->gone ? -ENOENT : union_copy_up_dir(dir);
+	int r = dir->gone ? -ENOENT : union_copy_up_dir(dir);
+
+	return r < 0 || !quota_on() || ufs_of(dir)->work < 0 ? r : quota_take_inode();
 }
 
 /* ---- regular files ---- */

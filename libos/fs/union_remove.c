@@ -4,6 +4,7 @@
  * RENAME_WHITEOUT takes an object away and leaves the whiteout in one step.
  */
 #include "libos/fs/union_impl.h"
+#include "libos/fs/quota.h"
 
 static int below(struct unode *dir, const char *name, struct unode *victim)
 {
@@ -75,6 +76,8 @@ static int done(struct unode *victim, int r)
 		return -ESTALE;
 	if (!r)
 		victim->gone = true;
+	if (!r && quota_on())
+		quota_freed();
 	return r;
 }
 
@@ -92,6 +95,8 @@ int union_unlink_unseen(struct node *d, const char *name)
 
 	if (unode_layers(dir) != 1ull << ufs_of(dir)->top || dir->hollow || dir->gone)
 		return -EAGAIN;
+	if (quota_on())
+		quota_freed();
 	return remove_from_top(dir, name, 0);
 }
 

@@ -6,6 +6,7 @@
  * MAP_FIXED_NOREPLACE, so that a disagreement shows as an error instead of as lost memory.
  */
 #include "libos/mm/mm.h"
+#include "libos/coord/area.h"
 #include "libos/entry/entry.h"
 #include "libos/fs/kinds.h"
 #include "libos/task/task.h"
@@ -71,6 +72,15 @@ static uintptr_t place(struct mm *mm, const struct vma *new, uintptr_t hint, siz
 	return mm_choose(mm, size, huge ? HUGE_PAGE : PAGE_SIZE, flags);
 }
 
+bool mm_memory_left(struct mm *mm, u64 size)
+{
+	u64 most = atomic_load_relaxed(&the_area->memory_max);
+
+	if (likely(!most))
+		return true;
+	return size <= most && mm->data + size <= most && atomic_load_relaxed(&the_area->memory_used) + size <= most;
+}
+
 static int check_limits(struct mm *mm, size_t size, int prot, int flags, size_t replaced)
 {
 	const struct rlimit64 *lim = this_process()->rlimits;
@@ -80,6 +90,9 @@ static int check_limits(struct mm *mm, size_t size, int prot, int flags, size_t 
 	if (mm->total - replaced + size > lim[RLIMIT_AS].rlim_cur)
 		return -ENOMEM;
 	if ((prot & PROT_WRITE) && !(flags & MAP_SHARED) && mm->data + size > lim[RLIMIT_DATA].rlim_cur)
+		return -ENOMEM;
+	if ((prot & PROT_WRITE) && (flags & MAP_ANONYMOUS || !(flags & MAP_SHARED)) && !(flags & MAP_NORESERVE) &&
+	    !mm_memory_left(mm, size))
 		return -ENOMEM;
 	if ((flags & MAP_LOCKED) && !capable(this_process()) && mm->locked + size > lim[RLIMIT_MEMLOCK].rlim_cur)
 		return -EAGAIN;

@@ -112,6 +112,9 @@ intptr_t mm_map(struct mm *mm, uintptr_t addr, size_t size, int prot, int flags,
 /* The same with a kind of its own (stack, heap). Fixed addresses only. */
 intptr_t mm_map_kind(struct mm *mm, uintptr_t addr, size_t size, int prot, enum vma_kind kind);
 int mm_unmap(struct mm *mm, uintptr_t addr, size_t size);
+/* Is there room for that much more under the sandbox's limit? By what this process may write to, and by what all of them
+ * used when the monitor last looked. What is then touched beyond the limit, the monitor sees. Caller holds mm->lock. */
+bool mm_memory_left(struct mm *mm, u64 size);
 /* The last two for callers that hold mm->lock. */
 intptr_t mm_map_kind_locked(struct mm *mm, uintptr_t addr, size_t size, int prot, enum vma_kind kind);
 int mm_unmap_locked(struct mm *mm, uintptr_t addr, size_t size);

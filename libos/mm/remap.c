@@ -58,6 +58,8 @@ static int find_source(struct mm *mm, const struct remap *r, struct vma **out)
 		return -ENOMEM;
 	if (!(v->flags & MAP_SHARED) && (v->prot & PROT_WRITE) && mm->data + grow > lim[RLIMIT_DATA].rlim_cur)
 		return -ENOMEM;
+	if (grow && (v->prot & PROT_WRITE) && (v->flags & MAP_ANONYMOUS) && !mm_memory_left(mm, grow))
+		return -ENOMEM;
 	if ((v->flags & VMA_LOCKED) && mm->locked + grow > lim[RLIMIT_MEMLOCK].rlim_cur && !capable(this_process()))
 		return -EAGAIN;
 	*out = v;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* From file to file without passing the guest: the host does it when both have host descriptors, a loop else. */
 #include "libos/sys/sys.h"
+#include "libos/fs/quota.h"
 #include "libos/vfs/vfs.h"
 #include "libos/fs/kinds.h"
 
@@ -47,10 +48,16 @@ static long copy_by_hand(struct file *out, struct file *in, s64 *in_off, size_t 
 	return done;
 }
 
-/* A libOS that moves the bytes itself sees neither appends nor size limits: those files go by hand. */
+/* Can the host move the bytes itself? */
 static bool host_can(const struct file *f)
 {
 	return f->host_fd >= 0 && !f->ops->read && !f->ops->write;
+}
+
+/* What counts against the quota is written by hand. */
+static bool host_can_to(const struct file *f)
+{
+	return host_can(f) && !(quota_on() && quota_counts(f));
 }
 
 long sys_sendfile(int out, int in, s64 *guest_off, size_t n)
@@ -70,7 +77,7 @@ long sys_sendfile(int out, int in, s64 *guest_off, size_t n)
 	if ((fi->flags & O_ACCMODE) == O_WRONLY || (fo->flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
 	r = -ENOSYS;
-	if (host_can(fi) && host_can(fo))
+	if (host_can(fi) && host_can_to(fo))
 		r = pal_sendfile(fo->host_fd, fi->host_fd, pos, n);
 	if (r == -ENOSYS)
 		r = copy_by_hand(fo, fi, pos, MIN(n, 0x7ffff000ul));
@@ -119,7 +126,7 @@ long sys_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t n, u
 	if (r)
 		return r;
 	/* Generated files have no host file to copy from; callers fall back to read and write on EXDEV. */
-	if (!host_can(fi) || !host_can(fo))
+	if (!host_can(fi) || !host_can_to(fo))
 		return -EXDEV;
 	r = pal_copy_file_range(fi->host_fd, in_off ? &from : NULL, fo->host_fd, out_off ? &to : NULL, n);
 	if (r > 0 && in_off && user_write(in_off, &from, sizeof(from)))

@@ -6,6 +6,7 @@
  * the image's own memory, so that a guest does not overwrite its libOS by accident.
  */
 #include "libos/sys/sys.h"
+#include "libos/fs/quota.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
 #include "libos/vfs/notify.h"
@@ -179,6 +180,8 @@ long sys_ftruncate(int fd, s64 size)
 		return r;
 	if (f->ops->regular)
 		notify_object(f->path.dentry, IN_MODIFY);
+	if (quota_on())
+		quota_freed();
 	if (f->ops->truncate)
 		return f->ops->truncate(f, size);
 	return f->host_fd >= 0 ? pal_ftruncate(f->host_fd, size) : -EINVAL;
@@ -208,6 +211,11 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 		return -EBADF;
 	if (!(mode & FALLOC_FL_KEEP_SIZE)) {
 		r = file_size_allowed(off + len);
+		if (r)
+			return r;
+	}
+	if (quota_on() && quota_counts(f) && !(mode & FALLOC_FL_PUNCH_HOLE)) {
+		r = quota_take_all((u64)len);
 		if (r)
 			return r;
 	}

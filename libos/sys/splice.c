@@ -7,6 +7,7 @@
  * host's calls; it is a copy here, which its contract allows.
  */
 #include "libos/sys/sys.h"
+#include "libos/fs/quota.h"
 #include "libos/fs/kinds.h"
 #include "libos/mm/mm.h"
 
@@ -95,6 +96,13 @@ long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned f
 	r = offset_read(from, in_off, &a);
 	if (r == 0)
 		r = offset_read(to, out_off, &b);
+	if (r == 0 && quota_on() && quota_counts(to)) {
+		ssize_t may = quota_take_bytes(n);
+
+		if (may < 0)
+			return may;
+		n = (size_t)may;
+	}
 	if (r < 0)
 		return r;
 	r = pal_splice(from->host_fd, in_off ? &a : NULL, to->host_fd, out_off ? &b : NULL, n,

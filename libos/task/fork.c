@@ -126,9 +126,17 @@ static long fork_with(const struct clone_request *a, s32 pid)
 	return host > 0 ? pid : host;
 }
 
+/* A child starts with its parent's memory, and has to write to some of it. */
+static bool memory_full(void)
+{
+	u64 most = atomic_load_relaxed(&the_area->memory_max);
+
+	return most && atomic_load_relaxed(&the_area->memory_used) >= most;
+}
+
 long task_fork(const struct clone_request *a)
 {
-	s32 pid = area_take_id(this_process()->pid);
+	s32 pid = memory_full() ? -ENOMEM : area_take_id(this_process()->pid);
 	long r;
 
 	if (pid < 0)

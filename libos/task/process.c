@@ -20,7 +20,20 @@ static u64 now_ns(void)
 	return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
 }
 
-/* The host's limits are where the guest's begin. */
+void process_limit_files(struct rlimit64 *files)
+{
+	struct rlimit64 host = { 0 };
+	u64 most;
+
+	if (pal_prlimit(RLIMIT_NOFILE, NULL, &host) < 0)
+		host.rlim_max = NOFILE_SOFT;
+	most = host.rlim_max - MIN(host.rlim_max / 2, OWN_DESCRIPTORS);
+	if (the_area->files_max)
+		most = MIN(most, the_area->files_max);
+	*files = (struct rlimit64){ .rlim_cur = MIN(most, NOFILE_SOFT), .rlim_max = most };
+}
+
+/* The host's limits are where the guest's begin, and the sandbox's own. */
 static void limits_init(struct rlimit64 *lim)
 {
 	for (int i = 0; i < 16; i++)
@@ -28,8 +41,7 @@ static void limits_init(struct rlimit64 *lim)
 			lim[i] = (struct rlimit64){ RLIM64_INFINITY, RLIM64_INFINITY };
 	/* None is ever written; what a limit is worth is the guest's to see. */
 	lim[RLIMIT_CORE] = (struct rlimit64){ pal_grant()->core_soft, pal_grant()->core_hard };
-	lim[RLIMIT_NOFILE].rlim_max -= MIN(lim[RLIMIT_NOFILE].rlim_max / 2, OWN_DESCRIPTORS);
-	lim[RLIMIT_NOFILE].rlim_cur = MIN(lim[RLIMIT_NOFILE].rlim_max, NOFILE_SOFT);
+	process_limit_files(&lim[RLIMIT_NOFILE]);
 }
 
 static void inherit(struct process *p, const struct process *parent)

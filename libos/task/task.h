@@ -148,6 +148,7 @@ static inline long restartable(long r)
 /* ---- task/process.c ---- */
 /* A process with pid's slot and no threads yet; everything inherited comes from parent (NULL: the leader's own start).
  * Its mm, files and fs are still NULL. NULL: no memory. */
+void process_limit_files(struct rlimit64 *files); /* what a session begins with: the host's limit, and the sandbox's */
 struct process *process_create(s32 pid, const struct process *parent);
 void process_free(struct process *p);
 /* Fill in the slot of a child to be born: it counts as running, though it has no host_pid until the host writes it

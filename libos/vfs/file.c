@@ -11,6 +11,7 @@
 #include "libos/task/task.h"
 #include "pal/grant.h"
 #include "libos/fs/kinds.h"
+#include "libos/fs/quota.h"
 
 #define POOL_STEP 32
 #define RW_MAX 0x7ffff000ul /* MAX_RW_COUNT */
@@ -142,7 +143,7 @@ int file_size_allowed(u64 size)
 }
 
 /* How much of n may be written at off (-1: the file's position) under RLIMIT_FSIZE. */
-static ssize_t write_allowed(struct file *f, size_t n, s64 off)
+static ssize_t size_allows(struct file *f, size_t n, s64 off)
 {
 	u64 limit = this_process()->rlimits[RLIMIT_FSIZE].rlim_cur;
 	struct stat st;
@@ -163,6 +164,14 @@ static ssize_t write_allowed(struct file *f, size_t n, s64 off)
 		return -EFBIG;
 	}
 	return off >= 0 ? MIN(n, limit - (u64)off) : n;
+}
+
+/* The same under the sandbox's quota, too. */
+static ssize_t write_allowed(struct file *f, size_t n, s64 off)
+{
+	ssize_t may = size_allows(f, n, off);
+
+	return quota_on() && may > 0 && quota_counts(f) ? quota_take_bytes((size_t)may) : may;
 }
 
 /* A read or write of a disk file is never cut short by a signal: it is made again, handler or not. What was done (mask:

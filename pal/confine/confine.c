@@ -350,6 +350,15 @@ static void reap(pid_t pid)
 		;
 }
 
+/* Failing that there is less to hold the sandbox to, and who looks sees that the cgroup is empty. */
+static void enter_cgroup(int cgroup)
+{
+	int fd = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	(void)!write(fd, "0", 1);
+	close(fd);
+}
+
 static pid_t start(const struct confine_spec *spec, int report[2], int life[2])
 {
 	struct origin self = { getpid(), geteuid(), getegid() };
@@ -358,6 +367,9 @@ static pid_t start(const struct confine_spec *spec, int report[2], int life[2])
 	if (pid)
 		return pid;
 	close(report[0]);
+	/* Whoever descends from us is in it, too. */
+	if (spec->cgroup >= 0)
+		enter_cgroup(spec->cgroup);
 	if (spec->rung != GRANT_RUNG_NONE) {
 		close(life[1]);
 		keeper(spec, report[1], life[0]);

@@ -34,6 +34,9 @@ struct confine_note {
 	bool host_lacks; /* the host does not offer this rung; a weaker one may work */
 };
 
+/* The kernel holds rung A to no fewer processes, so that the limit can be raised while the sandbox runs. */
+#define CONFINE_TASKS_LEAST 4096
+
 /* All paths are absolute and free of symbolic links (realpath); strings are borrowed for the
  * duration of a call. */
 struct confine_spec {
@@ -50,6 +53,8 @@ struct confine_spec {
 	unsigned nhidden;
 	const char *hostname;		       /* rung A */
 	unsigned pids; /* rung A: processes and threads that the kernel grants it; 0: no such limit */
+	uint64_t memory; /* rung A: what its own tmpfs may hold, bytes; 0: the kernel's default */
+	int cgroup; /* directory of a cgroup to start it in, or -1 */
 	int image, grant, port, control, area; /* descriptors that become GRANT_FD_* */
 	int cache;			       /* or -1 */
 	int log;			       /* becomes descriptor 2; 0 and 1 are /dev/null */

@@ -20,8 +20,10 @@
 
 int limits_set(struct confine_state *st)
 {
-	struct rlimit none = { 0, 0 }, files, procs = { st->spec->pids + PROCS_ROOM, st->spec->pids + PROCS_ROOM };
+	struct rlimit none = { 0, 0 }, files, procs;
 
+	procs.rlim_max = (st->spec->pids > CONFINE_TASKS_LEAST ? st->spec->pids : CONFINE_TASKS_LEAST) + PROCS_ROOM;
+	procs.rlim_cur = procs.rlim_max;
 	if (getrlimit(RLIMIT_NOFILE, &files))
 		return confine_say(st, -errno, "RLIMIT_NOFILE");
 	files.rlim_cur = files.rlim_max;

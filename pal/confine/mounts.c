@@ -317,10 +317,13 @@ static int cover_all(struct confine_state *st, int sys)
 static int make_own(struct confine_state *st)
 {
 	const char *const pts[] = {"ptmxmode", "0666", "mode", "0600", NULL};
-	int shm = fresh_tmpfs("0700");
-	int err = shm < 0 ? shm : attach_at(st, shm, "shm");
-	int mnt;
+	char size[24];
+	const char *const limited[] = {"mode", "0700", "size", size, NULL};
+	int shm, err, mnt;
 
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)st->spec->memory);
+	shm = st->spec->memory ? fresh("tmpfs", limited, SAFE) : fresh_tmpfs("0700");
+	err = shm < 0 ? shm : attach_at(st, shm, "shm");
 	if (err)
 		return confine_say(st, err, "tmpfs for shared memory");
 	close(shm);

@@ -38,6 +38,7 @@ static int try_rung(enum grant_rung rung, const char *dir, int image, struct con
 		.control = -1,
 		.area = -1,
 		.cache = -1,
+		.cgroup = -1,
 		.log = -1,
 	};
 	struct confine_child child;

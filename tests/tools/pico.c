@@ -143,6 +143,7 @@ static void spawn(struct pico *p)
 	p->spec.work = "work";
 	p->spec.hostname = "pico";
 	p->spec.cache = p->images.view;
+	p->spec.cgroup = -1;
 	p->spec.log = 2;
 	make_trees(p);
 	p->spec.image = open(p->image, O_RDONLY | O_CLOEXEC);
