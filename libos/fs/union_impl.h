@@ -170,7 +170,7 @@ int union_below(struct unode *dir, const char *name);
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
 
 /* ---- union_lock.c ---- */
-int union_lock_fd(struct file *f);
+int union_lock_fd(struct file *f, bool *own);
 
 /* ---- union_split.c ---- */
 /* What a directory says of itself, where a split process may not ask it. st: of the directory. n and e may be NULL. */

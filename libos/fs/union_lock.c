@@ -7,6 +7,10 @@
  * was before copy-up, is locked at an empty file on the sandbox's tmpfs, which its inode number names: that is the same
  * before and after. All others are locked as they are. The stand-in belongs to the open file, is opened when it is
  * first needed, and is inherited with it; what else is known of the file never touches it.
+ *
+ * A lock of flock(2) is the open file's and outlives who took it: `exec 9>f; flock 9` takes it in a child. The stand-in
+ * that the child opened ends with it, so a file of the sandbox's own layers is locked as well. What is read of the base
+ * has the stand-in alone: there, a lock that a child took ends with the child.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/fs/kinds.h"
@@ -25,12 +29,13 @@ static u64 key_of(struct file *f)
 	return n->origin ?: n->node.ino;
 }
 
-int union_lock_fd(struct file *f)
+int union_lock_fd(struct file *f, bool *own)
 {
 	int fd = atomic_load(&f->lock_fd);
 	char name[40];
 	u64 key;
 
+	*own = f->priv != NULL; /* not of the base */
 	if (fd >= 0)
 		return fd;
 	key = key_of(f);

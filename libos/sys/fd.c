@@ -95,6 +95,7 @@ static long record_lock(struct file *f, unsigned cmd, struct flock *guest)
 {
 	struct flock fl, asked;
 	int fd = f->host_fd;
+	bool own;
 	long r;
 
 	if (user_read(&asked, guest, sizeof(asked)))
@@ -110,7 +111,7 @@ static long record_lock(struct file *f, unsigned cmd, struct flock *guest)
 	if ((cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW) && fl.l_pid)
 		return -EINVAL;
 	if (f->ops->lock_fd)
-		fd = f->ops->lock_fd(f);
+		fd = f->ops->lock_fd(f, &own);
 	r = fd < 0 ? fd : fd != f->host_fd ? to_stand_in(f, cmd, &fl) : 0;
 	if (!r)
 		r = restartable(pal_fcntl(fd, cmd, (u64)&fl));
@@ -257,6 +258,8 @@ long sys_flock(int fd, int op)
 {
 	cleanup_file struct file *f = fdtab_get(fd);
 	int kind = op & ~LOCK_NB, host;
+	bool own = false;
+	long r;
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
@@ -264,8 +267,16 @@ long sys_flock(int fd, int op)
 		return -EINVAL;
 	if (f->host_fd < 0)
 		return 0;
-	host = f->ops->lock_fd ? f->ops->lock_fd(f) : f->host_fd;
-	return host < 0 ? host : restartable(pal_flock(host, op));
+	host = f->ops->lock_fd ? f->ops->lock_fd(f, &own) : f->host_fd;
+	if (host < 0)
+		return host;
+	r = restartable(pal_flock(host, op));
+	if (r || !own || host == f->host_fd)
+		return r;
+	r = restartable(pal_flock(f->host_fd, op));
+	if (r)
+		(void)pal_flock(host, LOCK_UN);
+	return r;
 }
 
 static long order(u64 a, u64 b)

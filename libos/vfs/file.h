@@ -36,8 +36,8 @@ struct file_ops {
 	short (*polled)(struct file *f, short seen);			/* what the host's answer to poll means; NULL: itself */
 	void (*info)(struct file *f, struct buf *b);			/* more lines of fdinfo; NULL: none */
 	/* What locks of the file are taken at, on the host: f->host_fd, or an object that stands for it, which f->lock_fd
-	 * keeps open. -errno. NULL: host_fd. */
-	int (*lock_fd)(struct file *f);
+	 * keeps open. -errno. NULL: host_fd. *own: must flock() hold host_fd, too? */
+	int (*lock_fd)(struct file *f, bool *own);
 	int (*fsync)(struct file *f, bool data_only);			/* NULL: pal_fsync, 0 without host_fd */
 	int (*truncate)(struct file *f, u64 size);			/* NULL: pal_ftruncate, -EINVAL without */
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);	/* NULL: pal_fallocate */

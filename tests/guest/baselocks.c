@@ -217,4 +217,24 @@ static void inherited(void)
 	close(w);
 }
 
-T_MAIN_HELPER(helper, T(whole), T(records), T(by_description), T(waits), T(inherited))
+static int takes(void *arg)
+{
+	return flock(*(int *)arg, LOCK_EX | LOCK_NB) != 0;
+}
+
+/* As in `exec 9>>f; flock 9`: the child ends, the lock stays. */
+static void taken_by_a_child(void)
+{
+	int w = must(open(base("keep"), O_RDWR)), other;
+	pid_t pid = t_fork(takes, &w);
+
+	eqs(t_wait(pid), "exit 0");
+	other = must(open(path, O_RDWR));
+	fails(flock(other, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+	fails(flock(other, LOCK_SH | LOCK_NB), EWOULDBLOCK);
+	close(w);
+	eq(flock(other, LOCK_EX | LOCK_NB), 0);
+	close(other);
+}
+
+T_MAIN_HELPER(helper, T(whole), T(records), T(by_description), T(waits), T(inherited), T(taken_by_a_child))
