@@ -228,7 +228,7 @@ except ValueError as e: print("refused")'
 	gsh run -s s -- true
 	gsh set s TasksMax=40 MemoryMax=100M
 	gsh set -s s | grep -q $'^TasksMax\t40 (libOS, monitor'
-	gsh info s | grep -q $'^MemoryMax\t100M, .* used (libOS, monitor)'
+	wait_until 10 sh -c "'$GSH' info s | grep -q '^MemoryMax.100M, .* used (libOS, monitor)'"
 	run gsh run -s s -- sh -c 'for i in $(seq 60); do sleep 3 & done'
 	[ "$status" != 0 ]
 	[[ "$output" == *"fork"* ]]

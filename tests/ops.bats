@@ -94,7 +94,9 @@ layers() {
 	in_box 'cat a' | grep -qx 1
 	gsh redo -s s
 	in_box 'echo 3 >>a'
-	kill -9 "$(gsh ls --json | jq '.items[0].pid')"
+	monitor=$(gsh ls --json | jq '.items[0].pid')
+	kill -9 "$monitor"
+	until_true 10 eval '! kill -0 "$monitor" 2>/dev/null'
 	in_box 'cat a' | paste -sd' ' | grep -qx '2 3'
 	gsh undo -s s
 	in_box 'cat a' | grep -qx 2
