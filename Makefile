@@ -54,16 +54,18 @@ GSHCLIENT_SRC := $(wildcard gshd/client/*.c)
 TREE_SRC := $(wildcard gshd/tree/*.c)
 CONF_SRC := $(wildcard conf/*.c)
 GFS_SRC := $(wildcard gfs/*.c)
-SHELL_SRC := $(wildcard shell/*.c)
+EDIT_SRC := shell/edit.c $(wildcard shell/edit_*.c)
+SHELL_SRC := $(filter-out $(EDIT_SRC),$(wildcard shell/*.c))
 
 free_obj = $(patsubst %,$(B)/obj/free/%.o,$(1))
 host_obj = $(patsubst %,$(B)/obj/host/%.o,$(1))
 
 PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
+EDIT := $(B)/libexec/gsh/edit.so
 
 .PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
-all: $(PICO) $(PROGS) $(B)/man/gsh-verbs.1
+all: $(PICO) $(PROGS) $(EDIT) $(B)/man/gsh-verbs.1
 
 $(B)/obj/free/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -82,9 +84,11 @@ $(PICO): $(PICO_OBJ) pal/picoprocess.lds
 		-Wl,--no-dynamic-linker -Wl,--no-relax -Wl,-z,max-page-size=4096 -o $@ $(PICO_OBJ)
 	$(Q)contrib/build/check-libos-objects $(call free_obj,$(LIBOS_SRC))
 
+# An object that is loaded.
+$(call host_obj,$(EDIT_SRC)): HOST += -fPIC
 HOST_CFLAGS_gshd := $(shell $(PKG_CONFIG) --cflags json-c libevent libseccomp 2>/dev/null)
 HOST_CFLAGS_pal := $(shell $(PKG_CONFIG) --cflags libseccomp 2>/dev/null)
-HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c 2>/dev/null)
+HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c readline 2>/dev/null)
 HOST_CFLAGS_gfs := $(shell $(PKG_CONFIG) --cflags fuse3 json-c 2>/dev/null)
 
 $(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
@@ -92,7 +96,11 @@ $(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNI
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis -lvterm
 $(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c) -linih
+	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -rdynamic -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c) -linih
+# The editor of lines is loaded by gsh, whose functions it uses.
+$(EDIT): $(call host_obj,$(EDIT_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(HOSTLD)) -shared -o $@ $^ $(shell $(PKG_CONFIG) --libs readline json-c)
 $(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
@@ -136,6 +144,7 @@ install-files:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
+	install -m 644 $(EDIT) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR) $(DESTDIR)$(DATADIR)/gsh/schemas
 	install -m 644 contrib/completions/gsh.bash $(DESTDIR)$(BASHCOMPDIR)/gsh
 	install -m 644 contrib/completions/_gsh $(DESTDIR)$(ZSHCOMPDIR)

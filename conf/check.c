@@ -44,6 +44,13 @@ static const char *conf_is_calls(const char *value)
 	return !strcmp(value, "full") || !strcmp(value, "lean") ? NULL : "it must be full or lean";
 }
 
+static const char *conf_is_edit(const char *value)
+{
+	return !strcmp(value, "auto") || !strcmp(value, "native") || !strcmp(value, "host")
+		       ? NULL
+		       : "it must be auto, native or host";
+}
+
 /* One function a row, for the table knows no arguments. */
 #define LIMIT(name, which)                                         \
 	static const char *conf_is_##name(const char *value)       \

@@ -165,6 +165,11 @@ void answer_pty(struct monitor *m, struct request *r)
 		open_number(m, r, q.number);
 	else if (q.op == MON_PTY_LIST)
 		answer_list(m, r);
+	else if (q.op == MON_PTY_WAIT)
+		r->reply.head.value = session_waits(m, q.number, q.pid);
+	else if (q.op == MON_PTY_DONE)
+		r->reply.head.value = session_waited(m, q.number, (const char *)r->data + sizeof(q),
+							   r->size - sizeof(q));
 	else
 		r->reply.head.error = EINVAL;
 }

@@ -92,6 +92,7 @@ static void answer_run(struct wire_call *call)
 		.umask = (uint32_t)json_int(call->params, "umask", 022),
 		.tty = json_flag(call->params, "tty", false),
 		.op = json_flag(call->params, "op", true),
+		.edit = json_flag(call->params, "edit", false),
 		.rows = size_param(call, "rows"),
 		.cols = size_param(call, "cols"),
 	};
@@ -119,7 +120,7 @@ static void answer_attach(struct wire_call *call)
 		bad(call, "session must be a session's number");
 	else
 		session_attach(call->server->context, call, (unsigned)id, size_param(call, "rows"),
-			       size_param(call, "cols"));
+			       size_param(call, "cols"), json_flag(call->params, "edit", false));
 }
 
 static void answer_signal(struct wire_call *call)

@@ -10,7 +10,8 @@
  *	publish.c   ports of the sandbox on the host
  *	split_port.c  the ports of processes that split off: what those may ask
  *	limits.h    what the sandbox may use up
- *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens
+ *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens; edit.c: lines that
+ *		    a client edits
  *	ops.c       each program that a client starts is an op; undo and its kin while processes run
  *	split_off.c   a client wants a process to split off
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
@@ -220,7 +221,7 @@ struct session_args {
 	struct json_object *argv, *env;
 	const char *cwd;
 	uint32_t umask;
-	bool tty, op; /* op: it is one */
+	bool tty, op, edit; /* op: it is one; edit: its client edits lines */
 	uint16_t rows, cols;
 };
 /* Say that nothing was begun: the sandbox is coming or going. */
@@ -228,13 +229,16 @@ void session_not_begun(struct monitor *m, struct wire_call *call);
 /* Start a program for a call of Run; answers the call, now or later. */
 void session_run(struct monitor *m, struct wire_call *call, const struct session_args *args);
 void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows,
-		    uint16_t cols);
+		    uint16_t cols, bool edit);
 void session_exited(struct monitor *m, int pid, int status);
 /* The sandbox is gone: every session ends as killed. */
 void session_end_all(struct monitor *m);
 struct json_object *session_list(struct monitor *m);
 /* Does something run in a throwaway sandbox that nobody can come back to? */
 bool session_all_hung_up(struct monitor *m);
+/* Somebody inside begins to wait for a line of that terminal, or has read. What MON_PTY_WAIT and _DONE are answered. */
+bool session_waits(struct monitor *m, unsigned number, int pid);
+bool session_waited(struct monitor *m, unsigned number, const char *text, size_t size);
 /* The guest pid of a session, 0 if there is none such. */
 int session_pid(struct monitor *m, unsigned id);
 

@@ -163,6 +163,7 @@ static struct session *session_new(struct monitor *m, const struct session_args 
 	s->state = SESSION_STARTING;
 	s->master = s->slave = s->number = -1;
 	s->argv = json_object_get(args->argv);
+	s->edits = args->edit;
 	s->next = m->sessions;
 	m->sessions = s;
 	m->nsessions++;
@@ -363,7 +364,7 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 	if (s->master >= 0) {
 		struct wire_call *call = s->call;
 		s->call = NULL;
-		terminal_view(s, call, identity(s));
+		terminal_view(s, call, identity(s), s->edits);
 	} else if (s->call->more) {
 		wire_reply_more(s->call, identity(s));
 	}
@@ -440,7 +441,7 @@ int session_pid(struct monitor *m, unsigned id)
 }
 
 void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint16_t rows,
-		    uint16_t cols)
+		    uint16_t cols, bool edit)
 {
 	struct session *s = m->sessions;
 
@@ -456,7 +457,30 @@ void session_attach(struct monitor *m, struct wire_call *call, unsigned id, uint
 		return;
 	}
 	terminal_resize(s, rows, cols);
-	terminal_view(s, call, identity(s));
+	terminal_view(s, call, identity(s), edit);
+}
+
+static struct session *by_terminal(struct monitor *m, unsigned number)
+{
+	struct session *s = m->sessions;
+
+	while (s && (s->number != (int)number || s->state != SESSION_RUNNING || s->master < 0))
+		s = s->next;
+	return s;
+}
+
+bool session_waits(struct monitor *m, unsigned number, int pid)
+{
+	struct session *s = by_terminal(m, number);
+
+	return s && edit_waits(s, pid);
+}
+
+bool session_waited(struct monitor *m, unsigned number, const char *text, size_t size)
+{
+	struct session *s = by_terminal(m, number);
+
+	return s && edit_waited(s, text, size);
 }
 
 struct json_object *session_list(struct monitor *m)

@@ -9,6 +9,7 @@
 #ifndef GSHD_SESSION_H
 #define GSHD_SESSION_H
 
+#include "gshd/client/frames.h"
 #include "gshd/monitor.h"
 #include "gshd/ring.h"
 #include "gshd/screen.h"
@@ -21,6 +22,28 @@ struct viewer {
 	struct session *session;
 	struct wire_conn *conn;
 	bool waiting; /* for a drawing of the screen, before it gets output */
+	bool edits;   /* it has an editor for lines */
+};
+
+/* Lines that a client edits: edit.c. */
+struct edit {
+	enum edit_state {
+		EDIT_OFF,    /* the terminal edits */
+		EDIT_ASKED,  /* the client was asked whether it is ready */
+		EDIT_TAKING, /* the terminal has let go; what it had of a line is coming */
+		EDIT_ON,     /* the client edits */
+		EDIT_PAUSED, /* the reader was interrupted, and may come back */
+		EDIT_SENT,   /* a line is on its way to the reader */
+	} state;
+	bool asked;   /* the client has not answered yet */
+	bool reading; /* a process waits for a line */
+	int reader;   /* its pid, the guest's */
+	int64_t settled; /* when the terminal has surely given to a reader what was written to it; monotonic milliseconds */
+	struct event *timer;
+	struct evbuffer *back; /* of an unfinished line, as the reader handed it back; the terminal has echoed it */
+	struct evbuffer *keys; /* typed while it is not settled who gets them */
+	struct evbuffer *input; /* for the terminal, which took no more */
+	bool line;	       /* input holds one for the reader that is interrupted */
 };
 
 struct session {
@@ -47,6 +70,8 @@ struct session {
 	struct ring *ring;
 	struct screen *screen; /* or NULL */
 	bool drawing;
+	bool edits; /* the client that started it has an editor */
+	struct edit edit;
 	struct viewer *draws_for; /* NULL if it has gone meanwhile */
 };
 
@@ -55,13 +80,33 @@ int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
 	__attribute__((warn_unused_result));
 /* Answer the call with params and make its connection a viewer: what the screen shows first, or, without one, what the
  * ring holds. */
-void terminal_view(struct session *s, struct wire_call *call, struct json_object *params);
+void terminal_view(struct session *s, struct wire_call *call, struct json_object *params, bool edits);
+/* What the terminal would have echoed, for those who look later. */
+void terminal_echo(struct session *s, const char *text, size_t size);
+/* Input is to be offered to the terminal again when it has room. */
+void terminal_when_room(struct session *s);
+/* The terminal takes input again: let the viewers' connections be read. */
+void terminal_go_on(struct session *s);
 void terminal_resize(struct session *s, uint16_t rows, uint16_t cols);
 /* Read what is left, then call session_drained(). */
 void terminal_drain(struct session *s);
 /* Tell the viewers the status, let them go, close the terminal. */
 void terminal_close(struct session *s);
 void session_drained(struct session *s);
+
+/* ---- edit.c ---- */
+int edit_open(struct session *s) __attribute__((warn_unused_result));
+void edit_close(struct session *s);
+bool edit_waits(struct session *s, int pid);
+bool edit_waited(struct session *s, const char *text, size_t size);
+/* A viewer came, or goes (and is off the list already). */
+void edit_viewers(struct session *s, const struct viewer *gone);
+/* A frame of a viewer. EDIT_TAKEN: nothing else is to be done with it; EDIT_FULL: it is to be offered again when there
+ * is room. */
+enum edit_takes { EDIT_NOT, EDIT_TAKEN, EDIT_FULL } edit_frame(struct session *s, const struct frame *f);
+/* There is room for input. */
+void edit_room(struct session *s);
+
 /* A client vanished: to a throwaway sandbox that is a hang-up, if it was the last one. */
 void session_client_gone(struct session *s);
 

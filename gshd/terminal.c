@@ -177,6 +177,15 @@ static bool take_frame(struct session *s, struct evbuffer *in, bool *detach, int
 	if (!p)
 		return false;
 	f.data = p + FRAME_HEAD;
+	switch (s->master < 0 ? EDIT_NOT : edit_frame(s, &f)) {
+	case EDIT_FULL:
+		return false;
+	case EDIT_TAKEN:
+		evbuffer_drain(in, FRAME_HEAD + f.size);
+		return true;
+	case EDIT_NOT:
+		break;
+	}
 	if (f.type == FRAME_DATA && s->master >= 0 && f.size) {
 		n = write(s->master, f.data, f.size);
 		if (n < 0 && errno == EAGAIN) {
@@ -197,7 +206,7 @@ static bool take_frame(struct session *s, struct evbuffer *in, bool *detach, int
 		signal_foreground(s, sig);
 	} else if (f.type == FRAME_DETACH) {
 		*detach = true;
-	} else if (f.type != FRAME_DATA) {
+	} else if (f.type != FRAME_DATA && f.type != FRAME_LINE && f.type != FRAME_EDIT_READY) {
 		*err = -EPROTO;
 	}
 	evbuffer_drain(in, FRAME_HEAD + f.size);
@@ -214,6 +223,7 @@ static void viewer_remove(struct viewer *v)
 	*p = v->next;
 	if (s->draws_for == v)
 		s->draws_for = NULL;
+	edit_viewers(s, v);
 	free(v);
 	if (!s->viewers)
 		screen_viewed(s->screen, false);
@@ -242,8 +252,25 @@ static void on_room(evutil_socket_t fd, short what, void *arg)
 	struct session *s = arg;
 
 	(void)fd, (void)what;
+	edit_room(s);
+	terminal_go_on(s);
+}
+
+void terminal_when_room(struct session *s)
+{
+	event_add(s->in_ev, NULL);
+}
+
+void terminal_go_on(struct session *s)
+{
 	for (struct viewer *v = s->viewers; v; v = v->next)
 		wire_again(v->conn);
+}
+
+void terminal_echo(struct session *s, const char *text, size_t size)
+{
+	ring_put(s->ring, text, size);
+	screen_feed(s->screen, text, size);
 }
 
 static void on_drained(struct wire_conn *conn, void *arg)
@@ -325,6 +352,7 @@ static void on_drawn(void *arg, bool ok)
 			send_ring(s, s->draws_for);
 		s->draws_for->waiting = false;
 		s->draws_for = NULL;
+		edit_viewers(s, NULL);
 		/* A program that draws for itself knows better, and the size may be the same. */
 		signal_foreground(s, SIGWINCH);
 	}
@@ -357,7 +385,7 @@ int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
 	s->out_ev = event_new(s->m->base, s->master, EV_READ | EV_PERSIST, on_output, s);
 	s->in_ev = event_new(s->m->base, s->master, EV_WRITE, on_room, s);
 	s->quiet_ev = event_new(s->m->base, -1, 0, on_quiet, s);
-	if (!s->ring || !s->out_ev || !s->in_ev || !s->quiet_ev)
+	if (!s->ring || !s->out_ev || !s->in_ev || !s->quiet_ev || edit_open(s))
 		return -ENOMEM;
 	terminal_resize(s, rows, cols);
 	s->screen = screen_open(s->m->base, rows, cols, &screen_ops, s);
@@ -375,7 +403,7 @@ static void send_exit(struct session *s, struct wire_conn *conn)
 	wire_finish(conn);
 }
 
-void terminal_view(struct session *s, struct wire_call *call, struct json_object *params)
+void terminal_view(struct session *s, struct wire_call *call, struct json_object *params, bool edits)
 {
 	struct viewer *v = calloc(1, sizeof(*v));
 
@@ -389,6 +417,7 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 	if (v->conn && s->state != SESSION_EXITED) {
 		s->hung_up = false;
 		v->waiting = s->viewed && s->ring && s->ring->have;
+		v->edits = edits;
 		v->next = s->viewers;
 		s->viewers = v;
 		if (!s->viewed)
@@ -396,6 +425,7 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 		s->viewed = true;
 		screen_viewed(s->screen, true);
 		draw_next(s);
+		edit_viewers(s, NULL);
 		return;
 	}
 	if (v->conn) {
@@ -417,6 +447,7 @@ void terminal_close(struct session *s)
 		send_exit(s, v->conn);
 		free(v);
 	}
+	edit_close(s);
 	s->draws_for = NULL;
 	s->drawing = false;
 	screen_close(s->screen);

@@ -146,12 +146,17 @@ struct mon_proc_data {
 };
 
 /* op NEW: answer carries { master, slave }, value = its number. op OPEN: number given, answer carries { slave }.
- * op LIST: the payload of the reply is followed by u32 numbers. */
+ * op LIST: the payload of the reply is followed by u32 numbers.
+ * op WAIT: process pid, in the foreground of terminal number, is about to wait for a line that the terminal edits and
+ * echoes; value 1: the monitor wants to hear of the end of it, by op DONE, followed by what was read (nothing if that is
+ * long, or an error); value 1 of that: the monitor has taken it, and the reader is to wait again. So the host's side can
+ * edit the line in the terminal's stead (gshd/edit.c). */
 struct mon_pty {
 	uint32_t op;
 	uint32_t number;
+	int32_t pid; /* the guest's; WAIT and DONE */
 };
-enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST };
+enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST, MON_PTY_WAIT, MON_PTY_DONE };
 
 /* Change an attribute of a file in the sandbox's own layers (never of the base: the monitor checks where it lies). */
 struct mon_setattr {

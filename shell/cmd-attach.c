@@ -10,6 +10,7 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
+	OPT_ROW_EDIT,
 	OPT_ROW_END,
 };
 
@@ -55,7 +56,8 @@ static int exec(const struct call *call)
 		if (result)
 			return result;
 	}
-	return run_attach(sandbox, (int)session);
+	result = edit_word_check(opt_value(call, OPT_EDIT));
+	return result ? result : run_attach(sandbox, (int)session, opt_value(call, OPT_EDIT));
 }
 
 const struct cmd cmd_attach = {

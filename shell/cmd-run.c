@@ -10,6 +10,7 @@ static const struct opt opts[] = {
 	OPT_ROW_PUBLISH,
 	OPT_ROWS_RUN,
 	OPT_ROWS_LIMITS,
+	OPT_ROW_EDIT,
 	OPT_ROW_END,
 };
 

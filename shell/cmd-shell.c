@@ -15,6 +15,7 @@ static const struct opt opts[] = {
 	{'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE},
 	OPT_ROWS_RUN,
 	OPT_ROWS_LIMITS,
+	OPT_ROW_EDIT,
 	{OPT_VERSION, "version", NULL, "which gsh this is", WORDS_NONE},
 	OPT_ROW_END,
 };
@@ -47,6 +48,7 @@ int cmd_run_in(const struct call *call, struct run *run)
 	run->cwd = opt_value(call, 'C');
 	run->timeout = opt_value(call, OPT_TIMEOUT);
 	run->status_fd = opt_value(call, OPT_STATUS_FD);
+	run->edit = opt_value(call, OPT_EDIT);
 	run->set = set;
 	run->ports = ports;
 	if (!run->throwaway && !run->sandbox)
@@ -57,6 +59,8 @@ int cmd_run_in(const struct call *call, struct run *run)
 		result = run->sandbox ? sandbox_name_check(run->sandbox) : 0;
 	if (!result)
 		result = limits_of_options(call, &run->limits);
+	if (!result)
+		result = edit_word_check(run->edit);
 	if (!result)
 		result = run_command(run);
 	json_object_put(run->limits);

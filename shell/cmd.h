@@ -23,6 +23,7 @@ enum words {
 	WORDS_SESSION, /* of the sandbox that -s names */
 	WORDS_PID,     /* likewise */
 	WORDS_WHEN,
+	WORDS_EDIT,
 	WORDS_CONFIG, /* show or check, then a file */
 };
 
@@ -71,6 +72,8 @@ struct opt {
 	{ OPT_LIMIT + LIMIT_FILES, "nofile", "N", "so many descriptors a process", WORDS_NONE }, \
 	{ OPT_LIMIT + LIMIT_DISK, "disk", "SIZE", "so much disk space for its changes, as 2G", WORDS_NONE }, \
 	{ OPT_LIMIT + LIMIT_INODES, "inodes", "N", "so many files, directories and links of its own", WORDS_NONE }
+#define OPT_ROW_EDIT \
+	{ OPT_EDIT, "edit", "HOW", "who edits lines: auto, host (gsh), native (what reads them)", WORDS_EDIT }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \
 	{ OPT_PROGRESS, "progress", "HOW", "how to show progress: auto, none, json (default: auto)", WORDS_NONE }
@@ -78,7 +81,7 @@ struct opt {
 /* clang-format on */
 
 /* Of verbs that run a command. */
-enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD };
+enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD, OPT_EDIT };
 /* And which limit. */
 #define OPT_LIMIT 700
 /* Options that every verb has, unless it has one of its own by that name. */

@@ -158,6 +158,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 	static const char *const signals[] = { "HUP",  "INT",  "QUIT", "KILL", "USR1",	"USR2",
 					       "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL };
 	static const char *const config[] = {"show", "check", NULL};
+	static const char *const edit[] = {"auto", "host", "native", NULL};
 	static const char *const when[] = { "always", "auto", "never", NULL };
 
 	switch (kind) {
@@ -172,6 +173,9 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 		break;
 	case WORDS_WHEN:
 		offer_list(when, prefix, typed);
+		break;
+	case WORDS_EDIT:
+		offer_list(edit, prefix, typed);
 		break;
 	case WORDS_CONFIG:
 		if (l->words)

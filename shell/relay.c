@@ -16,6 +16,9 @@
  *
  * Bytes from inside are painted as they come. The window's size travels in stream order with the
  * keys.
+ *
+ * When the monitor says that a line is waited for, and raw keys are read, they go to the editor (edit.h) until
+ * there is a line, or the reader has gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,9 +32,8 @@
 #include <unistd.h>
 
 #include "gshd/client/frames.h"
-#include "shell/shell.h"
+#include "shell/edit.h"
 
-#define DETACH_KEY 0x1d /* ^] */
 #define DETACH_TIMES 3
 #define DETACH_NS 1000000000ll
 #define WAITING_MAX (256u << 10) /* bytes for the monitor; above this no keys are read */
@@ -50,8 +52,19 @@ struct session {
 	long long detach_at[DETACH_TIMES]; /* when ^] was typed, latest last */
 	struct relay_end *end;
 	const struct relay_also *also;
+	enum { EDITS_NOT, EDITS, EDIT_SOON } edits; /* SOON: the monitor gathers keys, ours are not to be read */
+	const struct edit_ops *ed; /* NULL with EDITS_NOT */
+	struct later {
+		char *text;
+		size_t size;
+	} lines, keys; /* of an edit: for the readers to come; typed behind them */
 	bool over;
 };
+
+static bool editing(const struct session *s)
+{
+	return s->ed && s->ed->active();
+}
 
 static long long now_ns(void)
 {
@@ -67,6 +80,27 @@ static int send_signal(struct session *s, int sig)
 
 	frame_put_u32(b, (uint32_t)sig);
 	return outbox_put(&s->out, FRAME_SIGNAL, b, sizeof(b));
+}
+
+static uint32_t number_at(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* However much it is. */
+static int outbox_put_all(struct outbox *o, int type, const void *data, size_t size)
+{
+	const char *p = data;
+	int err = 0;
+
+	while (size && !err) {
+		size_t n = size < FRAME_MAX ? size : FRAME_MAX;
+
+		err = outbox_put(o, type, p, n);
+		p += n;
+		size -= n;
+	}
+	return err;
 }
 
 static int send_size(struct session *s)
@@ -126,6 +160,151 @@ static int hung_up(struct session *s)
 	return s->hang_up ? send_signal(s, SIGHUP) : outbox_put(&s->out, FRAME_DETACH, NULL, 0);
 }
 
+static int later_add(struct later *l, const void *text, size_t size)
+{
+	char *more = size ? realloc(l->text, l->size + size) : l->text;
+
+	if (size && !more)
+		return -ENOMEM;
+	l->text = more;
+	if (size)
+		memcpy(more + l->size, text, size);
+	l->size += size;
+	return 0;
+}
+
+static void later_drop(struct later *l)
+{
+	free(l->text);
+	*l = (struct later){0};
+}
+
+/* One line of several: a reader gets no more than one. */
+static int send_first(struct session *s, const char *text, size_t size)
+{
+	const char *nl = text ? memchr(text, '\n', size) : NULL;
+	struct later rest = {0};
+	size_t n;
+	int err;
+
+	if (!nl)
+		return -ENOMEM;
+	n = (size_t)(nl + 1 - text);
+	err = outbox_put_all(&s->out, FRAME_LINE, text, n);
+	if (!err)
+		err = later_add(&rest, text + n, size - n);
+	later_drop(&s->lines);
+	s->lines = rest;
+	return err;
+}
+
+/* What came of keys in the editor. */
+static int take_edited(struct session *s, enum edit_event event)
+{
+	const char *text;
+	size_t size;
+	uint8_t none[1];
+	int err;
+
+	switch (event) {
+	case EDIT_MORE:
+		return 0;
+	case EDIT_LINE:
+		text = s->ed->text(&size);
+		return send_first(s, text, size);
+	case EDIT_EOF:
+		return outbox_put(&s->out, FRAME_LINE, none, 0);
+	case EDIT_SIGNAL:
+		return send_signal(s, s->ed->signal());
+	case EDIT_DETACH:
+		text = s->ed->text(&size);
+		err = outbox_put_all(&s->out, FRAME_DATA, text, size);
+		s->end->detached = s->over = true;
+		return err ? err : outbox_put(&s->out, FRAME_DETACH, NULL, 0);
+	case EDIT_OWN: /* s->ed->keys() knows what to do with it */
+		break;
+	}
+	return 0;
+}
+
+static int give_keys(struct session *s, const unsigned char *b, size_t n)
+{
+	size_t used;
+	int err = take_edited(s, s->ed->keys(b, n, &used));
+
+	if (err || s->over || used == n)
+		return err;
+	if (s->lines.size)
+		return later_add(&s->keys, b + used, n - used);
+	return outbox_put_all(&s->out, FRAME_DATA, b + used, n - used);
+}
+
+/* A reader waits, and its line was written before. */
+static int give_line(struct session *s, const unsigned char *keys, size_t n)
+{
+	const char *nl = memchr(s->lines.text, '\n', s->lines.size);
+	size_t shown = nl ? (size_t)(nl - s->lines.text) : 0;
+	int err = shown ? tty_paint(s->tty, (unsigned char *)s->lines.text, shown < FRAME_MAX ? shown : FRAME_MAX) : 0;
+
+	if (!err)
+		err = tty_paint(s->tty, (const unsigned char *)"\r\n", 2);
+	if (err < 0)
+		return hung_up(s);
+	err = later_add(&s->keys, keys, n);
+	return err ? err : send_first(s, s->lines.text, s->lines.size);
+}
+
+/* The editor begins, with what was typed till now. */
+static int begin_edit(struct session *s, const struct frame *f, size_t prompt)
+{
+	const unsigned char *keys = f->data + 12 + prompt;
+	struct later first = s->keys;
+	int err;
+
+	if (s->lines.size)
+		return give_line(s, keys, f->size - 12 - prompt);
+	s->keys = (struct later){0};
+	s->ed->begin(f->data + 12, prompt, (int)number_at(f->data), number_at(f->data + 4) == 1);
+	err = later_add(&first, keys, f->size - 12 - prompt);
+	if (!err)
+		err = give_keys(s, (unsigned char *)first.text, first.size);
+	later_drop(&first);
+	return err;
+}
+
+/* What the monitor says of an editor. */
+static int take_edit(struct session *s, const struct frame *f)
+{
+	const char *text;
+	size_t size, prompt;
+
+	switch (f->type) {
+	case FRAME_EDIT:
+		if (s->edits == EDITS_NOT)
+			return -EPROTO;
+		s->edits = EDIT_SOON;
+		return outbox_put(&s->out, FRAME_EDIT_READY, NULL, 0);
+	case FRAME_EDIT_GO:
+		if (f->size < 12 || s->edits != EDIT_SOON)
+			return -EPROTO;
+		prompt = number_at(f->data + 8);
+		if (prompt > f->size - 12)
+			return -EPROTO;
+		s->edits = EDITS;
+		return begin_edit(s, f, prompt);
+	case FRAME_EDIT_KEYS:
+		return editing(s) ? give_keys(s, f->data, f->size) : outbox_put(&s->out, FRAME_DATA, f->data, f->size);
+	default: /* FRAME_EDIT_OVER */
+		if (s->edits == EDIT_SOON)
+			s->edits = EDITS;
+		if (!editing(s))
+			return 0;
+		s->ed->abandon();
+		text = s->ed->text(&size);
+		return outbox_put_all(&s->out, FRAME_DATA, text, size);
+	}
+}
+
 static int take_keys(struct session *s, enum keys mode, short revents)
 {
 	unsigned char b[4096];
@@ -138,6 +317,15 @@ static int take_keys(struct session *s, enum keys mode, short revents)
 		return outbox_put(&s->out, FRAME_DATA, "\004", 1); /* ^D, an end of file inside */
 	if (n <= 0)
 		return hung_up(s);
+	if (mode == KEYS_RAW && editing(s))
+		return give_keys(s, b, (size_t)n);
+	if (mode == KEYS_RAW && (s->lines.size || s->keys.size)) {
+		/* What was to be read later is not, after ^C; else it comes first. */
+		if (!memchr(b, s->tty->saved.c_cc[VINTR], (size_t)n))
+			return later_add(&s->keys, b, (size_t)n);
+		later_drop(&s->lines);
+		later_drop(&s->keys);
+	}
 	for (i = 0; i < n && mode == KEYS_RAW; i++) {
 		if (!detach_key(s, b[i]))
 			continue;
@@ -156,7 +344,14 @@ static int take_frame(struct session *s, const struct frame *f)
 	case FRAME_DATA:
 		/* A terminal that takes no more bytes has hung up; only a detached session still
 		 * has a use. */
-		return tty_paint(s->tty, f->data, f->size) < 0 ? hung_up(s) : 0;
+		return (editing(s) ? s->ed->output(f->data, f->size) : tty_paint(s->tty, f->data, f->size)) < 0
+			       ? hung_up(s)
+			       : 0;
+	case FRAME_EDIT:
+	case FRAME_EDIT_GO:
+	case FRAME_EDIT_KEYS:
+	case FRAME_EDIT_OVER:
+		return take_edit(s, f);
 	case FRAME_EXIT:
 		if (frame_get_u32(f, &status) < 0)
 			return -EPROTO;
@@ -196,6 +391,8 @@ static int take_signal(struct session *s, int sig)
 
 	switch (sig) {
 	case SIGWINCH:
+		if (editing(s))
+			s->ed->resize();
 		return send_size(s);
 	case SIGCONT:
 		tty_again(s->tty);
@@ -224,7 +421,7 @@ static int turn(struct session *s)
 	struct pollfd p[4] = {
 		{.fd = s->sock, .events = (short)(POLLIN | (s->out.len ? POLLOUT : 0))},
 		{.fd = s->sigfd, .events = POLLIN},
-		{.fd = keys != KEYS_NONE && s->out.len < WAITING_MAX ? s->tty->in : -1,
+		{.fd = keys != KEYS_NONE && s->edits != EDIT_SOON && s->out.len < WAITING_MAX ? s->tty->in : -1,
 		 .events = POLLIN},
 		{.fd = s->also->fd, .events = POLLIN},
 	};
@@ -257,7 +454,12 @@ static void flush_last(struct session *s)
 			break;
 }
 
-int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
+static bool is_detach(void *arg, unsigned char key)
+{
+	return detach_key(arg, key);
+}
+
+int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, const struct box *edits,
 	  const struct relay_also *also, struct relay_end *end)
 {
 	struct session s = {
@@ -272,8 +474,16 @@ int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
 		return s.sigfd;
 	if (fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
 		err = -errno;
+	if (edits && (s.ed = editor_load())) {
+		s.edits = EDITS;
+		s.ed->init(t, edits, is_detach, &s);
+	}
 	while (!err && !s.over)
 		err = turn(&s);
+	if (s.ed)
+		s.ed->end();
+	later_drop(&s.lines);
+	later_drop(&s.keys);
 	if (end->detached || end->hung_up)
 		flush_last(&s);
 	close(s.sigfd);

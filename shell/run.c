@@ -22,7 +22,7 @@
 
 #include "conf/conf.h"
 #include "gshd/client/frames.h"
-#include "shell/client.h"
+#include "shell/edit.h"
 
 extern char **environ;
 
@@ -105,7 +105,7 @@ static struct json_object *string_array(char *const *list)
 }
 
 static struct json_object *run_params(char *const *argv, const struct env *env, const char *cwd,
-				      const struct tty *t, bool tty)
+				      const struct tty *t, bool tty, bool edit)
 {
 	struct json_object *p = json_object_new_object();
 	mode_t mask = umask(022);
@@ -119,6 +119,7 @@ static struct json_object *run_params(char *const *argv, const struct env *env, 
 	json_object_object_add(p, "cwd", json_object_new_string(cwd));
 	json_object_object_add(p, "umask", json_object_new_int((int)mask));
 	json_object_object_add(p, "tty", json_object_new_boolean(tty));
+	json_object_object_add(p, "edit", json_object_new_boolean(edit));
 	json_object_object_add(p, "rows", json_object_new_int(size[0]));
 	json_object_object_add(p, "cols", json_object_new_int(size[1]));
 	return p;
@@ -192,7 +193,7 @@ static void time_is_up(void *arg)
 }
 
 /* With a terminal. */
-static int join_terminal(struct box *box, struct tty *t, bool throwaway, bool title,
+static int join_terminal(struct box *box, struct tty *t, bool throwaway, bool title, bool edit,
 			 struct deadline *deadline)
 {
 	static struct frame_reader reader;
@@ -203,7 +204,7 @@ static int join_terminal(struct box *box, struct tty *t, bool throwaway, bool ti
 
 	if (title)
 		tty_title(t, box->name);
-	err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, &also, &end);
+	err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, edit ? box : NULL, &also, &end);
 
 	tty_close(t, err || end.detached || end.hung_up);
 	if (fd >= 0)
@@ -220,6 +221,13 @@ static int join_terminal(struct box *box, struct tty *t, bool throwaway, bool ti
 		return told_status(box, end.status);
 	say_detached(box);
 	return 0;
+}
+
+int edit_word_check(const char *word)
+{
+	if (!word || strcmp(word, "auto") == 0 || strcmp(word, "host") == 0 || strcmp(word, "native") == 0)
+		return 0;
+	return fail(FAIL_USAGE, "--edit", "%s is none of auto, host, native", word);
 }
 
 #define SHELLS_MAX 4
@@ -247,18 +255,36 @@ static int read_settings(struct conf *conf)
 }
 
 static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd,
-		 const struct tty *t, bool tty)
+		 const struct tty *t, bool tty, bool edit)
 {
 	static const int fds[3] = {0, 1, 2};
 
-	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty), tty, fds, 3);
+	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty, edit), tty, fds, 3);
+}
+
+/* Does gsh edit lines? Only at a terminal that is the user's alone and can move its cursor. */
+static bool edits(const struct tty *t, const char *how)
+{
+	const char *term = getenv("TERM");
+
+	return t->in >= 0 && isatty(1) && term && strcmp(term, "dumb") != 0 && strcmp(how, "native") != 0 &&
+	       editor_load();
+}
+
+/* What keeps this shell from editing lines itself, or NULL. */
+static const char *no_editing(const char *shell)
+{
+	const char *name = strrchr(shell, '/');
+
+	name = name ? name + 1 : shell;
+	return strcmp(name, "bash") == 0 ? "--noediting" : strcmp(name, "zsh") == 0 ? "+Z" : NULL;
 }
 
 /* The first shell that there is; as begin(). */
 static int begin_shell(struct box *box, const struct conf *conf, struct env *env, const char *cwd,
-		       const struct tty *t, bool tty)
+		       const struct tty *t, bool tty, const char *edit)
 {
-	char text[PATH_MAX + 8], *words[2] = {NULL, NULL};
+	char text[PATH_MAX + 8], *words[3] = {NULL, NULL, NULL};
 	const char *shells[SHELLS_MAX];
 	int n = shell_candidates(conf, shells), i, result = ENOENT;
 
@@ -267,7 +293,8 @@ static int begin_shell(struct box *box, const struct conf *conf, struct env *env
 		snprintf(text, sizeof(text), "SHELL=%s", shells[i]);
 		if (env_set(env, text))
 			return fail(FAIL_NO, "out of memory", NULL);
-		result = begin(box, words, env, cwd, t, tty);
+		words[1] = strcmp(edit, "host") == 0 && edits(t, edit) ? (char *)no_editing(shells[i]) : NULL;
+		result = begin(box, words, env, cwd, t, tty, tty && edits(t, edit));
 	}
 	return result > 0 ? exec_failed(result, words[0]) : result;
 }
@@ -280,6 +307,7 @@ static int run_it(const struct run *run)
 	struct conf conf;
 	struct tty t;
 	char cwd[PATH_MAX];
+	const char *edit = "native";
 	bool tty;
 	int result, sigfd = -1;
 
@@ -295,6 +323,10 @@ static int run_it(const struct run *run)
 		result = read_settings(&conf);
 	if (result)
 		return result;
+	if (run->edit)
+		edit = run->edit;
+	else if (run->shell)
+		edit = conf.edit;
 	result = box_open_limited(&box, run->sandbox, run->limits);
 	if (result)
 		return result;
@@ -314,8 +346,8 @@ static int run_it(const struct run *run)
 	if (!result && !tty && (sigfd = signals_open()) < 0)
 		result = fail(FAIL_NO, "signals", "%s", strerror(-sigfd));
 	if (!result && run->shell)
-		result = begin_shell(&box, &conf, &env, cwd, &t, tty);
-	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty)) > 0)
+		result = begin_shell(&box, &conf, &env, cwd, &t, tty, edit);
+	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty, tty && edits(&t, edit))) > 0)
 		result = exec_failed(result, run->argv[0]);
 	if (result && run->throwaway)
 		box_discard(&box);
@@ -327,7 +359,7 @@ static int run_it(const struct run *run)
 		result = deadline_start(&deadline);
 	}
 	if (!result)
-		result = tty ? join_terminal(&box, &t, run->throwaway, run->shell, &deadline)
+		result = tty ? join_terminal(&box, &t, run->throwaway, run->shell, edits(&t, edit), &deadline)
 			     : wait_for(&box, sigfd, &deadline);
 	if (deadline.passed && result >= 0)
 		result = EXIT_TIMEOUT;
@@ -386,7 +418,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 		if (!result)
 			result = env_set(&env, "LC_ALL=C");
 		if (!result)
-			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false), false, fds, 3);
+			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false, false), false, fds, 3);
 		if (result > 0)
 			result = exec_failed(result, argv[0]);
 		else if (!result)
@@ -402,9 +434,10 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 	return result;
 }
 
-int run_attach(const char *sandbox, int session)
+int run_attach(const char *sandbox, int session, const char *edit)
 {
 	struct json_object *params;
+	struct conf conf;
 	struct deadline none = {.fd = -1};
 	uint16_t size[4];
 	struct box box;
@@ -414,17 +447,22 @@ int run_attach(const char *sandbox, int session)
 	tty_find(&t);
 	if (t.in < 0 || t.out < 0)
 		return fail(FAIL_NO, "attach", "standard input is no terminal");
-	result = box_open_running(&box, sandbox);
+	result = edit ? 0 : read_settings(&conf);
+	if (!result)
+		result = box_open_running(&box, sandbox);
 	if (result)
 		return result;
+	if (!edit)
+		edit = conf.edit;
 	tty_size(&t, size);
 	params = json_object_new_object();
 	json_object_object_add(params, "session", json_object_new_int(session));
 	json_object_object_add(params, "rows", json_object_new_int(size[0]));
 	json_object_object_add(params, "cols", json_object_new_int(size[1]));
+	json_object_object_add(params, "edit", json_object_new_boolean(edits(&t, edit)));
 	result = box_begin(&box, "Attach", params, true, NULL, 0);
 	if (!result)
-		result = join_terminal(&box, &t, false, true, &none);
+		result = join_terminal(&box, &t, false, true, edits(&t, edit), &none);
 	box_close(&box);
 	return result;
 }

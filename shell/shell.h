@@ -177,6 +177,8 @@ int signal_number(const char *name) MUST_CHECK;
 
 /* ---- relay.c: a terminal session until it ends ---- */
 
+#define DETACH_KEY 0x1d /* ^], several times */
+
 struct relay_end {
 	bool detached, hung_up;
 	int status; /* as wait4() gives it, if neither */
@@ -190,9 +192,10 @@ struct relay_also {
 };
 
 /* Carry bytes between the user's terminal and the upgraded connection, whose reader may hold frames
- * already. `hang_up`: the command shall not outlive the terminal. 0 or -errno (-EPIPE: the monitor
- * is gone). */
-int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up,
+ * already. `hang_up`: the command shall not outlive the terminal. `edits`: lines are edited here (the
+ * connection was made so), in this sandbox; or NULL. 0 or -errno (-EPIPE: the monitor is gone). */
+struct box;
+int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, const struct box *edits,
 	  const struct relay_also *also, struct relay_end *end) MUST_CHECK;
 
 /* ---- run.c: one command in a sandbox ---- */
@@ -216,6 +219,7 @@ struct run {
 	struct json_object *limits; /* of the sandbox, changed ahead; or NULL */
 	const char *timeout; /* as the user gave it, or NULL */
 	const char *status_fd; /* likewise */
+	const char *edit; /* "auto", "host", "native", or NULL: as the settings say, for a shell */
 	bool *began, *ended; /* set when it has; or NULL. Begun and not ended: detached, or lost */
 	bool shell; /* an interactive shell: the prompt may tell where one is; argv is chosen here
 		     */
@@ -227,7 +231,9 @@ int run_command(const struct run *run) MUST_CHECK;
  * Its exit status, or a failure. */
 int run_helper(const char *sandbox, char *const *argv, int in, int out) MUST_CHECK;
 /* The same for a session that exists. */
-int run_attach(const char *sandbox, int session) MUST_CHECK;
+int run_attach(const char *sandbox, int session, const char *edit) MUST_CHECK;
+/* Is it a word for --edit? Says why not. */
+int edit_word_check(const char *word) MUST_CHECK;
 
 /* ---- report.c: --status-fd ---- */
 

@@ -16,6 +16,12 @@ enum frame_type {
 	FRAME_EXIT = 'x',
 	FRAME_DETACH = 'q',
 	FRAME_SIGNAL = 's',
+	FRAME_EDIT = 'e',
+	FRAME_EDIT_READY = 'a',
+	FRAME_EDIT_GO = 'g',
+	FRAME_EDIT_KEYS = 'k',
+	FRAME_EDIT_OVER = 'p',
+	FRAME_LINE = 'l',
 };
 
 struct frame {

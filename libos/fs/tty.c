@@ -17,6 +17,7 @@
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
 #include "libos/ckpt/cursor.h"
+#include "pal/monitor.h"
 
 unsigned tty_number(const struct file *f)
 {
@@ -173,7 +174,68 @@ static long tty_set_group(struct file *f, u64 arg)
 	return host ? restartable(pal_ioctl(f->host_fd, TIOCSPGRP, (u64)&host)) : -ESRCH;
 }
 
+/* ---- reading ---- */
+
+static bool in_foreground(const struct file *f)
+{
+	const struct process *p = this_process();
+	s32 host;
+
+	return p->slot->tty == tty_device(tty_number(f)) &&
+	       at_once(pal_ioctl(f->host_fd, TIOCGPGRP, (u64)&host)) == 0 && task_guest_pgid(host) == p->slot->pgid;
+}
+
+#define TEXT_MAX 256
+/* What the monitor answers; 0 if it does not. text: what was read. */
+static u32 tell_monitor(const struct file *f, u32 op, const void *text, size_t size)
+{
+	struct {
+		struct mon_pty head;
+		char text[TEXT_MAX];
+	} req = { .head = { .op = op, .number = tty_number(f), .pid = this_process()->pid }, .text = "" };
+	struct mon_reply reply = { 0 };
+
+	if (size > TEXT_MAX || (size && user_read(req.text, text, size) < 0))
+		size = 0;
+	return pal_monitor(MON_PTY, &req, sizeof(req.head) + size, NULL, 0, &reply, sizeof(reply), NULL, NULL) < 0
+		       ? 0
+		       : reply.value;
+}
+
+/*
+ * A line is about to be waited for that the terminal edits and echoes: the monitor may have it edited by the user's own
+ * editor instead. Not what is raw or silent, nor what is there already, nor what will be stopped by SIGTTIN.
+ */
+static bool tty_wait(struct file *f)
+{
+	struct termios t;
+	int there = 0;
+
+	if (f->flags & O_NONBLOCK || at_once(pal_ioctl(f->host_fd, TCGETS, (u64)&t)) < 0 ||
+	    (t.c_lflag & (ICANON | ECHO)) != (ICANON | ECHO) ||
+	    at_once(pal_ioctl(f->host_fd, FIONREAD, (u64)&there)) < 0 || there > 0 || !in_foreground(f))
+		return false;
+	return tell_monitor(f, MON_PTY_WAIT, NULL, 0) == 1;
+}
+
+/* When editing begins on the host's side, what the terminal had of an unfinished line comes to us; it is the
+ * editor's. */
+static bool tty_waited(struct file *f, const void *buf, ssize_t r)
+{
+	return tell_monitor(f, MON_PTY_DONE, buf, buf && r > 0 ? (size_t)r : 0) == 1;
+}
+
 /* ---- ioctl ---- */
+
+/* The monitor's flag is none of the guest's: what it reads does not have it, and what it sets clears it. */
+static long tty_get_modes(struct file *f, unsigned cmd, u64 arg)
+{
+	struct termios2 t;
+	long r = at_once(pal_ioctl(f->host_fd, cmd, (u64)&t));
+
+	t.c_lflag &= ~(u32)EXTPROC;
+	return r < 0 ? r : user_write((void *)arg, &t, cmd == TCGETS ? sizeof(struct termios) : sizeof(t));
+}
 
 /* The oldest form of terminal settings, half as wide, which the host's filter does not know. */
 static long tty_termio(struct file *f, unsigned cmd, u64 arg)
@@ -185,6 +247,7 @@ static long tty_termio(struct file *f, unsigned cmd, u64 arg)
 
 	if (r < 0)
 		return r;
+	full.c_lflag &= ~(u32)EXTPROC;
 	if (cmd == TCGETA) {
 		t.c_iflag = (u16)full.c_iflag;
 		t.c_oflag = (u16)full.c_oflag;
@@ -261,6 +324,9 @@ long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
 static long tty_ioctl(struct file *f, unsigned cmd, u64 arg)
 {
 	switch (cmd) {
+	case TCGETS:
+	case TCGETS2:
+		return tty_get_modes(f, cmd, arg);
 	case TIOCSCTTY:
 		return tty_take(f, arg);
 	case TIOCNOTTY:
@@ -298,6 +364,8 @@ static int tty_load(struct file *f, struct cursor *c)
 const struct file_ops tty_file_ops = {
 	.name = "tty",
 	.ioctl = tty_ioctl,
+	.wait = tty_wait,
+	.waited = tty_waited,
 	.getattr = tty_getattr,
 	.save = tty_save,
 	.load = tty_load,

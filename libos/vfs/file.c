@@ -194,6 +194,12 @@ ssize_t file_read(struct file *f, void *buf, size_t n)
 		return f->ops->read(f, buf, n);
 	if (f->host_fd < 0)
 		return -EINVAL;
+	while (unlikely(f->ops->wait) && f->ops->wait(f)) {
+		ssize_t r = pal_read(f->host_fd, buf, n);
+
+		if (!f->ops->waited(f, buf, r))
+			return r;
+	}
 	return whole(f, pal_read(f->host_fd, buf, n), IN_ACCESS);
 }
 
@@ -271,6 +277,12 @@ ssize_t file_readv(struct file *f, const struct iovec *iov, int n, s64 off, int 
 		return rwf & ~RWF_HIPRI ? -EOPNOTSUPP : each(f, iov, n, off, false);
 	if (f->host_fd < 0)
 		return off < 0 ? -EINVAL : -ESPIPE;
+	if (unlikely(f->ops->wait) && off < 0 && f->ops->wait(f)) {
+		ssize_t r = pal_preadv2(f->host_fd, iov, n, off, rwf);
+
+		f->ops->waited(f, NULL, r);
+		return r;
+	}
 	return whole(f, pal_preadv2(f->host_fd, iov, n, off, rwf), IN_ACCESS);
 }
 

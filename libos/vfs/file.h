@@ -34,6 +34,9 @@ struct file_ops {
 	 * host_fd; without one, always readable and writable. */
 	int (*poll)(struct file *f, short events, short *now);
 	short (*polled)(struct file *f, short seen);			/* what the host's answer to poll means; NULL: itself */
+	bool (*wait)(struct file *f);					/* the host is about to be read; NULL: nothing to do */
+	/* It has been, if wait() was true: r bytes at buf (NULL: not in one piece). True: read again. */
+	bool (*waited)(struct file *f, const void *buf, ssize_t r);
 	void (*info)(struct file *f, struct buf *b);			/* more lines of fdinfo; NULL: none */
 	/* What locks of the file are taken at, on the host: f->host_fd, or an object that stands for it, which f->lock_fd
 	 * keeps open. -errno. NULL: host_fd. *own: must flock() hold host_fd, too? */

@@ -184,7 +184,7 @@ static long ask(uint32_t type, const void *data, uint32_t size, int fd, int *out
 
 static int cmd_tty(char **argv)
 {
-	struct mon_pty p = { MON_PTY_NEW, 0 };
+	struct mon_pty p = { .op = MON_PTY_NEW };
 	struct termios t;
 	int fds[2] = { -1, -1 };
 	uint32_t n = 0;
@@ -194,7 +194,7 @@ static int cmd_tty(char **argv)
 	host(write, fds[0], "hi\n", 3);
 	sayn("read", host(read, fds[1], buf, sizeof(buf)));
 	sayn("getattr", host(ioctl, fds[1], TCGETS, &t));
-	p = (struct mon_pty){ MON_PTY_OPEN, n };
+	p = (struct mon_pty){ .op = MON_PTY_OPEN, .number = n };
 	sayn("open", ask(MON_PTY, &p, sizeof(p), -1, fds, NULL));
 	p.number = 4000;
 	sayn("open none", ask(MON_PTY, &p, sizeof(p), -1, NULL, NULL));
