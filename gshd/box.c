@@ -266,6 +266,7 @@ static const struct wire_method methods[] = {
 	{ "Undo", 0, box_undo },
 	{ "Redo", 0, box_redo },
 	{ "Snapshot", 0, box_snapshot },
+	{ "Events", WIRE_MORE, box_events },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

@@ -144,6 +144,8 @@ static void ended(struct monitor *m)
 	watch_close(m);
 	measure_close(m);
 	session_end_all(m);
+	event_tell(m, "ended", NULL);
+	events_close(m);
 	if (m->stop_call) {
 		struct wire_call *call = m->stop_call;
 		m->stop_call = NULL;
@@ -256,6 +258,7 @@ void monitor_stop(struct monitor *m, int patience)
 	if (m->state == BOX_BOOTING)
 		monitor_kill(m);
 	m->state = BOX_STOPPING;
+	event_tell(m, "stopping", NULL);
 	clear_lock(m);
 	m->deadline = monotonic_ms() + patience;
 	if (control_send(m, MON_STOPPING, 0, NULL, 0, NULL, 0))

@@ -14,6 +14,7 @@
  *		    a client edits
  *	ops.c       each program that a client starts is an op; undo and its kin while processes run
  *	split_off.c   a client wants a process to split off
+ *	events.c    what happens, for those who follow it
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
  *
  * One thread, one libevent loop, nothing in it waits. What comes from the sandbox is checked
@@ -47,6 +48,7 @@ enum box_state {
 };
 
 struct ask;
+struct follower;
 struct session;
 struct held_pty;
 struct published;
@@ -84,6 +86,7 @@ struct monitor {
 	struct session *sessions;
 	unsigned nsessions, next_session, nrunning;
 	bool hung_up;	   /* all were told that nobody is there any more */
+	struct follower *followers;
 	unsigned nholders; /* clients that want an ephemeral sandbox to stay: Hold */
 	bool had_session;
 	struct held_pty *ptys;
@@ -261,6 +264,12 @@ void box_end_op(struct wire_call *call);
 void box_undo(struct wire_call *call);
 void box_redo(struct wire_call *call);
 void box_snapshot(struct wire_call *call);
+
+/* ---- events.c ---- */
+/* Something happened; o (may be NULL) is taken. */
+void event_tell(struct monitor *m, const char *event, struct json_object *o);
+void events_close(struct monitor *m);
+void box_events(struct wire_call *call);
 
 /* ---- box.c, procs.c ---- */
 extern const struct wire_interface box_interface;

@@ -326,6 +326,21 @@ static void limit_time(struct session *s)
 		log_line("session %u: its time is not limited", s->id);
 }
 
+static void tell(struct session *s, const char *event)
+{
+	struct json_object *p = identity(s);
+
+	json_object_object_add(p, "argv", json_object_get(s->argv));
+	if (s->state == SESSION_EXITED)
+		json_put_int(p, "status", s->status);
+	event_tell(s->m, event, p);
+}
+
+void session_tell(struct session *s, const char *event)
+{
+	event_tell(s->m, event, identity(s));
+}
+
 static void on_started(struct monitor *m, void *arg, const struct mon_msg *answer,
 		       const void *payload)
 {
@@ -357,6 +372,7 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 	m->had_session = true;
 	limit_time(s);
 	watch_again(m); /* what begins, grows */
+	tell(s, "start");
 	if (!s->call) {
 		session_client_gone(s);
 		return;
@@ -379,6 +395,7 @@ static void finish(struct monitor *m, struct session *s)
 	s->state = SESSION_EXITED;
 	m->nrunning--;
 	ops_end(m, s->op, s->status, s->begun_ms);
+	tell(s, "exit");
 	if (s->call) {
 		p = s->call->more ? json_object_new_object() : identity(s);
 		json_put_int(p, "status", s->status);

@@ -93,6 +93,8 @@ void terminal_drain(struct session *s);
 /* Tell the viewers the status, let them go, close the terminal. */
 void terminal_close(struct session *s);
 void session_drained(struct session *s);
+/* To those who follow: attach, detach. */
+void session_tell(struct session *s, const char *event);
 
 /* ---- edit.c ---- */
 int edit_open(struct session *s) __attribute__((warn_unused_result));

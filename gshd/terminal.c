@@ -225,6 +225,7 @@ static void viewer_remove(struct viewer *v)
 		s->draws_for = NULL;
 	edit_viewers(s, v);
 	free(v);
+	session_tell(s, "detach");
 	if (!s->viewers)
 		screen_viewed(s->screen, false);
 	/* The one that held the output back may have been this one. */
@@ -426,6 +427,7 @@ void terminal_view(struct session *s, struct wire_call *call, struct json_object
 		screen_viewed(s->screen, true);
 		draw_next(s);
 		edit_viewers(s, NULL);
+		session_tell(s, "attach");
 		return;
 	}
 	if (v->conn) {

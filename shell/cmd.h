@@ -84,6 +84,7 @@ struct opt {
 enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD, OPT_EDIT };
 /* And which limit. */
 #define OPT_LIMIT 700
+enum follow_opt { OPT_COUNT = 760 };
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 
@@ -229,6 +230,11 @@ int hunks_choose(const struct diff_found *f, const struct hunk_asker *asker, int
 /* Add to an op of gshd's what people read: "when", "took", "result", and its state to "effects". */
 void op_describe(struct json_object *op);
 
+/* ---- cmd-why.c ---- */
+/* The processes that ended badly, oldest first, with the calls that were refused them; all: with what nearly every program
+ * misses. NULL: it does not run, or cannot be asked. */
+struct json_object *why_list(const char *sandbox, bool all) MUST_CHECK;
+
 /* ---- cmd-shell.c ---- */
 /* Fill in what the options -s, -x, -C and -e of a call say, and run. */
 int cmd_run_in(const struct call *call, struct run *run) MUST_CHECK;
@@ -262,6 +268,7 @@ extern const struct cmd cmd_diff;
 extern const struct cmd cmd_discard;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_edit;
+extern const struct cmd cmd_events;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_info;
 extern const struct cmd cmd_kill;
@@ -280,10 +287,12 @@ extern const struct cmd cmd_split;
 extern const struct cmd cmd_start;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_stop;
+extern const struct cmd cmd_top;
 extern const struct cmd cmd_trace;
 extern const struct cmd cmd_try;
 extern const struct cmd cmd_umount;
 extern const struct cmd cmd_undo;
 extern const struct cmd cmd_version;
+extern const struct cmd cmd_why;
 
 #endif

@@ -15,6 +15,7 @@
 #define LIBOS_COORD_AREA_H
 
 #include "pal/base/types.h"
+#include "libos/task/why.h"
 #include "pal/linux_abi.h"
 #include "libos/net/record.h"
 #include "pal/grant.h"
@@ -203,6 +204,8 @@ struct area {
 	u32 quota;	/* what the changes take on the disk is limited, too (fs/quota.h) */
 	s64 bytes_left, inodes_left; /* atomic: what may be added before somebody measures */
 	u64 full_until;	/* atomic: CLOCK_MONOTONIC; nobody need measure before, nothing is left */
+	u64 whys; /* atomic: number of the youngest record of a bad end */
+	struct area_why why[WHY_ENDS];
 	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");

@@ -55,6 +55,8 @@ void entry_dispatch(struct pal_regs *regs)
 		else if (row->err)
 			r = -row->err;
 	}
+	if (unlikely(r < 0 && r >= -133)) /* an errno, not a result */
+		why_note(regs, -r);
 	regs->rax = r;
 	/* What the instruction leaves behind, and a handler's frame shows. */
 	regs->rcx = regs->rip;

@@ -115,6 +115,7 @@ extern const struct pseudo_desc proc_net_rows[];
 
 /* ---- coord/trace.c ---- */
 extern const struct pseudo_desc proc_gsh_rows[];
+int why_show(struct pseudo_node *node, struct buf *b); /* task/why.c */
 
 /* ---- proc_ipc.c ---- */
 extern const struct pseudo_desc proc_ipc_rows[];

@@ -102,6 +102,7 @@ static void replace(struct program *prog)
 	become_first(t);
 	thread_release_user(t, false);
 	reset_thread(t);
+	why_forget();
 	fdtab_close_exec(p->files);
 	signal_flush_exec(p);
 	timers_exec(p);

@@ -118,6 +118,7 @@ void task_exit_group(int wait_status)
 		for (;;)
 			(void)pal_sched_yield();
 	}
+	why_end((u32)wait_status);
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
 	ipc_exit(p);
 	release_threads(p);

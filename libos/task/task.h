@@ -25,6 +25,7 @@
 #define LIBOS_TASK_TASK_H
 
 #include "pal/pal.h"
+#include "libos/task/why.h"
 #include "pal/base/list.h"
 #include "pal/base/lock.h"
 #include "pal/base/str.h"
@@ -121,6 +122,7 @@ struct thread {
 	u64 slack;			/* PR_SET_TIMERSLACK in ns, 0: the default; owner thread only */
 	bool exiting;
 	u32 in_layers;			/* how deep it is in operations on layers (fs/union_chain.c); owner thread only */
+	struct why why;			/* calls that failed; owner thread only */
 	struct sigthread sig;		/* see signal/signal.h; last, for its size */
 };
 
