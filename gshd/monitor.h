@@ -210,6 +210,9 @@ bool path_below(const char *path, const char *dir);
 /* The path by which the kernel knows what is open: 0 or -EPERM. */
 int path_of_fd(int fd, char path[PATH_MAX]) __attribute__((warn_unused_result));
 
+/* ---- answer_kick.c ---- */
+void answer_kick(struct monitor *m, struct request *r);
+
 /* ---- answer_image.c ---- */
 /* A child of the monitor ended; it may have been a builder. */
 void image_reaped(struct monitor *m, pid_t pid);

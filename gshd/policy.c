@@ -66,6 +66,10 @@ static void say_rung(struct policy *p)
 		    when);
 	else if (p->rung == 'B')
 		say(p, "rung", "%s rung B: Landlock and seccomp, no namespaces", when);
+	if (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
+		say(p, "rung",
+		    "Landlock here does not bound signals (Linux 6.12 does): the monitor sends them, and no process can "
+		    "split off");
 	else
 		say(p, "rung",
 		    "it does not run, and could not be started here: gsh doctor says what is "
@@ -134,7 +138,8 @@ static void say_processes(struct policy *p)
 	say(p, "processes", "ends with gsh stop, or when its monitor ends");
 	say(p, "terminal", "a terminal of its own; it cannot type into the user's");
 	say(p, "splits",
-	    p->lean ? "no process can split off"
+	    p->lean || (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
+		    ? "no process can split off"
 		    : "a process may confine itself further (gsh-split(7))");
 }
 

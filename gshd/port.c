@@ -30,6 +30,7 @@ static const struct {
 	{ MON_IMAGE, ANY, 0, 0, 1, 1, answer_image },
 	{ MON_OPEN, ANY, 0, 0, 1, 1, answer_open },
 	{ MON_NET, ANY, sizeof(struct mon_net), sizeof(struct mon_net), 0, 0, answer_net },
+	{ MON_KICK, ANY, sizeof(struct mon_kick), sizeof(struct mon_kick), 0, 0, answer_kick },
 	{ MON_QUOTA, ANY, 0, 0, 0, 0, answer_quota },
 	{ MON_SPLIT, ANY, 0, 0, 2, 1 + MON_SPLIT_PLACES, answer_split },
 };

@@ -15,10 +15,14 @@ enum boundary_class {
 	BOUNDARY_FAST,
 	BOUNDARY_RARE,
 	BOUNDARY_SPLIT,
+	BOUNDARY_SIGNAL,
+	BOUNDARY_TRUNC,
+	BOUNDARY_NO_TRUNC,
+	BOUNDARY_FAST_TRUNC,
 };
 
 /* flags: GRANT_* */
-static inline int boundary_in_force(enum boundary_class c, unsigned flags)
+static inline unsigned boundary_in_force(enum boundary_class c, unsigned flags)
 {
 	switch (c) {
 	case BOUNDARY_NET:
@@ -27,8 +31,17 @@ static inline int boundary_in_force(enum boundary_class c, unsigned flags)
 		return !(flags & GRANT_BROKER_ATTR);
 	case BOUNDARY_FAST:
 	case BOUNDARY_RARE:
-	case BOUNDARY_SPLIT:
 		return !(flags & GRANT_LEAN);
+	case BOUNDARY_SPLIT: /* its walls need a newer Landlock, too */
+		return !(flags & (GRANT_LEAN | GRANT_BROKER_SIGNAL));
+	case BOUNDARY_SIGNAL:
+		return !(flags & GRANT_BROKER_SIGNAL);
+	case BOUNDARY_TRUNC:
+		return !(flags & GRANT_NO_TRUNC);
+	case BOUNDARY_NO_TRUNC:
+		return flags & GRANT_NO_TRUNC;
+	case BOUNDARY_FAST_TRUNC:
+		return !(flags & (GRANT_LEAN | GRANT_NO_TRUNC));
 	default:
 		return 1;
 	}

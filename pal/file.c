@@ -11,10 +11,46 @@
 #include "pal/monitor.h"
 #include "pal/base/str.h"
 
-int pal_openat(int dir, const char *path, int flags, u32 mode)
+static int open_at(int dir, const char *path, int flags, u32 mode)
 {
 	/* No set-id bits: the filter ends who asks for them. */
 	return HOST_OR(-EBADF, 4, openat, dir, path, flags | O_CLOEXEC, mode & 01777);
+}
+
+/* What is no regular file is not cut. */
+static int cut(int fd)
+{
+	int r = HOST(2, ftruncate, fd, 0);
+
+	return r == -EINVAL ? 0 : r;
+}
+
+/* GRANT_NO_TRUNC: cut by a descriptor that may write to the file. */
+static int open_and_cut(int dir, const char *path, int flags, u32 mode)
+{
+	int writer = -1, r = 0, fd = open_at(dir, path, flags & ~O_TRUNC, mode);
+
+	if (fd < 0)
+		return fd;
+	if ((flags & O_ACCMODE) == O_RDONLY) {
+		writer = open_at(dir, path, (flags & ~(O_TRUNC | O_CREAT | O_EXCL)) | O_WRONLY, 0);
+		r = MIN(writer, 0);
+	}
+	if (!r)
+		r = cut(writer >= 0 ? writer : fd);
+	if (writer >= 0)
+		pal_close(writer);
+	if (!r)
+		return fd;
+	pal_close(fd);
+	return r;
+}
+
+int pal_openat(int dir, const char *path, int flags, u32 mode)
+{
+	if (flags & O_TRUNC && pal_grant()->flags & GRANT_NO_TRUNC)
+		return open_and_cut(dir, path, flags, mode);
+	return open_at(dir, path, flags, mode);
 }
 
 int pal_openat_wait(int dir, const char *path, int flags, u32 mode)
@@ -29,7 +65,9 @@ int pal_openat2(int dir, const char *path, int flags, u32 mode, u64 resolve)
 	/* openat ignores a mode without O_CREAT, openat2 refuses it. */
 	if (!(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE)
 		how.mode = 0;
-	return pal_lean() ? -ENOSYS : HOST_OR(-EBADF, 4, openat2, dir, path, &how, sizeof(how));
+	if (pal_lean() || pal_grant()->flags & GRANT_NO_TRUNC)
+		return -ENOSYS;
+	return HOST_OR(-EBADF, 4, openat2, dir, path, &how, sizeof(how));
 }
 
 int pal_close(int fd)

@@ -77,15 +77,20 @@ enum grant_rung {
 #define GRANT_BROKER_OPEN 0x4u /* files of the base that Landlock does not know yet: MON_OPEN */
 /* The host calls that are a convenience are not listed (pal/boundary.h). */
 #define GRANT_LEAN 0x8u
+/* What an older Landlock leaves open on rung B (pal/confine/landlock.c): signals are the monitor's to send, MON_KICK; a file
+ * is not cut by opening it. */
+#define GRANT_BROKER_SIGNAL 0x20u
+#define GRANT_NO_TRUNC 0x40u
 /* What the sandbox's changes take on the disk is limited: MON_QUOTA says how much is left. */
 #define GRANT_QUOTA 0x10u
+#define GRANT_FLAGS 0x7fu /* all of them */
 
 struct grant {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t size;		/* of this struct */
 	uint32_t rung;		/* enum grant_rung */
-	uint32_t flags;		/* GRANT_BROKER_*, GRANT_LEAN, GRANT_QUOTA */
+	uint32_t flags;		/* GRANT_* above */
 	uint32_t nlayers;	/* 1..GRANT_LAYERS_MAX, counting the base */
 	uint32_t uid, gid;	/* the guest's identity */
 	uint32_t ngroups;

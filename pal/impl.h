@@ -33,6 +33,9 @@ void pal_refuse(const char *fmt, ...) printf_like(1, 2) noreturn_fn;
 int pal_request(u32 type, const struct iovec *parts, int n, const int *fds, int nfds, void *reply, size_t reply_size,
 		int *reply_fds, int *nreply_fds);
 
+/* signal.c: to a process, or with a tid to a thread of it */
+int pal_signal_send(int host_pid, int host_tid, int sig, const struct siginfo *info);
+
 /* walls.c */
 extern bool pal_walled; /* this process has walls of its own: attributes are the monitor's to change */
 

@@ -131,7 +131,7 @@ static const char *grant_fault(u64 file_size)
 		return "rung";
 	if (grant.bpf_count == 0 && grant.rung != GRANT_RUNG_NONE)
 		return "missing filter";
-	if (grant.flags & ~(GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN | GRANT_LEAN | GRANT_QUOTA))
+	if (grant.flags & ~GRANT_FLAGS)
 		return "flags";
 	if (grant.nlayers < 1 || grant.nlayers > GRANT_LAYERS_MAX)
 		return "number of layers";

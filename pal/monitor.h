@@ -36,6 +36,7 @@
  * MON_OPEN      port                -                                         reply end, a file of the base (O_PATH);
  *                                                                             the reply brings it back open for reading
  * MON_NET       port                struct mon_net                            reply end
+ * MON_KICK      port                struct mon_kick                           reply end (GRANT_BROKER_SIGNAL only)
  * MON_QUOTA     port                -                                         reply end; answered when the layers are
  *                                                                             measured: struct mon_quota
  * MON_SPLIT     port                -                                         reply end, a port, 1 to 6 files
@@ -78,6 +79,7 @@ enum mon_type {
 	MON_REPLY,
 	MON_SPLIT,
 	MON_QUOTA,
+	MON_KICK,
 };
 
 struct mon_msg {
@@ -193,6 +195,14 @@ struct mon_limits {
 	uint32_t tasks, files;
 	uint32_t quota; /* 1: the disk's; the allowance is void and must be asked for */
 	uint32_t memory_only; /* nothing but the memory in use changed */
+};
+
+/* Send a host signal, 0 to 64, to a process of the sandbox by host ids: tid 0 to whichever thread. fields: the beginning
+ * of what a siginfo carries behind its head; its si_code is SI_QUEUE. ESRCH: it is none of the sandbox's. */
+struct mon_kick {
+	int32_t pid, tid, sig;
+	uint32_t pad;
+	uint64_t fields[6];
 };
 
 /* What may still be added to the layers; UINT64_MAX: no limit. */

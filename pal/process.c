@@ -110,7 +110,7 @@ void pal_die_by_signal(int sig)
 	u64 mask = sigmask(sig);
 
 	HOST(4, rt_sigaction, sig, &act, NULL, sizeof(act.sa_mask));
-	HOST(4, rt_tgsigqueueinfo, pal_getpid(), pal_gettid(), sig, &info);
+	(void)!pal_signal_send(pal_getpid(), pal_gettid(), sig, &info);
 	HOST(4, rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, sizeof(mask));
 	/*
 	 * Not a deadly signal, or this is the first process of a pid namespace, which ignores its

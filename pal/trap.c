@@ -327,7 +327,7 @@ void pal_stop(const u32 *conts, u32 seen)
 
 	HOST(4, rt_sigprocmask, SIG_BLOCK, &mask, NULL, sizeof(mask));
 	action_set(SIGTSTP, &act);
-	HOST(4, rt_tgsigqueueinfo, pal_getpid(), pal_gettid(), SIGTSTP, &info);
+	(void)!pal_signal_send(pal_getpid(), pal_gettid(), SIGTSTP, &info);
 	if (atomic_load(conts) != seen) {
 		act.sa_handler = SIG_IGN; /* and the one that waits is gone */
 		action_set(SIGTSTP, &act);
@@ -377,8 +377,7 @@ int pal_kick(int host_pid, int host_tid, const struct pal_kick *k)
 	info.si_signo = PAL_SIG_KICK;
 	info.si_code = SI_QUEUE;
 	memcpy(&info._sifields, k, sizeof(*k));
-	r = host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_KICK, &info)
-		     : HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_KICK, &info);
+	r = pal_signal_send(host_pid, host_tid, PAL_SIG_KICK, &info);
 	return r == -EAGAIN && !k->sig ? pal_nudge(host_pid, host_tid) : r;
 }
 
@@ -386,8 +385,7 @@ int pal_nudge(int host_pid, int host_tid)
 {
 	struct siginfo info = { .si_signo = PAL_SIG_NUDGE, .si_code = SI_QUEUE };
 
-	return host_tid ? HOST(4, rt_tgsigqueueinfo, host_pid, host_tid, PAL_SIG_NUDGE, &info)
-			: HOST(3, rt_sigqueueinfo, host_pid, PAL_SIG_NUDGE, &info);
+	return pal_signal_send(host_pid, host_tid, PAL_SIG_NUDGE, &info);
 }
 
 bool pal_kick_decode(const struct siginfo *info, struct pal_kick *k)
@@ -402,5 +400,5 @@ int pal_kill(int host_pid, int sig)
 {
 	struct siginfo info = { .si_signo = sig, .si_code = SI_QUEUE };
 
-	return HOST(3, rt_sigqueueinfo, host_pid, sig, &info);
+	return pal_signal_send(host_pid, 0, sig, &info);
 }

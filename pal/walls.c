@@ -69,8 +69,10 @@ int pal_walls_begin(bool network)
 		.net = network ? 0 : NET_BIND_TCP | NET_CONNECT_TCP,
 		.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL,
 	};
-	int r = pal_lean() ? -EOPNOTSUPP : HOST(3, landlock_create_ruleset, &attr, sizeof(attr), 0);
+	int r = -EOPNOTSUPP;
 
+	if (!pal_lean() && !(pal_grant()->flags & GRANT_BROKER_SIGNAL))
+		r = HOST(3, landlock_create_ruleset, &attr, sizeof(attr), 0);
 	/* An older ABI does not know the end of the structure. */
 	return r == -E2BIG || r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
 }

@@ -81,6 +81,14 @@ static const struct {
 	{ "RARE", "Seldom asked for",
 	  "Programs can do without; inside, the call fails then.\nNot where the calls are lean." },
 	{ "SPLIT", "Walls of its own", "For\n.Xr gsh-split 7 .\nNot where the calls are lean." },
+	{ "SIGNAL", "Signals",
+	  "Where the pid namespace or Landlock bounds whom they reach.\nOn rung B of a kernel "
+	  "before Linux 6.12\nthe monitor sends them." },
+	{ "TRUNC", "Opening files", "But on rung B of a kernel before Linux 6.2." },
+	{ "NO_TRUNC", "Opening files, an older kernel",
+	  "There, where Landlock does not say who may cut a file by opening it." },
+	{ "FAST_TRUNC", "Opening files, for speed",
+	  "Not where the calls are lean, and not on rung B of a kernel before Linux 6.2." },
 	{ "ATTR", "Attributes of files",
 	  "On rung A only, where mounts bound them.\nElse, and where the calls are lean, the "
 	  "monitor makes them, of the\n"

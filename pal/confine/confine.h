@@ -116,6 +116,8 @@ int confine_dial(int dialer, int family) __attribute__((warn_unused_result));
  * does not do it. */
 void confine_be_prompt(void);
 
+/* Is a process below another, however far? Not itself. */
+bool confine_descends(pid_t pid, pid_t from);
 /* SIGKILL every descendant of the calling process until none is left and reap them; for
  * subreapers. */
 void confine_kill_descendants(void);

@@ -69,7 +69,7 @@ pid_t confine_parent_of(pid_t pid)
 	return ppid;
 }
 
-static bool descends(pid_t pid, pid_t from)
+bool confine_descends(pid_t pid, pid_t from)
 {
 	/* Bounded: the tree may change while we climb. */
 	for (int i = 0; i < 4096 && pid > 1; i++) {
@@ -163,7 +163,7 @@ static int signal_all(int sig)
 		return 0;
 	while ((e = readdir(d))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (pid > 1 && pid != self && descends(pid, self)) {
+		if (pid > 1 && pid != self && confine_descends(pid, self)) {
 			kill(pid, sig);
 			count++;
 		}

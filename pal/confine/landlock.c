@@ -28,14 +28,13 @@
 #include "pal/confine/impl.h"
 #include "pal/landlock_abi.h"
 
-/* Without REFER (ABI 1) no file could be moved between directories: useless to us. */
-#define ABI_NEEDED_A 2
-/* Without scopes nothing on rung B keeps a picoprocess from signalling the user's other
- * processes. */
-#define ABI_NEEDED_B 6
-
-#define HINT_A "boot a kernel of 5.19 or later with Landlock enabled (lsm=landlock,...)"
-#define HINT_B "allow unprivileged user namespaces, or boot Linux 6.12 or later with Landlock enabled"
+/*
+ * Without REFER (ABI 1) no file could be moved between directories: useless to us. What a later ABI would hold on
+ * rung B is withheld where it is missing (confine_flags): before scopes (6) no signal is a picoprocess's own to send,
+ * before TRUNCATE (3) it may not cut a file by opening it, which is not a right to write to it. TCP and abstract
+ * sockets need a socket, of which rung B makes pairs only; ioctls of devices are few by seccomp.
+ */
+#define HINT "boot a kernel of 5.19 or later with Landlock enabled (lsm=landlock,...)"
 
 int confine_landlock_abi(void)
 {
@@ -52,20 +51,20 @@ static struct ruleset_attr handled(enum grant_rung rung, int abi)
 {
 	struct ruleset_attr a = { .fs = ((FS_MAKE_SYM << 1) - 1) | FS_REFER };
 
-	if (abi >= 3)
+	if (abi >= LANDLOCK_ABI_TRUNCATE)
 		a.fs |= FS_TRUNCATE;
-	if (abi >= 5)
+	if (abi >= LANDLOCK_ABI_IOCTL)
 		a.fs |= FS_IOCTL_DEV;
-	if (abi >= 4 && rung == GRANT_RUNG_B) /* rung A has a network namespace */
+	if (abi >= LANDLOCK_ABI_NET && rung == GRANT_RUNG_B) /* rung A has a network namespace */
 		a.net = NET_BIND_TCP | NET_CONNECT_TCP;
-	if (abi >= 6)
+	if (abi >= LANDLOCK_ABI_SCOPES)
 		a.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
 	return a;
 }
 
 static size_t attr_size(int abi)
 {
-	return abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
+	return abi >= LANDLOCK_ABI_SCOPES ? 24 : abi >= LANDLOCK_ABI_NET ? 16 : 8;
 }
 
 struct rules {
@@ -204,13 +203,11 @@ static int allow_all(struct confine_state *st, const struct rules *r)
 
 static int abi_check(struct confine_state *st, int abi)
 {
-	int need = st->spec->rung == GRANT_RUNG_A ? ABI_NEEDED_A : ABI_NEEDED_B;
-
-	if (abi >= need)
+	if (abi >= LANDLOCK_ABI_REFER)
 		return 0;
 	st->note->host_lacks = true;
-	confine_hint(st, need == ABI_NEEDED_A ? HINT_A : HINT_B);
-	return confine_say(st, -EOPNOTSUPP, "Landlock ABI %d, %d is needed", abi, need);
+	confine_hint(st, HINT);
+	return confine_say(st, -EOPNOTSUPP, "Landlock ABI %d, %d is needed", abi, LANDLOCK_ABI_REFER);
 }
 
 int landlock_enter(struct confine_state *st)

@@ -39,6 +39,7 @@
 #include "pal/boundary.h"
 #include "pal/confine/impl.h"
 #include "pal/confine/names.h"
+#include "pal/landlock_abi.h"
 
 #define COND_MAX 4
 
@@ -260,9 +261,25 @@ static int put_list(struct program *p, uint32_t flags)
 	return err;
 }
 
+/* What Landlock of this kernel leaves to others. */
+static uint32_t landlock_lacks(void)
+{
+	int abi = confine_landlock_abi();
+	uint32_t flags = 0;
+
+	if (abi < LANDLOCK_ABI_SCOPES)
+		flags |= GRANT_BROKER_SIGNAL;
+	if (abi < LANDLOCK_ABI_TRUNCATE)
+		flags |= GRANT_NO_TRUNC;
+	return flags;
+}
+
 uint32_t confine_flags(enum grant_rung rung, bool lean)
 {
-	uint32_t flags = rung == GRANT_RUNG_B ? GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN : 0;
+	uint32_t flags = 0;
+
+	if (rung == GRANT_RUNG_B)
+		flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN | landlock_lacks();
 
 	return lean ? flags | GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_LEAN : flags;
 }

@@ -43,6 +43,24 @@ static enum verdict overwrite(enum way w, void *arg)
 	return call(w, SYS_write, fd, "OVERWRITTEN\n", 12) == 12 ? DONE : REFUSED;
 }
 
+/* Without a right to write: that is what cutting takes, whatever else the flags say. */
+static enum verdict cut_reading(enum way w, void *arg)
+{
+	struct place *p = arg;
+
+	return call(w, SYS_openat, p->fd, p->victim, O_RDONLY | O_TRUNC | O_CLOEXEC) < 0 ? REFUSED : DONE;
+}
+
+static enum verdict cut_openat2(enum way w, void *arg)
+{
+	struct place *p = arg;
+	struct {
+		uint64_t flags, mode, resolve;
+	} how = { O_RDONLY | O_TRUNC, 0, 0 };
+
+	return call(w, SYS_openat2, p->fd, p->victim, &how, sizeof(how)) < 0 ? REFUSED : DONE;
+}
+
 static enum verdict overwrite_nofollow(enum way w, void *arg)
 {
 	struct place *p = arg;
@@ -328,6 +346,8 @@ static const struct {
 	enum verdict (*fn)(enum way, void *);
 } attempts[] = {
 	{ "overwrite", overwrite },
+	{ "cut reading", cut_reading },
+	{ "cut by openat2", cut_openat2 },
 	{ "overwrite nofollow", overwrite_nofollow },
 	{ "openat2", openat2_ },
 	{ "create", create },

@@ -16,9 +16,13 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "pal/grant.h"
+#include "pal/monitor.h"
 
 static long victim;
 static unsigned long address;
@@ -249,6 +253,39 @@ static enum verdict everyone(enum way w, void *arg)
 	return call(w, SYS_kill, -1, SIGUSR1) < 0 ? REFUSED : DONE;
 }
 
+/* The monitor sends signals where the kernel does not bound ours: to processes of the sandbox only. */
+static enum verdict by_monitor(enum way w, void *arg)
+{
+	struct {
+		struct mon_msg head;
+		struct mon_kick kick;
+	} m = { { MON_KICK, sizeof(m.kick), 1 }, { .pid = (int)victim, .sig = SIGUSR1 } };
+	struct {
+		struct mon_msg head;
+		struct mon_reply reply;
+	} answer = { .reply.error = -1 };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr head;
+	} control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec out = { &m, sizeof(m) }, in = { &answer, sizeof(answer) };
+	struct msghdr msg = { .msg_iov = &out, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	int ends[2];
+
+	if (w != PAL || !way_pal() || call(w, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
+		return REFUSED;
+	memcpy(CMSG_DATA(&control.head), &ends[1], sizeof(int));
+	for (int i = 0; i < 2; i++) {
+		m.kick.tid = i ? (int)victim : 0;
+		if (call(w, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL) < 0)
+			return REFUSED;
+		struct msghdr heard = { .msg_iov = &in, .msg_iovlen = 1 };
+		if (call(w, SYS_recvmsg, ends[0], &heard, 0) > 0 && !answer.reply.error)
+			return DONE;
+	}
+	return REFUSED;
+}
+
 static const struct {
 	const char *name;
 	enum verdict (*fn)(enum way, void *);
@@ -269,6 +306,7 @@ static const struct {
 	{ "setpgid", move_group },
 	{ "F_SETOWN", owner },
 	{ "timer_create", timer },
+	{ "signal by the monitor", by_monitor },
 	{ "execve", execute },
 	{ "execveat memfd", execute_memory },
 	{ "execveat image", execute_image },

@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -301,12 +302,14 @@ static unsigned calls_in_force(void)
 	return n;
 }
 
-static void drive(enum grant_rung rung, bool lean, unsigned most)
+/* landlock: the ABI to pretend, or NULL. */
+static void drive(enum grant_rung rung, bool lean, const char *landlock, unsigned most)
 {
 	struct confine_range page = { PAGE, PAGE + 4096 };
 	unsigned bad = test_bad, missing;
 	char name[80];
 
+	setenv("GSH_LANDLOCK_ABI", landlock ? landlock : "", 1);
 	flags = confine_flags(rung, lean);
 	tried = 0;
 	CHECK(!confine_filter(rung, flags, &page, &prog, &count));
@@ -317,11 +320,11 @@ static void drive(enum grant_rung rung, bool lean, unsigned most)
 	missing = unseen();
 	CHECK(missing == 0);
 	CHECK(calls_in_force() <= most);
-	printf("# rung %c%s: %u calls, %u instructions, %lu calls tried, %u branches missed, %u "
+	printf("# rung %c%s%s%s: %u calls, %u instructions, %lu calls tried, %u branches missed, %u "
 	       "wrong\n",
-	       rung, lean ? ", lean" : "", calls_in_force(), count, tried, missing, test_bad - bad);
-	snprintf(name, sizeof(name), "boundary of rung %c%s is the table's, every branch both ways",
-		 rung, lean ? ", lean" : "");
+	       rung, lean ? ", lean" : "", landlock ? ", Landlock " : "", landlock ? landlock : "", calls_in_force(), count, tried, missing, test_bad - bad);
+	snprintf(name, sizeof(name), "boundary of rung %c%s%s%s is the table's, every branch both ways",
+		 rung, lean ? ", lean" : "", landlock ? ", Landlock " : "", landlock ? landlock : "");
 	test_case(name);
 	free(seen);
 	free(prog);
@@ -391,9 +394,12 @@ int main(void)
 {
 	check_reasons();
 	check_paths();
-	drive(GRANT_RUNG_A, false, 110);
-	drive(GRANT_RUNG_B, false, 100);
-	drive(GRANT_RUNG_A, true, 75);
-	drive(GRANT_RUNG_B, true, 75);
+	drive(GRANT_RUNG_A, false, NULL, 110);
+	drive(GRANT_RUNG_B, false, NULL, 100);
+	drive(GRANT_RUNG_A, true, NULL, 75);
+	drive(GRANT_RUNG_B, true, NULL, 75);
+	drive(GRANT_RUNG_B, false, "2", 93);
+	drive(GRANT_RUNG_B, false, "5", 94);
+	drive(GRANT_RUNG_B, true, "2", 73);
 	return test_end();
 }
