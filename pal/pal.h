@@ -164,6 +164,8 @@ bool pal_unlocked(void); /* nobody holds a lock of the PAL's just now */
 /* A child that shares memory; runs fn(arg) on tcb's stack, caller sleeps until the child exec's or ends.
  * FS base is inherited. Returns host pid. */
 int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid);
+/* The same, but the caller goes on; once tcb's host_tid is 0 again, the child has left this memory. */
+int pal_lend(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid);
 /* Execute the image again: argv {"picoprocess","exec"}; state: a string for pal_exec_text there (NULL: none), at most
  * PAL_EXEC_TEXT bytes with its NUL. Returns only on error. */
 #define PAL_EXEC_TEXT (96ul << 10)

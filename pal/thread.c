@@ -250,6 +250,12 @@ int pal_vfork(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid)
 			  host_pid, 0, fn, arg);
 }
 
+int pal_lend(struct pal_tcb *tcb, void (*fn)(void *), void *arg, s32 *host_pid)
+{
+	return clone_onto(tcb, CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
+			  host_pid, 0, fn, arg);
+}
+
 /*
  * The host walks a thread's robust list however the thread ends, SIGKILL included, and this is the
  * list: one entry, in the control block, and the word at the offset from it that the head names.

@@ -184,6 +184,7 @@ static int save(struct buf *b, struct thread *t, const struct program *prog, u64
 	save_mounts(b, p, prog);
 	save_pending(b, &p->sig.shared);
 	save_pending(b, &t->sig.pending);
+	coord_save(b);
 	timers_save(b, p);
 	seccomp_save(b, t);
 	fs_save(b, p->fs);
@@ -231,7 +232,8 @@ long exec_state_switch(struct program *prog)
 	base_buf_free(&b);
 	if (!err) {
 		thread_release_user(t, false);
-		atomic_store(&p->leaves, 1);
+		p->left = true;
+		atomic_or(&p->slot->flags, AREA_LEAVES);
 		program_free(prog); /* this memory stays, as the parent's, who does not know of it */
 		err = pal_exec_image(text);
 	}
@@ -402,6 +404,7 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 		return -ENOMEM;
 	load_pending(c, p, NULL);
 	load_pending(c, p, t);
+	coord_load(c);
 	err = timers_load(c, p);
 	if (!err)
 		err = seccomp_load(c, t);
@@ -426,7 +429,7 @@ int exec_state_load(struct exec_state *s, struct thread *t, struct program *prog
 	if (err)
 		return err;
 	/* A process with memory of its own, and handlers: signals may come. */
-	atomic_and(&p->slot->flags, ~AREA_BORROWS);
+	atomic_and(&p->slot->flags, ~(AREA_BORROWS | AREA_LEAVES));
 	pal_signals_on(s->host_mask);
 	/* A bell that rang while the memory was another's could not be answered. */
 	if (atomic_load(&p->slot->flags) & AREA_RUNG)

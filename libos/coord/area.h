@@ -97,7 +97,9 @@ struct area_slot {
 #define AREA_IPC 0x20u /* takes part in IPC: its end is to be cleaned up after (ipc/refs.c) */
 #define AREA_IPC_JOINED 0x40u /* and holds its record lock as long as it lives (ipc/area.c) */
 #define AREA_THREADED 0x80u /* it has had threads: look for ids that died with them */
+#define AREA_LEAVES 0x100u /* a borrower at its end or on its way to memory of its own: it holds no lock any more */
 #define AREA_ASLEEP 0x200u /* its only thread waits for a vfork child: it answers nothing */
+#define AREA_LENDS 0x800u /* children run in its memory: killed only where it holds no lock */
 #define AREA_SPLIT 0x400u /* it has split off: it hears signals, and is waited for, but answers no queries */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */

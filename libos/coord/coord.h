@@ -82,6 +82,12 @@ bool coord_answering(void);
 void coord_forked(void);
 void coord_borrowed(void);
 
+struct buf;
+struct cursor;
+/* What of it goes on over an exec of the image: the end that pidfds hear of. */
+void coord_save(struct buf *b);
+void coord_load(struct cursor *c);
+
 /* ---- life.c: every instance ---- */
 /* Who a life's end is about; written on it by the leader, so that it is known wherever the descriptor travels. */
 struct coord_life {

@@ -6,6 +6,7 @@
  * serves it, in one format, from one piece of code.
  */
 #include "libos/task/task.h"
+#include "libos/ckpt/cursor.h"
 #include "libos/coord/area.h"
 #include "libos/coord/wire.h"
 #include "libos/vfs/vfs.h"
@@ -44,6 +45,23 @@ void coord_borrowed(void)
 	if (life_open)
 		pal_close(GRANT_FD_LIFE);
 	split_borrowed();
+}
+
+void coord_save(struct buf *b)
+{
+	/* A borrower's is its parent's word, and its own copy is closed. */
+	bool keep = life_open && !this_process()->vfork_child;
+
+	if (keep)
+		(void)pal_fcntl(GRANT_FD_LIFE, F_SETFD, 0);
+	put_u32(b, keep);
+}
+
+void coord_load(struct cursor *c)
+{
+	life_open = get_u32(c);
+	if (life_open)
+		(void)pal_fcntl(GRANT_FD_LIFE, F_SETFD, FD_CLOEXEC);
 }
 
 /* ---- answering ---- */

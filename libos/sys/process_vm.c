@@ -99,7 +99,9 @@ static s32 owner_of(s32 id)
 	s = area_process(pid);
 	if (!s || s->state == AREA_ZOMBIE)
 		return -ESRCH;
-	return task_may_trace(s) ? pid : -EPERM;
+	if (!task_may_trace(s))
+		return -EPERM;
+	return task_shares_memory(s) ? 0 : pid;
 }
 
 static long vm_copy(s32 id, const struct iovec *l, u64 nl, const struct iovec *r, u64 nr, u64 flags, bool write)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * clone: what its flags ask for decides between a thread (here), a copy-on-write twin (fork.c) and a child that borrows
- * the parent's memory until it executes a program or ends (vfork.c).
+ * the parent's memory until it executes a program or ends, while the parent sleeps or at the same time (vfork.c).
  *
  * Flags that need the host's privilege or that a copy cannot honour (a descriptor table shared by processes that do not
  * share memory) are refused as Linux refuses what it cannot do.
@@ -32,8 +32,6 @@ static int check_flags(u64 f)
 		return -EINVAL;
 	/* A sibling would have to be the child of another picoprocess. */
 	if (f & CLONE_PARENT)
-		return -EINVAL;
-	if (!(f & CLONE_THREAD) && (f & CLONE_SIGHAND))
 		return -EINVAL;
 	return 0;
 }
@@ -161,7 +159,10 @@ long task_clone(const struct clone_request *a)
 	if (a->flags & CLONE_THREAD)
 		return clone_thread(a);
 	net_introduce_all();
-	pid = a->flags & CLONE_VM ? task_vfork(a) : task_fork(a);
+	if (!(a->flags & CLONE_VM))
+		pid = task_fork(a);
+	else
+		pid = a->flags & CLONE_VFORK ? task_vfork(a) : task_lend(a);
 	if (pid > 0 && (a->flags & CLONE_PIDFD))
 		give_pidfd((s32)pid, a->pidfd);
 	return pid;

@@ -122,6 +122,13 @@ static long run(struct program *prog)
 	/* Another thread got here first: this one ends on its way out. */
 	if (!atomic_cas(&p->exec_by, 0, (u32)t->tid))
 		return -ERESTARTNOINTR;
+	/* The memory is its children's, who stay. */
+	if (unlikely(task_lends(p))) {
+		become_first(t);
+		atomic_store(&p->exec_by, 0);
+		aio_drop(p);
+		return exec_state_switch(prog);
+	}
 	replace(prog);
 	return 0;
 }

@@ -130,8 +130,10 @@ void task_exit_group(int wait_status)
 	atomic_add(&the_area->ended.user_us, p->slot->usage.user_us);
 	atomic_add(&the_area->ended.system_us, p->slot->usage.system_us);
 	p->slot->exit_status = (u32)wait_status;
-	if (p->vfork_child)
-		atomic_store(&p->leaves, 1);
+	if (p->vfork_child) {
+		p->left = true;
+		atomic_or(&p->slot->flags, AREA_LEAVES);
+	}
 	atomic_store(&p->slot->state, AREA_ZOMBIE);
 	if (W_IFEXITED(wait_status))
 		pal_exit(W_EXITSTATUS(wait_status));

@@ -53,6 +53,7 @@ static void reset_process(struct process *p, s32 pid)
 	memset(&p->children_usage, 0, sizeof(p->children_usage));
 	/* This memory is nobody else's now, whatever the parent shared. */
 	p->vfork_child = false;
+	p->loans = NULL; /* nobody lives here but the caller */
 	if (p->mm->refs != 1)
 		p->mm->refs = 1;
 	p->did_exec = p->child_subreaper = false;
@@ -66,7 +67,8 @@ static void fork_child(s32 pid, const struct clone_request *a)
 {
 	struct thread *t = current();
 	struct process *p = t->proc;
-	bool threads = p->nthreads > 1;
+	/* Others that run in this memory, processes even. */
+	bool threads = p->nthreads > 1 || p->mm->refs > 1;
 
 	drop_other_threads(p, t);
 	reset_process(p, pid);

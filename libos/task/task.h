@@ -74,8 +74,10 @@ struct process {
 	size_t cmdline_size;
 	char *exec_text;	/* a vfork child's: what it executes the image with; its parent frees it */
 	bool vfork_child;		/* shares its parent's memory: exec goes through pal_exec_image */
-	u32 leaves;			/* atomic: it is at its end, or on its way to memory of its own, and holds no lock. Not
-					 * in its slot, which may be another's by the time its parent looks */
+	/* A vfork child: at its end or on its way out, and holds no lock any more. Not only in its slot, which may be
+	 * another's by the time its parent looks. */
+	bool left;
+	struct loan *loans;		/* children that run in this memory (vfork.c); guarded by lock */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
 	bool thp_disabled;		/* PR_SET_THP_DISABLE: kept and shown, the host decides */
@@ -198,6 +200,12 @@ s32 task_fork_plain(void);
 
 /* ---- task/vfork.c ---- */
 long task_vfork(const struct clone_request *a);
+/* The same, but caller and child run at once: CLONE_VM without CLONE_VFORK. */
+long task_lend(const struct clone_request *a);
+/* Take back what children had that have left: true if some are in this memory still. */
+bool task_lends(struct process *p);
+/* Does that process run in the caller's memory, or the caller in its? */
+bool task_shares_memory(const struct area_slot *s);
 
 /* ---- task/fork_locks.c ---- */
 bool fork_locks_take(void);	/* false: none was needed, and none is to be released */

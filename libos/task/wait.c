@@ -106,6 +106,8 @@ static void translate(struct process *p, const struct siginfo *host, s32 id, boo
 	rusage_add(&p->children_usage, &r->ru);
 	unlock(&p->lock);
 	task_reaped(r->pid);
+	if (unlikely(p->loans))
+		(void)task_lends(p);
 }
 
 static bool eligible(const struct area_slot *s, int options)

@@ -3,8 +3,8 @@
 # stress-ng's stressors of processes, signals, IPC, memory, sockets and files, each for a few seconds with --verify. One
 # that fails inside is run on the host: what fails there too, or is not in that stress-ng, is no fault of ours.
 #
-# Left out: what needs ptrace (ptrace, vm-segv) or two processes that run in one memory (sigpipe, vm-rw); what the host
-# alone has (dnotify, kernel modules, landlock, userfaultfd); what eats the machine (mmapfork, the many- and -flood kinds).
+# Left out: what needs ptrace (ptrace, vm-segv); what the host alone has (dnotify, file handles, kernel modules, landlock,
+# userfaultfd); what eats the machine (mmapfork, the many- and -flood kinds).
 
 bats_require_minimum_version 1.5.0
 load ../lib.bash
@@ -47,11 +47,11 @@ stress() {
 
 @test "processes" {
 	stress affinity clone close context daemon exec exit-group fcntl getdent kill nice personality pidfd prctl prio-inv \
-		procfs pthread resched rlimit schedmix schedpolicy session set spawn switch sysinfo unshare wait yield zombie
+		procfs pthread resched rlimit schedmix schedpolicy session set spawn switch sysinfo unshare vfork vm-rw wait yield zombie
 }
 
 @test "signals and timers" {
-	stress alarm itimer sigabrt sigbus sigchld sigfd sigfpe sigio signal signest sigpending sigq sigrt sigsegv \
+	stress alarm itimer sigabrt sigbus sigchld sigfd sigfpe sigio signal signest sigpending sigpipe sigq sigrt sigsegv \
 		sigsuspend sigtrap sigxcpu sigxfsz nanosleep sleep timer timerfd timermix
 }
 
