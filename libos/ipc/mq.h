@@ -58,6 +58,9 @@ int mq_open_file(struct file *f, u32 index);
 /* The queue of f, locked and in order; ERR_PTR(-EBADF) when it is gone. */
 struct ipc_mq *mq_lock(struct ipc_thread *me, struct file *f);
 void mq_unlock(struct ipc_thread *me, struct file *f);
+/* Does it not wait? And whether it is to. 0 or -errno. */
+bool mq_nonblock(struct file *f);
+int mq_setflags(struct file *f, int flags);
 void mq_fifo_name(u32 index, u32 generation, char name[32]);
 /* Permission, access mode, fsuid: 0 or -EACCES. */
 int mq_permission(const struct ipc_mq *q, int mask);

@@ -117,7 +117,8 @@ int mq_open_file(struct file *f, u32 index)
 	m->index = index;
 	m->generation = mq_at(index)->generation;
 	mq_fifo_name(index, m->generation, name);
-	fd = host_fd_move(pal_openat(GRANT_FD_SHM, name, O_RDWR | O_NONBLOCK, 0));
+	fd = host_fd_move(pal_openat(GRANT_FD_SHM, name,
+				     O_RDWR | O_NONBLOCK | (f->flags & O_NONBLOCK ? O_APPEND : 0), 0));
 	r = fd < 0 ? fd : ipc_hold(&m->hold, IPC_MQ, index);
 	if (r) {
 		if (fd >= 0)
@@ -269,9 +270,25 @@ static int mq_setattr_file(struct file *f, const struct attr *a)
 	return mq_set_attr(((struct mq_file *)f->priv)->index, a);
 }
 
-static int mq_setflags(struct file *f, int flags)
+/*
+ * O_NONBLOCK belongs to the open file description, which others share over fork and SCM_RIGHTS. The fifo's never
+ * blocks, whatever the queue does: so the guest's flag is the host's O_APPEND, which means nothing to a fifo.
+ */
+bool mq_nonblock(struct file *f)
 {
-	return 0; /* the fifo never blocks */
+	long host = at_once(pal_fcntl(f->host_fd, F_GETFL, 0));
+
+	return host < 0 ? f->flags & O_NONBLOCK : (host & O_APPEND) != 0;
+}
+
+static int mq_getflags(struct file *f)
+{
+	return (f->flags & ~O_NONBLOCK) | (mq_nonblock(f) ? O_NONBLOCK : 0);
+}
+
+int mq_setflags(struct file *f, int flags)
+{
+	return (int)at_once(pal_fcntl(f->host_fd, F_SETFL, O_NONBLOCK | (flags & O_NONBLOCK ? O_APPEND : 0)));
 }
 
 static int mq_mmap(struct file *f, int prot, int flags, u64 *off)
@@ -327,6 +344,7 @@ const struct file_ops mq_file_ops = {
 	.fsync = mq_fsync,
 	.ioctl = mq_ioctl,
 	.setflags = mq_setflags,
+	.getflags = mq_getflags,
 	.getattr = mq_getattr,
 	.setattr = mq_setattr_file,
 	.release = mq_release,

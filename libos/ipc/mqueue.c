@@ -346,7 +346,7 @@ static int send_once(struct ipc_thread *me, struct file *f, const void *data, si
 		r = -EMSGSIZE;
 	} else if (!full(q)) {
 		put(me, q, prio, data, size);
-	} else if (f->flags & O_NONBLOCK) {
+	} else if (mq_nonblock(f)) {
 		r = -EAGAIN;
 	} else {
 		me->type = prio;
@@ -427,7 +427,7 @@ static long receive_once(struct ipc_thread *me, struct file *f, void *data, s64 
 		ipc_commit(me);
 		stamp(&q->atime, &q->ctime, &q->mtime);
 		mq_settle(me, q);
-	} else if (f->flags & O_NONBLOCK) {
+	} else if (mq_nonblock(f)) {
 		r = -EAGAIN;
 	} else {
 		ipc_queue(me, &q->receivers, &q->lock);
@@ -488,7 +488,7 @@ long mq_get_attr(struct file *f, struct mq_attr *attr)
 
 	if (IS_ERR(q))
 		return PTR_ERR(q);
-	*attr = (struct mq_attr){ .mq_flags = f->flags & O_NONBLOCK, .mq_maxmsg = (long)q->maxmsg,
+	*attr = (struct mq_attr){ .mq_flags = mq_nonblock(f) ? O_NONBLOCK : 0, .mq_maxmsg = (long)q->maxmsg,
 				  .mq_msgsize = (long)q->msgsize, .mq_curmsgs = (long)q->store.count };
 	mq_unlock(me, f);
 	return 0;

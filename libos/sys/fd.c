@@ -149,10 +149,12 @@ static long set_flags(struct file *f, int flags)
 }
 
 /* O_APPEND and O_NONBLOCK belong to the open file description, which other processes share: ask the host. */
-static long get_flags(const struct file *f)
+static long get_flags(struct file *f)
 {
 	long host;
 
+	if (f->ops->getflags)
+		return f->ops->getflags(f) | O_LARGEFILE;
 	if (f->flags & O_PATH || f->ops->setflags || f->host_fd < 0)
 		return f->flags | O_LARGEFILE;
 	host = pal_fcntl(f->host_fd, F_GETFL, 0);

@@ -263,6 +263,6 @@ long sys_mq_getsetattr(int fd, const void *set, void *old)
 		return PTR_ERR(f);
 	r = mq_get_attr(f, &now);
 	if (!r && set)
-		f->flags = (f->flags & ~O_NONBLOCK) | (int)(new.mq_flags & O_NONBLOCK);
+		r = mq_setflags(f, (int)new.mq_flags);
 	return r ?: old ? user_write(old, &now, sizeof(now)) : 0;
 }

@@ -45,6 +45,7 @@ struct file_ops {
 	int (*truncate)(struct file *f, u64 size);			/* NULL: pal_ftruncate, -EINVAL without */
 	int (*fallocate)(struct file *f, int mode, u64 off, u64 len);	/* NULL: pal_fallocate */
 	int (*setflags)(struct file *f, int flags);			/* F_SETFL of O_APPEND, O_NONBLOCK; NULL: on the host */
+	int (*getflags)(struct file *f);				/* F_GETFL; NULL: f->flags if there is setflags, else the host's */
 	int (*getattr)(struct file *f, struct attr *a);			/* NULL: the node's, else fstat of host_fd */
 	/* Through the open file where its name may be gone. NULL: the node's. */
 	int (*setattr)(struct file *f, const struct attr *a);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 static char name[32];
 
@@ -423,4 +424,78 @@ static void as_file(void)
 	done(q);
 }
 
-T_MAIN(T(names), T(attributes), T(limit), T(order), T(sleepers), T(timeouts), T(interrupted), T(notification), T(by_thread), T(readiness), T(as_file))
+/* Blocking or not is the open file's, whoever has it: a child, or who got it by a socket. */
+static int unblocks(void *arg)
+{
+	int q = *(int *)arg;
+
+	return fcntl(q, F_SETFL, O_NONBLOCK);
+}
+
+union control {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static int gets_it(void *arg)
+{
+	union control control;
+	struct iovec iov = { &(char){ 0 }, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct mq_attr a = { 0 };
+	int q;
+
+	if (recvmsg(*(int *)arg, &m, 0) != 1 || !CMSG_FIRSTHDR(&m))
+		return 1;
+	memcpy(&q, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(q));
+	if (strcmp(take(q), "5 5 first") || strcmp(take(q), "EAGAIN"))
+		return 2;
+	return mq_setattr(q, &a, NULL) || put(q, "back", 1) ? 3 : 0;
+}
+
+static void pass(int to, int fd)
+{
+	union control control = { { 0 } };
+	struct iovec iov = { "x", 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	eq(sendmsg(to, &m, 0), 1);
+}
+
+static void shared(void)
+{
+	mqd_t q = fresh(0, 2, 16), again;
+	struct mq_attr a;
+	int ends[2];
+	pid_t c;
+
+	eq(fcntl(q, F_GETFL) & O_NONBLOCK, 0);
+	c = t_fork(unblocks, &q);
+	eqs(t_wait(c), "exit 0");
+	eq(fcntl(q, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+	eqs(take(q), "EAGAIN");
+	must(mq_getattr(q, &a));
+	eq(a.mq_flags, O_NONBLOCK);
+	/* Another description of the same queue is another matter. */
+	again = (mqd_t)must(mq_open(name, O_RDWR));
+	eq(fcntl(again, F_GETFL) & O_NONBLOCK, 0);
+	must(mq_close(again));
+	again = (mqd_t)must(mq_open(name, O_RDWR | O_NONBLOCK));
+	eq(fcntl(again, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+	must(mq_close(again));
+	must(put(q, "first", 5));
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	c = t_fork(gets_it, &ends[1]);
+	pass(ends[0], q);
+	eqs(t_wait(c), "exit 0");
+	eq(fcntl(q, F_GETFL) & O_NONBLOCK, 0);
+	eqs(take(q), "1 4 back");
+	done(q);
+}
+
+T_MAIN(T(names), T(attributes), T(limit), T(order), T(sleepers), T(timeouts), T(interrupted), T(notification), T(by_thread), T(readiness), T(as_file), T(shared))
