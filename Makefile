@@ -37,7 +37,7 @@ FREE := -std=gnu11 -ffreestanding -mgeneral-regs-only -fPIE -fvisibility=hidden 
 PICO_BASE := 0x780000000000
 
 # Hosted programs.
-HOST := -std=gnu11 -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"' -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+HOST := -std=gnu11 -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"' -DGSH_DATADIR='"$(DATADIR)/gsh"' -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fPIE -I. $(WARN) $(MAP)
 HOSTLD := -pie -Wl,-z,relro,-z,now
 ifdef SAN
@@ -64,9 +64,15 @@ PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 EDIT := $(B)/libexec/gsh/edit.so
 
-.PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
-all: $(PICO) $(PROGS) $(EDIT) $(B)/man/gsh-verbs.1
+PROFILES := $(patsubst conf/profiles/%,$(B)/share/gsh/profiles/%,$(wildcard conf/profiles/*.conf))
 
+.PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
+all: $(PICO) $(PROGS) $(EDIT) $(PROFILES) $(B)/man/gsh-verbs.1
+
+# Beside the programs as they will be when they are installed.
+$(B)/share/gsh/profiles/%.conf: conf/profiles/%.conf
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 $(B)/obj/free/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(FREE) $(DEPS) -c -o $@ $<
@@ -145,11 +151,12 @@ install-files:
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 644 $(EDIT) $(DESTDIR)$(LIBEXECDIR)/gsh
-	install -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR) $(DESTDIR)$(DATADIR)/gsh/schemas
+	install -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR) $(DESTDIR)$(DATADIR)/gsh/schemas $(DESTDIR)$(DATADIR)/gsh/profiles
 	install -m 644 contrib/completions/gsh.bash $(DESTDIR)$(BASHCOMPDIR)/gsh
 	install -m 644 contrib/completions/_gsh $(DESTDIR)$(ZSHCOMPDIR)
 	install -m 644 contrib/completions/gsh.fish $(DESTDIR)$(FISHCOMPDIR)
 	install -m 644 contrib/schemas/*.json $(DESTDIR)$(DATADIR)/gsh/schemas
+	install -m 644 conf/profiles/*.conf $(DESTDIR)$(DATADIR)/gsh/profiles
 	install -d $(DESTDIR)$(USERUNITDIR)
 	install -m 644 contrib/systemd/gshd.socket $(DESTDIR)$(USERUNITDIR)
 	sed 's|@BINDIR@|$(BINDIR)|' contrib/systemd/gshd.service.in >$(DESTDIR)$(USERUNITDIR)/gshd.service

@@ -21,6 +21,16 @@ static const char *conf_is_name(const char *value)
 	return NULL;
 }
 
+static const char *conf_is_profile(const char *value)
+{
+	if (!*value || strlen(value) > 63 || *value == '.')
+		return "it must be the name of a profile";
+	for (; *value; value++)
+		if (!isalnum((unsigned char)*value) && !strchr("-_.", *value))
+			return "it may hold letters, digits, dots, dashes and underscores only";
+	return NULL;
+}
+
 static const char *conf_is_rung(const char *value)
 {
 	return !strcmp(value, "A") || !strcmp(value, "B") ? NULL : "it must be A or B";
@@ -68,16 +78,19 @@ LIMIT(inodes, LIMIT_INODES)
 LIMIT(runtime, LIMIT_RUNTIME)
 #undef LIMIT
 
-#define KEY(section, key, field, check, fallback, help) \
-	{ #section, #key, offsetof(struct conf, field), conf_is_##check, fallback, help },
+#define ROW(section, key, field, list, check, fallback, help)                                               \
+	{ #section, #key, offsetof(struct conf, field), sizeof(((struct conf *)0)->field), list, conf_is_##check, \
+	  fallback, help },
+#define KEY(section, key, field, check, fallback, help) ROW(section, key, field, false, check, fallback, help)
+#define LIST(section, key, field, check, fallback, help) ROW(section, key, field, true, check, fallback, help)
 const struct conf_key conf_keys[] = {
 #include "conf/keys.def"
 };
 _Static_assert(sizeof(conf_keys) / sizeof(conf_keys[0]) <= CONF_KEYS_MAX, "an origin each");
 const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
 
-/* Levenshtein's distance, letters alike in either case; names are short. */
-static unsigned distance(const char *a, const char *b)
+/* Names are short. */
+unsigned conf_distance(const char *a, const char *b)
 {
 	unsigned row[64], n = (unsigned)strlen(b);
 
@@ -108,7 +121,7 @@ const char *conf_suggest(const char *section, const char *name)
 		const char *candidate = section ? conf_keys[i].key : conf_keys[i].section;
 		if (section && strcasecmp(section, conf_keys[i].section))
 			continue;
-		unsigned d = distance(name, candidate);
+		unsigned d = conf_distance(name, candidate);
 		if (d < least) {
 			least = d;
 			best = candidate;

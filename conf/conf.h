@@ -10,16 +10,23 @@
  *
  * $GSH_CONFIG, a file, replaces them all. A file that does not exist is none; an unknown section or
  * key, or a value out of its range, is an error with file, line and, for a near miss, a suggestion.
+ *
+ * A key that is a list may be given many times: each value is appended, an empty one drops those before.
+ *
+ * A profile is a file of settings with a name ([Sandbox] Profile=). Named in the settings it is read before them, so
+ * that they may differ from it; named for one sandbox it is read after them and before what was set for that sandbox.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "conf/limits.h"
 
 #define CONF_VALUE_MAX 1024
 #define CONF_KEYS_MAX 32
 #define CONF_ORIGIN_MAX 512
+#define CONF_LIST_MAX 8192 /* a list: its values, each ended by a newline */
 
 struct conf {
 	char store_path[CONF_VALUE_MAX];
@@ -30,20 +37,45 @@ struct conf {
 	char minimum_rung[CONF_VALUE_MAX];
 	char calls[CONF_VALUE_MAX];
 	char inaccessible[CONF_VALUE_MAX];
+	char profile[CONF_VALUE_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 
 /* 0, or -errno with a sentence in why. */
 int conf_load(struct conf *conf, char *why, size_t size) __attribute__((warn_unused_result));
+/* The same for one sandbox, whose own settings are in the file `own` (conf_own_path; a missing one is none, as is
+ * NULL), followed by the text `more`, or NULL. */
+int conf_load_own(struct conf *conf, const char *own, const char *more, char *why, size_t size)
+	__attribute__((warn_unused_result));
+/* Do both say the same, wherever it was said? */
+bool conf_same(const struct conf *a, const struct conf *b);
+/* Where a store keeps the settings of one sandbox. -ENAMETOOLONG. */
+int conf_own_path(char *path, size_t size, const char *store, const char *name)
+	__attribute__((warn_unused_result));
+/* Text as a file's would be, called `path` in what is said. */
+int conf_read_text(struct conf *conf, const char *path, const char *text, char *why, size_t size)
+	__attribute__((warn_unused_result));
 /* One file on top of what conf holds; a missing one is 0. */
 int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
 	__attribute__((warn_unused_result));
 void conf_defaults(struct conf *conf);
 
+/* ---- profile.c ---- */
+/* Where a profile's file is, of the first folder that has it: the user's ($XDG_CONFIG_HOME/gsh/profiles), the host's
+ * (/etc/gsh/profiles), what came with gsh. -ENOENT with a sentence that may suggest another. */
+int conf_profile_path(const char *name, char *path, size_t path_size, char *why, size_t size)
+	__attribute__((warn_unused_result));
+/* Call each with every profile's name, one name once, in no order. */
+void conf_profiles(void (*each)(const char *name, void *arg), void *arg);
+
+/* The values of a list, one by one: *at begins at the list and moves; false at the end. */
+bool conf_next(const char **at, char *value, size_t size);
+
 /* The rows, and whether a value fits its row. */
 struct conf_key {
 	const char *section, *key;
-	size_t offset;				 /* of the value in struct conf */
+	size_t offset, size;			 /* of the value in struct conf */
+	bool list;
 	const char *(*check)(const char *value); /* NULL, or what is wrong with it */
 	const char *fallback, *help;
 };
@@ -52,5 +84,7 @@ extern const size_t conf_nkeys;
 /* The nearest known name to a misspelt one ("Hostname" for "HostName"), or NULL. section NULL: a
  * section's. */
 const char *conf_suggest(const char *section, const char *name);
+/* How far two words are apart: Levenshtein's distance, letters alike in either case. */
+unsigned conf_distance(const char *a, const char *b);
 
 #endif

@@ -45,6 +45,33 @@ static int bad(struct reading *r, const char *what, const char *name, const char
 	return 0;
 }
 
+static bool listed(const char *list, const char *value)
+{
+	char one[CONF_VALUE_MAX];
+
+	while (conf_next(&list, one, sizeof(one)))
+		if (!strcmp(one, value))
+			return true;
+	return false;
+}
+
+/* A list grows by what it has not yet, or is emptied; anything else is replaced. False: no room. */
+static bool put(struct conf *conf, const struct conf_key *k, const char *value)
+{
+	char *field = (char *)conf + k->offset;
+	size_t have = k->list && *value ? strlen(field) : 0;
+	int n;
+
+	if (have && listed(field, value))
+		return true;
+	n = snprintf(field + have, k->size - have, k->list && *value ? "%s\n" : "%s", value);
+
+	if ((size_t)n < k->size - have)
+		return true;
+	field[have] = '\0';
+	return false;
+}
+
 static int on_key(void *arg, const char *section, const char *key, const char *value)
 {
 	struct reading *r = arg;
@@ -58,13 +85,14 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 		known = true;
 		if (strcmp(k->key, key))
 			continue;
-		wrong = strlen(value) < CONF_VALUE_MAX ? k->check(value) : "it is too long";
+		wrong = strlen(value) >= CONF_VALUE_MAX ? "it is too long" : k->list && !*value ? NULL : k->check(value);
+		if (!wrong && !put(r->conf, k, value))
+			wrong = "there are too many of them";
 		if (wrong) {
 			bad(r, "bad value for", key, NULL);
 			snprintf(r->why + strlen(r->why), r->size - strlen(r->why), ": %s", wrong);
 			return 0;
 		}
-		strcpy((char *)r->conf + k->offset, value);
 		snprintf(r->conf->origin[i], sizeof(r->conf->origin[i]), "%s:%d", r->path, r->line);
 		return 1;
 	}
@@ -72,33 +100,53 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 		     : bad(r, "unknown section", section, conf_suggest(NULL, section));
 }
 
-int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
+/* Takes file. */
+static int read_stream(struct conf *conf, FILE *file, const char *path, char *why, size_t size)
 {
-	struct reading r = { .conf = conf, .path = path, .why = why, .size = size };
-	struct stat st;
-	int line;
+	struct reading r = { .conf = conf, .path = path, .file = file, .why = why, .size = size };
+	int line = ini_parse_stream(next_line, &r, on_key, &r);
 
-	r.file = fopen(path, "re");
-	if (!r.file) {
-		int err = errno;
-		if (err == ENOENT || err == ENOTDIR)
-			return 0;
-		snprintf(why, size, "cannot read %s: %s", path, strerror(err));
-		return -err;
-	}
-	if (fstat(fileno(r.file), &st) || S_ISDIR(st.st_mode)) {
-		fclose(r.file);
-		snprintf(why, size, "cannot read %s: it is a directory", path);
-		return -EISDIR;
-	}
-	line = ini_parse_stream(next_line, &r, on_key, &r);
-	fclose(r.file);
+	fclose(file);
 	if (line && !r.err) {
 		snprintf(why, size, "%s:%d: neither a [Section] nor a Key=value", path,
 			 line > 0 ? line : 0);
 		r.err = -EINVAL;
 	}
 	return r.err;
+}
+
+int conf_read_file(struct conf *conf, const char *path, char *why, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	struct stat st;
+
+	if (!file) {
+		int err = errno;
+		if (err == ENOENT || err == ENOTDIR)
+			return 0;
+		snprintf(why, size, "cannot read %s: %s", path, strerror(err));
+		return -err;
+	}
+	if (fstat(fileno(file), &st) || S_ISDIR(st.st_mode)) {
+		fclose(file);
+		snprintf(why, size, "cannot read %s: it is a directory", path);
+		return -EISDIR;
+	}
+	return read_stream(conf, file, path, why, size);
+}
+
+int conf_read_text(struct conf *conf, const char *path, const char *text, char *why, size_t size)
+{
+	FILE *file;
+
+	if (!*text)
+		return 0;
+	file = fmemopen((void *)text, strlen(text), "r");
+	if (!file) {
+		snprintf(why, size, "cannot read %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	return read_stream(conf, file, path, why, size);
 }
 
 static int is_dropin(const struct dirent *e)
@@ -139,14 +187,14 @@ void conf_defaults(struct conf *conf)
 		strcpy((char *)conf + conf_keys[i].offset, conf_keys[i].fallback);
 }
 
-int conf_load(struct conf *conf, char *why, size_t size)
+/* All files of the user's and the host's, on top of what conf holds. */
+static int read_settings(struct conf *conf, char *why, size_t size)
 {
 	const char *one = getenv("GSH_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"),
 		   *home = getenv("HOME");
 	char dir[PATH_MAX];
 	int err;
 
-	conf_defaults(conf);
 	if (one && *one)
 		return conf_read_file(conf, one, why, size);
 	err = read_dir(conf, "/etc/gsh", why, size);
@@ -159,4 +207,84 @@ int conf_load(struct conf *conf, char *why, size_t size)
 	else
 		return 0;
 	return read_dir(conf, dir, why, size);
+}
+
+/* A profile names no other, and not the place that its reader was found in. */
+static int read_profile(struct conf *conf, const char *name, char *why, size_t size)
+{
+	char path[PATH_MAX], keep[CONF_VALUE_MAX];
+	int err = conf_profile_path(name, path, sizeof(path), why, size);
+
+	if (err)
+		return err;
+	snprintf(keep, sizeof(keep), "%s", name);
+	strcpy(conf->profile, "");
+	err = conf_read_file(conf, path, why, size);
+	if (!err && *conf->profile) {
+		snprintf(why, size, "%s: a profile cannot have a profile", path);
+		err = -EINVAL;
+	}
+	strcpy(conf->profile, keep);
+	return err;
+}
+
+static int read_own(struct conf *conf, const char *own, const char *more, char *why, size_t size)
+{
+	int err = own ? conf_read_file(conf, own, why, size) : 0;
+
+	return !err && more ? conf_read_text(conf, "the words given", more, why, size) : err;
+}
+
+int conf_load_own(struct conf *conf, const char *own, const char *more, char *why, size_t size)
+{
+	char common[CONF_VALUE_MAX], chosen[CONF_VALUE_MAX];
+	int err;
+
+	/* Who names which profile? */
+	conf_defaults(conf);
+	err = read_settings(conf, why, size);
+	strcpy(common, conf->profile);
+	strcpy(conf->profile, "");
+	if (!err)
+		err = read_own(conf, own, more, why, size);
+	strcpy(chosen, conf->profile);
+	if (err)
+		return err;
+	conf_defaults(conf);
+	if (!*chosen && strcmp(common, "default"))
+		err = read_profile(conf, common, why, size);
+	if (!err)
+		err = read_settings(conf, why, size);
+	if (!err && *chosen)
+		err = read_profile(conf, chosen, why, size);
+	return err ? err : read_own(conf, own, more, why, size);
+}
+
+int conf_load(struct conf *conf, char *why, size_t size)
+{
+	return conf_load_own(conf, NULL, NULL, why, size);
+}
+
+bool conf_same(const struct conf *a, const struct conf *b)
+{
+	for (size_t i = 0; i < conf_nkeys; i++)
+		if (strcmp((const char *)a + conf_keys[i].offset, (const char *)b + conf_keys[i].offset))
+			return false;
+	return true;
+}
+
+int conf_own_path(char *path, size_t size, const char *store, const char *name)
+{
+	return snprintf(path, size, "%s/boxes/%s/gsh.conf", store, name) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+bool conf_next(const char **at, char *value, size_t size)
+{
+	const char *end = strchr(*at, '\n');
+
+	if (!end)
+		return false;
+	snprintf(value, size, "%.*s", (int)(end - *at), *at);
+	*at = end + 1;
+	return true;
 }

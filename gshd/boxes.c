@@ -26,6 +26,7 @@
 #include "gshd/json.h"
 #include "gshd/limits.h"
 #include "gshd/log.h"
+#include "gshd/settings.h"
 #include "gshd/shm.h"
 
 #define START_MS 15000
@@ -128,7 +129,7 @@ static struct json_object *stopped_limits(const struct daemon *d, const char *na
 	struct limits limits;
 	struct conf conf;
 
-	if (conf_load(&conf, why, STORE_WHY) || limits_load(d->store, name, &conf, &limits, why, STORE_WHY))
+	if (settings_load(&d->paths, name, NULL, &conf, why, STORE_WHY) || limits_load(d->store, name, &conf, &limits, why, STORE_WHY))
 		return NULL;
 	return limits_describe(&limits, NULL);
 }
@@ -296,15 +297,58 @@ static bool fill_spec(struct wire_call *call, struct box_spec *spec)
 	return true;
 }
 
+/* Settings that came with the call must hold from the start: they do, or can be written down now. */
+static bool settle(struct wire_call *call, const char *name, const char *more)
+{
+	const struct daemon *d = call->server->context;
+	static struct conf now, then;
+	char why[1024];
+	int err = settings_load(&d->paths, name, NULL, &now, why, sizeof(why));
+
+	if (!err)
+		err = settings_load(&d->paths, name, more, &then, why, sizeof(why));
+	if (err) {
+		wire_fail(call, "org.gsh.BadRequest", "settings", why, NULL);
+		return false;
+	}
+	if (conf_same(&now, &then))
+		return true;
+	if (store_locked(d->store, name) == 1) {
+		wire_fail(call, "org.gsh.Conflict", name, "it runs, with other settings than these",
+			  "gsh stop it first; gsh allow makes exceptions while it runs");
+		return false;
+	}
+	err = settings_add(&d->paths, name, more);
+	if (err)
+		wire_fail(call, "org.gsh.Failed", name, strerror(-err), NULL);
+	return !err;
+}
+
+static bool check_settings(struct wire_call *call, const char *more)
+{
+	static struct conf conf;
+	char why[1024];
+
+	if (strlen(more) < SETTINGS_MAX && !conf_load_own(&conf, NULL, more, why, sizeof(why)))
+		return true;
+	wire_fail(call, "org.gsh.BadRequest", "settings", strlen(more) < SETTINGS_MAX ? why : "too long", NULL);
+	return false;
+}
+
 /* Make sure that the sandbox exists. *made: by us. False: the call was answered. */
 static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 {
 	const struct daemon *d = call->server->context;
 	char why[STORE_WHY];
 	struct box_spec old;
+	const char *more = json_str(call->params, "settings", "");
 	int err = store_read_spec(d->store, spec->name, &old, why);
 
 	*made = false;
+	if (*more && !check_settings(call, more))
+		return false;
+	if (!err && *more && !settle(call, spec->name, more))
+		return false;
 	if (err == -ENOENT && !json_flag(call->params, "create", false) && !spec->ephemeral) {
 		fail_no_such(call, spec->name);
 		return false;
@@ -312,6 +356,7 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 	if (err == -ENOENT) {
 		if (!fill_spec(call, spec))
 			return false;
+		spec->settings = *more ? more : NULL;
 		err = store_create(d->store, spec, why);
 		*made = !err;
 		if (err == -EEXIST) /* somebody else did, a moment ago */
@@ -321,6 +366,26 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 		wire_fail(call, "org.gsh.Failed", spec->name, why,
 			  err == -ENOSPC ? "free some space" : NULL);
 	return !err;
+}
+
+void boxes_create(struct wire_call *call)
+{
+	const struct daemon *d = call->server->context;
+	const char *name = daemon_name(call), *more = json_str(call->params, "settings", "");
+	struct box_spec spec = { .settings = *more ? more : NULL };
+	char why[STORE_WHY];
+	int err;
+
+	if (!name || (*more && !check_settings(call, more)) || !fill_spec(call, &spec))
+		return;
+	snprintf(spec.name, sizeof(spec.name), "%s", name);
+	err = store_create(d->store, &spec, why);
+	if (err == -EEXIST)
+		wire_fail(call, "org.gsh.Conflict", name, "there is a sandbox by this name already", NULL);
+	else if (err)
+		wire_fail(call, "org.gsh.Failed", name, why, err == -ENOSPC ? "free some space" : NULL);
+	else
+		wire_reply(call, NULL);
 }
 
 void boxes_start(struct wire_call *call)

@@ -91,7 +91,7 @@ static void answer_start(struct wire_call *call)
 	struct json_object *p;
 	char socket[SOCKET_MAX];
 
-	if (!box || json_get(call->params, "limits", json_type_object)) {
+	if (!box || json_get(call->params, "limits", json_type_object) || *json_str(call->params, "settings", "")) {
 		json_object_put(box);
 		daemon_work(call, boxes_start);
 		return;
@@ -104,6 +104,11 @@ static void answer_start(struct wire_call *call)
 	json_put_str(p, "rung", json_str(box, "rung", ""));
 	json_object_put(box);
 	wire_reply(call, p);
+}
+
+static void answer_create(struct wire_call *call)
+{
+	daemon_work(call, boxes_create);
 }
 
 static void answer_stop(struct wire_call *call)
@@ -222,6 +227,7 @@ static void answer_shutdown(struct wire_call *call)
 
 static const struct wire_method methods[] = {
 	{ "GetInfo", 0, answer_info },		{ "List", 0, answer_list },
+	{ "Create", 0, answer_create },
 	{ "Start", 0, answer_start },		{ "Stop", 0, answer_stop },
 	{ "Remove", 0, answer_remove },		{ "Layers", 0, answer_layers },
 	{ "Status", WIRE_MORE, answer_status }, { "Doctor", 0, answer_doctor },

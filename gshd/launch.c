@@ -21,6 +21,7 @@
 #include "conf/conf.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
+#include "gshd/settings.h"
 #include "gshd/shm.h"
 
 #define AREA_SIZE (64 << 20)
@@ -128,8 +129,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	if (getrandom(g.random, sizeof(g.random), 0) != (ssize_t)sizeof(g.random))
 		return -EIO;
 	snprintf(g.sandbox, sizeof(g.sandbox), "%s", m->spec.name);
-	snprintf(g.hostname, sizeof(g.hostname), "%s",
-		 m->spec.hostname[0] ? m->spec.hostname : m->spec.name);
+	snprintf(g.hostname, sizeof(g.hostname), "%s", m->spec.hostname);
 	err = confine_filter(rung, g.flags, &l->range, &prog, &count);
 	if (err)
 		return err;
@@ -178,8 +178,8 @@ static int rung_settings(struct launch *l, char *only, char *least,
 {
 	const char *env = getenv("GSH_RUNG");
 	struct monitor *m = l->m;
-	struct conf conf;
-	int err = conf_load(&conf, note->text, sizeof(note->text));
+	static struct conf conf;
+	int err = settings_load(&m->paths, m->spec.name, NULL, &conf, note->text, sizeof(note->text));
 
 	if (err)
 		return err;
@@ -187,6 +187,9 @@ static int rung_settings(struct launch *l, char *only, char *least,
 	if (err)
 		return say(note, err, "cannot list what is hidden%s", "",
 			   "[Files] Inaccessible= may name 60 paths beside the default");
+	if (!m->spec.hostname[0])
+		snprintf(m->spec.hostname, sizeof(m->spec.hostname), "%.64s", conf.hostname[0] ? conf.hostname : m->spec.name);
+	l->spec.hostname = m->spec.hostname;
 	l->spec.hidden = m->hidden;
 	l->spec.nhidden = m->nhidden;
 	err = limits_load(m->store, m->spec.name, &conf, &m->limits, note->text, sizeof(note->text));
@@ -268,7 +271,6 @@ int launch(struct monitor *m, struct confine_note *note)
 					.nlayers = m->spec.nlayers,
 					.work = "work",
 					.area = -1 };
-	l.spec.hostname = m->spec.hostname[0] ? m->spec.hostname : m->spec.name;
 	for (unsigned i = 0; i < m->spec.nlayers; i++)
 		l.layers[i] = m->spec.layers[i];
 	/* Without the cache system calls trap, which is slow and nothing else. */

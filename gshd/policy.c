@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "gshd/daemon.h"
 #include "gshd/json.h"
+#include "gshd/settings.h"
 #include "gshd/store.h"
 #include "pal/confine/confine.h"
 
@@ -53,6 +54,11 @@ static char rung_to_be(const struct policy *p)
 	    !confine_probe(GRANT_RUNG_B, &note))
 		return 'B';
 	return 0;
+}
+
+static void say_profile(struct policy *p)
+{
+	say(p, "profile", "%s, with the settings that gsh config show -s %s tells", p->conf.profile, p->name);
 }
 
 static void say_rung(struct policy *p)
@@ -157,7 +163,7 @@ static bool load(struct policy *p, struct wire_call *call)
 		wire_error(call, err == -ENOENT ? "org.gsh.NoSuchSandbox" : "org.gsh.Failed", o);
 		return false;
 	}
-	if (conf_load(&p->conf, why, sizeof(why))) {
+	if (settings_load(&p->d->paths, p->name, NULL, &p->conf, why, sizeof(why))) {
 		wire_fail(call, "org.gsh.Failed", "the settings", why, NULL);
 		return false;
 	}
@@ -188,6 +194,7 @@ void policy_answer(struct wire_call *call)
 	if (!p.name || !load(&p, call))
 		return;
 	p.items = json_object_new_array();
+	say_profile(&p);
 	say_rung(&p);
 	say_calls(&p);
 	say_files(&p);

@@ -223,6 +223,8 @@ static int fill(int dir, const struct box_spec *spec, char *why)
 				   json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
 
 	json_object_put(o);
+	if (!err && spec->settings)
+		err = store_write_text(dir, "gsh.conf", spec->settings);
 	for (int i = 0; i < 4 && !err; i++)
 		if (mkdirat(dir, dirs[i], 0700))
 			err = -errno;

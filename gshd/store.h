@@ -4,6 +4,7 @@
  *
  *	STORE/VERSION                     "gsh-store 2"
  *	STORE/boxes/NAME/spec.json        what it was made with
+ *	STORE/boxes/NAME/gsh.conf         its own settings (conf/conf.h), if it has any
  *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a
  *	                                  client may know of it
  *	STORE/boxes/NAME/log              its monitor's log
@@ -35,6 +36,7 @@ struct box_spec {
 	int64_t created;   /* unix time */
 	char hostname[65]; /* "": the name */
 	char rung;	   /* 'A', 'B': take this one and no other; 0: the best there is */
+	const char *settings; /* to be made with: the text of its gsh.conf, or NULL; borrowed */
 	/* As directories have it, not the specification. */
 	unsigned nlayers;
 	char layers[GRANT_LAYERS_MAX][24]; /* below tree/, lowest first; the last is the top */

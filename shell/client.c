@@ -205,7 +205,7 @@ int ask_daemon(const char *method, struct json_object *params, struct json_objec
 	return fail_daemon(err, why);
 }
 
-int ask_start(const char *sandbox, struct json_object *limits, struct json_object **answer)
+int ask_start(const char *sandbox, struct json_object *limits, const char *settings, struct json_object **answer)
 {
 	struct json_object *p = json_object_new_object();
 
@@ -214,6 +214,8 @@ int ask_start(const char *sandbox, struct json_object *limits, struct json_objec
 	json_object_object_add(p, "ephemeral", json_object_new_boolean(!sandbox));
 	if (limits)
 		json_object_object_add(p, "limits", limits);
+	if (settings)
+		json_object_object_add(p, "settings", json_object_new_string(settings));
 	return ask_daemon("Start", p, answer);
 }
 
@@ -290,19 +292,20 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 	return result ? result : 1;
 }
 
-int box_open_limited(struct box *box, const char *sandbox, struct json_object *limits)
+int box_open_with(struct box *box, const char *sandbox, struct json_object *limits, const char *settings)
 {
 	struct json_object *answer = NULL;
 	int result = 1, err;
 
 	*box = (struct box){.restart = sandbox != NULL};
-	if (sandbox && !limits) {
+	/* Whether it has these settings, gshd knows. */
+	if (sandbox && !limits && !settings) {
 		snprintf(box->name, sizeof(box->name), "%s", sandbox);
 		result = open_monitor(sandbox, &box->conn, &box->path);
 	}
 	if (result <= 0)
 		return result;
-	result = ask_start(sandbox, json_object_get(limits), &answer);
+	result = ask_start(sandbox, json_object_get(limits), settings, &answer);
 	if (result)
 		return result;
 	snprintf(box->name, sizeof(box->name), "%s", reply_string(answer, "name"));
@@ -318,7 +321,7 @@ int box_open_limited(struct box *box, const char *sandbox, struct json_object *l
 
 int box_open(struct box *box, const char *sandbox)
 {
-	return box_open_limited(box, sandbox, NULL);
+	return box_open_with(box, sandbox, NULL, NULL);
 }
 
 int box_open_running(struct box *box, const char *sandbox)

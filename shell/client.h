@@ -33,9 +33,9 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 
 /* The daemon's row of a sandbox, a new reference, if wanted. 0 or a failure, if there is no such sandbox too. */
 int ask_row(const char *sandbox, struct json_object **row) MUST_CHECK;
-/* Start a sandbox; NULL = a throwaway one. limits: to keep first, or NULL; taken over. *reply, if wanted: {name, socket,
- * started, rung}. */
-int ask_start(const char *sandbox, struct json_object *limits, struct json_object **answer) MUST_CHECK;
+/* Start a sandbox; NULL = a throwaway one. limits: to keep first, or NULL; taken over. settings: what it may do
+ * (settings_given), or NULL. *reply, if wanted: {name, socket, started, rung}. */
+int ask_start(const char *sandbox, struct json_object *limits, const char *settings, struct json_object **reply) MUST_CHECK;
 
 /* Of an answer to List: say why this sandbox (NULL: each) does not run any more, if nobody stopped it. */
 void note_ended(struct json_object *list, const char *sandbox);
@@ -69,8 +69,9 @@ struct box {
 /* Connect to the monitor of a sandbox, starting it if need be; NULL = a throwaway one. 0 or a
  * failure. */
 int box_open(struct box *box, const char *sandbox) MUST_CHECK;
-/* The same, and have it keep other limits (names and values as in gsh.conf(5)); NULL: none. Borrowed. */
-int box_open_limited(struct box *box, const char *sandbox, struct json_object *limits) MUST_CHECK;
+/* The same, and have it keep other limits (names and values as in gsh.conf(5)) and settings (settings_given); NULL: none.
+ * Borrowed. */
+int box_open_with(struct box *box, const char *sandbox, struct json_object *limits, const char *settings) MUST_CHECK;
 /* Connect only if it runs. */
 int box_open_running(struct box *box, const char *sandbox) MUST_CHECK;
 /* Run or Attach, as `method` says. 0, a failure (said), or the positive errno with which the exec

@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "gshd/client/paths.h"
+#include "shell/client.h"
 #include "shell/cmd.h"
 
 enum { OPT_ORIGIN = 660 };
 
 static const struct opt opts[] = {
 	{OPT_ORIGIN, "origin", NULL, "say which file and line a value comes from", WORDS_NONE},
+	{'s', "sandbox", "NAME", "those of a sandbox, its own included", WORDS_SANDBOX},
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
@@ -23,6 +26,17 @@ static const struct column columns[] = {
 	{"VALUE", "value", false},
 	{"ORIGIN", "origin", false},
 };
+
+/* The values of a list in one line. */
+static struct json_object *list_words(const char *list)
+{
+	char text[CONF_LIST_MAX], *p;
+
+	snprintf(text, sizeof(text), "%.*s", (int)(strlen(list) - (*list != '\0')), list);
+	for (p = text; (p = strchr(p, '\n'));)
+		*p = ' ';
+	return json_object_new_string(text);
+}
 
 /* One setting: "Section.Key", its value, where that was said. */
 static struct json_object *row(const struct conf *conf, size_t i)
@@ -40,23 +54,38 @@ static struct json_object *row(const struct conf *conf, size_t i)
 	snprintf(name, sizeof(name), "%s.%s", k->section, k->key);
 	json_object_object_add(o, "name", json_object_new_string(name));
 	json_object_object_add(o, "value", json_object_new_string(value));
+	if (k->list)
+		json_object_object_add(o, "value", list_words(value));
 	json_object_object_add(o, "origin", json_object_new_string(*origin ? origin : "default"));
 	json_object_object_add(o, "help", json_object_new_string(k->help));
 	return o;
 }
 
-static int load(struct conf *conf)
+/* sandbox: NULL for what holds for all. */
+static int load(struct conf *conf, const char *sandbox)
 {
-	char why[1024];
+	char why[1024], own[PATH_MAX + 128];
+	struct paths paths;
+	int err;
 
-	return conf_load(conf, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why) : 0;
+	if (sandbox) {
+		err = sandbox_name_check(sandbox);
+		if (!err)
+			err = ask_row(sandbox, NULL);
+		if (err)
+			return err;
+		if (paths_find(&paths, why, sizeof(why)) ||
+		    conf_own_path(own, sizeof(own), paths.store, sandbox))
+			return fail(FAIL_HOST, "settings", "%s", why);
+	}
+	return conf_load_own(conf, sandbox ? own : NULL, NULL, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why) : 0;
 }
 
 static int show(const struct call *call)
 {
 	static struct conf conf;
 	struct json_object *items;
-	int result = load(&conf);
+	int result = load(&conf, opt_value(call, 's'));
 	size_t i;
 
 	if (result)
@@ -76,7 +105,7 @@ static int check(const struct call *call)
 	char why[1024];
 
 	if (call->argc < 2)
-		return load(&conf);
+		return load(&conf, NULL);
 	if (access(call->argv[1], R_OK) < 0)
 		return fail(FAIL_NOSUCH, call->argv[1], "%s", strerror(errno));
 	conf_defaults(&conf);
@@ -95,7 +124,7 @@ static int exec(const struct call *call)
 		return usage_fail(call->cmd, "too many words: %s", call->argv[1]);
 	if (strcmp(call->argv[0], "check") != 0)
 		return usage_fail(call->cmd, "show or check, not %s", call->argv[0]);
-	if (opt_given(call, OPT_ORIGIN) || opt_given(call, OPT_JSON))
+	if (opt_given(call, OPT_ORIGIN) || opt_given(call, OPT_JSON) || opt_given(call, 's'))
 		return usage_fail(call->cmd, "check says nothing but what is wrong");
 	return check(call);
 }
@@ -105,7 +134,7 @@ const struct cmd cmd_config = {
 	.args = "show|check [FILE]",
 	.summary = "show the settings that hold, or check the files that make them",
 	.help = "show lists every setting; with --origin where its value comes from: a file and a\n"
-		"line, a variable, or the default. check is silent if all files are right, or the\n"
+		"line (that of a profile, too), a variable, or the default. check is silent if all files are right, or the\n"
 		"one that is named. Exit status: 0, or 2 if something in them is wrong.",
 	.opts = opts,
 	.min = 1,

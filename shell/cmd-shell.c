@@ -12,6 +12,7 @@ static const struct opt opts[] = {
 	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
 	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
 	OPT_ROW_PUBLISH,
+	OPT_ROWS_POLICY,
 	{'c', "command", "STRING", "run STRING by the sandbox's sh", WORDS_NONE},
 	OPT_ROWS_RUN,
 	OPT_ROWS_LIMITS,
@@ -34,7 +35,7 @@ static char **all_values(const struct call *call, int id)
 
 int cmd_run_in(const struct call *call, struct run *run)
 {
-	char **set = all_values(call, 'e'), **ports = all_values(call, 'p');
+	char **set = all_values(call, 'e'), **ports = all_values(call, 'p'), *settings = NULL;
 	int result = 0;
 
 	if (!set || !ports) {
@@ -62,8 +63,12 @@ int cmd_run_in(const struct call *call, struct run *run)
 	if (!result)
 		result = edit_word_check(run->edit);
 	if (!result)
+		result = settings_given(call, &settings);
+	run->settings = settings;
+	if (!result)
 		result = run_command(run);
 	json_object_put(run->limits);
+	free(settings);
 	free(set);
 	free(ports);
 	return result;

@@ -17,7 +17,7 @@ static int exec(const struct call *call)
 	struct json_object *limits = NULL;
 	int result = sandbox ? limits_of_options(call, &limits) : -FAIL_USAGE;
 
-	return result ? result : ask_start(sandbox, limits, NULL);
+	return result ? result : ask_start(sandbox, limits, NULL, NULL);
 }
 
 const struct cmd cmd_start = {

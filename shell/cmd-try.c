@@ -29,6 +29,7 @@ static const struct opt opts[] = {
 	{ 'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR },
 	{ 'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE },
 	OPT_ROW_PUBLISH,
+	OPT_ROWS_POLICY,
 	OPT_ROWS_RUN,
 	OPT_ROW_END,
 };

@@ -29,6 +29,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_undo,
 	&cmd_redo,
 	&cmd_snapshot,
+	&cmd_create,
 	&cmd_start,
 	&cmd_stop,
 	&cmd_kill,

@@ -25,6 +25,7 @@ enum words {
 	WORDS_WHEN,
 	WORDS_EDIT,
 	WORDS_CONFIG, /* show or check, then a file */
+	WORDS_PROFILE,
 };
 
 /* Under which head the help lists a verb. */
@@ -74,6 +75,9 @@ struct opt {
 	{ OPT_LIMIT + LIMIT_INODES, "inodes", "N", "so many files, directories and links of its own", WORDS_NONE }
 #define OPT_ROW_EDIT \
 	{ OPT_EDIT, "edit", "HOW", "who edits lines: auto, host (gsh), native (what reads them)", WORDS_EDIT }
+/* What a sandbox may do: settings.c. */
+#define OPT_ROWS_POLICY \
+	{ OPT_PROFILE, "profile", "NAME", "settings by name: default, build, offline, server, strict", WORDS_PROFILE }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \
 	{ OPT_PROGRESS, "progress", "HOW", "how to show progress: auto, none, json (default: auto)", WORDS_NONE }
@@ -85,6 +89,8 @@ enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD, OPT_EDIT };
 /* And which limit. */
 #define OPT_LIMIT 700
 enum follow_opt { OPT_COUNT = 760 };
+/* Of verbs that may make a sandbox. */
+enum policy_opt { OPT_PROFILE = 720 };
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 
@@ -145,6 +151,11 @@ int parse_call(struct call *call, const struct cmd *cmd, int argc, char **argv,
 bool opt_given(const struct call *call, int id) MUST_CHECK;
 /* The last value given, or NULL. */
 const char *opt_value(const struct call *call, int id) MUST_CHECK;
+
+/* ---- settings.c ---- */
+/* The settings that the options of OPT_ROWS_POLICY stand for, as the text of a file: NULL if none was given. To be freed.
+ * 0 or a failure. */
+int settings_given(const struct call *call, char **text) MUST_CHECK;
 
 /* ---- names.c ---- */
 /* The sandbox the call is about: -s, else the only word, else the default; NULL after a failure was
@@ -264,6 +275,7 @@ extern const struct cmd cmd_commit;
 extern const struct cmd cmd_complete;
 extern const struct cmd cmd_config;
 extern const struct cmd cmd_cp;
+extern const struct cmd cmd_create;
 extern const struct cmd cmd_diff;
 extern const struct cmd cmd_discard;
 extern const struct cmd cmd_doctor;

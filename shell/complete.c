@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "conf/conf.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
 
@@ -153,6 +154,17 @@ static void offer_list(const char *const *list, const char *prefix, const char *
 		offer(prefix, *list, "", typed, NULL);
 }
 
+struct offered {
+	const char *prefix, *typed;
+};
+
+static void offer_profile(const char *name, void *arg)
+{
+	const struct offered *o = arg;
+
+	offer(o->prefix, name, "", o->typed, NULL);
+}
+
 static void offer_kind(const struct line *l, enum words kind, const char *prefix, const char *typed)
 {
 	static const char *const signals[] = { "HUP",  "INT",  "QUIT", "KILL", "USR1",	"USR2",
@@ -182,6 +194,9 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 			puts(":files");
 		else
 			offer_list(config, prefix, typed);
+		break;
+	case WORDS_PROFILE:
+		conf_profiles(offer_profile, (void *)&(struct offered){ prefix, typed });
 		break;
 	case WORDS_SESSION:
 		offer_of_box(l, "Sessions", "id", "argv", prefix, typed);

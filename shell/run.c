@@ -327,7 +327,7 @@ static int run_it(const struct run *run)
 		edit = run->edit;
 	else if (run->shell)
 		edit = conf.edit;
-	result = box_open_limited(&box, run->sandbox, run->limits);
+	result = box_open_with(&box, run->sandbox, run->limits, run->settings);
 	if (result)
 		return result;
 	result = ports_publish(&box, run->ports);

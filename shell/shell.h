@@ -215,6 +215,7 @@ struct run {
 	char **argv;
 	char *const *set; /* K=V from -e, NULL-terminated */
 	char *const *ports; /* [ADDRESS:]HOST:IN from -p, NULL-terminated */
+	const char *settings; /* what the sandbox may do, as text of a settings file, or NULL */
 	struct trace *trace; /* or NULL */
 	struct json_object *limits; /* of the sandbox, changed ahead; or NULL */
 	const char *timeout; /* as the user gave it, or NULL */

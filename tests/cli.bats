@@ -635,7 +635,7 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 	printf '# first\n[Shell]\nProgram=/bin/dash\n\n[Limits]\nTasksMax=99\n' >"$GSH_CONFIG"
 	run gsh config show --origin
 	assert_success
-	assert_equal "${#lines[@]}" "$(grep -c '^KEY(' "$ROOT/conf/keys.def")"
+	assert_equal "${#lines[@]}" "$(grep -c '^KEY(\|^LIST(' "$ROOT/conf/keys.def")"
 	assert_line $'Shell.Program\t/bin/dash\t'"$GSH_CONFIG:3"
 	assert_line $'Limits.TasksMax\t99\t'"$GSH_CONFIG:6"
 	assert_line $'Confine.MinimumRung\tB\tdefault'

@@ -10,7 +10,7 @@ FUZZ_CC ?= $(if $(and $(FUZZ_RT),$(wildcard /usr/bin/clang)),clang,gcc)
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -I. -Wall $(FUZZ_SAN) \
 	$(if $(filter clang,$(FUZZ_CC)),-fsanitize=fuzzer-no-link -Wno-unknown-warning-option)
-FUZZ_HOST := -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"'
+FUZZ_HOST := -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"' -DGSH_DATADIR='"$(DATADIR)/gsh"'
 FUZZ_LINK := $(FUZZ_SAN) $(if $(filter clang,$(FUZZ_CC)),-fsanitize=fuzzer)
 FUZZ_MAIN := $(if $(filter clang,$(FUZZ_CC)),,tests/fuzz/driver.c)
 FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp 2>/dev/null) -linih -lZydis -lvterm

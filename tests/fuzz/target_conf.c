@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char path[64], why[128] = "";
+	char path[64], why[128] = "", one[CONF_VALUE_MAX];
 	struct conf conf;
 	int err, fd = memfd_create("conf", MFD_CLOEXEC);
 
@@ -21,8 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < conf_nkeys; i++) {
 		const char *value = (char *)&conf + conf_keys[i].offset;
 
-		must(memchr(value, '\0', CONF_VALUE_MAX));
-		must(!strcmp(value, conf_keys[i].fallback) || !conf_keys[i].check(value));
+		must(memchr(value, '\0', conf_keys[i].size));
+		if (conf_keys[i].list)
+			while (conf_next(&value, one, sizeof(one)))
+				must(!conf_keys[i].check(one));
+		else
+			must(!strcmp(value, conf_keys[i].fallback) || !conf_keys[i].check(value));
 	}
 	close(fd);
 	return 0;
