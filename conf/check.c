@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The table of settings, what values they take, and what a misspelt name was meant to be. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,6 +47,53 @@ static const char *conf_is_paths(const char *value)
 			return "it may hold absolute paths, ~/paths and the word default";
 		value += n;
 	}
+	return NULL;
+}
+
+/* Plain: absolute, no "." and "..". */
+static bool is_plain(const char *path)
+{
+	size_t n;
+
+	if (*path != '/')
+		return false;
+	for (; *path; path += n) {
+		path += strspn(path, "/");
+		n = strcspn(path, "/");
+		if ((n == 1 && *path == '.') || (n == 2 && !strncmp(path, "..", 2)))
+			return false;
+	}
+	return true;
+}
+
+void conf_bind(const char *value, char *from, char *at, size_t size)
+{
+	const char *home = getenv("HOME"), *colon = strchrnul(value, ':');
+	bool tilde = !strncmp(value, "~/", 2);
+
+	snprintf(from, size, "%s%.*s", tilde && home ? home : "", (int)(colon - value - tilde), value + tilde);
+	if (*colon)
+		snprintf(at, size, "%s", colon + 1);
+	else
+		snprintf(at, size, "%s", from);
+	for (size_t n = strlen(at); n > 1 && at[n - 1] == '/';)
+		at[--n] = '\0';
+}
+
+static const char *conf_is_bind(const char *value)
+{
+	char from[CONF_VALUE_MAX * 2], at[CONF_VALUE_MAX * 2];
+	const char *colon = strchr(value, ':');
+
+	if (*value != '/' && strncmp(value, "~/", 2))
+		return "it must be HOST[:INSIDE], absolute paths";
+	if (colon && strchr(colon + 1, ':'))
+		return "there is one colon too many";
+	conf_bind(value, from, at, sizeof(at));
+	if (!is_plain(from) || !is_plain(at))
+		return "it must be HOST[:INSIDE], absolute paths without . and ..";
+	if (!at[1] || strlen(at) >= 768)
+		return "it cannot be mounted there";
 	return NULL;
 }
 

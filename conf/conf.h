@@ -38,6 +38,7 @@ struct conf {
 	char calls[CONF_VALUE_MAX];
 	char inaccessible[CONF_VALUE_MAX];
 	char profile[CONF_VALUE_MAX];
+	char bind[CONF_LIST_MAX], bind_ro[CONF_LIST_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 
@@ -67,6 +68,9 @@ int conf_profile_path(const char *name, char *path, size_t path_size, char *why,
 	__attribute__((warn_unused_result));
 /* Call each with every profile's name, one name once, in no order. */
 void conf_profiles(void (*each)(const char *name, void *arg), void *arg);
+
+/* HOST[:INSIDE] in two, both absolute, the home put for "~". */
+void conf_bind(const char *value, char *from, char *at, size_t size);
 
 /* The values of a list, one by one: *at begins at the list and moves; false at the end. */
 bool conf_next(const char **at, char *value, size_t size);

@@ -4,10 +4,10 @@
  * them.
  *
  * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the
- * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (top and work) or its
- * shared-memory directory. A file outside cannot get such a path: to link or rename one into the
+ * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (top and work), its shared-memory directory, or
+ * a place that is bound for writing. A file outside cannot get such a path: to link or rename one into the
  * tree takes Landlock's REFER on the directory it is in, which only the sandbox's own directories
- * have.
+ * and those bound for writing have.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static int check_place(struct monitor *m, int fd, uint32_t op)
 
 	/* The place first: elsewhere a stat may wait for a FUSE server, and gfs's would ask us. */
 	if (path_of_fd(fd, path) || (!below_tree(m, path, "top") && !below_tree(m, path, "work") &&
-				     !path_below(path, m->shm)))
+				     !path_below(path, m->shm) && !binds_writable(m, path)))
 		return -EPERM;
 	if (fstat(fd, &st))
 		return -errno;
@@ -53,7 +53,12 @@ static int check_mount(struct monitor *m, int fd, bool regular)
 		return -errno;
 	if (regular && !S_ISREG(stx.stx_mode))
 		return -EPERM;
-	return stx.stx_mnt_id == m->child.tree_mount ? 0 : -EPERM;
+	if (stx.stx_mnt_id == m->child.tree_mount)
+		return 0;
+	for (unsigned i = 0; i < m->nbinds; i++)
+		if (m->child.bind_mount[i] && stx.stx_mnt_id == m->child.bind_mount[i])
+			return 0;
+	return -EPERM;
 }
 
 int setattr_check(struct monitor *m, int fd, uint32_t op)

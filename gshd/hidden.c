@@ -104,6 +104,7 @@ int hidden_find(struct monitor *m, const char *inaccessible)
 		err = add(m, m->paths.runtime, true);
 	if (!err)
 		err = add(m, m->paths.mount, false);
+	m->nown = m->nhidden;
 	while (!err && (word = strsep(&rest, " \t")))
 		if (*word)
 			err = add_word(m, word);

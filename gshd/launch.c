@@ -31,6 +31,7 @@ struct launch {
 	struct confine_spec spec;
 	struct confine_range range;
 	const char *layers[GRANT_LAYERS_MAX];
+	struct confine_bind binds[GRANT_BINDS_MAX];
 	int control[2], port[2], log[2];
 	bool lean;
 	uint32_t files;
@@ -101,6 +102,14 @@ static int make_area(void)
 	return fd;
 }
 
+static void describe(const struct bind *b, enum grant_rung rung, struct grant_bind *to)
+{
+	*to = (struct grant_bind){ .flags = b->readonly ? GRANT_BIND_RDONLY : 0 };
+	snprintf(to->at, sizeof(to->at), "%s", b->at);
+	if (b->file)
+		snprintf(to->name, sizeof(to->name), "%s", rung == GRANT_RUNG_A ? "file" : strrchr(b->from, '/') + 1);
+}
+
 static int make_grant(struct launch *l, enum grant_rung rung)
 {
 	struct monitor *m = l->m;
@@ -109,6 +118,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 		.pids = l->spec.pids, .files = l->files, .memory = l->memory,
 	};
 	gid_t groups[NGROUPS_MAX];
+	static struct grant_bind binds[GRANT_BINDS_MAX];
 	struct sock_filter *prog;
 	struct timespec now;
 	struct rlimit core;
@@ -133,7 +143,10 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	err = confine_filter(rung, g.flags, &l->range, &prog, &count);
 	if (err)
 		return err;
-	err = confine_grant_fd(&g, prog, count);
+	g.nbinds = m->nbinds;
+	for (unsigned i = 0; i < m->nbinds; i++)
+		describe(&m->binds[i], rung, &binds[i]);
+	err = confine_grant_fd(&g, prog, count, binds);
 	free(prog);
 	return err;
 }
@@ -192,6 +205,13 @@ static int rung_settings(struct launch *l, char *only, char *least,
 	l->spec.hostname = m->spec.hostname;
 	l->spec.hidden = m->hidden;
 	l->spec.nhidden = m->nhidden;
+	err = binds_find(m, &conf, note);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < m->nbinds; i++)
+		l->binds[i] = (struct confine_bind){ m->binds[i].from, m->binds[i].file, m->binds[i].readonly };
+	l->spec.binds = l->binds;
+	l->spec.nbinds = m->nbinds;
 	err = limits_load(m->store, m->spec.name, &conf, &m->limits, note->text, sizeof(note->text));
 	if (err)
 		return err;

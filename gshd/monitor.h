@@ -47,6 +47,12 @@ enum box_state {
 	BOX_ENDED = 8,	  /* the leader is gone; last answers are being written */
 };
 
+/* A place of the host's that the sandbox has: binds.c */
+struct bind {
+	char *from, *at; /* real path on the host, path inside; owned */
+	bool file, readonly;
+};
+
 struct ask;
 struct follower;
 struct session;
@@ -67,7 +73,9 @@ struct monitor {
 	enum grant_rung rung;
 	uint32_t grant_flags; /* GRANT_*, as the sandbox was given them */
 	const char *hidden[HIDDEN_MAX]; /* host paths that the sandbox must not read; owned */
-	unsigned nhidden;
+	unsigned nhidden, nown;		/* the first nown are gsh's own places */
+	struct bind binds[GRANT_BINDS_MAX];
+	unsigned nbinds;
 	struct confine_child child;
 	enum box_state state;
 	int64_t started; /* unix time */
@@ -147,6 +155,12 @@ void diag_open_log(struct monitor *m);
 /* ---- launch.c ---- */
 /* hidden.c: fill m->hidden; `inaccessible` as the setting has it. 0 or -errno. */
 int hidden_find(struct monitor *m, const char *inaccessible) __attribute__((warn_unused_result));
+/* binds.c: fill m->binds from the settings; m->hidden is filled. 0, or -errno with a sentence in note. */
+struct conf;
+int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *note)
+	__attribute__((warn_unused_result));
+/* Is that path of the host's one that the sandbox may write, because it is bound? */
+bool binds_writable(const struct monitor *m, const char *path);
 /* Start the leader on the best rung that is allowed. 0, or -errno with the note for a person. */
 int launch(struct monitor *m, struct confine_note *note) __attribute__((warn_unused_result));
 

@@ -98,6 +98,17 @@ static void say_calls(struct policy *p)
 		    "lean: nothing that only makes things faster or that few programs need");
 }
 
+static void say_binds(struct policy *p, const char *list, const char *what)
+{
+	char value[CONF_VALUE_MAX], from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX];
+
+	while (conf_next(&list, value, sizeof(value))) {
+		conf_bind(value, from, at, sizeof(at));
+		say(p, "files", "has the host's %s as it is%s%s%s", from, strcmp(from, at) ? ", at " : "",
+		    strcmp(from, at) ? at : "", what);
+	}
+}
+
 static void say_files(struct policy *p)
 {
 	char hosts[256] = "";
@@ -109,7 +120,10 @@ static void say_files(struct policy *p)
 	say(p, "files", "does not read the host's %s, the store (%s), %s and the mount (%s)", hosts,
 	    p->d->paths.store, p->d->paths.runtime, p->d->paths.mount);
 	say(p, "files", "does not read what [Files] Inaccessible= names: %s", p->conf.inaccessible);
-	say(p, "files", "writes nothing of the host's: changes go to its own layers in the store");
+	say(p, "files", "writes nothing of the host's%s: changes go to its own layers in the store",
+	    *p->conf.bind ? " but what is bound" : "");
+	say_binds(p, p->conf.bind, ", and may write there");
+	say_binds(p, p->conf.bind_ro, ", to read");
 	say(p, "files",
 	    "makes no device nodes and no set-id files; executes no program of the host's but its "
 	    "own image");

@@ -5,7 +5,8 @@
  * The monitor confines a child (namespaces, Landlock, rlimits, no_new_privs), lays its descriptors out at the fixed
  * numbers below, and executes the picoprocess image with argv = { "picoprocess", "grant", NULL }. Descriptor
  * GRANT_FD_GRANT is a sealed memfd that holds one struct grant followed by `bpf_count` instructions of classic BPF, the
- * seccomp filter, which the PAL installs before anything else runs. Everything after that is confined.
+ * seccomp filter, which the PAL installs before anything else runs, and by `nbinds` of struct grant_bind. Everything
+ * after that is confined.
  *
  * The first picoprocess is the sandbox's leader: guest pid 1. All others are its descendants by clone, so the
  * descriptors below stay valid, at the same numbers, in every picoprocess of the sandbox. A picoprocess that needs a
@@ -24,7 +25,7 @@
 #endif
 
 #define GRANT_MAGIC 0x746e617267687367ull
-#define GRANT_VERSION 3
+#define GRANT_VERSION 4
 
 /* Descriptor numbers, the same in every picoprocess. */
 enum grant_fd {
@@ -42,7 +43,8 @@ enum grant_fd {
 	GRANT_FD_STREAM = 14, /* this instance's own coordination stream, once it has one */
 	GRANT_FD_LIFE = 15,   /* held by this instance until it ends: what pidfds hear the end of (libos/coord/life.c) */
 	GRANT_FD_IPC = 16,    /* memfd of System V IPC and message queues (libos/ipc/ipc.h); made by the leader */
-	GRANT_FD_LAYER = 20,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top */
+	GRANT_FD_LAYER = 20,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top;
+				 bind i follows at GRANT_FD_LAYER + nlayers + i */
 };
 
 #define GRANT_LAYERS_MAX 64
@@ -62,8 +64,9 @@ struct grant_chain {
 };
 #define GRANT_CHAIN_AT 8
 #define GRANT_GROUPS_MAX 64
-/* Descriptors below this number may be the grant's; those below its last layer are (pal_fd_free in pal/pal.h). */
-#define GRANT_FD_FIRST_FREE (GRANT_FD_LAYER + GRANT_LAYERS_MAX)
+#define GRANT_BINDS_MAX 16
+/* Descriptors below this number may be the grant's; those below its last layer or bind are (pal_fd_free in pal/pal.h). */
+#define GRANT_FD_FIRST_FREE (GRANT_FD_LAYER + GRANT_LAYERS_MAX + GRANT_BINDS_MAX)
 
 enum grant_rung {
 	GRANT_RUNG_A = 'A',	/* user, mount, pid, net, ipc, uts namespaces + Landlock + seccomp */
@@ -108,6 +111,17 @@ struct grant {
 	uint32_t files;		/* descriptors that a process may have; 0: as many as the host grants */
 	uint64_t core_soft, core_hard; /* RLIMIT_CORE as guests see it; the host's is 0 from confinement on */
 	uint64_t memory;	/* bytes that all of them together may use; 0: no limit */
+	uint32_t nbinds;	/* struct grant_bind that follow the filter, 0..GRANT_BINDS_MAX */
+	uint32_t pad2;
 };
+
+/* A place of the host's that is mounted inside as it is. What is written there, the host has at once, and what the host
+ * changes shows. The descriptor is the directory itself, or one that holds the file. */
+struct grant_bind {
+	uint32_t flags;	 /* GRANT_BIND_* */
+	char name[252];	 /* of a file in the directory of the descriptor; "": the directory itself */
+	char at[768];	 /* where it is mounted: an absolute path of the guest's */
+};
+#define GRANT_BIND_RDONLY 0x1u
 
 #endif

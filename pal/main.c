@@ -30,7 +30,18 @@ const struct grant *pal_grant(void)
 
 int pal_fd_free(void)
 {
-	return GRANT_FD_LAYER + (int)grant.nlayers;
+	return GRANT_FD_LAYER + (int)(grant.nlayers + grant.nbinds);
+}
+
+int pal_grant_bind(unsigned i, struct grant_bind *b)
+{
+	u64 at = sizeof(grant) + grant.bpf_count * sizeof(struct sock_filter) + i * sizeof(*b);
+	ssize_t n = i < grant.nbinds ? pal_pread(GRANT_FD_GRANT, b, sizeof(*b), at) : -ENOENT;
+
+	if (n != sizeof(*b))
+		return n < 0 ? (int)n : -EPROTO;
+	b->name[sizeof(b->name) - 1] = b->at[sizeof(b->at) - 1] = '\0';
+	return GRANT_FD_LAYER + (int)(grant.nlayers + i);
 }
 
 u64 pal_auxv(u64 type)
@@ -123,8 +134,9 @@ static const char *grant_fault(u64 file_size)
 		return "version";
 	if (grant.size != sizeof(grant))
 		return "size";
-	if (grant.bpf_count > BPF_MAX ||
-	    file_size != sizeof(grant) + grant.bpf_count * sizeof(struct sock_filter))
+	if (grant.bpf_count > BPF_MAX || grant.nbinds > GRANT_BINDS_MAX ||
+	    file_size != sizeof(grant) + grant.bpf_count * sizeof(struct sock_filter) +
+				 grant.nbinds * sizeof(struct grant_bind))
 		return "filter size";
 	if (grant.rung != GRANT_RUNG_A && grant.rung != GRANT_RUNG_B &&
 	    grant.rung != GRANT_RUNG_NONE)

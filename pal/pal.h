@@ -260,6 +260,9 @@ char *pal_exec_text(void);
 const struct grant *pal_grant(void) __attribute__((const));
 /* The lowest descriptor number that is not the grant's: a guest's files are never placed below it. */
 int pal_fd_free(void) __attribute__((const));
+/* The i-th place of the host's that is mounted inside: its descriptor, -ENOENT after the last. */
+struct grant_bind;
+int pal_grant_bind(unsigned i, struct grant_bind *b);
 /* One request to the monitor over the port and its answer (pal/monitor.h): payloads are copied; fds in and out.
  * Returns the reply's payload size or -errno (the reply's error included). */
 int pal_monitor(u32 type, const void *req, size_t req_size, const int *fds, int nfds, void *reply, size_t reply_size,

@@ -77,7 +77,9 @@ struct opt {
 	{ OPT_EDIT, "edit", "HOW", "who edits lines: auto, host (gsh), native (what reads them)", WORDS_EDIT }
 /* What a sandbox may do: settings.c. */
 #define OPT_ROWS_POLICY \
-	{ OPT_PROFILE, "profile", "NAME", "settings by name: default, build, offline, server, strict", WORDS_PROFILE }
+	{ OPT_PROFILE, "profile", "NAME", "settings by name: default, build, offline, server, strict", WORDS_PROFILE }, \
+	{ OPT_BIND, "bind", "HOST[:INSIDE]", "have a directory or file of the host as it is, to write", WORDS_DIR }, \
+	{ OPT_BIND_RO, "bind-ro", "HOST[:INSIDE]", "the same, to read only", WORDS_DIR }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \
 	{ OPT_PROGRESS, "progress", "HOW", "how to show progress: auto, none, json (default: auto)", WORDS_NONE }
@@ -90,7 +92,7 @@ enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD, OPT_EDIT };
 #define OPT_LIMIT 700
 enum follow_opt { OPT_COUNT = 760 };
 /* Of verbs that may make a sandbox. */
-enum policy_opt { OPT_PROFILE = 720 };
+enum policy_opt { OPT_PROFILE = 720, OPT_BIND, OPT_BIND_RO };
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 

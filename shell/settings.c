@@ -15,6 +15,8 @@ static const struct {
 	const char *section, *key;
 } rows[] = {
 	{OPT_PROFILE, "Sandbox", "Profile"},
+	{OPT_BIND, "Files", "Bind"},
+	{OPT_BIND_RO, "Files", "BindReadOnly"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

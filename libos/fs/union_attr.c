@@ -165,9 +165,9 @@ void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 	n->node.flags = NODE_ATTR;
 	/* The host may change the base at any time. A miss in a directory that has it may become a hit, and a directory
 	 * or symlink in it may become another; files are asked about at every use. */
-	if (!layer_ours(u, layer) && !S_ISREG(a.mode))
+	if ((u->shared || !layer_ours(u, layer)) && !S_ISREG(a.mode))
 		n->node.flags |= NODE_FLEETING;
-	if (u->has_base && S_ISDIR(a.mode))
+	if ((u->shared || u->has_base) && S_ISDIR(a.mode))
 		n->node.flags |= NODE_NAMES_FLEETING;
 	/* What a symlink says can't change without the symlink being another. */
 	n->changed_s = n->over_valid ? n->changed_s : st->stx_ctime.tv_sec;
@@ -182,7 +182,7 @@ static unsigned attr_layer(struct unode *n, struct hpath *h, struct statx *st, u
 	unsigned top = (unsigned)highest(unode_layers(n));
 
 	*links = 0;
-	if (n->parent || !u->has_base || unode_path(n, top, h) || hpath_stat(h, st))
+	if (n->parent || !u->has_base || u->shared || unode_path(n, top, h) || hpath_stat(h, st))
 		return top;
 	if (union_is_marked(st->stx_mode))
 		return top;

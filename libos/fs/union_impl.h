@@ -36,6 +36,7 @@ struct ufs {
 	u32 seq, epoch;			/* of the chain (pal/grant.h) that they are of */
 	int layer;			/* immutable: a tmpfs's only host directory; -1: see layer_fd() */
 	int work;			/* immutable: where to stage, -1: no staging */
+	bool shared;			/* immutable: a place of the host's as it is (bind.c): others change it, too */
 	bool has_base;			/* immutable: layer 0 is not ours: read-only, its sticky bits are real */
 	bool guest_root;		/* immutable: may all inside; to the host it has no power over modes */
 	u64 main_dev;			/* immutable: the device whose inode numbers stay as they are */

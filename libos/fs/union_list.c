@@ -157,7 +157,8 @@ int union_open_dir(struct unode *n, struct file *f)
 	if (!d)
 		return -ENOMEM;
 	d->layer = layer;
-	d->snapshot = (layers & (layers - 1)) || (n->hollow && layer == 0) || (!n->parent && u->has_base);
+	d->snapshot = (layers & (layers - 1)) || (n->hollow && layer == 0) || (!n->parent && u->has_base) ||
+		      (f->path.dentry && mount_name_below(f->path.dentry, 0));
 	fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
 	if (fd == -EACCES && !n->parent && !the_area->split.on) /* see read_layer_root */
 		fd = unode_open(n, layer, O_PATH | O_DIRECTORY);

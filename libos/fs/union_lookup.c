@@ -204,7 +204,7 @@ static bool is_hollow(const struct unode *dir, const char *name)
 {
 	static const char *const hollow[] = { "proc", "sys", "dev", "run" };
 
-	if (dir->parent || !ufs_of(dir)->has_base)
+	if (dir->parent || !ufs_of(dir)->has_base || ufs_of(dir)->shared)
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(hollow); i++)
 		if (!strcmp(hollow[i], name))
@@ -323,6 +323,7 @@ struct unode *union_fresh(struct unode *dir, const char *name, const struct stat
 		return ERR_PTR(-ENOMEM);
 	n->layers = 1ull << u->top;
 	union_adopt(n, u->top, st);
-	n->node.flags &= ~NODE_NAMES_FLEETING;
+	if (!u->shared)
+		n->node.flags &= ~NODE_NAMES_FLEETING;
 	return n;
 }

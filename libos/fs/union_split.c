@@ -153,5 +153,7 @@ int union_split_layers(void)
 	int r = again(GRANT_FD_CACHE);
 
 	r = r == -ENOTDIR ? 0 : r; /* there is none */
+	for (u32 i = 0; i < pal_grant()->nbinds && !r; i++)
+		r = again(GRANT_FD_LAYER + (int)(pal_grant()->nlayers + i));
 	return r ?: chain_reopen(&this_process()->layers);
 }

@@ -6,6 +6,7 @@
  * mounted-on dentry is pinned in the cache, so that no lookup can replace it.
  */
 #include "libos/vfs/impl.h"
+#include "libos/fs/bind.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/split/split.h"
 #include "libos/task/task.h"
@@ -58,11 +59,11 @@ static struct mount *mount_create(struct fs *fs, unsigned flags)
 	return m;
 }
 
-/* The directory to mount on: the parent exists, the last name may need a stub. */
-static int find_point(const char *where, struct path *p)
+/* The directory, or file, to mount on: the parent exists, the last name may need a stub. */
+static int find_point(const char *where, bool dir, struct path *p)
 {
 	const char *name = strrchr(where, '/') + 1;
-	char parent[64];
+	char parent[PATH_MAX_LEN / 4];
 	struct dentry *d;
 	int r;
 
@@ -71,7 +72,7 @@ static int find_point(const char *where, struct path *p)
 	if (r < 0)
 		return r;
 	d = dentry_lookup(p->dentry, name, strlen(name));
-	if (!IS_ERR(d) && (!d->node || !S_ISDIR(d->node->mode) || !d->hashed)) {
+	if (!IS_ERR(d) && (!d->node || S_ISDIR(d->node->mode) != dir || !d->hashed)) {
 		dentry_put(d);
 		d = ERR_PTR(-ENOENT);
 	}
@@ -86,7 +87,7 @@ int mount_add(const char *where, struct fs *fs, unsigned flags)
 {
 	struct path p = { 0 };
 	struct mount *m;
-	int r = find_point(where, &p);
+	int r = find_point(where, S_ISDIR(fs->root->mode), &p);
 
 	if (r < 0)
 		return r;
@@ -116,6 +117,56 @@ static const struct {
 	{ "/dev/mqueue", mqueuefs_create, NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME },
 	{ "/dev/shm", NULL, tmpfs_create, MS_NOSUID | MS_NODEV },
 };
+
+/* Directories that lead to where something is bound are made, as far as there are none; they are changes of the
+ * sandbox's. */
+static int make_way(char *where)
+{
+	struct path p = { 0 };
+	struct node *made;
+	int r = 0;
+
+	for (char *slash = strchr(where + 1, '/'), *from = where + 1; slash && !r; from = slash + 1,
+		  slash = strchr(from, '/')) {
+		*slash = '\0';
+		r = path_from_root(where, &p);
+		if (!r) {
+			path_put(&p);
+		} else if (r == -ENOENT) {
+			from[-1] = '\0';
+			r = path_from_root(from - 1 == where ? "/" : where, &p);
+			from[-1] = '/';
+			if (!r) {
+				struct node *n = p.dentry->node;
+
+				r = n->ops->mkdir ? n->ops->mkdir(n, from, 0755, &made) : -EROFS;
+				if (!r) {
+					node_put(made);
+					atomic_add(names_slot(n, from), 1);
+				}
+				path_put(&p);
+			}
+		}
+		*slash = '/';
+	}
+	return r;
+}
+
+/* What cannot be mounted is left out, with a line in the log: it went after the sandbox was started. */
+static void mount_binds(void)
+{
+	for (unsigned i = 0; i < pal_grant()->nbinds; i++) {
+		struct grant_bind b;
+		struct fs *fs = bind_create(i, &b);
+		unsigned flags = MS_NOSUID | MS_NODEV | MS_RELATIME;
+		int r = fs ? make_way(b.at) : -ENOENT;
+
+		if (!r)
+			r = mount_add(b.at, fs, flags | (b.flags & GRANT_BIND_RDONLY ? MS_RDONLY : 0));
+		if (r)
+			pal_log("bind at %s: error %d\n", b.at, -r);
+	}
+}
 
 struct fs *mount_tmpfs(void)
 {
@@ -162,6 +213,7 @@ int mount_init(struct cursor *kept)
 		if (r < 0)
 			return r;
 	}
+	mount_binds();
 	init_moves(kept);
 	return kept ? kept->err : 0;
 }

@@ -35,7 +35,7 @@ struct node *stub_create(struct fs *fs, u32 number)
 	if (!n)
 		return NULL;
 	n->refs = 1;
-	n->mode = S_IFDIR | 0755;
+	n->mode = S_IFDIR | 0755; /* a file is covered as well */
 	n->ops = &stub_ops;
 	n->fs = fs;
 	n->flags = NODE_ATTR;

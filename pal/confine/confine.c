@@ -79,7 +79,7 @@ enum report_kind { REPORT_LEADER, REPORT_WORLD, REPORT_FAILED };
 struct report {
 	enum report_kind kind;
 	pid_t leader;
-	uint64_t tree_mount;
+	uint64_t tree_mount, bind_mount[GRANT_BINDS_MAX];
 	struct confine_note note;
 };
 
@@ -145,6 +145,11 @@ static int hand_over(struct confine_state *st)
 	if (statx(st->tree, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
 		return -errno;
 	r.tree_mount = stx.stx_mnt_id;
+	for (unsigned i = 0; i < st->spec->nbinds; i++) {
+		if (statx(st->bound[i], "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
+			return -errno;
+		r.bind_mount[i] = st->spec->binds[i].readonly ? 0 : stx.stx_mnt_id;
+	}
 	return report_send(st->report, &r, st->ptmx);
 }
 
@@ -172,8 +177,11 @@ static int lay_out(struct confine_state *st)
 	PUT(st->work, GRANT_FD_WORK);
 	for (i = GRANT_FD_WORK + 1; i < GRANT_FD_LAYER; i++)
 		PUT(-1, (int)i);
-	for (i = 0; i < GRANT_LAYERS_MAX; i++)
-		PUT(i <= spec->nlayers ? st->layer[i] : -1, GRANT_FD_LAYER + (int)i);
+	for (i = 0; i < GRANT_LAYERS_MAX + GRANT_BINDS_MAX; i++)
+		PUT(i <= spec->nlayers			      ? st->layer[i]
+		    : i <= spec->nlayers + spec->nbinds ? st->bind[i - spec->nlayers - 1]
+							      : -1,
+		    GRANT_FD_LAYER + (int)i);
 #undef PUT
 	for (i = 0; i < n; i++)
 		if (move[i].from >= 0) {
@@ -333,8 +341,10 @@ static int hear_child(int sock, struct confine_child *child, struct confine_note
 	while ((got = hear_one(sock, &r, &child->ptmx)) == 1) {
 		if (r.kind == REPORT_LEADER)
 			child->leader = r.leader;
-		if (r.kind == REPORT_WORLD)
+		if (r.kind == REPORT_WORLD) {
 			child->tree_mount = r.tree_mount;
+			memcpy(child->bind_mount, r.bind_mount, sizeof(r.bind_mount));
+		}
 		if (r.kind == REPORT_FAILED) {
 			*note = r.note;
 			return note->err ? -note->err : -EPROTO;
@@ -386,7 +396,7 @@ int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
 
 	*child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
 	memset(note, 0, sizeof(*note));
-	if (spec->nlayers < 1 || spec->nlayers >= GRANT_LAYERS_MAX)
+	if (spec->nlayers < 1 || spec->nbinds > GRANT_BINDS_MAX || spec->nlayers >= GRANT_LAYERS_MAX)
 		return -EINVAL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report))
 		return -errno;

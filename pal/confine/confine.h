@@ -37,6 +37,12 @@ struct confine_note {
 /* The kernel holds rung A to no fewer processes, so that the limit can be raised while the sandbox runs. */
 #define CONFINE_TASKS_LEAST 4096
 
+/* A place of the host's that the sandbox has as it is. */
+struct confine_bind {
+	const char *from; /* a directory or a regular file */
+	bool file, readonly;
+};
+
 /* All paths are absolute and free of symbolic links (realpath); strings are borrowed for the
  * duration of a call. */
 struct confine_spec {
@@ -51,6 +57,8 @@ struct confine_spec {
 	const char *shm;  /* rung B and none: a directory on a host tmpfs. Rung A makes its own */
 	const char *const *hidden; /* absolute host paths that must not be seen through the base */
 	unsigned nhidden;
+	const struct confine_bind *binds;
+	unsigned nbinds; /* 0..GRANT_BINDS_MAX */
 	const char *hostname;		       /* rung A */
 	unsigned pids; /* rung A: processes and threads that the kernel grants it; 0: no such limit */
 	uint64_t memory; /* rung A: what its own tmpfs may hold, bytes; 0: the kernel's default */
@@ -64,7 +72,8 @@ struct confine_spec {
 struct confine_child {
 	pid_t pid;    /* the leader's keeper (keeper.c), or without confinement the leader */
 	pid_t leader; /* the leader itself */
-	uint64_t tree_mount; /* rung A: the mount id of the sandbox's tree, as statx() tells it */
+	/* Rung A: ids, as statx() tells them, of the mounts that the sandbox may write: its tree, and binds (0: read-only). */
+	uint64_t tree_mount, bind_mount[GRANT_BINDS_MAX];
 	int ptmx;     /* rung A: O_PATH descriptor of the sandbox's own /dev/ptmx; else -1 */
 	int lifeline; /* closing it ends the sandbox; without confinement -1 */
 };
@@ -98,9 +107,9 @@ int confine_filter(enum grant_rung rung, uint32_t flags, const struct confine_ra
 /* The host calls in force with these flags, each with what it is for; each may be NULL. How many there are. */
 unsigned confine_calls(uint32_t flags, int (*each)(const char *name, const char *why, void *arg), void *arg);
 
-/* A sealed, read-only memfd that holds the grant and the program behind it; fills in magic,
+/* A sealed, read-only memfd that holds the grant, the program and grant->nbinds of binds behind it; fills in magic,
  * version, size, count and the kernel's name. */
-int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
+int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count, const struct grant_bind *binds)
 	__attribute__((warn_unused_result));
 
 /* Is child->leader its leader still, and not somebody else's number by now? */

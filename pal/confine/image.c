@@ -76,7 +76,7 @@ static int write_all(int fd, const void *buf, size_t size)
 	return n < 0 ? -errno : (size_t)n == size ? 0 : -ENOSPC;
 }
 
-int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count)
+int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count, const struct grant_bind *binds)
 {
 	int err, fd = memfd_create("grant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct utsname u;
@@ -94,6 +94,8 @@ int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32
 	err = write_all(fd, grant, sizeof(*grant));
 	if (!err)
 		err = write_all(fd, prog, count * sizeof(*prog));
+	if (!err && grant->nbinds)
+		err = write_all(fd, binds, grant->nbinds * sizeof(*binds));
 	if (!err &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
 		err = -errno;

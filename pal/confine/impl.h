@@ -16,6 +16,8 @@ struct confine_state {
 	int cache; /* rung A: of its own mount; else -1, and the caller's stands */
 	int image; /* as cache */
 	int layer[GRANT_LAYERS_MAX]; /* 0 is base's */
+	int bind[GRANT_BINDS_MAX];   /* the directory, or the one that holds the file; those of spec->nbinds */
+	int bound[GRANT_BINDS_MAX];  /* the object itself, for its rule */
 	int report;		     /* to the parent, close-on-exec */
 	pid_t parent;
 	uid_t uid; /* as seen from outside */

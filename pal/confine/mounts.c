@@ -7,6 +7,8 @@
  *           by an empty read-only tmpfs (sys keeps the description of processors and memory nodes)
  *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between
  *           them
+ *   /bind/N the places of the host's that the settings bind, each a mount of its own without what is mounted below it;
+ *           a file is /bind/N/file
  *   /cache  the patched-image cache, read-only
  *   /image  the picoprocess image, read-only: as its owner we could change its mode otherwise
  *   /shm    a tmpfs of its own; and the root directory of every picoprocess
@@ -98,6 +100,7 @@ static int fresh_tmpfs(const char *mode)
 /* The copies that will be attached, taken while the host's root is still whole. */
 struct trees {
 	int base, tree, sys, cache, image;
+	int bind[GRANT_BINDS_MAX];
 };
 
 /* The caller gave a descriptor, but one of the host's mount, whence ".." leads to all of the host.
@@ -121,13 +124,22 @@ static int copy_given(struct confine_state *st, int fd, int *mnt)
 	return err ? confine_say(st, err, "%.240s", path) : 0;
 }
 
+static int copy_bind(struct confine_state *st, const struct confine_bind *b, int *mnt)
+{
+	int err;
+
+	*mnt = sys_open_tree(AT_FDCWD, b->from, OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW);
+	err = *mnt < 0 ? *mnt : sys_setattr(*mnt, false, SAFE | (b->readonly ? MOUNT_ATTR_RDONLY : 0));
+	return err ? confine_say(st, err, "binding %.240s", b->from) : 0;
+}
+
 static int copy_trees(struct confine_state *st, struct trees *t)
 {
 	const struct confine_spec *spec = st->spec;
 	char path[PATH_MAX];
 	int err;
 
-	*t = (struct trees){ -1, -1, -1, -1, -1 };
+	*t = (struct trees){ .base = -1, .tree = -1, .sys = -1, .cache = -1, .image = -1 };
 	err = sys_mount("/", MS_REC | MS_PRIVATE);
 	if (err)
 		return confine_say(st, err, "making the mounts private");
@@ -153,7 +165,11 @@ static int copy_trees(struct confine_state *st, struct trees *t)
 	}
 	if (!err)
 		err = copy_given(st, spec->cache, &t->cache);
-	return err ? err : copy_given(st, spec->image, &t->image);
+	if (!err)
+		err = copy_given(st, spec->image, &t->image);
+	for (unsigned i = 0; i < spec->nbinds && !err; i++)
+		err = copy_bind(st, &spec->binds[i], &t->bind[i]);
+	return err;
 }
 
 /* Stand on a fresh tmpfs as the root of the namespace; the old root is gone. */
@@ -203,6 +219,27 @@ static int attach_image(struct confine_state *st, int mnt)
 			err = -errno;
 	}
 	return err ? confine_say(st, err, "attaching the image") : 0;
+}
+
+/* Each in a directory of its own, so that ".." of a file leads to nothing. */
+static int attach_binds(struct confine_state *st, const struct trees *t)
+{
+	const struct confine_spec *spec = st->spec;
+	char at[32];
+	int err = spec->nbinds && mkdir("bind", 0755) ? -errno : 0;
+
+	for (unsigned i = 0; i < spec->nbinds && !err; i++) {
+		snprintf(at, sizeof(at), "bind/%u", i);
+		err = mkdir(at, 0755) ? -errno : 0;
+		if (!err && spec->binds[i].file) {
+			strcat(at, "/file");
+			err = mknod(at, S_IFREG | 0400, 0) ? -errno : 0;
+		}
+		if (!err)
+			err = sys_attach(t->bind[i], AT_FDCWD, at);
+		close(t->bind[i]);
+	}
+	return err ? confine_say(st, err, "attaching binds") : 0;
 }
 
 #define BLANK_FILE "file" /* what covers files */
@@ -344,6 +381,27 @@ static int open_dir(int at, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The directory and the object: the same but for a file. */
+static int open_bind(struct confine_state *st, unsigned i)
+{
+	const struct confine_bind *b = &st->spec->binds[i];
+	char dir[PATH_MAX], name[PATH_MAX], *slash;
+
+	if (st->spec->rung == GRANT_RUNG_A)
+		snprintf(dir, sizeof(dir), "/bind/%u%s", i, b->file ? "/file" : "");
+	else
+		snprintf(dir, sizeof(dir), "%s", b->from);
+	strcpy(name, dir);
+	slash = strrchr(dir, '/');
+	if (b->file)
+		slash[slash == dir] = '\0';
+	st->bind[i] = b->file ? open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : open_dir(AT_FDCWD, dir);
+	if (st->bind[i] < 0)
+		return b->file ? -errno : st->bind[i];
+	st->bound[i] = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return st->bound[i] < 0 ? -errno : 0;
+}
+
 /* Opened here, after the new root stands, so that the descriptors are of its mounts: the base's a
  * read-only one. */
 static int open_all(struct confine_state *st, const char *base, const char *tree, const char *shm)
@@ -367,6 +425,11 @@ static int open_all(struct confine_state *st, const char *base, const char *tree
 	st->work = open_dir(st->tree, spec->work);
 	if (st->work < 0)
 		return confine_say(st, st->work, "opening %.200s", spec->work);
+	for (unsigned i = 0; i < spec->nbinds; i++) {
+		int err = open_bind(st, i);
+		if (err)
+			return confine_say(st, err, "opening %.240s", spec->binds[i].from);
+	}
 	st->shm = open_dir(AT_FDCWD, shm);
 	return st->shm < 0 ? confine_say(st, st->shm, "opening %.200s", shm) : 0;
 }
@@ -388,6 +451,8 @@ int mounts_enter(struct confine_state *st)
 		err = attach_at(st, t.cache, "cache");
 	if (!err && t.image >= 0)
 		err = attach_image(st, t.image);
+	if (!err)
+		err = attach_binds(st, &t);
 	if (!err)
 		err = cover_all(st, t.sys);
 	if (!err)

@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	err = confine_filter(g.rung, g.flags, &range, &prog, &count);
 	if (err)
 		die("filter", -err);
-	fd = confine_grant_fd(&g, prog, count);
+	fd = confine_grant_fd(&g, prog, count, NULL);
 	if (fd < 0)
 		die("grant", -fd);
 	if (!strcmp(argv[2], "hostile")) {

@@ -125,7 +125,7 @@ static int make_grant(struct pico *p)
 	err = confine_filter(p->spec.rung, g.flags, &range, &prog, &count);
 	if (err)
 		die("seccomp filter", -err);
-	err = confine_grant_fd(&g, prog, count);
+	err = confine_grant_fd(&g, prog, count, NULL);
 	free(prog);
 	if (err < 0)
 		die("grant", -err);
