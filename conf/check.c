@@ -97,6 +97,20 @@ static const char *conf_is_bind(const char *value)
 	return NULL;
 }
 
+static const char *conf_is_access(const char *value)
+{
+	return !strcmp(value, "none") || !strcmp(value, "private") || !strcmp(value, "host")
+		       ? NULL
+		       : "it must be none, private or host";
+}
+
+static const char *conf_is_rule(const char *value)
+{
+	struct conf_rule r;
+
+	return conf_rule(value, &r);
+}
+
 static const char *conf_is_calls(const char *value)
 {
 	return !strcmp(value, "full") || !strcmp(value, "lean") ? NULL : "it must be full or lean";

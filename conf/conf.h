@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "conf/limits.h"
 
 #define CONF_VALUE_MAX 1024
@@ -39,6 +40,8 @@ struct conf {
 	char inaccessible[CONF_VALUE_MAX];
 	char profile[CONF_VALUE_MAX];
 	char bind[CONF_LIST_MAX], bind_ro[CONF_LIST_MAX];
+	char net_access[CONF_VALUE_MAX];
+	char net_allow[CONF_LIST_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 
@@ -68,6 +71,18 @@ int conf_profile_path(const char *name, char *path, size_t path_size, char *why,
 	__attribute__((warn_unused_result));
 /* Call each with every profile's name, one name once, in no order. */
 void conf_profiles(void (*each)(const char *name, void *arg), void *arg);
+
+/* ---- rule.c: [Network] Allow= ---- */
+struct conf_rule {
+	char host[256];	   /* a name in small letters, "*.NAME" or "*"; "" if it is an address */
+	uint8_t addr[16];  /* IPv4 as ::ffff:a.b.c.d */
+	uint16_t port;	   /* 0: any */
+	bool udp;
+};
+/* NULL, or what is wrong with the text. */
+const char *conf_rule(const char *text, struct conf_rule *r);
+/* The one form in which a rule is written down. */
+void conf_rule_text(const struct conf_rule *r, char *text, size_t size);
 
 /* HOST[:INSIDE] in two, both absolute, the home put for "~". */
 void conf_bind(const char *value, char *from, char *at, size_t size);

@@ -124,6 +124,15 @@ int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *
 	return err;
 }
 
+void binds_free(struct monitor *m)
+{
+	while (m->nbinds) {
+		m->nbinds--;
+		free(m->binds[m->nbinds].from);
+		free(m->binds[m->nbinds].at);
+	}
+}
+
 bool binds_writable(const struct monitor *m, const char *path)
 {
 	for (unsigned i = 0; i < m->nbinds; i++)

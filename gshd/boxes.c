@@ -388,6 +388,35 @@ void boxes_create(struct wire_call *call)
 		wire_reply(call, NULL);
 }
 
+static bool exists(struct wire_call *call, const char *name);
+
+/* Of one that does not run: settings put in, a line of them taken out. */
+void boxes_settle(struct wire_call *call)
+{
+	const struct daemon *d = call->server->context;
+	const char *name = daemon_name(call), *more = json_str(call->params, "settings", ""),
+		   *key = json_str(call->params, "key", "");
+	int r = 1;
+
+	if (!name || !exists(call, name) || (*more && !check_settings(call, more)))
+		return;
+	if (store_locked(d->store, name) == 1) {
+		wire_fail(call, "org.gsh.Conflict", name, "it runs", "gsh allow asks it");
+		return;
+	}
+	if (*more && !settle(call, name, more))
+		return;
+	if (*key)
+		r = settings_drop(&d->paths, name, key, json_str(call->params, "value", ""));
+	if (r < 0)
+		wire_fail(call, "org.gsh.Failed", name, strerror(-r), NULL);
+	else if (!r)
+		wire_fail(call, "org.gsh.BadRequest", json_str(call->params, "value", ""),
+			  "nothing of this kind was granted", "gsh allow --list");
+	else
+		wire_reply(call, NULL);
+}
+
 void boxes_start(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;

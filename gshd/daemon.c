@@ -111,6 +111,11 @@ static void answer_create(struct wire_call *call)
 	daemon_work(call, boxes_create);
 }
 
+static void answer_settle(struct wire_call *call)
+{
+	daemon_work(call, boxes_settle);
+}
+
 static void answer_stop(struct wire_call *call)
 {
 	daemon_work(call, boxes_stop);
@@ -227,7 +232,7 @@ static void answer_shutdown(struct wire_call *call)
 
 static const struct wire_method methods[] = {
 	{ "GetInfo", 0, answer_info },		{ "List", 0, answer_list },
-	{ "Create", 0, answer_create },
+	{ "Create", 0, answer_create },		{ "Settle", 0, answer_settle },
 	{ "Start", 0, answer_start },		{ "Stop", 0, answer_stop },
 	{ "Remove", 0, answer_remove },		{ "Layers", 0, answer_layers },
 	{ "Status", WIRE_MORE, answer_status }, { "Doctor", 0, answer_doctor },

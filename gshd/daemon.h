@@ -48,6 +48,7 @@ void box_socket(const struct daemon *d, const char *name, char *path); /* SOCKET
 /* Is it up and ready? Its lock file's JSON then, else NULL. */
 struct json_object *box_running(const struct daemon *d, const char *name);
 void boxes_create(struct wire_call *call);
+void boxes_settle(struct wire_call *call);
 void boxes_start(struct wire_call *call);
 void boxes_stop(struct wire_call *call);
 void boxes_remove(struct wire_call *call);

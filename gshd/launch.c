@@ -21,6 +21,7 @@
 #include "conf/conf.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
+#include "gshd/reach.h"
 #include "gshd/settings.h"
 #include "gshd/shm.h"
 
@@ -127,7 +128,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 
 	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
 		g.groups[g.ngroups++] = groups[i];
-	g.flags = m->grant_flags = confine_flags(rung, l->lean);
+	g.flags = m->grant_flags = confine_flags(rung, l->lean) | (m->reach->none ? 0 : GRANT_DIAL);
 	if (!getrlimit(RLIMIT_CORE, &core)) {
 		g.core_soft = core.rlim_cur;
 		g.core_hard = core.rlim_max;
@@ -205,6 +206,10 @@ static int rung_settings(struct launch *l, char *only, char *least,
 	l->spec.hostname = m->spec.hostname;
 	l->spec.hidden = m->hidden;
 	l->spec.nhidden = m->nhidden;
+	m->reach = calloc(1, sizeof(*m->reach));
+	if (!m->reach)
+		return -ENOMEM;
+	reach_set(m->reach, &conf);
 	err = binds_find(m, &conf, note);
 	if (err)
 		return err;

@@ -143,6 +143,8 @@ static void ended(struct monitor *m)
 	publish_close(m);
 	watch_close(m);
 	measure_close(m);
+	dial_close_all(m);
+	names_close_all(m);
 	session_end_all(m);
 	event_tell(m, "ended", NULL);
 	events_close(m);
@@ -406,6 +408,7 @@ static int begin(struct monitor *m, const char *name, struct confine_note *note)
 	if (err)
 		return err;
 	diag_open_log(m);
+	denials_read(m);
 	m->base = event_base_new();
 	err = m->base ? make_events(m) : -ENOMEM;
 	if (!err)
@@ -447,6 +450,7 @@ static void clean_up(struct monitor *m)
 		unlink(m->socket);
 	if (m->shm[0])
 		shm_remove(m->shm);
+	denials_close(m);
 	clear_lock(m);
 	if (m->lock >= 0 && m->spec.ephemeral && store_remove(m->store, m->spec.name, why))
 		log_line("%s", why);

@@ -8,6 +8,8 @@
  *	control.c   the leader's stream: orders, answers, events
  *	port.c      the request port: a table of what a picoprocess may ask; answer_*.c does it
  *	publish.c   ports of the sandbox on the host
+ *	dial.c      peers outside that the policy has: reach.c decides, names.c answers for names
+ *	denials.c   what was refused; grants.c: exceptions made while the sandbox runs
  *	split_port.c  the ports of processes that split off: what those may ask
  *	limits.h    what the sandbox may use up
  *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens; edit.c: lines that
@@ -38,6 +40,8 @@
 #define PTYS_MAX 1024
 #define ASKS_MAX 256
 #define HIDDEN_MAX 128 /* the store, the runtime directory, the mount; what hidden.c and the settings add */
+#define DENIALS_MAX 128
+#define DENIAL_WHAT 320 /* bytes of what was refused, with its end */
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
 enum box_state {
@@ -55,6 +59,11 @@ struct bind {
 
 struct ask;
 struct follower;
+struct denial;
+struct lookup;
+struct names_client;
+struct reach;
+struct wire_out;
 struct session;
 struct held_pty;
 struct published;
@@ -103,6 +112,13 @@ struct monitor {
 	struct carried *carried;
 	unsigned ncarried;
 	int dialer; /* rung A, once a port was published; -1 */
+	struct reach *reach; /* whom outside it may speak to */
+	struct wire_out *wires;
+	struct names_client *names;
+	struct lookup *lookups;
+	unsigned nwires, nnames, nlookups;
+	struct denial *denials;
+	unsigned ndenials;
 	struct image_cache images; /* images.view is -1 if there is none */
 	struct split_port *splits;
 	unsigned nsplits, nbroken;
@@ -159,6 +175,7 @@ int hidden_find(struct monitor *m, const char *inaccessible) __attribute__((warn
 struct conf;
 int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *note)
 	__attribute__((warn_unused_result));
+void binds_free(struct monitor *m);
 /* Is that path of the host's one that the sandbox may write, because it is bound? */
 bool binds_writable(const struct monitor *m, const char *path);
 /* Start the leader on the best rung that is allowed. 0, or -errno with the note for a person. */
@@ -287,6 +304,29 @@ void box_snapshot(struct wire_call *call);
 void event_tell(struct monitor *m, const char *event, struct json_object *o);
 void events_close(struct monitor *m);
 void box_events(struct wire_call *call);
+
+/* ---- dial.c, names.c ---- */
+void answer_dial(struct monitor *m, struct request *r);
+void dial_close_all(struct monitor *m);
+/* End the connections that the policy has no more. */
+void dial_close_refused(struct monitor *m);
+/* Put an end that answers for names into the reply. 0 or -errno. */
+int names_serve(struct monitor *m, struct request *r) __attribute__((warn_unused_result));
+void names_close_all(struct monitor *m);
+
+/* ---- denials.c ---- */
+/* Something of that kind ("net", "path") was refused; "gsh allow KIND WHAT" would allow it. */
+void denial_note(struct monitor *m, const char *kind, const char *what);
+void denials_forget(struct monitor *m, const char *kind, const char *what);
+struct json_object *denials_list(struct monitor *m);
+void denials_read(struct monitor *m);
+void denials_close(struct monitor *m);
+
+/* ---- grants.c: methods of org.gsh.Box ---- */
+void box_allow(struct wire_call *call);
+void box_revoke(struct wire_call *call);
+void box_grants(struct wire_call *call);
+void box_denials(struct wire_call *call);
 
 /* ---- box.c, procs.c ---- */
 extern const struct wire_interface box_interface;

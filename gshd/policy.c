@@ -134,6 +134,23 @@ static void say_files(struct policy *p)
 		    "not stopped on rung B: it learns names, sizes and times of hidden files");
 }
 
+static void say_reach(struct policy *p)
+{
+	const char *list = p->conf.net_allow;
+	char value[CONF_VALUE_MAX];
+
+	if (!strcmp(p->conf.net_access, "none")) {
+		say(p, "network", "nobody outside is reached, and nobody can be asked for it");
+		return;
+	}
+	if (!strcmp(p->conf.net_access, "host"))
+		say(p, "network", "may speak to anybody outside but the host itself and its link; the monitor carries it");
+	else if (!*list)
+		say(p, "network", "nobody outside is reached unless gsh allow says so");
+	while (conf_next(&list, value, sizeof(value)))
+		say(p, "network", "may speak to %s", value);
+}
+
 static void say_network(struct policy *p)
 {
 	if (p->rung == 'A' && !p->lean)
@@ -143,8 +160,8 @@ static void say_network(struct policy *p)
 	else
 		say(p, "network",
 		    "no socket of the host's: sockets between its own processes are made of pairs");
-	say(p, "network",
-	    "nobody outside is reached; from outside only ports opened by gsh -p are");
+	say_reach(p);
+	say(p, "network", "from outside only ports opened by gsh -p are reached");
 }
 
 static void say_processes(struct policy *p)

@@ -80,6 +80,26 @@ int settings_get(const struct paths *paths, const char *name, char *text, size_t
 	return err ? err : read_all(path, text, size);
 }
 
+int settings_drop(const struct paths *paths, const char *name, const char *key, const char *value)
+{
+	static char text[SETTINGS_MAX], left[SETTINGS_MAX + 2];
+	char line[CONF_VALUE_MAX + 32], *rest = text, *at, *to = left;
+	int found = 0, err = settings_get(paths, name, text, sizeof(text));
+
+	if (err)
+		return err;
+	snprintf(line, sizeof(line), "%s=%s", key, value);
+	*to = '\0';
+	while ((at = strsep(&rest, "\n"))) {
+		if (!strcmp(at, line))
+			found = 1;
+		else if (*at)
+			to += sprintf(to, "%s\n", at);
+	}
+	err = found ? settings_put(paths, name, left) : 0;
+	return err ? err : found;
+}
+
 int settings_add(const struct paths *paths, const char *name, const char *more)
 {
 	static char text[SETTINGS_MAX];

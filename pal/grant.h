@@ -86,7 +86,8 @@ enum grant_rung {
 #define GRANT_NO_TRUNC 0x40u
 /* What the sandbox's changes take on the disk is limited: MON_QUOTA says how much is left. */
 #define GRANT_QUOTA 0x10u
-#define GRANT_FLAGS 0x7fu /* all of them */
+#define GRANT_DIAL 0x80u /* who is not of the sandbox's own network may be asked of the monitor: MON_DIAL */
+#define GRANT_FLAGS 0xffu /* all of them */
 
 struct grant {
 	uint64_t magic;

@@ -40,6 +40,7 @@
  * MON_QUOTA     port                -                                         reply end; answered when the layers are
  *                                                                             measured: struct mon_quota
  * MON_SPLIT     port                -                                         reply end, a port, 1 to 6 files
+ * MON_DIAL      port                struct mon_dial                           reply end; the answer brings one end of a pair
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  *
  * MON_SPLIT makes the passed socket the request port of a process that splits off (libos/split/split.h). What comes by it
@@ -80,6 +81,7 @@ enum mon_type {
 	MON_SPLIT,
 	MON_QUOTA,
 	MON_KICK,
+	MON_DIAL,
 };
 
 struct mon_msg {
@@ -183,6 +185,17 @@ struct mon_net {
 	uint32_t file; /* MON_NET_* */
 };
 enum { MON_NET_TCP = 1, MON_NET_TCP6, MON_NET_UDP, MON_NET_UDP6, MON_NET_UNIX };
+
+/* Whom outside the sandbox to speak to, if the policy has it: the monitor carries bytes (STREAM) or messages (GRAM)
+ * between one end of a pair and a socket of its own, which does not come in. Port 53 is the monitor's own: it answers
+ * questions for the addresses of names that the policy has. The answer waits until the connection stands. */
+struct mon_dial {
+	uint16_t kind;	/* MON_DIAL_* */
+	uint16_t port;
+	uint32_t quiet; /* a refusal is nothing to tell anybody of: nobody may have meant it */
+	uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+enum { MON_DIAL_STREAM = 1, MON_DIAL_GRAM };
 
 struct mon_reply {
 	int32_t error;	/* 0 or errno */

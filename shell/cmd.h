@@ -26,6 +26,8 @@ enum words {
 	WORDS_EDIT,
 	WORDS_CONFIG, /* show or check, then a file */
 	WORDS_PROFILE,
+	WORDS_NET,
+	WORDS_GRANT, /* net or path, then what */
 };
 
 /* Under which head the help lists a verb. */
@@ -79,6 +81,7 @@ struct opt {
 #define OPT_ROWS_POLICY \
 	{ OPT_PROFILE, "profile", "NAME", "settings by name: default, build, offline, server, strict", WORDS_PROFILE }, \
 	{ OPT_BIND, "bind", "HOST[:INSIDE]", "have a directory or file of the host as it is, to write", WORDS_DIR }, \
+	{ OPT_NET, "net", "WHOM", "whom it reaches: none, private, host, or HOST:PORT,...", WORDS_NET }, \
 	{ OPT_BIND_RO, "bind-ro", "HOST[:INSIDE]", "the same, to read only", WORDS_DIR }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \
@@ -92,7 +95,7 @@ enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD, OPT_EDIT };
 #define OPT_LIMIT 700
 enum follow_opt { OPT_COUNT = 760 };
 /* Of verbs that may make a sandbox. */
-enum policy_opt { OPT_PROFILE = 720, OPT_BIND, OPT_BIND_RO };
+enum policy_opt { OPT_PROFILE = 720, OPT_BIND, OPT_BIND_RO, OPT_NET };
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 
@@ -271,6 +274,7 @@ int manual_page(void) MUST_CHECK; /* gsh-verbs(1), on stdout */
 int complete_line(int argc, char **argv) MUST_CHECK;
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
+extern const struct cmd cmd_allow;
 extern const struct cmd cmd_attach;
 extern const struct cmd cmd_cat;
 extern const struct cmd cmd_commit;
@@ -278,6 +282,7 @@ extern const struct cmd cmd_complete;
 extern const struct cmd cmd_config;
 extern const struct cmd cmd_cp;
 extern const struct cmd cmd_create;
+extern const struct cmd cmd_denials;
 extern const struct cmd cmd_diff;
 extern const struct cmd cmd_discard;
 extern const struct cmd cmd_doctor;

@@ -171,6 +171,8 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 					       "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL };
 	static const char *const config[] = {"show", "check", NULL};
 	static const char *const edit[] = {"auto", "host", "native", NULL};
+	static const char *const grants[] = { "net", "path", NULL };
+	static const char *const nets[] = { "none", "private", "host", NULL };
 	static const char *const when[] = { "always", "auto", "never", NULL };
 
 	switch (kind) {
@@ -194,6 +196,15 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 			puts(":files");
 		else
 			offer_list(config, prefix, typed);
+		break;
+	case WORDS_GRANT:
+		if (l->words)
+			puts(":files");
+		else
+			offer_list(grants, prefix, typed);
+		break;
+	case WORDS_NET:
+		offer_list(nets, prefix, typed);
 		break;
 	case WORDS_PROFILE:
 		conf_profiles(offer_profile, (void *)&(struct offered){ prefix, typed });

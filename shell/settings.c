@@ -17,6 +17,7 @@ static const struct {
 	{OPT_PROFILE, "Sandbox", "Profile"},
 	{OPT_BIND, "Files", "Bind"},
 	{OPT_BIND_RO, "Files", "BindReadOnly"},
+	{OPT_NET, "Network", "Access"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -52,6 +53,34 @@ static int add(char **text, const char *line)
 	return 0;
 }
 
+/* --net: an access by name, or whom there is to be spoken to, between commas. */
+static int add_net(char **text, const struct opt *opt, const char *value)
+{
+	static const char *const names[] = {"none", "private", "host", "nat", NULL};
+	char *copy, *rest, *word, line[2 * CONF_VALUE_MAX];
+	int result = 0;
+	size_t i;
+
+	for (i = 0; names[i]; i++)
+		if (strcmp(value, names[i]) == 0) {
+			snprintf(line, sizeof(line), "[Network]\nAccess=%s\n", value);
+			result = check(opt, value, line);
+			return result ? result : add(text, line);
+		}
+	rest = copy = strdup(value);
+	if (!copy)
+		return fail(FAIL_NO, "out of memory", NULL);
+	result = add(text, "[Network]\nAccess=private\n");
+	while (!result && (word = strsep(&rest, ","))) {
+		snprintf(line, sizeof(line), "[Network]\nAllow=%.1000s\n", word);
+		result = *word ? check(opt, word, line) : fail(FAIL_USAGE, "--net", "%s: an empty place", value);
+		if (!result)
+			result = add(text, line);
+	}
+	free(copy);
+	return result;
+}
+
 int settings_given(const struct call *call, char **text)
 {
 	int result = 0;
@@ -65,6 +94,10 @@ int settings_given(const struct call *call, char **text)
 
 			if (rows[k].opt != g->opt->id)
 				continue;
+			if (g->opt->id == OPT_NET) {
+				result = add_net(text, g->opt, g->value);
+				continue;
+			}
 			if (asprintf(&line, "[%s]\n%s=%s\n", rows[k].section, rows[k].key, g->value) < 0)
 				return fail(FAIL_NO, "out of memory", NULL);
 			result = check(g->opt, g->value, line);

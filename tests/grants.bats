@@ -175,3 +175,285 @@ Profile=x'; do
 	assert_equal "$(cat home/p/q/q home/p/q/n)" "q
 n"
 }
+
+# A host of the network that is this host: an address that is not special. Empty if there is none.
+own_address() {
+	hostname -I 2>/dev/null | tr ' ' '\n' | grep -E '^[0-9.]+$' | grep -v '^169\.254\.' | head -1
+}
+
+# serve ADDRESS: TCP and UDP servers of the host, whose port is in the file "port": each says what it got in capitals, TCP
+# until the end of file; "gone" ends a connection at once, "count" tells how many there were.
+serve() {
+	cat >serve.py <<-'PY'
+	import socket, sys, threading
+	t = socket.create_server((sys.argv[1], 0))
+	u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	u.bind(t.getsockname())
+	count = 0
+	def talk(c):
+	    while True:
+	        got = c.recv(65536)
+	        if not got or got == b"gone": break
+	        c.sendall(str(count).encode() if got == b"count" else got.upper())
+	    c.sendall(b"end") if not got else None
+	    c.close()
+	def udp():
+	    while True:
+	        got, who = u.recvfrom(65536)
+	        u.sendto(got.upper(), who)
+	threading.Thread(target=udp, daemon=True).start()
+	open("port.new", "w").write(str(t.getsockname()[1]))
+	__import__("os").rename("port.new", "port")
+	while True:
+	    c, _ = t.accept()
+	    count += 1
+	    threading.Thread(target=talk, args=(c,), daemon=True).start()
+	PY
+	rm -f port
+	/usr/bin/python3 serve.py "$1" 3>&- &
+	SERVER=$!
+	wait_until 100 test -e port
+	PORT=$(cat port)
+}
+
+say='import socket, sys
+def say(to, what=b"hello"):
+    try:
+        c = socket.create_connection(to, timeout=20)
+        c.sendall(what)
+        return c.recv(100).decode()
+    except OSError as e:
+        return e.strerror'
+
+@test "who is named is reached, by TCP and by UDP; nobody else is, as where there is no way" {
+	a=$(own_address)
+	[ -n "$a" ] || skip "this host has no address but its loopback"
+	serve "$a"
+	cat >talk.py <<-PY
+	$say
+	import asyncio, os, select
+	there = ("$a", $PORT)
+	print(say(there), say(("$a", $((PORT ^ 1)))), say(("198.51.100.7", 80)), say(("169.254.169.254", 80)))
+	c = socket.create_connection(there)
+	print(c.getpeername() == there, c.family.name, c.type.name, c.proto, c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+	c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+	# Much, both ways; the end of one direction is not that of the other; a fork has it too.
+	if os.fork() == 0:
+	    for i in range(200): c.sendall(b"x" * 10000)
+	    c.shutdown(socket.SHUT_WR)
+	    os._exit(0)
+	n = b""
+	while True:
+	    got = c.recv(65536)
+	    if not got: break
+	    n += got
+	print(len(n), n[-4:], set(n[:-3]) == {88})
+	try: c.connect(there)
+	except OSError as e: print(e.strerror)
+	print(say(there, b"gone") == "")
+	async def main():
+	    r, w = await asyncio.open_connection(*there)
+	    w.write(b"async"); print(await r.read(100)); w.close()
+	    try: await asyncio.open_connection("198.51.100.7", 81)
+	    except OSError as e: print(e.strerror)
+	asyncio.run(main())
+	u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	u.settimeout(20)
+	u.connect(there); u.send(b"udp"); print(u.recv(100), u.getpeername() == there)
+	u.sendmsg([b"two ", b"parts"]); print(u.recvfrom(100)[0], select.select([u], [], [], 0)[0])
+	v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	v.settimeout(20)
+	v.sendto(b"to", there); print(v.recvfrom(100) == (b"TO", there))
+	try: v.sendto(b"x", ("198.51.100.7", 5000))
+	except OSError as e: print(e.strerror)
+	# A connect asks for a way only, and is no attempt.
+	w = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	w.connect(("198.51.100.8", 5000))
+	# What is inside stays inside.
+	i = socket.create_server(("127.0.0.1", 0))
+	j = socket.create_connection(i.getsockname()); k, _ = i.accept(); k.send(b"in"); print(j.recv(9))
+	x, y = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in "xy"); x.bind(("127.0.0.1", 0))
+	y.sendto(b"in", x.getsockname()); print(x.recv(9))
+	PY
+	run gsh run -s n --net "$a:$PORT,$a:$PORT/udp" -- /usr/bin/python3 talk.py
+	kill "$SERVER"
+	assert_output "HELLO Network is unreachable Network is unreachable Network is unreachable
+True AF_INET SOCK_STREAM 6 0
+2000003 b'Xend' True
+Transport endpoint is already connected
+True
+b'ASYNC'
+Network is unreachable
+b'UDP' True
+b'TWO PARTS' []
+True
+Network is unreachable
+b'in'
+b'in'"
+	run gsh denials n
+	assert_equal "$(cut -f 3 <<<"$output" | sort)" "$(printf 'net %s\n' "$a:$((PORT ^ 1))" 169.254.169.254:80 198.51.100.7:5000/udp 198.51.100.7:80 198.51.100.7:81 | sort)"
+	assert_line --partial "gsh allow -s n net '198.51.100.7:80'"
+	gsh denials n --json | "$TESTS/tools/json-check"
+	# Nobody listens there any more: that is heard, too.
+	run box n /usr/bin/python3 -c "$say
+print(say(('$a', $PORT)))"
+	assert_output "Connection refused"
+	gsh stop n
+	run gsh denials n
+	assert_line --partial "gsh allow -s n net '198.51.100.7:80'"
+}
+
+@test "what is asked for is allowed while the sandbox runs, once or for good, and taken back" {
+	serve 127.0.0.1
+	ask="$say
+print(say(('127.0.0.1', $PORT)))"
+	run box l /usr/bin/python3 -c "$ask"
+	assert_output "Connection refused"
+	gsh allow -s l net "127.0.0.1:$PORT" --once
+	run gsh allow -s l --list
+	assert_output "net	127.0.0.1:$PORT	once"
+	gsh allow -s l --list --json | "$TESTS/tools/json-check"
+	run box l /usr/bin/python3 -c "$ask"
+	assert_output HELLO
+	# A connection that stands ends with its rule.
+	box l /usr/bin/python3 -c "import socket; c = socket.create_connection(('127.0.0.1', $PORT)); open('stands', 'w'); print(c.recv(1))" >got &
+	wait_until 100 box l test -e stands
+	gsh allow -s l --revoke net "127.0.0.1:$PORT"
+	wait $!
+	assert_equal "$(cat got)" "b''"
+	run box l /usr/bin/python3 -c "$ask"
+	assert_output "Connection refused"
+	run gsh allow -s l --revoke net "127.0.0.1:$PORT"
+	assert_failure
+	gsh allow -s l net "127.0.0.1:$PORT"
+	gsh stop l
+	run box l /usr/bin/python3 -c "$ask"
+	assert_output HELLO
+	gsh stop l
+	gsh allow -s l --revoke net "127.0.0.1:$PORT"
+	gsh allow -s l net Some.Name.:80/udp
+	run gsh allow -s l --list
+	assert_output "net	some.name:80/udp	next"
+	run box l /usr/bin/python3 -c "$ask"
+	assert_output "Connection refused"
+	kill "$SERVER"
+	mkdir there
+	run gsh allow -s l path -w there
+	assert_output --partial "from its next start on"
+	run gsh allow -s l path -w "$GSH_STORE"
+	assert_failure 5
+	gsh stop l
+	box l touch there/f
+	assert [ -e there/f ]
+	for bad in "net x" "net x:99999" "net :1" "net 1.2.3:4" "net a b" "path" "net a:1 -w" "path x -rw" "bad x:1" "net a:1 --list"; do
+		run gsh allow -s l $bad
+		assert_failure 2
+	done
+	run gsh allow -s none net a:1
+	assert_failure 3
+}
+
+@test "names: those that are allowed are found, by the host's resolver; no name leads into the host" {
+	a=$(own_address)
+	[ -n "$a" ] || skip "this host has no address but its loopback"
+	serve "$a"
+	# A name that any resolver knows, whatever the network: getaddrinfo() takes it for an address in another form. Inside
+	# it must be asked for as a name, so by hand.
+	name() { /usr/bin/python3 -c 'import ipaddress, sys; print("0x%08x" % int(ipaddress.ip_address(sys.argv[1])))' "$1"; }
+	cat >ask.py <<-PY
+	$say
+	import struct, os
+	def ask(name, kind=1, where=("192.0.2.53", 53)):
+	    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	    s.settimeout(20)
+	    s.connect(where)
+	    q = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + b"".join(bytes([len(l)]) + l.encode() for l in name.split(".")) + struct.pack(">BHH", 0, kind, 1)
+	    os.write(s.fileno(), q)
+	    r = s.recv(600)
+	    assert r[:2] == q[:2] and r[12:len(q)] == q[12:]
+	    n, at, out = struct.unpack(">H", r[6:8])[0], len(q), []
+	    for i in range(n):
+	        l = struct.unpack(">H", r[at + 10:at + 12])[0]
+	        out.append(socket.inet_ntop(socket.AF_INET if l == 4 else socket.AF_INET6, r[at + 12:at + 12 + l]))
+	        at += 12 + l
+	    return r[3] & 15, out
+	print(say(("$a", $PORT)))
+	print(ask("$(name "$a")"), ask("$(name "$a")", 28)[0], ask("$(name "$a")", 16), ask("$(name "$a")", 1, ("127.0.0.53", 53)))
+	print(say(("$a", $PORT)), say(("$a", $((PORT ^ 1)))))
+	print(ask("$(name 127.0.0.1)"), ask("$(name 169.254.169.254)"), ask("localhost"), ask("nobody.invalid"))
+	print(say(("127.0.0.1", $PORT)))
+	for n in "localhost.", "nobody.invalid":
+	    try: print(socket.getaddrinfo(n, 80, type=socket.SOCK_STREAM)[0][4])
+	    except OSError as e: print(e)
+	# No questions: no answer, and the next one is answered.
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("1.1.1.1", 53)); s.settimeout(1)
+	for bad in b"x", b"\0" * 12, b"\0\1\1\0\0\1" + b"\0" * 6 + b"\x3f", b"\0\1\1\0\0\1" + b"\0" * 6 + b"\xc0\x0c\0\1\0\1", b"\0\1\1\0\0\1" + b"\0" * 6 + b"\1/\0\0\1\0\1", b"\xff" * 1500:
+	    try: s.send(bad); print(s.recv(9))
+	    except TimeoutError: pass
+	    except OSError: s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("1.1.1.1", 53)); s.settimeout(1)
+	print(ask("nobody.invalid")[0])
+	PY
+	run gsh run -s d --net "$(name "$a"):$PORT,$(name 127.0.0.1):$PORT,$(name 169.254.169.254):80,localhost:$PORT" -- /usr/bin/python3 ask.py
+	kill "$SERVER"
+	assert_output "Network is unreachable
+(0, ['$a']) 0 (0, []) (0, ['$a'])
+HELLO Network is unreachable
+(0, []) (0, []) (0, []) (3, [])
+Connection refused
+[Errno -5] No address associated with hostname
+[Errno -2] Name or service not known
+3"
+	run gsh denials d
+	assert_line --partial "net nobody.invalid:443"
+	# A refused port of a host that is known by a name is told by it.
+	assert_line --partial "net $(name "$a"):$((PORT ^ 1))"
+}
+
+@test "no network, and that of profiles; host is anybody but the host itself" {
+	serve 127.0.0.1
+	a=$(own_address)
+	run gsh run -s none --net none -- /usr/bin/python3 -c "$say
+print(say(('198.51.100.7', 80)), say(('127.0.0.1', $PORT)))
+try: socket.getaddrinfo('nobody.invalid', 80)
+except OSError as e: print('no')
+c = socket.create_server(('127.0.0.1', 0)); print(socket.create_connection(c.getsockname()).getpeername() == c.getsockname())"
+	assert_output "Network is unreachable Connection refused
+no
+True"
+	run gsh allow -s none net "127.0.0.1:$PORT"
+	assert_failure 5
+	run gsh denials none
+	assert_output ""
+	run gsh run -s host --net host -- /usr/bin/python3 -c "$say
+print(say(('127.0.0.1', $PORT)), say(('169.254.169.254', 80)), say(('0.0.0.0', $PORT)), say(('::ffff:127.0.0.1', $PORT)))"
+	assert_output "Connection refused Network is unreachable Connection refused Connection refused"
+	kill "$SERVER"
+	if [ -n "$a" ]; then
+		serve "$a"
+		run box host /usr/bin/python3 -c "$say
+print(say(('$a', $PORT)))"
+		kill "$SERVER"
+		assert_output HELLO
+	fi
+	gsh create strict --profile strict
+	gsh create offline --profile offline
+	gsh create build --profile build
+	gsh create server --profile server
+	assert_equal "$(setting strict Network.Access) $(setting offline Network.Access) $(setting build Network.Access)" "none none private"
+	assert_equal "$(setting strict Confine.Calls) $(setting server Limits.TasksMax)" "lean 8192"
+	for p in strict offline build server; do
+		run box $p sh -c 'echo well; ls / >/dev/null'
+		assert_output well
+		gsh stop $p
+	done
+	run gsh doctor --policy -s build
+	assert_line "network	may speak to pypi.org:443"
+	run gsh doctor --policy -s offline
+	assert_line --partial "nobody outside is reached, and nobody can be asked for it"
+	run gsh doctor --policy -s host
+	assert_line --partial "anybody outside but the host itself"
+	for bad in nobody x:y a:1,, none,host:1 ''; do
+		run gsh run -x --net "$bad" -- true
+		assert_failure 125
+	done
+}

@@ -3,6 +3,7 @@
  * sock_unix.c. */
 #include "libos/net/link.h"
 #include "libos/net/net.h"
+#include "libos/net/out.h"
 #include "libos/ckpt/cursor.h"
 #include "pal/base/heap.h"
 
@@ -29,6 +30,7 @@ void sock_release(struct file *f)
 	if (s) {
 		base_free(s->path);
 		base_free(s->net);
+		base_free(s->out);
 	}
 	base_free(s);
 }
@@ -43,6 +45,7 @@ void sock_save(struct file *f, struct buf *b)
 	put_u32(b, !!s->net);
 	if (s->net)
 		net_save(f, b);
+	out_save(f, b);
 }
 
 int sock_load(struct file *f, struct cursor *c)
@@ -63,6 +66,13 @@ int sock_load(struct file *f, struct cursor *c)
 		int err = PTR_ERR(s->net);
 
 		s->net = NULL;
+		return err;
+	}
+	s->out = out_load(c);
+	if (IS_ERR(s->out)) {
+		int err = PTR_ERR(s->out);
+
+		s->out = NULL;
 		return err;
 	}
 	return c->err ? c->err : path && !s->path ? -ENOMEM : 0;

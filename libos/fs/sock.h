@@ -32,6 +32,7 @@ struct sock {
 	char *path;	  /* guest path that we bound; set once */
 	struct netlink *netlink; /* of a netlink socket (net/link.h) */
 	struct net *net;  /* one of the sandbox's own network (net/net.h); NULL: a host socket */
+	struct out *out;  /* datagrams to somebody outside (net/out.h), or NULL */
 };
 
 static inline struct sock *to_sock(const struct file *f)

@@ -9,6 +9,7 @@
 #include "libos/mm/mm.h"
 #include "libos/net/link.h"
 #include "libos/net/net.h"
+#include "libos/net/out.h"
 #include "libos/sys/sockmsg.h"
 #include "pal/grant.h"
 
@@ -77,6 +78,8 @@ long sys_setsockopt(int fd, int level, int name, const void *value, unsigned len
 		return 0; /* they ask for more or fewer answers than there will be */
 	if (to_net(f))
 		return net_setsockopt(f, level, name, value, len);
+	if (to_out(f) && to_out(f)->dialed)
+		return out_setsockopt(f, level, name, value, len);
 	r = option_set(to_sock(f), level, name);
 	return r > 0 ? pal_setsockopt(f->host_fd, level, name, value, len) : r;
 }
@@ -122,6 +125,8 @@ long sys_getsockopt(int fd, int level, int name, void *value, unsigned *len)
 		return netlink_getsockopt(f, level, name, value, len);
 	if (to_net(f))
 		return net_getsockopt(f, level, name, value, len);
+	if (to_out(f) && to_out(f)->dialed)
+		return out_getsockopt(f, level, name, value, len);
 	if (level == SOL_SOCKET && name == SO_PEERCRED)
 		return get_peercred(f, value, len);
 	if (level == SOL_SOCKET && (name == SO_PEERPIDFD || name == SO_PASSPIDFD))
