@@ -97,6 +97,14 @@ static const char *conf_is_bind(const char *value)
 	return NULL;
 }
 
+static const char *conf_is_names(const char *value)
+{
+	for (; *value; value++)
+		if (!isalnum((unsigned char)*value) && !strchr("_*? \t", *value))
+			return "it may hold names of variables, with * and ?, between blanks";
+	return NULL;
+}
+
 static const char *conf_is_access(const char *value)
 {
 	return !strcmp(value, "none") || !strcmp(value, "private") || !strcmp(value, "host")

@@ -40,6 +40,7 @@ struct conf {
 	char inaccessible[CONF_VALUE_MAX];
 	char profile[CONF_VALUE_MAX];
 	char bind[CONF_LIST_MAX], bind_ro[CONF_LIST_MAX];
+	char pass_env[CONF_LIST_MAX], unset_env[CONF_LIST_MAX];
 	char net_access[CONF_VALUE_MAX];
 	char net_allow[CONF_LIST_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */

@@ -174,6 +174,8 @@ static void say_processes(struct policy *p)
 		    "not stopped on rung B: it learns which processes the host has");
 	say(p, "processes", "ends with gsh stop, or when its monitor ends");
 	say(p, "terminal", "a terminal of its own; it cannot type into the user's");
+	say(p, "variables", "gets the caller's but those that carry secrets or lead to sockets of the host (gsh(1))%s%s",
+	    *p->conf.unset_env ? ", and fewer: UnsetEnvironment=" : "", *p->conf.pass_env ? "; PassEnvironment= lets some in" : "");
 	say(p, "splits",
 	    p->lean || (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
 		    ? "no process can split off"

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "conf/conf.h"
-#include "gshd/client/paths.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
 
@@ -47,19 +46,16 @@ static void add(struct json_object *items, const char *kind, const char *what)
 static int list_stopped(const char *sandbox, struct json_object *items)
 {
 	static const char *const kinds[] = {"net", "read", "write"};
-	char own[PATH_MAX + 128], why[1024], value[CONF_VALUE_MAX];
 	static struct conf conf;
 	const char *lists[3] = {conf.net_allow, conf.bind_ro, conf.bind};
-	struct paths paths;
+	char value[CONF_VALUE_MAX];
+	int result = settings_of(sandbox, &conf);
 	size_t i;
 
-	if (paths_find(&paths, why, sizeof(why)) || conf_own_path(own, sizeof(own), paths.store, sandbox) ||
-	    conf_load_own(&conf, own, NULL, why, sizeof(why)))
-		return fail(FAIL_USAGE, "settings", "%s", why);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3 && !result; i++)
 		while (conf_next(&lists[i], value, sizeof(value)))
 			add(items, kinds[i], value);
-	return 0;
+	return result;
 }
 
 static int list(const struct call *call, const char *sandbox)

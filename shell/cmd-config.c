@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
-#include "gshd/client/paths.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
 
@@ -64,21 +63,11 @@ static struct json_object *row(const struct conf *conf, size_t i)
 /* sandbox: NULL for what holds for all. */
 static int load(struct conf *conf, const char *sandbox)
 {
-	char why[1024], own[PATH_MAX + 128];
-	struct paths paths;
-	int err;
+	int result = sandbox ? sandbox_name_check(sandbox) : 0;
 
-	if (sandbox) {
-		err = sandbox_name_check(sandbox);
-		if (!err)
-			err = ask_row(sandbox, NULL);
-		if (err)
-			return err;
-		if (paths_find(&paths, why, sizeof(why)) ||
-		    conf_own_path(own, sizeof(own), paths.store, sandbox))
-			return fail(FAIL_HOST, "settings", "%s", why);
-	}
-	return conf_load_own(conf, sandbox ? own : NULL, NULL, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why) : 0;
+	if (!result && sandbox)
+		result = ask_row(sandbox, NULL);
+	return result ? result : settings_of(sandbox, conf);
 }
 
 static int show(const struct call *call)

@@ -6,7 +6,7 @@ static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
 	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
 	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
-	{'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE},
+	{'e', "env", "K[=V]", "set a variable inside, or pass it; may be repeated", WORDS_NONE},
 	OPT_ROW_PUBLISH,
 	OPT_ROWS_POLICY,
 	OPT_ROWS_RUN,

@@ -27,7 +27,7 @@ static const struct opt opts[] = {
 	{ OPT_KEEP_AS, "keep-as", "NAME", "keep it by this name, which must be new", WORDS_NONE },
 	{ OPT_DISCARD, "discard", NULL, "throw the changes away, without a question", WORDS_NONE },
 	{ 'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR },
-	{ 'e', "env", "K=V", "set a variable inside; may be repeated", WORDS_NONE },
+	{ 'e', "env", "K[=V]", "set a variable inside, or pass it; may be repeated", WORDS_NONE },
 	OPT_ROW_PUBLISH,
 	OPT_ROWS_POLICY,
 	OPT_ROWS_RUN,

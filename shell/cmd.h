@@ -162,6 +162,9 @@ const char *opt_value(const struct call *call, int id) MUST_CHECK;
  * 0 or a failure. */
 int settings_given(const struct call *call, char **text) MUST_CHECK;
 
+/* What holds for a sandbox, its own settings included; NULL: for all. 0 or a failure. */
+int settings_of(const char *sandbox, struct conf *conf) MUST_CHECK;
+
 /* ---- names.c ---- */
 /* The sandbox the call is about: -s, else the only word, else the default; NULL after a failure was
  * said (two names, or an impossible one). */

@@ -5,13 +5,15 @@
  * A build must find CC, MAKEFLAGS, PYTHONPATH and whatever else a project has invented, so
  * everything enters but what is held back: names that carry secrets, names that lead to sockets and
  * displays of the host, and names that would change the loader under a program. The list is
- * documented in gsh(1); -e K=V passes a single variable in spite of it.
+ * documented in gsh(1); -e passes a single variable in spite of it, [Exec] PassEnvironment= whole families, and
+ * UnsetEnvironment= holds more back.
  */
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/conf.h"
 #include "shell/shell.h"
 
 /* clang-format off */
@@ -50,6 +52,22 @@ bool env_held_back(const char *name, size_t len)
 	return false;
 }
 
+/* Is it among the words of a list of settings? */
+static bool listed(const char *list, const char *name, size_t len)
+{
+	char copy[256], words[CONF_VALUE_MAX], *rest, *word;
+
+	if (len >= sizeof(copy))
+		return false;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	while (conf_next(&list, words, sizeof(words)))
+		for (rest = words; (word = strsep(&rest, " \t"));)
+			if (*word && fnmatch(word, copy, 0) == 0)
+				return true;
+	return false;
+}
+
 static int env_append(struct env *env, const char *assignment)
 {
 	char **grown = realloc(env->vars, (env->count + 2) * sizeof(*grown));
@@ -66,14 +84,17 @@ static int env_append(struct env *env, const char *assignment)
 	return 0;
 }
 
-int env_collect(struct env *env, char *const *from)
+int env_collect(struct env *env, char *const *from, const struct conf *conf)
 {
 	int err;
 
 	for (; *from; from++) {
 		const char *eq = strchr(*from, '=');
 
-		if (!eq || eq == *from || env_held_back(*from, (size_t)(eq - *from)))
+		size_t len = eq ? (size_t)(eq - *from) : 0;
+
+		if (!len || (!listed(conf->pass_env, *from, len) &&
+			     (env_held_back(*from, len) || listed(conf->unset_env, *from, len))))
 			continue;
 		err = env_append(env, *from);
 		if (err)

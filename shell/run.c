@@ -22,6 +22,8 @@
 
 #include "conf/conf.h"
 #include "gshd/client/frames.h"
+#include "shell/client.h"
+#include "shell/cmd.h"
 #include "shell/edit.h"
 
 extern char **environ;
@@ -62,12 +64,33 @@ static int find_cwd(const char *wanted, char *buf, size_t size)
 	return n < 0 || (size_t)n >= size ? fail(FAIL_NO, "-C", "%s", strerror(ENAMETOOLONG)) : 0;
 }
 
+/* -e K: as it is here, if it is. */
+static int env_pass(struct env *env, const char *name)
+{
+	const char *value = getenv(name);
+	char *assignment;
+	int err;
+
+	if (!value)
+		return 0;
+	if (asprintf(&assignment, "%s=%s", name, value) < 0)
+		return -ENOMEM;
+	err = env_set(env, assignment);
+	free(assignment);
+	return err;
+}
+
 /* Variables: the host's but for what is held back, then where one is, then -e. */
 static int make_env(struct env *env, const struct run *run, const char *sandbox, const char *cwd)
 {
 	char text[PATH_MAX + 16];
 	char *const *set;
-	int err = env_collect(env, environ);
+	static struct conf conf;
+	int err = settings_of(sandbox, &conf);
+
+	if (err)
+		return err;
+	err = env_collect(env, environ, &conf);
 
 	if (!err && env_get(env, "PWD")) {
 		snprintf(text, sizeof(text), "PWD=%s", cwd);
@@ -83,15 +106,15 @@ static int make_env(struct env *env, const struct run *run, const char *sandbox,
 	if (!err && run->shell && isatty(0))
 		err = env_set(env, text);
 	for (set = run->set; set && *set && !err; set++)
-		err = env_set(env, *set);
+		err = strchr(*set, '=') ? env_set(env, *set) : env_pass(env, *set);
 	return err ? fail(FAIL_NO, "out of memory", NULL) : 0;
 }
 
 static int check_set(char *const *set)
 {
 	for (; set && *set; set++)
-		if (**set == '=' || !strchr(*set, '='))
-			return fail(FAIL_USAGE, "-e", "%s is not of the form K=V", *set);
+		if (**set == '=' || !**set)
+			return fail(FAIL_USAGE, "-e", "%s is not of the form K=V or K", *set);
 	return 0;
 }
 
@@ -247,13 +270,6 @@ static int shell_candidates(const struct conf *conf, const char *list[SHELLS_MAX
 	return n;
 }
 
-static int read_settings(struct conf *conf)
-{
-	char why[1024];
-
-	return conf_load(conf, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why) : 0;
-}
-
 static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd,
 		 const struct tty *t, bool tty, bool edit)
 {
@@ -303,8 +319,8 @@ static int run_it(const struct run *run)
 {
 	struct env env = {0};
 	struct deadline deadline;
+	static struct conf conf;
 	struct box box;
-	struct conf conf;
 	struct tty t;
 	char cwd[PATH_MAX];
 	const char *edit = "native";
@@ -319,8 +335,8 @@ static int run_it(const struct run *run)
 		result = ports_check(run->ports);
 	if (!result)
 		result = find_cwd(run->cwd, cwd, sizeof(cwd));
-	if (!result && run->shell)
-		result = read_settings(&conf);
+	if (!result)
+		result = settings_of(NULL, &conf);
 	if (result)
 		return result;
 	if (run->edit)
@@ -345,6 +361,8 @@ static int run_it(const struct run *run)
 	/* Before the command can be seen to run: what is sent to gsh from then on is for it. */
 	if (!result && !tty && (sigfd = signals_open()) < 0)
 		result = fail(FAIL_NO, "signals", "%s", strerror(-sigfd));
+	if (!result && run->shell)
+		result = settings_of(box.name, &conf);
 	if (!result && run->shell)
 		result = begin_shell(&box, &conf, &env, cwd, &t, tty, edit);
 	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty, tty && edits(&t, edit))) > 0)

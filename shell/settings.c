@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "gshd/client/paths.h"
 #include "shell/cmd.h"
 
 static const struct {
@@ -110,4 +111,15 @@ int settings_given(const struct call *call, char **text)
 		*text = NULL;
 	}
 	return result;
+}
+
+int settings_of(const char *sandbox, struct conf *conf)
+{
+	char why[1024], own[PATH_MAX + 128];
+	struct paths paths;
+
+	if (sandbox && (paths_find(&paths, why, sizeof(why)) || conf_own_path(own, sizeof(own), paths.store, sandbox)))
+		return fail(FAIL_HOST, "settings", "%s", why);
+	return conf_load_own(conf, sandbox ? own : NULL, NULL, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why)
+										  : 0;
 }

@@ -80,8 +80,9 @@ struct env {
 
 /* Is the variable of this name kept out? */
 bool env_held_back(const char *name, size_t len) MUST_CHECK;
-/* Everything in `from` but what is held back. -ENOMEM. */
-int env_collect(struct env *env, char *const *from) MUST_CHECK;
+/* Everything in `from` but what is held back, by us or by the settings, which may also let it in. -ENOMEM. */
+struct conf;
+int env_collect(struct env *env, char *const *from, const struct conf *conf) MUST_CHECK;
 /* Add or replace; `assignment` is K=V. -EINVAL without a name, -ENOMEM. */
 int env_set(struct env *env, const char *assignment) MUST_CHECK;
 const char *env_get(const struct env *env, const char *name) MUST_CHECK;
@@ -213,7 +214,7 @@ struct run {
 	bool throwaway;
 	const char *cwd; /* as the user gave it, or NULL for here */
 	char **argv;
-	char *const *set; /* K=V from -e, NULL-terminated */
+	char *const *set; /* K=V or K from -e, NULL-terminated */
 	char *const *ports; /* [ADDRESS:]HOST:IN from -p, NULL-terminated */
 	const char *settings; /* what the sandbox may do, as text of a settings file, or NULL */
 	struct trace *trace; /* or NULL */

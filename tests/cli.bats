@@ -298,7 +298,7 @@ assert verb in ("info", "path", "version") or isinstance(o["items"], list)
 @test "a variable without a name is refused before anything is started" {
 	run gsh run -e =x -- true
 	assert_failure 125
-	run gsh run -e x -- true
+	run gsh run -e '' -- true
 	assert_failure 125
 	assert [ ! -e "$GSH_RUNTIME" ]
 }

@@ -457,3 +457,34 @@ print(say(('$a', $PORT)))"
 		assert_failure 125
 	done
 }
+
+@test "variables: what is held back, what the settings let in or hold back, what one command says; none of it by /proc" {
+	export MY_TOKEN=secret1 SSH_AUTH_SOCK=secret2 DBUS_SESSION_BUS_ADDRESS=secret3 WAYLAND_DISPLAY=secret4 DEPLOY_SECRET=secret5
+	export AWS_PROFILE=secret6 PLAIN=plain OTHER=other
+	run gsh run -s v -- sh -c 'env; cat /proc/[0-9]*/environ | tr "\0" "\n"; tr "\0" "\n" </proc/1/environ'
+	assert_line PLAIN=plain
+	refute_output --partial secret
+	run gsh run -s v -e MY_TOKEN -e NONE -e PLAIN=new -- env
+	assert_line MY_TOKEN=secret1
+	assert_line PLAIN=new
+	refute_output --partial NONE
+	refute_output --partial secret2
+	printf '[Exec]\nPassEnvironment=SSH_* AWS_PROFILE\nPassEnvironment=NOTHING\nUnsetEnvironment=PLA?N\n' >"$GSH_CONFIG"
+	run gsh run -s v -- env
+	assert_line SSH_AUTH_SOCK=secret2
+	assert_line AWS_PROFILE=secret6
+	assert_line OTHER=other
+	refute_output --partial PLAIN
+	refute_output --partial secret1
+	printf '[Exec]\nPassEnvironment=a-b\n' >"$GSH_CONFIG"
+	run gsh config check
+	assert_failure 2
+	rm "$GSH_CONFIG"
+	run gsh run -s w --profile strict -e MORE=1 -- env
+	assert_line MORE=1
+	assert_line --partial PATH=
+	refute_output --partial OTHER
+	# The processes of ours that the sandbox has outside know no more than it does of what must not leak.
+	run gsh doctor --policy -s w
+	assert_line --partial "variables	"
+}
