@@ -7,7 +7,7 @@
  *   top, work, shm   everything but making block devices (a whiteout is a character device 0/0) and
  *               executing. A layer that the monitor moves out of the directory of the top becomes
  *               read-only by that: the kernel asks where a file lies when it is opened
- *   binds       as the base, or as tree where they may be written
+ *   binds       as the base, or as tree where they may be written, but for devices: whiteouts are the layers'
  *   image       read and execute: the one file that the host may execute
  *
  * A rule holds for a directory and all below it, so on rung B nothing can be carved out of a larger
@@ -202,7 +202,7 @@ static int allow_all(struct confine_state *st, const struct rules *r)
 	if (err)
 		return confine_say(st, err, "own trees");
 	for (unsigned i = 0; i < st->spec->nbinds && !err; i++)
-		err = allow(r, st->bound[i], st->spec->binds[i].readonly ? FS_READ : FS_OWN);
+		err = allow(r, st->bound[i], st->spec->binds[i].readonly ? FS_READ : FS_OWN & ~FS_MAKE_CHAR);
 	return err ? confine_say(st, err, "binds") : 0;
 }
 

@@ -85,7 +85,7 @@ static void lie(int fd, int kind)
 		break;
 	case 3:
 		memset(bytes, 0, sizeof(bytes));
-		for (uint32_t type = MON_PTY; type <= MON_REPLY; type++)
+		for (uint32_t type = MON_PTY; type <= MON_DIAL; type++)
 			for (int n = 0; n < 64; n += 9) {
 				header(type, 64, n);
 				send_bytes(fd, 16 + 64, fds, n);
