@@ -189,10 +189,11 @@ static int open_create(int dirfd, const char *path, int flags, u32 mode, unsigne
 		r = -EISDIR;
 	else
 		r = open_found(&target, flags, out);
-	if (r == -ESTALE || (r == -EEXIST && !(flags & O_EXCL))) {
+	/* Made by somebody who has not said so yet: who hears EEXIST is to find it. */
+	if (r == -ESTALE || r == -EEXIST)
 		dentry_forget(target.dentry);
+	if (r == -EEXIST && !(flags & O_EXCL))
 		r = -ESTALE;
-	}
 	path_put(&target);
 	path_put(&w.path);
 	return r;
