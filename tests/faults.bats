@@ -47,6 +47,26 @@ children_of() {
 	refuses grep -q ended <(gsh ls 2>&1)
 }
 
+@test "many that are stopped from the host's side hold up ps once, not each time" {
+	"$GSH" run -s s -- sh -c 'for i in $(seq 16); do sleep 777 & done; echo begun; wait' >begun &
+	wait_until 100 grep -q begun begun
+	inside=
+	for p in $(children_of "$(leader_of s)"); do inside+=" $(children_of "$p")"; done
+	[ "$(wc -w <<<"$inside")" = 16 ]
+	kill -STOP $inside
+	[ "$(gsh run -s s -- ps -ef | grep -c ' sleep 777$')" = 16 ]
+	# 16 that are waited for again would take 4.8 s.
+	begin=${EPOCHREALTIME/./}
+	[ "$(gsh run -s s -- ps -ef | grep -c ' sleep 777$')" = 16 ]
+	took=$((${EPOCHREALTIME/./} - begin))
+	echo "$took us"
+	[ "$took" -lt 4000000 ]
+	kill -CONT $inside
+	gsh run -s s -- sh -c 'for p in $(pgrep -x sleep); do until readlink /proc/$p/fd/0; do sleep 0.1; done; done' >links
+	[ "$(wc -l <links)" = 16 ]
+	gsh stop -s s
+}
+
 @test "a process that is stopped from the host's side is listed, and answers again when it goes on" {
 	"$GSH" run -s s -- sh -c 'sleep 777 & echo begun; wait' >begun &
 	wait_until 100 grep -q begun begun

@@ -85,6 +85,8 @@ struct area_slot {
 	s32 net_error;
 	u32 net_index;
 	u32 conts;	/* atomic: SIGCONTs that were sent to it */
+	u32 silent;	/* milliseconds of CLOCK_MONOTONIC, 0 none: it left a question unanswered, and until then is asked
+			 * no more. Who asked; itself, once it answers */
 	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
 };
 #define AREA_STATE 0xffu /* of the state word: enum area_state */

@@ -23,6 +23,7 @@
 #define COORD_VERSION 1
 #define COORD_MSG_MAX 16384	/* header and payload */
 #define COORD_WAIT_MS 300	/* an owner that does not answer by then is taken to be unable to */
+#define COORD_SILENT_MS 30000	/* and is not asked again for so long, unless it answers meanwhile: as soon as it can */
 #define COORD_QUEUE_MAX 32	/* queries the leader keeps for an instance that has no stream yet */
 
 enum coord_type {

@@ -239,6 +239,8 @@ void coord_serve(void)
 		return;
 	serving_tid = current()->tid;
 	atomic_and(&this_process()->slot->flags, ~AREA_RUNG);
+	if (this_process()->slot->silent)
+		atomic_store(&this_process()->slot->silent, 0);
 	if (!stream_open)
 		open_stream();
 	while (stream_open && (n = wire_receive(GRANT_FD_STREAM, &in, sizeof(in), &reply)) != -EAGAIN) {
@@ -334,6 +336,22 @@ static int send_along(int to, const struct coord_query *q, void *buf)
 	return n < 0 ? (int)n : 0;
 }
 
+static u32 now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)pal_clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u32)(ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+}
+
+/* Stopped by the host, or starved: ps is not to wait for it again for each of its files. */
+static bool is_silent(const struct area_slot *s)
+{
+	u32 until = atomic_load_relaxed(&s->silent);
+
+	return unlikely(until) && (s32)(until - now_ms()) > 0;
+}
+
 static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size, bool *eof, int *file)
 {
 	static u32 seq;
@@ -342,7 +360,8 @@ static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size,
 	int ends[2];
 	ssize_t r;
 
-	if (!s || s->state != AREA_RUNNING || (s->flags & (AREA_BORROWS | AREA_ASLEEP | AREA_SPLIT)))
+	if (!s || s->state != AREA_RUNNING || (s->flags & (AREA_BORROWS | AREA_ASLEEP | AREA_SPLIT)) ||
+	    is_silent(s))
 		return -ESRCH;
 	r = wire_pair(ends);
 	if (r)
@@ -353,6 +372,8 @@ static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size,
 	pal_close(ends[1]);
 	if (!r)
 		r = await(ends[0], buf, size, eof, file);
+	if (r == -ETIMEDOUT)
+		atomic_store(&s->silent, (now_ms() + COORD_SILENT_MS) | 1);
 	pal_close(ends[0]);
 	return r;
 }

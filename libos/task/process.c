@@ -132,6 +132,7 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	s->exe_dev = from->exe_dev;
 	s->exe_ino = from->exe_ino;
 	s->exit_status = 0;
+	s->silent = 0;
 	s->flags = 0;
 	s->nthreads = 1;
 	memcpy(s->comm, from->comm, sizeof(s->comm));
