@@ -166,10 +166,12 @@ void answer_pty(struct monitor *m, struct request *r)
 	else if (q.op == MON_PTY_LIST)
 		answer_list(m, r);
 	else if (q.op == MON_PTY_WAIT)
-		r->reply.head.value = session_waits(m, q.number, q.pid);
+		r->reply.head.value = session_waits(m, q.number, q.pid, q.status);
 	else if (q.op == MON_PTY_DONE)
 		r->reply.head.value = session_waited(m, q.number, (const char *)r->data + sizeof(q),
 							   r->size - sizeof(q));
+	else if (q.op == MON_PTY_RAW || q.op == MON_PTY_COOKED)
+		session_modes(m, q.number, q.pid, q.op == MON_PTY_RAW, q.status, r);
 	else
 		r->reply.head.error = EINVAL;
 }

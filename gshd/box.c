@@ -93,6 +93,7 @@ static void answer_run(struct wire_call *call)
 		.tty = json_flag(call->params, "tty", false),
 		.op = json_flag(call->params, "op", true),
 		.edit = json_flag(call->params, "edit", false),
+		.lines = json_flag(call->params, "lines", false),
 		.rows = size_param(call, "rows"),
 		.cols = size_param(call, "cols"),
 	};

@@ -121,6 +121,7 @@ static void fed(struct session *s, const void *data, size_t size)
 
 	for (size_t i = 0; i < size; i++)
 		if (p[i] == '\r' || p[i] == '\n' || p[i] == 4) {
+			lines_ended(s);
 			s->edit.reading = false;
 			s->edit.settled = now_ms() + SETTLE_MS;
 		}
@@ -398,6 +399,7 @@ static void send_line(struct session *s, const struct frame *f)
 			fed(s, f->data, f->size);
 		evbuffer_add(s->edit.input, f->data, f->size);
 	}
+	lines_sent(s, f->data, f->size);
 	if (s->edit.state == EDIT_ON) {
 		let_go(s, true); /* something inside may have changed it */
 		s->edit.state = EDIT_SENT;

@@ -13,7 +13,7 @@
  *	split_port.c  the ports of processes that split off: what those may ask
  *	limits.h    what the sandbox may use up
  *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens; edit.c: lines that
- *		    a client edits
+ *		    a client edits; lines.c: lines as ops
  *	ops.c       each program that a client starts is an op; undo and its kin while processes run
  *	split_off.c   a client wants a process to split off
  *	events.c    what happens, for those who follow it
@@ -259,6 +259,7 @@ struct session_args {
 	const char *cwd;
 	uint32_t umask;
 	bool tty, op, edit; /* op: it is one; edit: its client edits lines */
+	bool lines;	    /* it is a shell: each line typed is an op */
 	uint16_t rows, cols;
 };
 /* Say that nothing was begun: the sandbox is coming or going. */
@@ -274,7 +275,10 @@ struct json_object *session_list(struct monitor *m);
 /* Does something run in a throwaway sandbox that nobody can come back to? */
 bool session_all_hung_up(struct monitor *m);
 /* Somebody inside begins to wait for a line of that terminal, or has read. What MON_PTY_WAIT and _DONE are answered. */
-bool session_waits(struct monitor *m, unsigned number, int pid);
+bool session_waits(struct monitor *m, unsigned number, int pid, int status);
+/* A leader took its terminal out of canonical mode, or put it back. */
+struct request;
+void session_modes(struct monitor *m, unsigned number, int pid, bool raw, int status, struct request *r);
 bool session_waited(struct monitor *m, unsigned number, const char *text, size_t size);
 /* The guest pid of a session, 0 if there is none such. */
 int session_pid(struct monitor *m, unsigned id);

@@ -34,6 +34,7 @@ static void session_free(struct monitor *m, struct session *s)
 	if (s->end_ev)
 		event_free(s->end_ev);
 	json_object_put(s->argv);
+	lines_close(s);
 	free(s->ring);
 	free(s);
 }
@@ -164,6 +165,8 @@ static struct session *session_new(struct monitor *m, const struct session_args 
 	s->master = s->slave = s->number = -1;
 	s->argv = json_object_get(args->argv);
 	s->edits = args->edit;
+	s->lines.on = args->lines && args->op && args->tty && !m->spec.ephemeral;
+	s->lines.cwd = s->lines.on ? strdup(args->cwd) : NULL;
 	s->next = m->sessions;
 	m->sessions = s;
 	m->nsessions++;
@@ -486,17 +489,31 @@ static struct session *by_terminal(struct monitor *m, unsigned number)
 	return s;
 }
 
-bool session_waits(struct monitor *m, unsigned number, int pid)
+bool session_waits(struct monitor *m, unsigned number, int pid, int status)
 {
 	struct session *s = by_terminal(m, number);
 
+	if (s && pid == s->pid)
+		lines_end(s, status);
 	return s && edit_waits(s, pid);
+}
+
+void session_modes(struct monitor *m, unsigned number, int pid, bool raw, int status, struct request *r)
+{
+	struct session *s = by_terminal(m, number);
+
+	if (s && pid == s->pid && raw)
+		lines_prompt(s, status);
+	else if (s && pid == s->pid)
+		lines_typed(s, r);
 }
 
 bool session_waited(struct monitor *m, unsigned number, const char *text, size_t size)
 {
 	struct session *s = by_terminal(m, number);
 
+	if (s && s->edit.reader == s->pid && size)
+		lines_begin(s, text, size);
 	return s && edit_waited(s, text, size);
 }
 

@@ -46,6 +46,21 @@ struct edit {
 	bool line;	       /* input holds one for the reader that is interrupted */
 };
 
+/* Lines as ops: lines.c. */
+struct lines {
+	bool on;
+	char *cwd; /* where the session began */
+	uint64_t from;	/* count of output where the shell began to edit; 0: it does not */
+	unsigned ends;	/* lines that clients typed, and no op began for yet */
+	bool touched;	/* a key came since */
+	size_t prompt;	/* bytes of output then, from `from` on */
+	char sent[256]; /* the last line of a client's editor */
+	bool asked;	/* a shell waits for an answer: id, to sock, when `shown` comes */
+	int sock;
+	uint64_t id;
+	struct event *shown;
+};
+
 struct session {
 	struct session *next;
 	struct monitor *m;
@@ -72,6 +87,8 @@ struct session {
 	bool drawing;
 	bool edits; /* the client that started it has an editor */
 	struct edit edit;
+	struct lines lines;
+	uint64_t printed; /* bytes of output so far */
 	struct viewer *draws_for; /* NULL if it has gone meanwhile */
 };
 
@@ -95,6 +112,22 @@ void terminal_close(struct session *s);
 void session_drained(struct session *s);
 /* To those who follow: attach, detach. */
 void session_tell(struct session *s, const char *event);
+
+/* ---- lines.c ---- */
+/* The session's program waits for a line: the one before is carried out, and its last child ended so. */
+void lines_end(struct session *s, int status);
+/* It has one: an op begins. */
+void lines_begin(struct session *s, const char *text, size_t size);
+/* The same for a shell that edits itself. */
+void lines_prompt(struct session *s, int status);
+void lines_key(struct session *s); /* a key comes */
+void lines_typed(struct session *s, struct request *r);
+void lines_answer(struct session *s);
+void lines_close(struct session *s);
+/* A client typed the end of a line. */
+void lines_ended(struct session *s);
+/* A client's editor sends this line. */
+void lines_sent(struct session *s, const void *text, size_t size);
 
 /* ---- edit.c ---- */
 int edit_open(struct session *s) __attribute__((warn_unused_result));

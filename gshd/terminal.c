@@ -90,6 +90,7 @@ static void on_output(evutil_socket_t master, short what, void *arg)
 		return;
 	}
 	ring_put(s->ring, buf, (size_t)n);
+	s->printed += (size_t)n;
 	screen_feed(s->screen, buf, (size_t)n);
 	for (struct viewer *v = s->viewers; v; v = v->next)
 		send_data(v->conn, buf, (size_t)n);
@@ -187,6 +188,7 @@ static bool take_frame(struct session *s, struct evbuffer *in, bool *detach, int
 		break;
 	}
 	if (f.type == FRAME_DATA && s->master >= 0 && f.size) {
+		lines_key(s);
 		n = write(s->master, f.data, f.size);
 		if (n < 0 && errno == EAGAIN) {
 			event_add(s->in_ev, NULL);

@@ -158,9 +158,12 @@ struct mon_proc_data {
 struct mon_pty {
 	uint32_t op;
 	uint32_t number;
-	int32_t pid; /* the guest's; WAIT and DONE */
+	int32_t pid; /* the guest's; WAIT and those behind it */
+	int32_t status; /* of the child that it reaped last, as wait4() gives it */
 };
-enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST, MON_PTY_WAIT, MON_PTY_DONE };
+/* RAW, COOKED: a session's leader takes its terminal out of canonical mode, to edit a line itself, and puts it back, to
+ * carry one out (gshd/lines.c). */
+enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST, MON_PTY_WAIT, MON_PTY_DONE, MON_PTY_RAW, MON_PTY_COOKED };
 
 /* Change an attribute of a file in the sandbox's own layers (never of the base: the monitor checks where it lies). */
 struct mon_setattr {

@@ -92,7 +92,9 @@ const struct cmd cmd_log = {
 	.name = "log",
 	.args = "[NAME]",
 	.summary = "list the commands that ran in a sandbox and what each changed",
-	.help = "Each command that gsh starts in a sandbox is an op; gsh undo takes its changes back.",
+	.help = "Each command that gsh starts in a sandbox is an op, and each line that is typed to its\n"
+		"shell; gsh undo takes their changes back. The status of a line is that of the last\n"
+		"program that it started.",
 	.opts = opts,
 	.max = 1,
 	.words = WORDS_SANDBOX,

@@ -128,7 +128,7 @@ static struct json_object *string_array(char *const *list)
 }
 
 static struct json_object *run_params(char *const *argv, const struct env *env, const char *cwd,
-				      const struct tty *t, bool tty, bool edit)
+				      const struct tty *t, bool tty, bool edit, bool lines)
 {
 	struct json_object *p = json_object_new_object();
 	mode_t mask = umask(022);
@@ -143,6 +143,7 @@ static struct json_object *run_params(char *const *argv, const struct env *env, 
 	json_object_object_add(p, "umask", json_object_new_int((int)mask));
 	json_object_object_add(p, "tty", json_object_new_boolean(tty));
 	json_object_object_add(p, "edit", json_object_new_boolean(edit));
+	json_object_object_add(p, "lines", json_object_new_boolean(lines));
 	json_object_object_add(p, "rows", json_object_new_int(size[0]));
 	json_object_object_add(p, "cols", json_object_new_int(size[1]));
 	return p;
@@ -271,11 +272,11 @@ static int shell_candidates(const struct conf *conf, const char *list[SHELLS_MAX
 }
 
 static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd,
-		 const struct tty *t, bool tty, bool edit)
+		 const struct tty *t, bool tty, bool edit, bool lines)
 {
 	static const int fds[3] = {0, 1, 2};
 
-	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty, edit), tty, fds, 3);
+	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty, edit, lines), tty, fds, 3);
 }
 
 /* Does gsh edit lines? Only at a terminal that is the user's alone and can move its cursor. */
@@ -310,7 +311,7 @@ static int begin_shell(struct box *box, const struct conf *conf, struct env *env
 		if (env_set(env, text))
 			return fail(FAIL_NO, "out of memory", NULL);
 		words[1] = strcmp(edit, "host") == 0 && edits(t, edit) ? (char *)no_editing(shells[i]) : NULL;
-		result = begin(box, words, env, cwd, t, tty, tty && edits(t, edit));
+		result = begin(box, words, env, cwd, t, tty, tty && edits(t, edit), tty);
 	}
 	return result > 0 ? exec_failed(result, words[0]) : result;
 }
@@ -365,7 +366,7 @@ static int run_it(const struct run *run)
 		result = settings_of(box.name, &conf);
 	if (!result && run->shell)
 		result = begin_shell(&box, &conf, &env, cwd, &t, tty, edit);
-	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty, tty && edits(&t, edit))) > 0)
+	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty, tty && edits(&t, edit), false)) > 0)
 		result = exec_failed(result, run->argv[0]);
 	if (result && run->throwaway)
 		box_discard(&box);
@@ -436,7 +437,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 		if (!result)
 			result = env_set(&env, "LC_ALL=C");
 		if (!result)
-			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false, false), false, fds, 3);
+			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false, false, false), false, fds, 3);
 		if (result > 0)
 			result = exec_failed(result, argv[0]);
 		else if (!result)

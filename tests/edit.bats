@@ -65,6 +65,12 @@ edit() {
 @test "lines that begin with a colon are gsh's" {
 	edit lines_for_gsh
 }
+@test "each line given to the shell is an op; :undo takes it back" {
+	edit each_line_is_an_op
+}
+@test "so are the lines of a shell that edits them itself" {
+	edit lines_of_other_shells_are_ops
+}
 @test "a line goes along when one detaches; with two who look, the terminal edits" {
 	edit leaves_and_comes_back
 }

@@ -192,9 +192,13 @@ static u32 tell_monitor(const struct file *f, u32 op, const void *text, size_t s
 	struct {
 		struct mon_pty head;
 		char text[TEXT_MAX];
-	} req = { .head = { .op = op, .number = tty_number(f), .pid = this_process()->pid }, .text = "" };
+	} req = { .head = { .op = op, .number = tty_number(f), .pid = this_process()->pid,
+			   .status = this_process()->reaped },
+		  .text = "" };
 	struct mon_reply reply = { 0 };
 
+	if (op == MON_PTY_DONE || op == MON_PTY_COOKED)
+		this_process()->reaped = 0; /* what comes now is the line's */
 	if (size > TEXT_MAX || (size && user_read(req.text, text, size) < 0))
 		size = 0;
 	return pal_monitor(MON_PTY, &req, sizeof(req.head) + size, NULL, 0, &reply, sizeof(reply), NULL, NULL) < 0
@@ -223,6 +227,22 @@ static bool tty_wait(struct file *f)
 static bool tty_waited(struct file *f, const void *buf, ssize_t r)
 {
 	return tell_monitor(f, MON_PTY_DONE, buf, buf && r > 0 ? (size_t)r : 0) == 1;
+}
+
+/* A shell that edits its lines itself says by this when it does. What a session's leader sets only. */
+static void tell_modes(const struct file *f, u64 arg)
+{
+	struct process *p = this_process();
+	struct termios t;
+	bool raw;
+
+	if (p->pid != p->slot->sid || p->slot->tty != tty_device(tty_number(f)) ||
+	    user_read(&t, (const void *)arg, sizeof(t)) < 0)
+		return;
+	raw = !(t.c_lflag & ICANON);
+	if (raw != p->told_raw)
+		(void)tell_monitor(f, raw ? MON_PTY_RAW : MON_PTY_COOKED, NULL, 0);
+	p->told_raw = raw;
 }
 
 /* ---- ioctl ---- */
@@ -323,10 +343,22 @@ long tty_ioctl_common(struct file *f, unsigned cmd, u64 arg)
 
 static long tty_ioctl(struct file *f, unsigned cmd, u64 arg)
 {
+	long r;
+
 	switch (cmd) {
 	case TCGETS:
 	case TCGETS2:
 		return tty_get_modes(f, cmd, arg);
+	case TCSETS:
+	case TCSETSW:
+	case TCSETSF:
+	case TCSETS2:
+	case TCSETSW2:
+	case TCSETSF2:
+		r = tty_ioctl_common(f, cmd, arg);
+		if (r == 0)
+			tell_modes(f, arg);
+		return r;
 	case TIOCSCTTY:
 		return tty_take(f, arg);
 	case TIOCNOTTY:

@@ -98,6 +98,8 @@ struct process {
 	u32 ipc_joined;			/* atomic: takes part in IPC (ipc/area.c) */
 	u32 early_sockets;		/* atomic: some of its sockets may be unknown to the leader (net/ask.c) */
 	struct open_chain layers;	/* chain_lock; read by who is in a layer (fs/union_chain.c) */
+	int reaped;			/* status of the last child that was waited for; any thread's */
+	bool told_raw;			/* the monitor knows that the terminal is not canonical (fs/tty.c) */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
 };
 

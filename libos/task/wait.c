@@ -102,6 +102,7 @@ static void translate(struct process *p, const struct siginfo *host, s32 id, boo
 		r->status = (int)s->exit_status;
 	if (keep || r->code == CLD_STOPPED || r->code == CLD_CONTINUED)
 		return;
+	p->reaped = r->code == CLD_EXITED ? W_EXIT(r->status) : r->status;
 	lock(&p->lock);
 	rusage_add(&p->children_usage, &r->ru);
 	unlock(&p->lock);
