@@ -67,7 +67,8 @@ static const char *reason(const char *call, const char *text, int err)
 	case EPERM:
 		if (here && access(text, R_OK) == 0 && *call != 'm')
 			return err == ENOENT ? "the host has it: it is removed or hidden in the sandbox"
-					     : "you may on the host: the sandbox hides it ([Files] Inaccessible=), or forbids this";
+					     : "you may on the host: the sandbox hides it ([Files] Inaccessible=), or "
+					       "forbids this";
 		if (err != EPERM)
 			return NULL;
 		return "nothing inside has more rights than you";
@@ -76,7 +77,8 @@ static const char *reason(const char *call, const char *text, int err)
 	case EHOSTUNREACH:
 		return "the network of a sandbox is its own loopback";
 	case ECONNREFUSED:
-		return strcmp(call, "connect") == 0 ? "nobody listens there inside; the host's services are not reached" : NULL;
+		return strcmp(call, "connect") == 0 ? "nobody listens there inside; the host's services are not reached"
+						    : NULL;
 	case EROFS:
 		return "that is not the sandbox's to change";
 	case ENOSYS:

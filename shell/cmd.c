@@ -43,6 +43,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_umount,
 	&cmd_config,
 	&cmd_doctor,
+	&cmd_daemon,
 	&cmd_version,
 	&cmd_help,
 	&cmd_complete,

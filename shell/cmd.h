@@ -24,6 +24,7 @@ enum words {
 	WORDS_PID,     /* likewise */
 	WORDS_WHEN,
 	WORDS_EDIT,
+	WORDS_DAEMON,
 	WORDS_CONFIG, /* show or check, then a file */
 	WORDS_PROFILE,
 	WORDS_NET,
@@ -286,6 +287,7 @@ extern const struct cmd cmd_config;
 extern const struct cmd cmd_cp;
 extern const struct cmd cmd_create;
 extern const struct cmd cmd_denials;
+extern const struct cmd cmd_daemon;
 extern const struct cmd cmd_diff;
 extern const struct cmd cmd_discard;
 extern const struct cmd cmd_doctor;

@@ -170,6 +170,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 	static const char *const signals[] = { "HUP",  "INT",  "QUIT", "KILL", "USR1",	"USR2",
 					       "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL };
 	static const char *const config[] = {"show", "check", NULL};
+	static const char *const daemon[] = {"show", "restart", "stop", NULL};
 	static const char *const edit[] = {"auto", "host", "native", NULL};
 	static const char *const grants[] = { "net", "path", NULL };
 	static const char *const nets[] = { "none", "private", "host", NULL };
@@ -187,6 +188,9 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 		break;
 	case WORDS_WHEN:
 		offer_list(when, prefix, typed);
+		break;
+	case WORDS_DAEMON:
+		offer_list(daemon, prefix, typed);
 		break;
 	case WORDS_EDIT:
 		offer_list(edit, prefix, typed);

@@ -437,7 +437,8 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 		if (!result)
 			result = env_set(&env, "LC_ALL=C");
 		if (!result)
-			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false, false, false), false, fds, 3);
+			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false, false, false), false,
+					   fds, 3);
 		if (result > 0)
 			result = exec_failed(result, argv[0]);
 		else if (!result)

@@ -23,7 +23,7 @@ into() {
 @test "make install lays down programs, pages, completions, schemas and units, and uninstall takes them back" {
 	into install-files
 	cd "$BOX/dest/usr"
-	for f in bin/gsh bin/gshd bin/gfs libexec/gsh/picoprocess share/man/man1/gsh.1 share/man/man1/gsh-verbs.1 \
+	for f in bin/gsh bin/gshd bin/gfs libexec/gsh/picoprocess libexec/gsh/edit.so share/man/man1/gsh.1 share/man/man1/gsh-verbs.1 \
 		share/man/man7/gsh-errors.7 share/man/man8/gshd.8 share/bash-completion/completions/gsh \
 		share/zsh/site-functions/_gsh share/fish/vendor_completions.d/gsh.fish share/gsh/schemas/gsh.ls.json share/gsh/profiles/default.conf \
 		lib/systemd/user/gshd.socket lib/systemd/user/gshd.service; do
@@ -83,4 +83,64 @@ into() {
 	# The sandbox runs on, and the next gshd finds it.
 	run timeout 60 "$GSH" ls
 	assert_output --partial $'one\trunning'
+}
+
+@test "an upgrade: new programs in place, gshd starts anew, sandboxes and sessions go on" {
+	into install-files
+	bin=$BOX/dest/usr/bin
+	PATH=$bin:/usr/bin:/bin
+	run gsh daemon
+	assert_failure 1
+	gsh -s one -c 'echo kept >file'
+	gsh run -s one -- sh -c 'while [ ! -e stop ]; do sleep 0.1; done; echo saw it >seen' &
+	running=$!
+	wait_until 100 sh -c "gsh ps -s one | grep -q 'while '"
+	gsh daemon --json >"$BOX/before"
+	"$TESTS/tools/json-check" <"$BOX/before"
+	pid() {
+		python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])'
+	}
+	before=$(pid <"$BOX/before")
+	monitor=$(gsh info one --json | python3 -c 'import json, sys; o = json.load(sys.stdin); print(o["pid"], o["leader"])')
+	# As a package manager does: another file under the same name, while the old one runs.
+	for f in gsh gshd gfs; do
+		cp "$bin/$f" "$bin/.new" && mv "$bin/.new" "$bin/$f"
+	done
+	cp "$bin/../libexec/gsh/picoprocess" "$BOX/new" && mv "$BOX/new" "$bin/../libexec/gsh/picoprocess"
+	run readlink "/proc/$before/exe"
+	assert_output --partial deleted
+	run gsh daemon restart
+	assert_success
+	after=$(gsh daemon --json | pid)
+	assert [ "$after" != "$before" ]
+	assert_equal "$(readlink "/proc/$after/exe")" "$bin/gshd"
+	run kill -0 "$before"
+	assert_failure
+	# Nobody noticed inside, and what starts now starts beside it.
+	assert_equal "$(gsh info one --json | python3 -c 'import json, sys; o = json.load(sys.stdin); print(o["pid"], o["leader"])')" \
+		"$monitor"
+	run gsh -s one -c 'cat file; touch stop'
+	assert_output kept
+	wait "$running"
+	run gsh -s one -c 'cat seen'
+	assert_output "saw it"
+	run gsh -s two -c 'echo new'
+	assert_output new
+	# Killed, it is as if it had been asked.
+	kill -KILL "$after"
+	run gsh -s one -c 'cat seen'
+	assert_output "saw it"
+	run gsh ls
+	assert_line --partial $'one\trunning'
+	gsh daemon stop
+	run gsh daemon show
+	assert_failure 1
+	run gsh -s one -c 'cat file'
+	assert_output kept
+	for words in wrong 'restart now' 'restart --json'; do
+		# shellcheck disable=SC2086
+		run gsh daemon $words
+		assert_failure 2
+	done
+	GSH=$bin/gsh
 }
