@@ -131,6 +131,15 @@ static const char *conf_is_edit(const char *value)
 		       : "it must be auto, native or host";
 }
 
+static const char *conf_is_keep(const char *value)
+{
+	size_t n = strlen(value);
+
+	return !n || n > 2 || value[strspn(value, "0123456789")] || atoi(value) < 1 || atoi(value) > 60
+		       ? "it must be a number from 1 to 60"
+		       : NULL;
+}
+
 /* One function a row, for the table knows no arguments. */
 #define LIMIT(name, which)                                         \
 	static const char *conf_is_##name(const char *value)       \

@@ -31,6 +31,7 @@
 
 struct conf {
 	char store_path[CONF_VALUE_MAX];
+	char keep_ops[CONF_VALUE_MAX];
 	char shell_program[CONF_VALUE_MAX];
 	char edit[CONF_VALUE_MAX];
 	char hostname[CONF_VALUE_MAX];

@@ -272,6 +272,8 @@ static const struct wire_method methods[] = {
 	{ "Redo", 0, box_redo },
 	{ "Snapshot", 0, box_snapshot },
 	{ "Events", WIRE_MORE, box_events },
+	{ "AdoptLayer", 0, box_adopt },
+	{ "Seal", 0, box_seal },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

@@ -73,6 +73,7 @@ static int open_base(const struct box_spec *spec, struct chain *c, char *why)
 	int err;
 
 	snprintf(c->base_path, sizeof(c->base_path), "%s", spec->base);
+	c->image = spec->image;
 	c->base = open(spec->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	err = c->base < 0 ? -errno : 0;
 	if (err)
@@ -92,7 +93,7 @@ int chain_open(int store, const char *box, const char *version, struct chain *c,
 	if (err)
 		return err;
 	c->now = !strcmp(version, "now");
-	if (!strcmp(version, "base"))
+	if (!strcmp(version, "base") && !spec.image)
 		return 0;
 	dir = store_open_box(store, box);
 	err = dir < 0 ? dir : open_layers(dir, version, c);

@@ -13,7 +13,7 @@
  *
  * Version words:
  *
- *	base        what lies below the sandbox: no layer at all
+ *	base        what lies below the sandbox: no layer at all; of an image, its lowest layer
  *	now         all of it, with the top, which is being written if the sandbox runs
  *	N           as it was after op number N (a decimal number)
  *	NAME        a snapshot
@@ -43,6 +43,7 @@ struct chain {
 	bool now;
 	int64_t op; /* the op after which this was the tree; 0: none */
 	char base_path[PATH_MAX];
+	bool image; /* the base is empty, and the version "base" is the lowest layer */
 };
 
 /* Find a version of sandbox `box` and open it. 0; -ENOENT: no such sandbox or version; -EPROTO: the

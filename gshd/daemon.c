@@ -166,6 +166,31 @@ static void answer_snapshot(struct wire_call *call)
 	daemon_work(call, past_snapshot);
 }
 
+static void answer_adopt_layer(struct wire_call *call)
+{
+	daemon_work(call, past_adopt);
+}
+
+static void answer_seal(struct wire_call *call)
+{
+	daemon_work(call, past_seal);
+}
+
+static void answer_adopt(struct wire_call *call)
+{
+	daemon_work(call, boxes_adopt);
+}
+
+static void answer_rename(struct wire_call *call)
+{
+	daemon_work(call, boxes_rename);
+}
+
+static void answer_collect(struct wire_call *call)
+{
+	daemon_work(call, collect_answer);
+}
+
 static void answer_log(struct wire_call *call)
 {
 	daemon_work(call, past_log);
@@ -209,6 +234,7 @@ static void answer_layers(struct wire_call *call)
 	p = json_object_new_object();
 	layers = json_object_new_array();
 	json_put_str(p, "base", chain.base_path);
+	json_put_bool(p, "image", chain.image);
 	for (unsigned i = chain.n; i-- > 0;) {
 		snprintf(path, sizeof(path), "%s/boxes/%s/%s", d->paths.store, name, chain.layer[i].path);
 		json_object_array_add(layers, json_object_new_string(path));
@@ -239,7 +265,9 @@ static const struct wire_method methods[] = {
 	{ "Shutdown", 0, answer_shutdown },	{ "Policy", 0, answer_policy },
 	{ "Undo", 0, answer_undo },		{ "Redo", 0, answer_redo },
 	{ "Snapshot", 0, answer_snapshot },	{ "Log", 0, answer_log },
-	{ "Show", 0, answer_show },
+	{ "Show", 0, answer_show },		{ "AdoptLayer", 0, answer_adopt_layer },
+	{ "Seal", 0, answer_seal },		{ "Adopt", 0, answer_adopt },
+	{ "Rename", 0, answer_rename },		{ "Collect", WIRE_MORE, answer_collect },
 	{ "Limits", 0, answer_limits },
 };
 

@@ -8,6 +8,8 @@
  *	boxes.c       what takes time (starting, stopping, removing, listing), in a child process a
  *	              call
  *	status.c      what a sandbox changed
+ *	shape.c       making them of what a client prepared, renaming
+ *	collect.c     joining old ops, emptying the trash
  *	doctor.c      what the host offers
  *	policy.c      what a sandbox may do
  *	activation.c  systemd's two protocols, in a few lines
@@ -53,6 +55,10 @@ void boxes_start(struct wire_call *call);
 void boxes_stop(struct wire_call *call);
 void boxes_remove(struct wire_call *call);
 void boxes_list(struct wire_call *call);
+/* shape.c */
+void boxes_adopt(struct wire_call *call);
+void boxes_rename(struct wire_call *call);
+
 void boxes_limits(struct wire_call *call); /* change them, and tell which hold */
 /* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a
  * monitor. */
@@ -62,8 +68,13 @@ void boxes_sweep(const struct daemon *d);
 void past_undo(struct wire_call *call);
 void past_redo(struct wire_call *call);
 void past_snapshot(struct wire_call *call);
+void past_adopt(struct wire_call *call);
+void past_seal(struct wire_call *call);
 void past_log(struct wire_call *call);
 void past_show(struct wire_call *call);
+
+/* ---- collect.c ---- */
+void collect_answer(struct wire_call *call);
 
 /* ---- status.c, doctor.c, policy.c ---- */
 void status_answer(struct wire_call *call);

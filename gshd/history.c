@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -18,6 +19,7 @@
 
 #define PENDING_MAX 16384
 #define ROOM_LEAST (32u << 20)
+#define MADE ".made-" /* layers that clients make begin so */
 
 static int64_t now_ms(void)
 {
@@ -184,6 +186,8 @@ static int carry_out(int box, struct json_object *o)
 			err = move_layer(box, "undone", "tree/layers", n);
 		else if (!strcmp(what, "drop"))
 			err = move_layer(box, "undone", "trash", n);
+		else if (!strcmp(what, "forget"))
+			err = move_layer(box, "kept", "trash", n);
 		else if (!strcmp(what, "keep"))
 			err = move_layer(box, "undone", "kept", n);
 		else
@@ -304,12 +308,19 @@ static bool dir_empty(int at, const char *name)
 	return empty;
 }
 
-static bool top_empty(const struct history *h)
+bool history_top_empty(const struct history *h)
 {
 	char path[32];
 
 	snprintf(path, sizeof(path), "top/%04u", h->number[h->n - 1]);
 	return dir_empty(h->tree, path);
+}
+
+static bool layer_empty(const struct history *h, uint32_t number)
+{
+	char path[32];
+
+	return !history_find(h->box, number, path) && dir_empty(h->box, path);
 }
 
 /* What the guest's root directory is, the new top's is, too. */
@@ -389,6 +400,26 @@ static int settle_tops(struct history *h)
 	return move_layer(h->box, "tree/layers", "tree/top", layer[below - 1]);
 }
 
+/* Layers that were never adopted: who makes one holds a lock on it. */
+static void sweep_made(int box)
+{
+	int fd = openat(box, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), made;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (!history_made_name(e->d_name))
+			continue;
+		made = openat(box, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (made >= 0 && !flock(made, LOCK_EX | LOCK_NB))
+			store_delete_tree(box, e->d_name);
+		if (made >= 0)
+			close(made);
+	}
+	if (d)
+		closedir(d);
+}
+
 static uint32_t highest_number(const struct history *h)
 {
 	static const char *const places[] = { "undone", "kept", "trash" };
@@ -406,6 +437,7 @@ static int open_all(int store, const char *name, struct history *h)
 {
 	static const char *const dirs[] = { "tree/top", "tree/layers", "undone", "kept", "trash", "snapshots" };
 	int err = store_open_box(store, name), n;
+	struct stat st;
 
 	h->box = err;
 	if (err < 0)
@@ -420,6 +452,9 @@ static int open_all(int store, const char *name, struct history *h)
 		err = finish_pending(h->box);
 	if (!err)
 		err = settle_tops(h);
+	if (!err)
+		sweep_made(h->box);
+	h->image = !fstatat(h->box, "base", &st, AT_SYMLINK_NOFOLLOW);
 	n = err ? err : history_chain(h->tree, h->number);
 	if (n < 0)
 		return n;
@@ -480,6 +515,18 @@ static int forget_undone(struct history *h)
 	return err;
 }
 
+int history_forget_kept(struct history *h)
+{
+	uint32_t list[1024], drop[1024];
+	int n = list_layers(h->box, "kept", list, 1024);
+	unsigned ndrop = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!snapshot_needs(h->box, list[i]))
+			drop[ndrop++] = list[i];
+	return n < 0 ? n : ndrop ? change(h, "forget", drop, ndrop, TOUCH_NOTHING) : 0;
+}
+
 /* On a disk that is all but full, removing files of this op must give room: they are not to be in a sealed layer. */
 static bool short_of_room(const struct history *h)
 {
@@ -492,7 +539,7 @@ int history_begin(struct history *h, struct json_object *argv, const char *cwd, 
 {
 	int err = 0;
 
-	if (!top_empty(h)) {
+	if (!history_top_empty(h)) {
 		err = forget_undone(h);
 		if (!err && !h->frozen && !short_of_room(h))
 			err = push(h);
@@ -514,17 +561,23 @@ void history_end(struct history *h, int64_t op, int status, int64_t ms)
 int history_undo(struct history *h, unsigned count, unsigned *done)
 {
 	uint32_t take[GRANT_LAYERS_MAX];
-	unsigned n = 0, first;
+	unsigned n = 0, first, most = 0, ops = 0;
 	int err;
 
 	*done = 0;
 	if (h->frozen)
 		return -EBUSY;
-	first = h->n - top_empty(h);
-	/* The lowest layer stays: what was there before the first op is nobody's to undo. */
-	while (n < count && first - n > 0 && journal_has_layer(h, h->number[first - n - 1])) {
-		take[n] = h->number[first - n - 1];
-		n++;
+	first = h->n - history_top_empty(h);
+	/* The lowest layer stays: what was there before the first op is nobody's to undo. Empty layers go along. */
+	for (unsigned i = first; i > 0 && ops < count; i--) {
+		bool op = !layer_empty(h, h->number[i - 1]);
+
+		if (op && !journal_has_layer(h, h->number[i - 1]))
+			break;
+		take[most++] = h->number[i - 1];
+		ops += op;
+		if (op)
+			n = most;
 	}
 	if (!n)
 		return 0;
@@ -534,27 +587,93 @@ int history_undo(struct history *h, unsigned count, unsigned *done)
 	if (first == h->n)
 		h->number[h->n++] = h->next++;
 	err = change(h, "undo", take, n, TOUCH_TAKES);
-	*done = err ? 0 : n;
+	*done = err ? 0 : ops;
 	return err ? err : journal_note(h, "undo", take, n);
 }
 
 int history_redo(struct history *h, unsigned count, unsigned *done)
 {
 	uint32_t list[1024];
-	int n = list_layers(h->box, "undone", list, 1024), err;
+	int n = list_layers(h->box, "undone", list, 1024), err, all;
+	unsigned ops = 0;
 
 	*done = 0;
 	if (n <= 0)
 		return n;
-	if (h->frozen || !top_empty(h))
+	if (h->frozen || !history_top_empty(h))
 		return -EBUSY;
-	if ((unsigned)n > count)
-		n = (int)count;
+	for (all = n, n = 0; n < all && ops < count; n++)
+		ops += !layer_empty(h, list[n]);
 	if (h->n + (unsigned)n > HISTORY_LAYERS_MAX)
 		return -E2BIG;
 	err = change(h, "redo", list, (unsigned)n, TOUCH_ADDS);
-	*done = err ? 0 : (unsigned)n;
+	*done = err ? 0 : ops;
 	return err ? err : journal_note(h, "redo", list, (unsigned)n);
+}
+
+bool history_made_name(const char *name)
+{
+	return !strncmp(name, MADE, sizeof(MADE) - 1) && strlen(name) < 64 &&
+	       !name[sizeof(MADE) - 1 + strspn(name + sizeof(MADE) - 1, "0123456789abcdef")];
+}
+
+/* A layer that somebody made in the sandbox's directory gets its place by one rename, between the top, which is sealed,
+ * and a fresh one. */
+static int insert(struct history *h, const char *made, uint32_t number)
+{
+	uint32_t old = h->number[h->n - 1];
+	char path[32];
+	int err;
+
+	if (h->n + 2 > HISTORY_LAYERS_MAX)
+		return -E2BIG;
+	err = make_top(h, number + 1);
+	if (err)
+		return err;
+	h->next = number + 2;
+	snprintf(path, sizeof(path), "tree/layers/%04u", number);
+	if (renameat2(h->box, made, h->box, path, RENAME_NOREPLACE))
+		err = -errno;
+	if (!err)
+		err = sync_dir(h->box, "tree/layers");
+	read_again(h);
+	tell(h, false);
+	/* As with push(). Ops may have the empty one: it stays. */
+	(void)!move_layer(h->box, "tree/top", "tree/layers", old);
+	read_again(h);
+	return err;
+}
+
+int history_adopt(struct history *h, const char *made, struct json_object *argv, const char *cwd, int64_t *op)
+{
+	int64_t begun = now_ms();
+	struct stat st;
+	int err = 0;
+
+	if (!history_made_name(made) || fstatat(h->box, made, &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode))
+		return -ENOENT;
+	if (h->frozen)
+		return -EBUSY;
+	err = forget_undone(h);
+	if (!err && !history_top_empty(h))
+		err = push(h);
+	if (!err)
+		err = journal_begin(h, h->last_op + 1, h->next, argv, cwd, begun);
+	if (!err) {
+		*op = ++h->last_op;
+		err = insert(h, made, h->next);
+		history_end(h, *op, err ? 256 : 0, now_ms() - begun);
+	}
+	return err;
+}
+
+int history_seal(struct history *h)
+{
+	if (history_top_empty(h))
+		return 0;
+	if (h->frozen)
+		return -EBUSY;
+	return push(h);
 }
 
 static int write_snapshot(struct history *h, int dir, const char *name)
@@ -565,7 +684,7 @@ static int write_snapshot(struct history *h, int dir, const char *name)
 
 	if (!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -EEXIST;
-	if (!top_empty(h)) {
+	if (!history_top_empty(h)) {
 		if (h->frozen)
 			return -EBUSY;
 		err = forget_undone(h);

@@ -10,6 +10,7 @@
  *	boxes/NAME/trash/               layers on their way out
  *	boxes/NAME/snapshots/NAME       which layers a snapshot is made of
  *	boxes/NAME/journal              ops and what was done to them, a line each
+ *	boxes/NAME/.made-ID             a layer that a client is making (history_adopt)
  *	boxes/NAME/pending              a change of several layers that has begun
  *
  * The directories are the truth: the chain is what lies in layers and top, by number. A layer comes
@@ -40,6 +41,7 @@ struct history {
 	uint32_t number[GRANT_LAYERS_MAX]; /* the chain, lowest first; the last is the top */
 	uint32_t next;			   /* number of the next layer */
 	int64_t last_op;
+	bool image;  /* the lowest layer is what the sandbox was made of: it stays by itself */
 	bool frozen; /* somebody needs the top to stay where it is: ops share it */
 	/* number and n are what processes shall use from now on; pushed: a layer was put on top, and no
 	 * more. Layers that go are still in place then, those that come already. NULL: nothing runs. */
@@ -65,12 +67,24 @@ void history_end(struct history *h, int64_t op, int status, int64_t ms);
 int history_undo(struct history *h, unsigned count, unsigned *done) __attribute__((warn_unused_result));
 int history_redo(struct history *h, unsigned count, unsigned *done) __attribute__((warn_unused_result));
 
+/* Put a layer that was made by a client, a directory `made` of the sandbox's, on top as an op of its own. -ENOENT: there
+ * is none of that name, or none that may be meant; -EBUSY as with undo. */
+int history_adopt(struct history *h, const char *made, struct json_object *argv, const char *cwd, int64_t *op)
+	__attribute__((warn_unused_result));
+bool history_made_name(const char *name);
+/* From now on the top is empty: all that was changed is in sealed layers. */
+int history_seal(struct history *h) __attribute__((warn_unused_result));
+
 /* The tree as it is now under a name: seals the top. -EEXIST. */
 int history_snapshot(struct history *h, const char *name) __attribute__((warn_unused_result));
 
 /* Join the oldest layers until there are `keep` (with the top), or as few as snapshots allow. Nothing
  * may run. -EOPNOTSUPP: a directory was renamed there. */
 int history_join(struct history *h, unsigned keep) __attribute__((warn_unused_result));
+
+bool history_top_empty(const struct history *h);
+/* Layers that only snapshots needed that are there no longer go to the trash. */
+int history_forget_kept(struct history *h) __attribute__((warn_unused_result));
 
 /* Empty the trash. May take long; nothing else is touched, and it may be killed at any time. */
 int history_sweep(int store, const char *name);
@@ -94,5 +108,7 @@ struct wire_call;
 void history_answer(struct wire_call *call, struct history *h,
 		    int (*fn)(struct history *h, unsigned count, unsigned *done));
 void history_answer_snapshot(struct wire_call *call, struct history *h);
+void history_answer_adopt(struct wire_call *call, struct history *h);
+void history_answer_seal(struct wire_call *call, struct history *h);
 
 #endif

@@ -229,7 +229,7 @@ static int join_range(struct history *h, unsigned first, unsigned n)
 int history_join(struct history *h, unsigned keep)
 {
 	struct json_object *snapshots = history_snapshots(h->box);
-	unsigned first = 0;
+	unsigned first = h->image;
 	int err = 0;
 
 	/* From the lowest up, as long as there are too many; the top and those to keep are left alone. */

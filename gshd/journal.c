@@ -457,6 +457,9 @@ int history_version(int box, const char *word, uint32_t number[GRANT_LAYERS_MAX]
 			close(tree);
 		return n;
 	}
+	/* Of an image: its lowest layer. */
+	if (!strcmp(word, "base"))
+		return chain_upto(box, 1, number);
 	if (word[strspn(word, "0123456789")])
 		return snapshot_version(box, word, number, op);
 	*op = strtoll(word, NULL, 10);

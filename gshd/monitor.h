@@ -302,6 +302,8 @@ void box_end_op(struct wire_call *call);
 void box_undo(struct wire_call *call);
 void box_redo(struct wire_call *call);
 void box_snapshot(struct wire_call *call);
+void box_adopt(struct wire_call *call);
+void box_seal(struct wire_call *call);
 
 /* ---- events.c ---- */
 /* Something happened; o (may be NULL) is taken. */

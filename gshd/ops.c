@@ -171,3 +171,19 @@ void box_snapshot(struct wire_call *call)
 	if (may(call))
 		history_answer_snapshot(call, &m->history);
 }
+
+void box_adopt(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	if (may(call))
+		history_answer_adopt(call, &m->history);
+}
+
+void box_seal(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+
+	if (may(call))
+		history_answer_seal(call, &m->history);
+}

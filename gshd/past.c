@@ -80,6 +80,40 @@ void history_answer_snapshot(struct wire_call *call, struct history *h)
 		wire_reply(call, NULL);
 }
 
+void history_answer_adopt(struct wire_call *call, struct history *h)
+{
+	struct json_object *argv = json_get(call->params, "argv", json_type_array), *p;
+	const char *layer = json_str(call->params, "layer", "");
+	int64_t op = 0;
+	int err;
+
+	for (size_t i = 0; argv && i < json_object_array_length(argv); i++)
+		if (!json_object_is_type(json_object_array_get_idx(argv, i), json_type_string))
+			argv = NULL;
+	if (!argv || !json_object_array_length(argv)) {
+		wire_fail(call, "org.gsh.BadRequest", "argv", "it must be a list of at least one string", NULL);
+		return;
+	}
+	err = history_adopt(h, layer, argv, json_str(call->params, "cwd", "/"), &op);
+	if (err) {
+		fail(call, "the layers", err);
+		return;
+	}
+	p = json_object_new_object();
+	json_put_int(p, "op", op);
+	wire_reply(call, p);
+}
+
+void history_answer_seal(struct wire_call *call, struct history *h)
+{
+	int err = history_seal(h);
+
+	if (err)
+		fail(call, "the layers", err);
+	else
+		wire_reply(call, NULL);
+}
+
 /* The monitor's answer is ours. */
 static void relay(struct wire_call *call, const char *name, const char *method)
 {
@@ -158,6 +192,16 @@ void past_undo(struct wire_call *call)
 void past_redo(struct wire_call *call)
 {
 	with_lock(call, "org.gsh.Box.Redo", redo);
+}
+
+void past_adopt(struct wire_call *call)
+{
+	with_lock(call, "org.gsh.Box.AdoptLayer", history_answer_adopt);
+}
+
+void past_seal(struct wire_call *call)
+{
+	with_lock(call, "org.gsh.Box.Seal", history_answer_seal);
 }
 
 void past_snapshot(struct wire_call *call)

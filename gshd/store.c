@@ -187,7 +187,10 @@ static struct json_object *spec_to_json(const struct box_spec *spec)
 
 	json_put_str(o, "schema", "gsh.box/2");
 	json_put_str(o, "name", spec->name);
-	json_put_str(o, "base", spec->base);
+	if (spec->image)
+		json_put_bool(o, "image", true);
+	else
+		json_put_str(o, "base", spec->base);
 	json_put_bool(o, "ephemeral", spec->ephemeral);
 	json_put_int(o, "created", spec->created);
 	if (spec->hostname[0])
@@ -215,14 +218,20 @@ static int check_format(int tree, char *why)
 		   : 0;
 }
 
+static int write_spec(int dir, const struct box_spec *spec)
+{
+	struct json_object *o = spec_to_json(spec);
+	int err = store_write_text(dir, "spec.json", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+
+	json_object_put(o);
+	return err;
+}
+
 static int fill(int dir, const struct box_spec *spec, char *why)
 {
 	static const char *const dirs[] = { "tree", "tree/layers", "tree/top", "tree/work" };
-	struct json_object *o = spec_to_json(spec);
-	int tree, err = store_write_text(dir, "spec.json",
-				   json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+	int tree, err = write_spec(dir, spec);
 
-	json_object_put(o);
 	if (!err && spec->settings)
 		err = store_write_text(dir, "gsh.conf", spec->settings);
 	for (int i = 0; i < 4 && !err; i++)
@@ -279,6 +288,69 @@ int store_create(int store, const struct box_spec *spec, char *why)
 	return err;
 }
 
+/* What a client made is looked at no further than its history_open will. */
+static int adopt(int boxes, int dir, const char *from, const struct box_spec *spec, char *why)
+{
+	int tree = openat(dir, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err = tree < 0 ? -errno : 0;
+
+	if (!err)
+		err = check_format(tree, why);
+	if (!err && mkdirat(tree, "work", 0700) && errno != EEXIST)
+		err = -errno;
+	if (!err && spec->image && mkdirat(dir, "base", 0755) && errno != EEXIST)
+		err = -errno;
+	if (!err)
+		err = write_spec(dir, spec);
+	if (!err && syncfs(dir))
+		err = -errno;
+	if (!err && (renameat2(boxes, from, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))
+		err = -errno;
+	if (tree >= 0)
+		close(tree);
+	return err;
+}
+
+int store_adopt(int store, const char *from, const struct box_spec *spec, char *why)
+{
+	int boxes = open_boxes(store), dir = -1, err = boxes < 0 ? boxes : 0;
+
+	if (!err && (strncmp(from, ".making-", 8) || !from[8] || from[8 + strspn(from + 8, "0123456789abcdef")]))
+		err = -ENOENT;
+	if (!err) {
+		dir = openat(boxes, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		err = dir < 0 ? -errno : adopt(boxes, dir, from, spec, why);
+	}
+	if (dir >= 0)
+		close(dir);
+	if (boxes >= 0)
+		close(boxes);
+	return err ? say(why, err, "cannot make sandbox %s in the store", spec->name) : 0;
+}
+
+int store_rename(int store, const char *name, const char *to, char *why)
+{
+	int boxes = open_boxes(store), dir, err = boxes < 0 ? boxes : 0;
+	struct box_spec spec;
+
+	if (!err)
+		err = store_read_spec(store, name, &spec, why);
+	if (err)
+		return err;
+	if (!paths_name_ok(to))
+		err = -EINVAL;
+	if (!err && (renameat2(boxes, name, boxes, to, RENAME_NOREPLACE) || fsync(boxes)))
+		err = -errno;
+	dir = err ? -1 : openat(boxes, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* What stands in the specification is for people: the directory's name counts. */
+	snprintf(spec.name, sizeof(spec.name), "%s", to);
+	if (dir >= 0)
+		(void)!write_spec(dir, &spec);
+	if (dir >= 0)
+		close(dir);
+	close(boxes);
+	return err ? say(why, err, "cannot rename sandbox %s", name) : 0;
+}
+
 /* ---- finding ---- */
 
 int store_open_box(int store, const char *name)
@@ -315,15 +387,29 @@ static int read_layers(int dir, struct box_spec *spec)
 	return n == -ENOENT ? -EPROTO : n < 0 ? n : 0;
 }
 
+/* The store may be moved, so an image's base is where the sandbox is. */
+static void own_base(int dir, struct box_spec *spec)
+{
+	char link[32], path[PATH_MAX - 8];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	snprintf(spec->base, sizeof(spec->base), "%s/base", path);
+}
+
 static int spec_from_json(struct json_object *o, struct box_spec *spec)
 {
 	const char *base = json_str(o, "base", "");
 	const char *schema = json_str(o, "schema", "");
 
-	if ((strcmp(schema, "gsh.box/1") && strcmp(schema, "gsh.box/2")) || base[0] != '/' ||
+	spec->image = json_flag(o, "image", false);
+	if ((strcmp(schema, "gsh.box/1") && strcmp(schema, "gsh.box/2")) || (base[0] != '/' && !spec->image) ||
 	    strlen(base) >= sizeof(spec->base))
 		return -EPROTO;
-	strcpy(spec->base, base);
+	if (!spec->image)
+		strcpy(spec->base, base);
 	spec->ephemeral = json_flag(o, "ephemeral", false);
 	spec->created = json_int(o, "created", 0);
 	snprintf(spec->hostname, sizeof(spec->hostname), "%s", json_str(o, "hostname", ""));
@@ -342,6 +428,7 @@ int store_read_spec(int store, const char *name, struct box_spec *spec, char *wh
 		return say(why, dir, "sandbox %s", name);
 	snprintf(spec->name, sizeof(spec->name), "%s", name);
 	err = store_read_text(dir, "spec.json", text, sizeof(text));
+	own_base(dir, spec);
 	int layers = err ? 0 : read_layers(dir, spec);
 	close(dir);
 	if (err)

@@ -8,6 +8,7 @@
  *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a
  *	                                  client may know of it
  *	STORE/boxes/NAME/log              its monitor's log
+ *	STORE/boxes/NAME/base             empty: what lies below the lowest layer of an image
  *	STORE/boxes/NAME/tree/layers/NUMBER  changes, in overlayfs' format (userxattr)
  *	STORE/boxes/NAME/tree/top/NUMBER  those of now: the layer that the sandbox writes
  *	STORE/boxes/NAME/tree/work        where copy-up stages; emptied at start
@@ -32,6 +33,7 @@
 struct box_spec {
 	char name[64];
 	char base[PATH_MAX];
+	bool image; /* the lowest layer is its base; below is an empty directory of its own */
 	bool ephemeral;
 	int64_t created;   /* unix time */
 	char hostname[65]; /* "": the name */
@@ -52,6 +54,12 @@ void store_sweep(int store);
 /* Make a sandbox with an empty top layer. -EEXIST: there is one of that name. */
 int store_create(int store, const struct box_spec *spec, char *why)
 	__attribute__((warn_unused_result));
+/* A client made the directory boxes/FROM, ".making-ID", with the tree's layers in it, and holds its flock: it becomes a
+ * sandbox. -EEXIST; -ENOENT: it is none, or no name that may be meant. */
+int store_adopt(int store, const char *from, const struct box_spec *spec, char *why)
+	__attribute__((warn_unused_result));
+/* Its lock is the caller's. -EEXIST. */
+int store_rename(int store, const char *name, const char *to, char *why) __attribute__((warn_unused_result));
 /* -ENOENT: no such sandbox. */
 int store_read_spec(int store, const char *name, struct box_spec *spec, char *why)
 	__attribute__((warn_unused_result));

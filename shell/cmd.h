@@ -8,6 +8,8 @@
 #define SHELL_CMD_H
 
 #include "conf/limits.h"
+#include <signal.h>
+
 #include "gshd/tree/tree.h"
 #include "shell/shell.h"
 
@@ -216,6 +218,24 @@ void version_place_free(struct place *place);
  * dots. NULL: no memory. */
 char *version_path(const char *word) MUST_CHECK;
 
+/* ---- stage.c: what a verb makes in the store before gshd gives it its place ---- */
+
+struct stage {
+	int parent, dir; /* owned; the directory that is filled is locked */
+	char name[32];	 /* in parent, as gshd is told */
+};
+
+/* Make one in the directory of a sandbox, or, if box is NULL, beside the sandboxes. From now on ^C and the like only set
+ * stage_stop. 0 or a failure. */
+int stage_make(struct stage *s, const char *box) MUST_CHECK;
+/* Is there no sandbox of this name yet? gshd looks once more. 0 or a failure. */
+int stage_free_name(const char *name) MUST_CHECK;
+/* Gone unless gshd took it; what is left of it is deleted. */
+void stage_end(struct stage *s);
+extern volatile sig_atomic_t stage_stop;
+/* A failure of a verb that was at it: said, or that the user ended it. */
+int stage_fail(const char *verb, int err);
+
 /* ---- borrowed.c ---- */
 /* Let the sandbox keep what it sees under other names than the host has it. 0 or a failure. */
 int borrowed_own(const struct tree *base, const struct tree *now, const char *sandbox) MUST_CHECK;
@@ -281,6 +301,7 @@ extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_allow;
 extern const struct cmd cmd_attach;
 extern const struct cmd cmd_cat;
+extern const struct cmd cmd_clone;
 extern const struct cmd cmd_commit;
 extern const struct cmd cmd_complete;
 extern const struct cmd cmd_config;
@@ -293,6 +314,7 @@ extern const struct cmd cmd_discard;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_edit;
 extern const struct cmd cmd_events;
+extern const struct cmd cmd_gc;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_info;
 extern const struct cmd cmd_kill;
@@ -302,6 +324,8 @@ extern const struct cmd cmd_mount;
 extern const struct cmd cmd_path;
 extern const struct cmd cmd_ps;
 extern const struct cmd cmd_redo;
+extern const struct cmd cmd_rename;
+extern const struct cmd cmd_restore;
 extern const struct cmd cmd_rm;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_set;

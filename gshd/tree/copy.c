@@ -59,6 +59,8 @@ static int copy_extent(const struct copy *c, int from, int to, off_t at, off_t e
 		ssize_t n = by_hand ? copy_by_hand(from, to, at, want)
 				    : copy_file_range(from, &in, to, &out, want, 0);
 
+		if (c->stop && *c->stop)
+			return -EINTR;
 		if (n < 0 && !by_hand && errno != ENOSPC && errno != EDQUOT && errno != EIO) {
 			by_hand = true;
 			continue;

@@ -11,6 +11,7 @@
 #ifndef GSHD_TREE_COPY_H
 #define GSHD_TREE_COPY_H
 
+#include <signal.h>
 #include "gshd/tree/tree.h"
 
 enum {
@@ -21,6 +22,8 @@ enum {
 
 struct copy {
 	unsigned flags;
+	/* Not 0: give up, with -EINTR; may be NULL. A signal's handler may set it. */
+	const volatile sig_atomic_t *stop;
 	/* So much was done; may be NULL. */
 	void (*step)(uint64_t files, uint64_t bytes, void *arg);
 	/* This could not be copied: the copy goes on, and ends with -EIO. name: of the object in its directory. */
