@@ -467,7 +467,7 @@ int run_attach(const char *sandbox, int session, const char *edit)
 	tty_find(&t);
 	if (t.in < 0 || t.out < 0)
 		return fail(FAIL_NO, "attach", "standard input is no terminal");
-	result = edit ? 0 : read_settings(&conf);
+	result = edit ? 0 : settings_of(sandbox, &conf);
 	if (!result)
 		result = box_open_running(&box, sandbox);
 	if (result)
