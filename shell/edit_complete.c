@@ -19,6 +19,8 @@
 
 #include <readline/readline.h>
 
+#include "conf/conf.h"
+#include "shell/cmd.h"
 #include "shell/edit.h"
 
 #define ANSWER_MS 250
@@ -125,9 +127,12 @@ static int begin_helper(const char *sandbox, const int fds[3])
 	char *argv[] = {(char *)"bash", (char *)"--noprofile", (char *)"--norc", (char *)"-c", (char *)script, NULL};
 	struct json_object *p = json_object_new_object();
 	struct env env = {0};
-	int result = box_open_running(&h.box, sandbox);
+	static struct conf conf;
+	int result = settings_of(sandbox, &conf);
 
-	if (result || env_collect(&env, environ)) {
+	if (!result)
+		result = box_open_running(&h.box, sandbox);
+	if (result || env_collect(&env, environ, &conf)) {
 		json_object_put(p);
 		return -1;
 	}
