@@ -76,6 +76,7 @@ struct monitor {
 	struct box_spec spec;
 	struct history history;
 	struct grant_chain *chain; /* in the sandbox's area */
+	struct contents *contents;
 	char tree[PATH_MAX]; /* host path of boxes/NAME/tree */
 	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];

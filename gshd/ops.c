@@ -16,12 +16,13 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include "gshd/contents.h"
 #include "gshd/held.h"
 #include "gshd/json.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 
-_Static_assert(GRANT_CHAIN_AT + sizeof(struct grant_chain) <= 4096, "it lies in the first page");
+_Static_assert(GRANT_CHAIN_AT + sizeof(struct grant_chain) <= GRANT_NAMES_AT, "one ends where the other begins");
 
 int64_t ops_clock(void)
 {
@@ -39,6 +40,7 @@ static void write_chain(struct history *h, bool pushed)
 	static uint32_t seq = 2, epoch;
 
 	__atomic_store_n(&c->seq, ++seq, __ATOMIC_SEQ_CST);
+	contents_changed(m->contents, pushed);
 	epoch += !pushed;
 	c->epoch = epoch;
 	c->n = h->n;
@@ -48,7 +50,7 @@ static void write_chain(struct history *h, bool pushed)
 
 int ops_start(struct monitor *m, int area)
 {
-	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
+	char *page = mmap(NULL, GRANT_NAMES_AT + GRANT_LAYERS_MAX * sizeof(struct grant_names), PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
 
 	if (page == MAP_FAILED)
 		return -errno;
@@ -58,6 +60,7 @@ int ops_start(struct monitor *m, int area)
 	m->chain->n = m->history.n;
 	memcpy(m->chain->number, m->history.number, sizeof(m->chain->number));
 	__atomic_store_n(&m->chain->seq, 2, __ATOMIC_SEQ_CST);
+	m->contents = contents_create(m->base, &m->history, (struct grant_names *)(page + GRANT_NAMES_AT));
 	return 0;
 }
 

@@ -63,6 +63,17 @@ struct grant_chain {
 	uint32_t number[GRANT_LAYERS_MAX]; /* lowest first; number[n - 1] is the top's. Growing, never used twice */
 };
 #define GRANT_CHAIN_AT 8
+
+/*
+ * The names in a sealed layer (union_names_has in libos/union/union.h), so that a chain of many is not slower than one.
+ * That of layer number N is at GRANT_NAMES_AT, N modulo GRANT_LAYERS_MAX, if `number` says so before and after a look.
+ * The monitor writes it some time after the layer was sealed; until then nothing is known.
+ */
+struct grant_names {
+	uint32_t number; /* 0: of none */
+	uint8_t bits[1024];
+};
+#define GRANT_NAMES_AT 4096
 #define GRANT_GROUPS_MAX 64
 #define GRANT_BINDS_MAX 16
 /* Descriptors below this number may be the grant's; those below its last layer or bind are (pal_fd_free in pal/pal.h). */

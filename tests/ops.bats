@@ -184,6 +184,41 @@ layers() {
 	in_box 'ls t0 | wc -l; ls n[0-9]* | wc -l' | paste -sd' ' | grep -qx "150 $i"
 }
 
+descendants() {
+	local p
+	for p in $(pgrep -P "$1"); do
+		echo "$p"
+		descendants "$p"
+	done
+}
+
+# host_calls BOX: of 20 programs that are started in it, one after the other.
+host_calls() {
+	local tracer p pids=()
+	for p in $(descendants "$(gsh ls --json | jq '.items[] | select(.name == "'"$1"'").pid')"); do
+		pids+=(-p "$p")
+	done
+	strace -f -qq -o "$BOX/trace" "${pids[@]}" 2>/dev/null &
+	tracer=$!
+	sleep 0.5
+	gsh -s "$1" -c 'i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i + 1)); done' >/dev/null
+	kill "$tracer"
+	wait "$tracer" || true
+	grep -cE '^[0-9]+ +[a-z0-9_]+\(' "$BOX/trace"
+}
+
+@test "with 30 layers, what runs makes hardly more host calls than with one" {
+	strace -f -o /dev/null true 2>/dev/null || skip "this host does not let strace trace (ptrace)"
+	gsh -s few -c true
+	for i in $(seq 30); do in_box "echo $i >f$i"; done
+	[ "$(layers)" -ge 30 ]
+	sleep 3 # what lies in sealed layers is told a second after the last
+	few=$(host_calls few)
+	many=$(host_calls s)
+	echo "one layer: $few, 30 layers: $many"
+	[ "$many" -le $((few + few / 4)) ]
+}
+
 @test "--json answers fit their schemas" {
 	in_box 'echo 1 >a; mkdir d; ln -s a d/l'
 	in_box 'rm a; false' || true

@@ -171,6 +171,8 @@ struct area_event {
 struct area {
 	u64 magic;
 	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
+	/* The monitor: what lies in sealed layers (fs/union_chain.c). */
+	struct grant_names names[GRANT_LAYERS_MAX] __attribute__((aligned(GRANT_NAMES_AT)));
 	u32 ready;	/* leader: layout done */
 	u32 cursor;	/* atomic: next id to try */
 	u32 limit;	/* leader: ids that may be in use at a time */
@@ -214,7 +216,8 @@ struct area {
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 
-_Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT, "the monitor writes there");
+_Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT && offsetof(struct area, names) == GRANT_NAMES_AT,
+	       "the monitor writes there");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */
 

@@ -40,6 +40,21 @@ bool union_mark_is_top(u32 mark)
 	return mark == ~0u || (mark && mark == c->number[c->count - 1]);
 }
 
+bool union_layer_lacks(const struct ufs *u, unsigned layer, const char *name)
+{
+	const struct grant_names *g;
+	u32 number;
+
+	if (u != chained || layer == 0 || layer == u->top)
+		return false;
+	number = this_process()->layers.number[layer];
+	g = &the_area->names[number % GRANT_LAYERS_MAX];
+	if (atomic_load(&g->number) != number || union_names_has(g->bits, name))
+		return false;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return atomic_load_relaxed(&g->number) == number;
+}
+
 static void nap(void)
 {
 	static const struct timespec ts = { .tv_nsec = NAP_NS };

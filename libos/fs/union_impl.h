@@ -157,6 +157,8 @@ bool chain_new_epoch(const struct passage *p); /* did more than a layer on top c
 u32 chain_pause(void);
 void chain_resume(u32 depth);
 int chain_setup(struct ufs *u, struct cursor *kept);
+/* Is it known that a sealed layer has no entry of that name anywhere? */
+bool union_layer_lacks(const struct ufs *u, unsigned layer, const char *name);
 /* What an open file keeps of the layer it is in (file.priv): never 0 but for the base. */
 u32 union_layer_mark(const struct ufs *u, unsigned layer);
 bool union_mark_is_top(u32 mark);

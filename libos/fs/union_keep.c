@@ -12,6 +12,8 @@ struct kept_object {
 	u32 changed_ns;
 	u32 mode, uid, gid, flags;
 	u32 hollow, below;
+	u32 over_valid;
+	struct union_attr over;
 };
 
 struct kept_union {
@@ -34,7 +36,9 @@ static struct kept_object describe(const struct unode *n)
 				     .gid = n->node.gid,
 				     .flags = n->node.flags,
 				     .hollow = n->hollow,
-				     .below = below_hint(n) };
+				     .below = below_hint(n),
+				     .over_valid = n->over_valid,
+				     .over = n->over };
 }
 
 static void become(struct unode *n, const struct kept_object *k)
@@ -53,6 +57,8 @@ static void become(struct unode *n, const struct kept_object *k)
 	n->hollow = k->hollow;
 	below_note(n, (u8)k->below);
 	n->epoch = ufs_of(n)->epoch;
+	n->over_valid = k->over_valid;
+	n->over = k->over;
 }
 
 void union_keep_root(struct buf *b, const struct fs *fs)
@@ -85,7 +91,7 @@ bool union_keep(struct buf *b, struct node *node)
 	struct kept_object k;
 
 	/* What takes more to describe is looked up again, as is what is of other layers. */
-	if (n->epoch != ufs_of(n)->epoch || n->redirects || n->over_valid || n->gone || n->tmp_fd >= 0)
+	if (n->epoch != ufs_of(n)->epoch || n->redirects || n->gone || n->tmp_fd >= 0)
 		return false;
 	k = describe(n);
 	put_bytes(b, &k, sizeof(k));

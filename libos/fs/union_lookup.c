@@ -159,14 +159,25 @@ static void read_file_marks(struct unode *n, const struct hpath *h, const struct
 
 static int stat_entry(struct unode *dir, const char *name, unsigned layer, struct hpath *h, struct statx *st)
 {
-	int r = unode_child_path(dir, name, layer, h);
+	int r;
 
+	if (union_layer_lacks(ufs_of(dir), layer, name))
+		return -ENOENT;
+	r = unode_child_path(dir, name, layer, h);
 	if (r < 0)
 		return r;
 	r = hpath_stat(h, st);
 	if (r < 0)
 		hpath_done(h);
 	return r == -ENOTDIR || r == -ELOOP ? -ENOENT : r;
+}
+
+/* May a directory of a layer say something about itself that the look-up needs? */
+static bool has_marks(const struct ufs *u, unsigned layer, u32 mode, bool first, u64 candidates)
+{
+	if (union_layer_lacks(u, layer, UNION_NAMES_MARKS))
+		return first && union_is_marked(mode);
+	return union_is_marked(mode) || candidates & ((1ull << layer) - 1);
 }
 
 /* Feed one layer's entry. 1: go on below, 0: enough, or -errno. */
@@ -186,7 +197,7 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 		return r;
 	e.mode = st.stx_mode;
 	e.rdev = dev_make(st.stx_rdev_major, st.stx_rdev_minor);
-	if (ours && S_ISDIR(e.mode) && (union_is_marked(e.mode) || candidates & ((1ull << layer) - 1)))
+	if (ours && S_ISDIR(e.mode) && has_marks(u, layer, e.mode, m->top < 0, candidates))
 		r = read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
 	else if (ours && union_is_marked(e.mode) && m->top < 0)
 		read_file_marks(n, &h, &st);

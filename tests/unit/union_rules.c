@@ -181,8 +181,31 @@ static void listings(void)
 	union_list_free(&l);
 }
 
+/* Every name that was added is there, and few others are said to be. */
+static void layer_names(void)
+{
+	static u8 bits[UNION_NAMES_SIZE];
+	unsigned wrong = 0;
+	char name[32];
+
+	CHECK(!union_names_has(bits, "") && !union_names_has(bits, "a"));
+	for (int i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "file-%d.o", i);
+		union_names_add(bits, name);
+	}
+	union_names_add(bits, UNION_NAMES_MARKS);
+	for (int i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "file-%d.o", i);
+		CHECK(union_names_has(bits, name));
+		snprintf(name, sizeof(name), "other-%d.c", i);
+		wrong += union_names_has(bits, name);
+	}
+	CHECK(union_names_has(bits, UNION_NAMES_MARKS) && wrong < 50);
+}
+
 int main(void)
 {
+	layer_names();
 	all_stacks();
 	encodings();
 	modes();
