@@ -114,6 +114,10 @@ into() {
 	after=$(gsh daemon --json | pid)
 	assert [ "$after" != "$before" ]
 	assert_equal "$(readlink "/proc/$after/exe")" "$bin/gshd"
+	for _ in $(seq 50); do
+		kill -0 "$before" 2>/dev/null || break
+		sleep 0.1
+	done
 	run kill -0 "$before"
 	assert_failure
 	# Nobody noticed inside, and what starts now starts beside it.

@@ -189,13 +189,14 @@ static int told_now(struct file *f)
 int out_connect(struct file *f, const void *addr, unsigned len, int r)
 {
 	struct net_addr to;
-	bool local;
+	bool local, later;
 	int fd;
 
 	if (!may_ask(f) || read_addr(f, addr, len, &to) <= 0)
 		return r;
 	local = net_is_local(&to);
-	if (r == -EINPROGRESS && local)
+	later = r == -EINPROGRESS && local;
+	if (later)
 		r = told_now(f);
 	/* The sandbox's loopback is its own; the host's is to be had only where the policy names it, and where nobody
 	 * inside listens. */
@@ -203,6 +204,9 @@ int out_connect(struct file *f, const void *addr, unsigned len, int r)
 		return r;
 	if (!net_is_gram(f)) {
 		fd = dial(f, &to, local);
+		/* The error that was taken is to be found again. */
+		if (fd < 0 && later && r == -ECONNREFUSED)
+			return to_net(f) ? net_connect(f, addr, len) : pal_connect(f->host_fd, addr, len);
 		if (fd < 0)
 			return fd == -ENETUNREACH ? (r < 0 ? r : -ECONNREFUSED) : fd;
 		return become_stream(f, fd, &to);
