@@ -107,8 +107,6 @@ static void translate(struct process *p, const struct siginfo *host, s32 id, boo
 	rusage_add(&p->children_usage, &r->ru);
 	unlock(&p->lock);
 	task_reaped(r->pid);
-	if (unlikely(p->loans))
-		(void)task_lends(p);
 }
 
 static bool eligible(const struct area_slot *s, int options)
@@ -226,9 +224,11 @@ static void reap_silently(struct process *p)
 	do
 		memset(&r, 0, sizeof(r));
 	while (!host_wait(p, P_ALL, 0, 0, WEXITED | WNOHANG, &r) && r.pid);
+	if (unlikely(p->loans))
+		(void)task_lends(p);
 }
 
-int task_wait(int which, s32 id, int options, struct wait_result *out)
+static int wait_for(int which, s32 id, int options, struct wait_result *out)
 {
 	struct process *p = this_process();
 	int host, r;
@@ -243,6 +243,16 @@ int task_wait(int which, s32 id, int options, struct wait_result *out)
 		r = host_wait(p, which, host, which == P_PID ? id : 0, options, out);
 		/* While SIGCHLD is ignored, wait sleeps until there is no child left: POSIX, and kernel/exit.c. */
 	} while (!r && out->pid && out->code != CLD_STOPPED && out->code != CLD_CONTINUED && reaps_silently(p));
+	return r;
+}
+
+/* Memory that a child had is taken back with no lock held: if it was killed, each is looked at. */
+int task_wait(int which, s32 id, int options, struct wait_result *out)
+{
+	int r = wait_for(which, id, options, out);
+
+	if (unlikely(this_process()->loans))
+		(void)task_lends(this_process());
 	return r;
 }
 
