@@ -51,7 +51,8 @@ CONFINE_SRC := $(wildcard pal/confine/*.c)
 UNION_SRC := $(wildcard libos/union/*.c)
 GSHD_SRC := $(wildcard gshd/*.c)
 GSHCLIENT_SRC := $(wildcard gshd/client/*.c)
-TREE_SRC := $(wildcard gshd/tree/*.c)
+IMAGE_SRC := $(wildcard gshd/tree/*pack*.c) gshd/tree/sha256.c
+TREE_SRC := $(filter-out $(IMAGE_SRC),$(wildcard gshd/tree/*.c))
 CONF_SRC := $(wildcard conf/*.c)
 GFS_SRC := $(wildcard gfs/*.c)
 EDIT_SRC := shell/edit.c $(wildcard shell/edit_*.c)
@@ -63,11 +64,12 @@ host_obj = $(patsubst %,$(B)/obj/host/%.o,$(1))
 PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 EDIT := $(B)/libexec/gsh/edit.so
+IMAGE := $(B)/libexec/gsh/image.so
 
 PROFILES := $(patsubst conf/profiles/%,$(B)/share/gsh/profiles/%,$(wildcard conf/profiles/*.conf))
 
 .PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
-all: $(PICO) $(PROGS) $(EDIT) $(PROFILES) $(B)/man/gsh-verbs.1
+all: $(PICO) $(PROGS) $(EDIT) $(IMAGE) $(PROFILES) $(B)/man/gsh-verbs.1
 
 # Beside the programs as they will be when they are installed.
 $(B)/share/gsh/profiles/%.conf: conf/profiles/%.conf
@@ -91,7 +93,7 @@ $(PICO): $(PICO_OBJ) pal/picoprocess.lds
 	$(Q)contrib/build/check-libos-objects $(call free_obj,$(LIBOS_SRC))
 
 # An object that is loaded.
-$(call host_obj,$(EDIT_SRC)): HOST += -fPIC
+$(call host_obj,$(EDIT_SRC) $(IMAGE_SRC)): HOST += -fPIC
 HOST_CFLAGS_gshd := $(shell $(PKG_CONFIG) --cflags json-c libevent libseccomp 2>/dev/null)
 HOST_CFLAGS_pal := $(shell $(PKG_CONFIG) --cflags libseccomp 2>/dev/null)
 HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c readline 2>/dev/null)
@@ -107,6 +109,10 @@ $(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) gshd/delete.c $(GSHCLIENT_SRC) $(TREE
 $(EDIT): $(call host_obj,$(EDIT_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(HOSTLD)) -shared -o $@ $^ $(shell $(PKG_CONFIG) --libs readline json-c)
+# So is what reads and writes archives.
+$(IMAGE): $(call host_obj,$(IMAGE_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(HOSTLD)) -shared -o $@ $^ $(shell $(PKG_CONFIG) --libs libarchive libseccomp)
 $(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
@@ -150,7 +156,7 @@ install-files:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
-	install -m 644 $(EDIT) $(DESTDIR)$(LIBEXECDIR)/gsh
+	install -m 644 $(EDIT) $(IMAGE) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR) $(DESTDIR)$(DATADIR)/gsh/schemas $(DESTDIR)$(DATADIR)/gsh/profiles
 	install -m 644 contrib/completions/gsh.bash $(DESTDIR)$(BASHCOMPDIR)/gsh
 	install -m 644 contrib/completions/_gsh $(DESTDIR)$(ZSHCOMPDIR)

@@ -270,9 +270,10 @@ void status_answer(struct wire_call *call)
 		wire_fail(call, "org.gsh.Failed", name, why, NULL);
 		return;
 	}
-	top.base = chain.base;
-	top.nlayers = chain.n;
-	for (unsigned i = 0; i < chain.n; i++)
+	/* Of an image the lowest layer is what the rest is held against. */
+	top.base = chain.image && chain.n ? chain.layer[chain.n - 1].fd : chain.base;
+	top.nlayers = chain.n - (chain.image && chain.n);
+	for (unsigned i = 0; i < top.nlayers; i++)
 		top.layer[i] = chain.layer[i].fd;
 	w.items = json_object_new_array();
 	walk_place(&w, &top);

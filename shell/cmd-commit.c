@@ -474,6 +474,12 @@ static int run(struct gather *g, const char *sandbox)
 
 	if (result)
 		return result;
+	if (g->base.image) {
+		version_close(&g->base);
+		fail(FAIL_REFUSED, sandbox, "it is made of an image, so nothing of it belongs on the host");
+		hint("gsh cp copies files out of it, gsh export makes an image of it");
+		return -FAIL_REFUSED;
+	}
 	root = open(g->base.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	result = root < 0 ? fail(FAIL_NO, g->base.base, "%s", strerror(errno)) : 0;
 	if (!result)

@@ -225,6 +225,12 @@ static int run(struct gone *g)
 
 	if (result)
 		return result;
+	if (g->base.image) {
+		version_close(&g->base);
+		fail(FAIL_REFUSED, g->sandbox, "it is made of an image");
+		hint("gsh restore -s %s base -- PATH brings back what the image has", g->sandbox);
+		return -FAIL_REFUSED;
+	}
 	g->remove = memfd_create("remove", MFD_CLOEXEC);
 	g->restore = memfd_create("restore", MFD_CLOEXEC);
 	if (g->remove < 0 || g->restore < 0)

@@ -38,6 +38,8 @@ const struct cmd *const cmd_list[] = {
 	&cmd_kill,
 	&cmd_split,
 	&cmd_set,
+	&cmd_import,
+	&cmd_export,
 	&cmd_clone,
 	&cmd_rename,
 	&cmd_rm,

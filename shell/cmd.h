@@ -53,6 +53,9 @@ enum opt_id {
 	OPT_UNDO,
 	OPT_TAKE,
 	OPT_POLICY,
+	OPT_IMAGE,
+	OPT_FORMAT,
+	OPT_CHANGES,
 };
 
 struct opt {
@@ -197,6 +200,7 @@ struct version {
 	struct tree tree;
 	struct tree_hidden hidden[3];
 	char base[4096]; /* where the base lies on the host */
+	bool image;	 /* the base is an image's, and below it is nothing */
 };
 
 /* Open a version of a sandbox: "now", "base" or what gshd knows. 0 or a failure. */
@@ -235,6 +239,19 @@ void stage_end(struct stage *s);
 extern volatile sig_atomic_t stage_stop;
 /* A failure of a verb that was at it: said, or that the user ended it. */
 int stage_fail(const char *verb, int err);
+
+/* ---- cmd-import.c ---- */
+/* Make sandbox `name` of the image `file`; settings (settings_given) go with it, or NULL. 0 or a failure, told. */
+int import_run(const struct call *call, const char *file, const char *name, const char *settings) MUST_CHECK;
+
+/* ---- module.c: gshd/tree/unpack.h and pack.h, loaded when wanted; NULL, told: they are not there ---- */
+struct unpack;
+struct pack;
+struct tree;
+typedef int unpack_fn(const struct unpack *u, int from, char *why);
+typedef int pack_fn(const struct pack *p, const struct tree *now, const struct tree *base, int out, int spool);
+unpack_fn *unpacker_load(void) MUST_CHECK;
+pack_fn *packer_load(void) MUST_CHECK;
 
 /* ---- borrowed.c ---- */
 /* Let the sandbox keep what it sees under other names than the host has it. 0 or a failure. */
@@ -314,8 +331,10 @@ extern const struct cmd cmd_discard;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_edit;
 extern const struct cmd cmd_events;
+extern const struct cmd cmd_export;
 extern const struct cmd cmd_gc;
 extern const struct cmd cmd_help;
+extern const struct cmd cmd_import;
 extern const struct cmd cmd_info;
 extern const struct cmd cmd_kill;
 extern const struct cmd cmd_log;

@@ -5,7 +5,7 @@
  * relay.c begins an edit when the monitor says that somebody inside waits for a line, gives it keys and what is printed
  * meanwhile, and takes what comes of it. One at a time: readline has one state.
  *
- *	editor.c	loads it
+ *	module.c	loads it
  *	edit.c		readline, its prompt, its place on the screen
  *	edit_complete.c	what a word may become: a helper inside is asked
  *	edit_past.c	the lines of before, and those that begin with a colon
@@ -47,7 +47,7 @@ struct edit_ops {
 };
 extern const struct edit_ops edit_ops;
 
-/* ---- editor.c, of gsh ---- */
+/* ---- module.c, of gsh ---- */
 /* NULL: there is none; then whoever reads lines, or his terminal, edits them. */
 const struct edit_ops *editor_load(void) MUST_CHECK;
 

@@ -57,6 +57,7 @@ int version_open(struct version *v, const char *sandbox, const char *word)
 		return result;
 	raise_limit();
 	snprintf(v->base, sizeof(v->base), "%s", reply_string(layers, "base"));
+	v->image = json_object_get_boolean(json_object_object_get(layers, "image"));
 	err = tree_open_layers(&v->tree, layers);
 	json_object_put(layers);
 	if (err)
