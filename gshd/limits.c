@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "gshd/json.h"
 #include "gshd/limits.h"
+#include "gshd/settings.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 #include "gshd/store.h"
@@ -157,9 +158,9 @@ void limits_tell(struct monitor *m, bool memory_only)
 
 int limits_apply(struct monitor *m, char *why, size_t size)
 {
+	static struct conf conf;
 	struct limits fresh;
-	struct conf conf;
-	int err = conf_load(&conf, why, size);
+	int err = settings_load(&m->paths, m->spec.name, NULL, &conf, why, size);
 
 	if (!err)
 		err = limits_load(m->store, m->spec.name, &conf, &fresh, why, size);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "gshd/daemon.h"
 #include "gshd/json.h"
+#include "gshd/settings.h"
 
 static bool name_ok(struct wire_call *call, const char *name)
 {
@@ -47,6 +48,7 @@ void boxes_adopt(struct wire_call *call)
 	const char *name = daemon_name(call), *from = json_str(call->params, "from", "");
 	const char *like = json_str(call->params, "like", NULL);
 	struct box_spec spec = { .image = like == NULL };
+	static char settings[SETTINGS_MAX];
 	char why[STORE_WHY] = "";
 	int err = 0;
 
@@ -54,6 +56,10 @@ void boxes_adopt(struct wire_call *call)
 		return;
 	if (like)
 		err = store_read_spec(d->store, like, &spec, why);
+	/* What holds for the one holds for its clone: it may be there to be held. */
+	if (like && !err)
+		err = settings_get(&d->paths, like, settings, sizeof(settings));
+	spec.settings = *settings ? settings : NULL;
 	if (err == -ENOENT) {
 		no_such(call, like);
 		return;

@@ -301,6 +301,8 @@ static int adopt(int boxes, int dir, const char *from, const struct box_spec *sp
 		err = -errno;
 	if (!err)
 		err = write_spec(dir, spec);
+	if (!err && spec->settings)
+		err = store_write_text(dir, "gsh.conf", spec->settings);
 	if (!err && syncfs(dir))
 		err = -errno;
 	if (!err && (renameat2(boxes, from, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))

@@ -46,6 +46,27 @@ setting() { # NAME KEY: what holds for a sandbox
 	assert_line --partial "profile	tiny"
 }
 
+@test "what holds for a sandbox holds for its clone, and under another name" {
+	gsh create c --profile offline
+	gsh run -s c --bind-ro "$PWD" -- true
+	gsh stop c
+	gsh clone c d
+	gsh rename c e
+	for name in d e; do
+		assert_equal "$(setting $name Sandbox.Profile) $(setting $name Network.Access) $(setting $name Files.BindReadOnly)" \
+			"offline none $PWD"
+		run gsh run -s $name -- sh -c 'echo x >f'
+		assert_output --partial "Read-only file system"
+	done
+	# Limits that are read anew while it runs are still those of its profile, but for the one that was set.
+	mkdir "$BOX/profiles"
+	printf '[Limits]\nLimitNOFILE=100\n' >"$BOX/profiles/few.conf"
+	gsh run -s g --profile few -- true
+	gsh set g RuntimeMaxSec=1h
+	run gsh run -s g -- sh -c 'ulimit -n'
+	assert_output 100
+}
+
 @test "an unknown profile is an error that knows a better name, and makes nothing" {
 	run gsh run -s n --profile defualt -- true
 	assert_failure 125
