@@ -24,7 +24,8 @@ static const struct {
 	uint64_t least, most;
 	const char *wrong;
 } bounds[LIMITS] = {
-	[LIMIT_MEMORY] = { SIZE, 16u << 20, 1ull << 50, "it must be a size of at least 16M (as 512M, 2G), or infinity" },
+	[LIMIT_MEMORY] = { SIZE, 16u << 20, 1ull << 50,
+			   "it must be a size of at least 16M, as 512M or 2G, or infinity" },
 	[LIMIT_TASKS] = { COUNT, 16, 32000, "it must be a number from 16 to 32000, or infinity" },
 	[LIMIT_CPU] = { PERCENT, 1, 100000, "it must be a share of one processor, as 50% or 200%, or infinity" },
 	[LIMIT_FILES] = { COUNT, 64, 1 << 20, "it must be a number from 64 to 1048576, or infinity" },

@@ -2,9 +2,9 @@
 /*
  * Signals between picoprocesses, on a rung B whose kernel does not bound them: the sandbox asks, we send.
  *
- * Only to descendants of the sandbox's keeper. A pidfd is taken before that is looked at, so that the process cannot have
- * become another meanwhile; to a single thread a signal goes by numbers, which the kernel does not give out again before
- * all others within these microseconds.
+ * Only to descendants of the sandbox's keeper. A pidfd is taken before that is looked at, so that the process cannot
+ * have become another meanwhile; to a single thread a signal goes by numbers, which the kernel does not give out again
+ * before all others within these microseconds.
  */
 #include <errno.h>
 #include <signal.h>

@@ -74,7 +74,8 @@ int limits_load(int store, const char *name, const struct conf *conf, struct lim
 bool limits_valid(struct json_object *changes, char *why, size_t size)
 {
 	json_object_object_foreach(changes, key, value) {
-		const char *wrong, *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+		bool string = json_object_is_type(value, json_type_string);
+		const char *wrong, *text = string ? json_object_get_string(value) : NULL;
 		int which = limit_find(key);
 		uint64_t number;
 

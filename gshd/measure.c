@@ -137,7 +137,8 @@ static void judge(struct monitor *m)
 	if (bytes != LIMIT_NONE && m->disk.bytes > bytes + BYTES_ROOM(bytes) && m->disk.bytes > m->disk_before)
 		snprintf(m->why, sizeof(m->why), "its changes took %" PRIu64 "M on the disk, DiskMax is %s",
 			 m->disk.bytes >> 20, limit_text(LIMIT_DISK, bytes, buf));
-	else if (inodes != LIMIT_NONE && m->disk.inodes > inodes + INODES_ROOM(inodes) && m->disk.inodes > m->inodes_before)
+	else if (inodes != LIMIT_NONE && m->disk.inodes > inodes + INODES_ROOM(inodes) &&
+		 m->disk.inodes > m->inodes_before)
 		snprintf(m->why, sizeof(m->why), "its changes held %" PRIu64 " files, InodesMax is %s", m->disk.inodes,
 			 limit_text(LIMIT_INODES, inodes, buf));
 	else

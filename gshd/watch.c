@@ -5,8 +5,8 @@
  * Now and then, the more often the nearer a limit, the monitor walks the tree of its descendants and reads what the
  * kernel says of each. Nothing that the sandbox says is used. Memory is first counted so that it is never too little:
  * private pages and those of memory files, what processes share once for each. Only if that is too much, it is counted
- * well (smaps_rollup: what is shared, in parts), where the kernel lets us look. Over the limit, the process with most of
- * it is killed, as Linux would; who waits for it inside sees SIGKILL. The first process is never chosen: with nobody
+ * well (smaps_rollup: what is shared, in parts), where the kernel lets us look. Over the limit, the process with most
+ * of it is killed, as Linux would; who waits for it inside sees SIGKILL. The first process is never chosen: with nobody
  * else to kill, the sandbox ends.
  *
  * More processes than the libOS would ever let there be are the sign of a hostile one: then the sandbox is ended.
@@ -191,7 +191,8 @@ static uint64_t kill_largest(struct monitor *m, struct look *l)
 	limit_text(LIMIT_MEMORY, limit, most);
 	while (left > limit && (s = largest_of(m, l))) {
 		m->oom_kills++;
-		snprintf(m->last_kill, sizeof(m->last_kill), "out of memory: %s of MemoryMax=%s were used; killed %s, which used %" PRIu64 "M",
+		snprintf(m->last_kill, sizeof(m->last_kill),
+			 "out of memory: %s of MemoryMax=%s were used; killed %s, which used %" PRIu64 "M",
 			 used, most, s->name, s->memory >> 20);
 		log_line("%s", m->last_kill);
 		/* It is our descendant still, or gone: its number is not given to another within these microseconds
@@ -250,11 +251,12 @@ static bool by_looking(const struct monitor *m, enum limit which)
 	return m->limits.value[which] != LIMIT_NONE && !cgroup_keeps(m->cgroup, which);
 }
 
-/* Milliseconds to the next look: soon where something grows, later and later where nothing does. A twentieth of the time
- * is spent looking, a fifth where it matters. */
+/* Milliseconds to the next look: soon where something grows, later and later where nothing does. A twentieth of the
+ * time is spent looking, a fifth where it matters. */
 static int pause_of(struct monitor *m, int64_t took_us)
 {
-	int least = (int)(took_us / 50), most = by_looking(m, LIMIT_MEMORY) ? SLOWEST_MS : 2 * SLOWEST_MS, ms = m->watch_ms ? m->watch_ms : QUICKEST_MS;
+	int least = (int)(took_us / 50), ms = m->watch_ms ? m->watch_ms : QUICKEST_MS;
+	int most = by_looking(m, LIMIT_MEMORY) ? SLOWEST_MS : 2 * SLOWEST_MS;
 
 	if (by_looking(m, LIMIT_MEMORY) && m->memory_used > m->limits.value[LIMIT_MEMORY] / 2) {
 		most = 4 * QUICKEST_MS;
@@ -288,7 +290,8 @@ static void hear_cgroup(struct monitor *m)
 
 	m->memory_used = cgroup_memory(m->cgroup);
 	if (killed > m->oom_kills) {
-		snprintf(m->last_kill, sizeof(m->last_kill), "out of memory: the kernel killed %" PRIu64 " of its processes", killed);
+		snprintf(m->last_kill, sizeof(m->last_kill), "out of memory: the kernel killed %" PRIu64 " of its processes",
+			 killed);
 		log_line("%s", m->last_kill);
 	}
 	m->oom_kills = (unsigned)killed;

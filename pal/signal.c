@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Sending host signals. Where nothing in the kernel bounds whom a picoprocess can signal (rung B before Landlock's scopes)
- * the calls are not listed, for oneself neither, since a filter does not know who that is; the monitor sends them, and
- * makes sure that it is to one of the sandbox. The signal has been sent when it answers.
+ * Sending host signals. Where nothing in the kernel bounds whom a picoprocess can signal (rung B before Landlock's
+ * scopes) the calls are not listed, for oneself neither, since a filter does not know who that is; the monitor sends
+ * them, and makes sure that it is to one of the sandbox. The signal has been sent when it answers.
  */
 #include "pal/impl.h"
 #include "pal/monitor.h"

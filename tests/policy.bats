@@ -219,7 +219,7 @@ for i in 1 2 3 4; do echo "int f$i(void) { return $i; }" >f$i.c; done
 printf "all: f1.o f2.o f3.o f4.o\n%%.o: %%.c\n\tcc -c \$<\n" >Makefile
 make -s -j4; ls ./*.o | wc -l; git init -q r; (cd r; git config user.name a; git config user.email b; git commit -q --allow-empty -m c; git log --oneline | wc -l)
 bash -c "trap \"echo usr1\" USR1; kill -USR1 \$\$; set -m; sleep 100 & kill -STOP %1; sleep 0.3; jobs | grep -c Stopped; kill -CONT %1; kill %1; wait %1 || echo \$?" 2>/dev/null
-(sleep 100 | sleep 100) & sleep 0.2; python3 -c "import os, signal, subprocess
+python3 -c "import os, signal, subprocess
 p = subprocess.Popen([\"sh\", \"-c\", \"sleep 100 & sleep 100\"], start_new_session=True); os.killpg(p.pid, 9); print(p.wait(), flush=True)
 os.kill(os.getpid(), signal.SIGTERM)" 2>/dev/null || echo $?'
 lived="new
