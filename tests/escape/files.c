@@ -2,7 +2,7 @@
 /*
  * Attempts on files of the host.
  *
- *   files DIR      DIR/victim must stay as it is, and nothing named escape-mark* may appear outside the sandbox's layers
+ *   files DIR [control]    DIR/victim must stay as it is, and nothing named escape-mark* may appear outside the sandbox's layers
  *
  * Inside, writing to DIR is allowed and lands in a layer: only the runner, outside, can tell. By the PAL's instruction all
  * open descriptors are tried as a place to start from, with absolute names and with chains of "..".
@@ -374,12 +374,29 @@ static const struct {
 	{ "link race", race },
 };
 
+/* Where nothing holds the attempts, one takes the victim from the next: it is put back, by the same way. */
+static void restore(const char *dir)
+{
+	char name[PATH_MAX];
+	long fd;
+
+	snprintf(name, sizeof(name), "/%s/victim", dir);
+	call(PAL, SYS_unlinkat, AT_FDCWD, name, 0);
+	fd = call(PAL, SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	call(PAL, SYS_write, fd, "the host's own\n", 15);
+	call(PAL, SYS_close, fd);
+}
+
+static bool control; /* nothing holds us: all should succeed */
+
 static int all(enum way w, struct place *p, const char *dir, const char *prefix)
 {
 	int escaped = 0;
 
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
 		char label[128];
+		if (control)
+			restore(dir);
 		snprintf(p->victim, sizeof(p->victim), "%s%s/victim", prefix, dir);
 		snprintf(p->mark, sizeof(p->mark), "%s%s/escape-mark-%s-%d-%zu", prefix, dir, way_names[w], p->fd, i);
 		snprintf(label, sizeof(label), "%s (%s)", attempts[i].name, p->how);
@@ -394,8 +411,9 @@ int main(int argc, char **argv)
 	static char up[200], how[64];
 	int escaped = 0;
 
-	if (argc != 2)
+	if (argc != 2 && argc != 3)
 		return 2;
+	control = argc == 3;
 	umask(0);
 	for (int i = 0; i < 60; i += 3)
 		memcpy(up + i, "../", 3);

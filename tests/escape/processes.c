@@ -132,7 +132,8 @@ static enum verdict proc_memory(enum way w, void *arg)
 		if (f < 0)
 			continue;
 		call(w, SYS_pread64, f, b, 8, address);
-		if (!strcmp(b, "secret!"))
+		/* "changed": by the attempt before this one. */
+		if (!strcmp(b, "secret!") || !strcmp(b, "changed"))
 			return ESCAPED;
 		call(w, SYS_pwrite64, f, "changed", 8, address);
 		call(w, SYS_close, f);
