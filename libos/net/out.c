@@ -173,17 +173,17 @@ static int note_peer(struct file *f, const struct net_addr *to, bool connected)
 	return 0;
 }
 
-/* A connect with O_NONBLOCK to the loopback: whether anybody listens is decided by now, and only not told. */
+/* A connect with O_NONBLOCK to the loopback: whether anybody listens is decided by now, and only not told. It stays to be
+ * told. */
 static int told_now(struct file *f)
 {
-	int err = 0;
-	unsigned len = sizeof(err);
+	static const struct timespec now = { 0 };
+	struct pollfd p = { .fd = f->host_fd, .events = POLLOUT };
+	struct net_record *r = to_net(f) ? net_record(f) : NULL;
 
 	if (to_net(f))
-		err = net_take_error(f);
-	else if (pal_getsockopt(f->host_fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0)
-		err = -err;
-	return err ? err : -EINPROGRESS;
+		return r && atomic_load(&r->error) == ECONNREFUSED ? -ECONNREFUSED : -EINPROGRESS;
+	return pal_ppoll(&p, 1, &now) > 0 && p.revents & POLLERR ? -ECONNREFUSED : -EINPROGRESS;
 }
 
 int out_connect(struct file *f, const void *addr, unsigned len, int r)
@@ -204,9 +204,8 @@ int out_connect(struct file *f, const void *addr, unsigned len, int r)
 		return r;
 	if (!net_is_gram(f)) {
 		fd = dial(f, &to, local);
-		/* The error that was taken is to be found again. */
-		if (fd < 0 && later && r == -ECONNREFUSED)
-			return to_net(f) ? net_connect(f, addr, len) : pal_connect(f->host_fd, addr, len);
+		if (fd < 0 && later)
+			return -EINPROGRESS;
 		if (fd < 0)
 			return fd == -ENETUNREACH ? (r < 0 ? r : -ECONNREFUSED) : fd;
 		return become_stream(f, fd, &to);
