@@ -114,12 +114,8 @@ into() {
 	after=$(gsh daemon --json | pid)
 	assert [ "$after" != "$before" ]
 	assert_equal "$(readlink "/proc/$after/exe")" "$bin/gshd"
-	for _ in $(seq 50); do
-		kill -0 "$before" 2>/dev/null || break
-		sleep 0.1
-	done
-	run kill -0 "$before"
-	assert_failure
+	gone() { case $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) in Z | '') ;; *) return 1 ;; esac; }
+	wait_until 50 gone "$before"
 	# Nobody noticed inside, and what starts now starts beside it.
 	assert_equal "$(gsh info one --json | python3 -c 'import json, sys; o = json.load(sys.stdin); print(o["pid"], o["leader"])')" \
 		"$monitor"

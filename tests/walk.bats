@@ -25,3 +25,11 @@ teardown() {
 	assert_success
 	assert [ ! -e "$HOME/.tool" ]
 }
+
+@test "the first minute of README is true" {
+	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "no /dev/fuse"
+	[ -e "$TREE/README.md" ] || skip "README is not here"
+	run timeout 300 "$TREE/contrib/build/record" "$BOX/cast"
+	assert_success
+	assert_equal "$(head -n 1 "$BOX/cast" | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')" 2
+}
