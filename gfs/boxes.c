@@ -129,7 +129,7 @@ static struct box *find_locked(const char *name)
 {
 	struct box *b = boxes;
 
-	while (b && (!b->listed || strcmp(b->name, name)))
+	while (b && (!b->listed || b->of || strcmp(b->name, name)))
 		b = b->next;
 	return b;
 }
@@ -191,7 +191,7 @@ static void take_list(struct json_object *items)
 		for (size_t i = 0; i < json_object_array_length(items) && !found; i++)
 			found = !strcmp(b->name,
 					string_of(json_object_array_get_idx(items, i), "name"));
-		if (b->listed && !found) {
+		if (b->listed && !b->of && !found) {
 			b->listed = false;
 			box_put_locked(b);
 		}
@@ -268,7 +268,7 @@ int boxes_each(int (*fn)(const char *name, void *arg), void *arg)
 	refresh_list(true);
 	pthread_mutex_lock(&lock);
 	for (struct box *b = boxes; b && !r; b = b->next)
-		if (b->listed)
+		if (b->listed && !b->of)
 			r = fn(b->name, arg);
 	pthread_mutex_unlock(&lock);
 	return r;
@@ -355,6 +355,8 @@ static void refresh_layers(struct box *b)
 		return;
 	params = json_object_new_object();
 	json_object_object_add(params, "name", json_object_new_string(b->name));
+	if (b->version[0])
+		json_object_object_add(params, "version", json_object_new_string(b->version));
 	err = ask("org.gsh.Daemon.Layers", params, &r);
 	pthread_mutex_lock(&lock);
 	if (!err)
@@ -377,6 +379,41 @@ struct stack *box_stack(struct box *b)
 		s->refs++;
 	pthread_mutex_unlock(&lock);
 	return s;
+}
+
+struct box *box_version(struct box *b, const char *version)
+{
+	struct box *v;
+
+	pthread_mutex_lock(&lock);
+	for (v = boxes; v; v = v->next)
+		if (v->of == b->id && !strcmp(v->version, version))
+			break;
+	if (v) {
+		v->refs++;
+	} else {
+		v = add_locked(b->name);
+		if (v) {
+			/* Its one count is the caller's. */
+			snprintf(v->version, sizeof(v->version), "%s", version);
+			v->of = b->id;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return v;
+}
+
+struct json_object *box_past(struct box *b)
+{
+	struct json_object *params = json_object_new_object(), *past = NULL;
+	struct client_reply r = {0};
+
+	json_object_object_add(params, "name", json_object_new_string(b->name));
+	if (ask("org.gsh.Daemon.Log", params, &r))
+		return NULL;
+	past = json_object_get(r.params);
+	client_reply_free(&r);
+	return past;
 }
 
 char *box_info(struct box *b)

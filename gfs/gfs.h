@@ -5,6 +5,8 @@
  *	MOUNT/README
  *	MOUNT/<sandbox>/root/		its tree, merged and live
  *	MOUNT/<sandbox>/proc/		its processes, as its libOS tells
+ *	MOUNT/<sandbox>/snapshots/NAME/	trees as they were, and after each op
+ *	MOUNT/<sandbox>/ops/N/{root/,cmd,when,status}
  *	MOUNT/<sandbox>/info.json
  *
  *	main.c mount.c	options, the mount point, life as a daemon
@@ -14,6 +16,7 @@
  *	boxes.c		which sandboxes there are and of what layers they are made
  *	attr.c list.c link.c	attributes; a directory; where symbolic links lead
  *	root.c proc.c	questions about root/ and about proc/
+ *	past.c		snapshots/ and ops/
  *	text.c		README, info.json and the folders above
  *
  * Layers are written by sandboxes and are hostile: every step goes one name down from an open
@@ -82,9 +85,11 @@ struct proc_door;
 struct box {
 	unsigned refs; /* guarded by boxes.c's lock */
 	char name[64];
+	char version[80];	/* immutable; "": now. Others are in no list */
 	uint64_t id;		/* immutable: tells inode numbers of sandboxes apart */
 	struct proc_door *door; /* immutable; proc.c's own */
 	struct box *next;	/* the rest is guarded by boxes.c's lock */
+	uint64_t of;		/* the id of the box that this is a version of; 0: none */
 	bool listed;		/* there is one of this name now */
 	bool running;
 	struct stack *stack;
@@ -97,6 +102,10 @@ int boxes_init(void) must_check;
 struct box *box_find(const char *name); /* counted; NULL: no such sandbox */
 struct box *box_get(struct box *b);
 void box_put(struct box *b);
+/* The box of a version of b: counted, or NULL. Whether there is that version, box_stack() tells. */
+struct box *box_version(struct box *b, const char *version);
+/* What gshd's Log says of it: owned, or NULL. */
+struct json_object *box_past(struct box *b);
 /* Its layers as of now: counted, or NULL when they are not known. */
 struct stack *box_stack(struct box *b);
 void stack_put(struct stack *s);
@@ -108,7 +117,9 @@ bool box_running(struct box *b);
 
 /* ---- node.c ---- */
 
-enum node_kind { NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC };
+enum node_kind {
+	NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC, NODE_SNAPSHOTS, NODE_OPS, NODE_OP, NODE_OP_TEXT
+};
 
 /* Something the kernel has a number of. A node is a way down from its parent; what is there may
  * change meanwhile. */
@@ -165,7 +176,8 @@ struct kind {
 	ssize_t (*getxattr)(struct node *n, const char *name, char *value, size_t size);
 	ssize_t (*listxattr)(struct node *n, char *list, size_t size);
 };
-extern const struct kind kind_top, kind_readme, kind_box, kind_info, kind_tree, kind_proc;
+extern const struct kind kind_top, kind_readme, kind_box, kind_info, kind_tree, kind_proc, kind_snapshots, kind_ops, kind_op,
+	kind_op_text;
 
 /* An open file: bytes in memory, or a descriptor. */
 struct open_file {

@@ -8,7 +8,8 @@
 #include "gfs/gfs.h"
 
 static const char readme[] = "The sandboxes of gsh, read-only. In each: root/ is its merged tree, "
-			     "live; proc/ its processes; info.json what it is.\n"
+			     "live; proc/ its processes; info.json what it is;\n"
+			     "snapshots/NAME/ its tree as it was; ops/N/ what the commands were, and root/ the tree after each.\n"
 			     "Absolute symbolic links are shown relative to root/ (the stored "
 			     "target: extended attribute gsh.link); everything\n"
 			     "belongs to you here, devices are empty files. \"gsh umount\" takes "
@@ -104,6 +105,8 @@ static const struct {
 } parts[] = {
 	{"root", NODE_TREE, DT_DIR},
 	{"proc", NODE_PROC, DT_DIR},
+	{"snapshots", NODE_SNAPSHOTS, DT_DIR},
+	{"ops", NODE_OPS, DT_DIR},
 	{"info.json", NODE_INFO, DT_REG},
 };
 
@@ -135,8 +138,10 @@ static int part_attr(struct node *n, const char *name, struct fuse_entry_param *
 			stack_put(s);
 		return err;
 	}
-	if (!strcmp(name, "proc")) {
-		fill_dir(&e->attr, ino_of(n->box, NODE_PROC));
+	if (strcmp(name, "info.json")) {
+		fill_dir(&e->attr, ino_of(n->box, !strcmp(name, "proc")  ? NODE_PROC
+						  : !strcmp(name, "ops") ? NODE_OPS
+									 : NODE_SNAPSHOTS));
 		return 0;
 	}
 	text = box_info(n->box);

@@ -76,6 +76,35 @@ gfs_pid() {
 	[ ! -e "$v/f" ]
 }
 
+@test "snapshots and ops: trees as they were, and what was done" {
+	gsh -s s -c 'mkdir d; echo 1 >d/f'
+	gsh snapshot -s s first
+	gsh -s s -c 'echo 2 >d/f; ln -s /etc abs; exit 3' || true
+	gsh -s s -c 'rm -r d'
+	gsh mount
+	m=$GSH_MOUNT/s
+	[ "$(ls "$m/snapshots")" = first ]
+	[ "$(ls "$m/ops" | sort -n | paste -sd' ')" = '1 2 3' ]
+	[ "$(cat "$m/snapshots/first$PWD/d/f")" = 1 ]
+	[ "$(cat "$m/ops/1/root$PWD/d/f" "$m/ops/2/root$PWD/d/f")" = $'1\n2' ]
+	[ ! -e "$m/ops/3/root$PWD/d" ] && [ ! -e "$(view s)/d" ]
+	[ "$(cat "$m/ops/3/cmd" "$m/ops/2/status")" = $'rm -r d\n3' ]
+	grep -Eq '^20[0-9]{2}-.*Z$' "$m/ops/1/when"
+	[ "$(ls "$m/ops/2/root$PWD" | paste -sd' ')" = 'abs d' ]
+	case $(readlink "$m/ops/2/root$PWD/abs") in ../*) ;; *) false ;; esac
+	[ ! -e "$m/ops/9" ] && [ ! -e "$m/ops/01" ] && [ ! -e "$m/snapshots/second" ] && [ ! -e "$m/snapshots/now" ]
+	refuses touch "$m/snapshots/first$PWD/x" 2>err
+	gsh undo -s s
+	[ "$(cat "$(view s)/d/f")" = 2 ]
+	gsh snapshot -s s second
+	[ "$(ls "$m/snapshots" | paste -sd' ')" = 'first second' ]
+	[ "$(cat "$m/snapshots/second$PWD/d/f")" = 2 ]
+	gsh rm -f s
+	until_gone=$((SECONDS + 10))
+	while [ -e "$m/snapshots" ] && [ "$SECONDS" -lt "$until_gone" ]; do sleep 0.1; done
+	[ ! -e "$m/snapshots" ]
+}
+
 @test "it is read-only" {
 	gsh -s s -c 'echo x > f; mkdir d'
 	gsh mount
