@@ -69,6 +69,8 @@ static bool top_is_held(const struct monitor *m)
 {
 	char place[32];
 
+	if (history_top_empty(&m->history))
+		return false;
 	snprintf(place, sizeof(place), "/tree/top/%04u/", m->history.number[m->history.n - 1]);
 	return held_below(place);
 }
