@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What happens in a sandbox, for those who follow it: one answer an event, as long as the connection is open. Nothing is
- * kept for who comes later, and who does not read is dropped by the wire's own bound.
+ * What happens in a sandbox, for those who follow it: one answer an event, as long as the connection is open.
+ * Nothing is kept for who comes later, and who does not read is dropped by the wire's own bound.
  */
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -44,7 +44,9 @@ void box_events(struct wire_call *call)
 	f = call->more && n < FOLLOWERS_MAX ? calloc(1, sizeof(*f)) : NULL;
 	if (!f) {
 		wire_fail(call, call->more ? "org.gsh.Failed" : "org.gsh.BadRequest", "Events",
-			  call->more ? "too many follow already" : "it is answered often, so the call must say more", NULL);
+			  call->more ? "too many follow already"
+				     : "it is answered often, so the call must say more",
+			  NULL);
 		return;
 	}
 	f->m = m;

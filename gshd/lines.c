@@ -2,15 +2,15 @@
 /*
  * Each line that a session's shell is given is an op.
  *
- * Where one ends and the next begins comes from the terminal: a shell that has its lines edited waits for one and gets it
- * (MON_PTY_WAIT, DONE); one that edits them itself takes the terminal out of canonical mode to do so and puts it back
- * before it carries one out (MON_PTY_RAW, COOKED). Both are told of while the shell waits for the answer, so whatever a
- * line changes lies behind its beginning.
+ * Where one ends and the next begins comes from the terminal: a shell that has its lines edited waits for one
+ * and gets it (MON_PTY_WAIT, DONE); one that edits them itself takes the terminal out of canonical mode to do
+ * so and puts it back before it carries one out (MON_PTY_RAW, COOKED). Both are told of while the shell waits
+ * for the answer, so whatever a line changes lies behind its beginning.
  *
  * No more ops are begun than clients have ended lines: a sandbox cannot make any up.
  *
- * The words of an op are a label for people. Of a shell that edits itself they are what its terminal shows from the first
- * key on; a sandbox that lies about them deceives nobody but its reader.
+ * The words of an op are a label for people. Of a shell that edits itself they are what its terminal shows
+ * from the first key on; a sandbox that lies about them deceives nobody but its reader.
  */
 #include <event2/event.h>
 #include <fcntl.h>

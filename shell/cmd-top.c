@@ -2,8 +2,8 @@
 /*
  * gsh top: the processes of a sandbox, busiest first, drawn anew until q.
  *
- * All comes from the sandbox's own /proc, by its monitor. Without a terminal, with --json or -n there is no drawing: what
- * was measured is printed so many times.
+ * All comes from the sandbox's own /proc, by its monitor. Without a terminal, with --json or -n there is no
+ * drawing: what was measured is printed so many times.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -89,8 +89,9 @@ static bool read_stat(struct client *c, int pid, uint64_t *ticks, long *pages)
 		if (len < sizeof(text)) {
 			text[client_unbase64(json_object_get_string(data), len, text)] = '\0';
 			at = strrchr(text, ')');
-			ok = at && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d "
-						  "%*d %*u %*u %ld",
+			ok = at && sscanf(at + 1,
+					  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d "
+					  "%*d %*u %*u %ld",
 					  &user, &system, pages) == 3;
 			*ticks = ok ? user + system : 0;
 		}
@@ -120,7 +121,7 @@ static void add_number(struct json_object *o, const char *key, double value, con
 static struct json_object *measure(struct top *t, struct client *c, int *result)
 {
 	struct json_object *reply = NULL, *items;
-	double when = now(), per = (double)sysconf(_SC_CLK_TCK);
+	double when = now(), per = (double)sysconf(_SC_CLK_TCK), share;
 	struct used used[PROCS_MAX];
 	size_t n = 0;
 
@@ -141,8 +142,8 @@ static struct json_object *measure(struct top *t, struct client *c, int *result)
 		if (!read_stat(c, pid, &ticks, &pages))
 			continue; /* it ended meanwhile */
 		was = ticks_before(t, pid, t->at > 0 ? 0 : ticks);
-		add_number(o, "cpu",
-			   t->at > 0 && ticks > was ? 100.0 * (double)(ticks - was) / per / (when - t->at) : 0.0, "%.1f");
+		share = t->at > 0 && ticks > was ? (double)(ticks - was) / per / (when - t->at) : 0;
+		add_number(o, "cpu", 100 * share, "%.1f");
 		add_number(o, "time", (double)ticks / per, "%.2f");
 		json_object_object_add(o, "rss", json_object_new_int64(pages * sysconf(_SC_PAGESIZE)));
 		used[n++] = (struct used){pid, ticks};
@@ -191,8 +192,8 @@ static int draw(const struct top *t, struct json_object *items)
 	show_words(items, "cmdline", "comm");
 	for (size_t i = 0; i < json_object_array_length(items); i++)
 		cpu += json_object_get_double(json_object_object_get(json_object_array_get_idx(items, i), "cpu"));
-	printf("\033[H\033[1mgsh top: %s\033[m  %zu processes, %.1f%% of a processor   q leaves\033[K\r\n\033[7m", t->sandbox,
-	       json_object_array_length(items), cpu);
+	printf("\033[H\033[1mgsh top: %s\033[m  %zu processes, %.1f%% of a processor   q leaves\033[K\r\n\033[7m",
+	       t->sandbox, json_object_array_length(items), cpu);
 	printf("%6s %-8s %s %6s %8s %9s %-40s\033[K\033[m\r\n", "PID", "TTY", "S", "CPU%", "RSS", "TIME", "COMMAND");
 	for (size_t i = 0; i < json_object_array_length(items) && i + 3 < size[0]; i++) {
 		struct json_object *o = json_object_array_get_idx(items, i);

@@ -194,8 +194,8 @@ static void put_text(struct buf *b, const char *text, size_t room)
 }
 
 /*
- * /proc/gsh/why: the processes that ended badly, oldest first: "end NUMBER TIME PID PPID STATUS COMM", then the calls that
- * failed, "call NAME ERRNO TEXT", in their order.
+ * /proc/gsh/why: the processes that ended badly, oldest first: "end NUMBER TIME PID PPID STATUS COMM", then the calls
+ * that failed, "call NAME ERRNO TEXT", in their order.
  */
 int why_show(struct pseudo_node *node, struct buf *b)
 {
