@@ -20,6 +20,9 @@ FUZZ_GSHD := $(filter-out gshd/main.c gshd/log.c,$(GSHD_SRC)) $(GSHCLIENT_SRC) $
 FUZZ_SRC_union := $(UNION_SRC)
 FUZZ_SRC_frames := gshd/client/frames.c
 FUZZ_SRC_conf := $(CONF_SRC)
+FUZZ_SRC_limits := $(CONF_SRC)
+FUZZ_SRC_clipboard := shell/clipboard.c
+FUZZ_SRC_journal := $(TREE_SRC) $(UNION_SRC)
 FUZZ_SRC_rewrite := $(filter-out gshd/rewrite_cache.c,$(wildcard gshd/rewrite*.c))
 # Free-standing code wants memcpy hidden, as in a picoprocess; clang's sanitiser has taken its place already.
 FUZZ_SRC_coord := libos/coord/wire.c $(if $(FUZZ_MAIN),pal/base/mem.c)
