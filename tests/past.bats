@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Random changes, undo, redo, snapshots, restore and joining, beside a model and the kernel's overlayfs. PAST_SEED and
+# PAST_STEPS make other runs and longer ones.
+
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup() {
+	box_setup
+	mkdir w w/a
+	echo base >w/a/b
+	echo base >w/c
+	printf '[Store]\nKeepOps=4\n' >"$BOX/gsh.conf"
+	export GSH BOX
+}
+
+teardown() {
+	box_teardown
+}
+
+@test "files with several names, through undo, redo, snapshots and gc" {
+	"$TESTS/tools/past-model" "${PAST_SEED:-11}" "${PAST_STEPS:-20}" links "$PWD" >"$BOX/out" || { cat "$BOX/out"; false; }
+	echo "# $(cat "$BOX/out")" >&3
+}
+
+@test "restore among them" {
+	"$TESTS/tools/past-model" "${PAST_SEED:-12}" "${PAST_STEPS:-20}" restore "$PWD" >"$BOX/out" || { cat "$BOX/out"; false; }
+	echo "# $(cat "$BOX/out")" >&3
+}
+
+@test "gshd's worker killed, and out of disk, at each step of each verb: nothing is lost" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	strace -qq -o /dev/null true || skip "nothing can be traced here"
+	printf '[Store]\nKeepOps=60\n' >"$BOX/gsh.conf"
+	for i in 1 2 3 4; do "$GSH" -s s -c "echo $i >>w/f; echo $i >w/$i; rm -f w/$((i - 1))"; done
+	"$GSH" stop s
+	for _ in {1..50}; do [ -e "$BOX/run/gshd.sock" ] || break; sleep 0.1; done
+	"$TESTS/tools/past-faults" "$PWD/w" >"$BOX/out" || { cat "$BOX/out"; false; }
+	echo "# $(cat "$BOX/out")" >&3
+}
