@@ -203,16 +203,17 @@ long exec_state_switch(struct program *prog)
 	char *text = NULL;
 	/* From here until the new image has its handlers, a signal would meet the host's default action. */
 	u64 mask = pal_signals_off();
+	u32 stayed;
 	int err;
 
 	/* What has come is saved below; the flag itself would only break off calls. */
 	(void)signal_drain(t);
 	atomic_store(&t->tcb.pending, 0);
 	/* What is saved names layers by their place, and the descriptors that they are behind. */
-	chain_stay();
+	stayed = chain_stay();
 	err = save(&b, t, prog, mask);
 	if (err) {
-		chain_go_on();
+		(void)chain_go_on(stayed, err);
 		base_buf_free(&b);
 		atomic_store(&t->tcb.pending, 1);
 		pal_signals_on(mask);

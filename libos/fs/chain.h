@@ -20,10 +20,10 @@ struct open_chain {
 extern struct mutex chain_lock;
 void chain_forked(void);	/* in a forked child of several threads: they are in no layer any more */
 void chain_abandoned(void);	/* a vfork child was killed, or did an exec, while it was in a layer */
-/* Between the two the caller's process stays with the layers that it has open. An exec in between is as good as the
- * second. */
-void chain_stay(void);
-void chain_go_on(void);
+/* Between the two the caller's process stays with the layers that it has open, which are the newest at the first. An exec
+ * in between is as good as the second. Its result: r, or -ESTALE for a failure that the layers' changing may have made. */
+u32 chain_stay(void);
+int chain_go_on(u32 stayed, int r);
 /* The number of the chain that both this process and its memory are at; 1: they are not at the same. */
 u32 chain_shared(void);
 /* Is a host descriptor one of the layers' own? */

@@ -312,18 +312,16 @@ void chain_resume(u32 depth)
 	current()->in_layers = depth;
 }
 
-void chain_stay(void)
+u32 chain_stay(void)
 {
-	if (chained)
-		(void)chain_enter(chained->fs.root);
+	return chained ? chain_enter(chained->fs.root).seq : 0;
 }
 
-void chain_go_on(void)
+int chain_go_on(u32 stayed, int r)
 {
-	struct passage p = { .outermost = current()->in_layers == 1 };
+	struct passage p = { .in = chained != NULL, .outermost = current()->in_layers == 1, .seq = stayed };
 
-	if (chained)
-		leave(&p);
+	return (int)chain_leave(&p, r);
 }
 
 void chain_forked(void)

@@ -36,33 +36,48 @@ static void go(struct split_world *w, const struct split_policy *p, const struct
 	pal_signals_on(mask);
 }
 
-int split_off(const char *text, const struct node *control, int asker, unsigned *line)
+/* With the layers of one moment: -ESTALE if they changed meanwhile, and nothing was done. */
+static int make_and_go(const struct split_policy *p, const struct node *control, int asker)
 {
-	struct split_policy *p = base_alloc(sizeof(*p));
 	struct split_world w;
-	int r;
+	u32 stayed = chain_stay();
+	int r = split_world_make(&w, p);
 
-	if (!p)
-		return -ENOMEM;
-	r = split_policy_parse(p, text);
+	if (!r)
+		r = split_memory(p);
+	if (!r)
+		go(&w, p, control, asker);
+	else
+		split_world_undo(&w);
+	split_world_drop(&w);
+	return chain_go_on(stayed, r);
+}
+
+static int split_by(struct split_policy *p, const char *text, const struct node *control, int asker)
+{
+	int r = split_policy_parse(p, text);
+
 	if (!r)
 		r = split_policy_resolve(p);
 	if (r && p->line)
 		pal_log("split: line %u of the policy: error %d\n", p->line, -r);
 	if (!r)
 		r = is_alone();
-	if (!r) {
-		r = split_world_make(&w, p);
-		if (!r)
-			r = split_memory(p);
-		if (!r)
-			go(&w, p, control, asker);
-		else
-			split_world_undo(&w);
-		split_world_drop(&w);
+	return r ?: make_and_go(p, control, asker);
+}
+
+int split_off(const char *text, const struct node *control, int asker, unsigned *line)
+{
+	struct split_policy *p = base_alloc(sizeof(*p));
+	int r = -ESTALE;
+
+	if (!p)
+		return -ENOMEM;
+	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++) {
+		r = split_by(p, text, control, asker);
+		*line = r ? p->line : 0;
+		split_policy_free(p);
 	}
-	*line = r ? p->line : 0;
-	split_policy_free(p);
 	base_free(p);
-	return r;
+	return r == -ESTALE ? -EACCES : r;
 }
