@@ -85,7 +85,9 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 		known = true;
 		if (strcmp(k->key, key))
 			continue;
-		wrong = strlen(value) >= CONF_VALUE_MAX ? "it is too long" : k->list && !*value ? NULL : k->check(value);
+		wrong = strlen(value) >= CONF_VALUE_MAX ? "it is too long"
+			: k->list && !*value		? NULL
+							: k->check(value);
 		if (!wrong && !put(r->conf, k, value))
 			wrong = "there are too many of them";
 		if (wrong) {

@@ -5,8 +5,8 @@
  *	snapshots/NAME/		a tree like root/
  *	ops/N/			root/, the tree after op N; cmd, when, status
  *
- * A version's tree is that of a box of its own that is in no list: so all of root.c holds for it. What there is gshd tells
- * anew for each question.
+ * A version's tree is that of a box of its own that is in no list: so all of root.c holds for it. What there is gshd
+ *tells anew for each question.
  */
 #include <dirent.h>
 #include <errno.h>

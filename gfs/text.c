@@ -7,13 +7,14 @@
 #include <string.h>
 #include "gfs/gfs.h"
 
-static const char readme[] = "The sandboxes of gsh, read-only. In each: root/ is its merged tree, "
-			     "live; proc/ its processes; info.json what it is;\n"
-			     "snapshots/NAME/ its tree as it was; ops/N/ what the commands were, and root/ the tree after each.\n"
-			     "Absolute symbolic links are shown relative to root/ (the stored "
-			     "target: extended attribute gsh.link); everything\n"
-			     "belongs to you here, devices are empty files. \"gsh umount\" takes "
-			     "this view away; it disturbs no sandbox.\n";
+static const char readme[] =
+	"The sandboxes of gsh, read-only. In each: root/ is its merged tree, "
+	"live; proc/ its processes; info.json what it is;\n"
+	"snapshots/NAME/ its tree as it was; ops/N/ what the commands were, and root/ the tree after each.\n"
+	"Absolute symbolic links are shown relative to root/ (the stored "
+	"target: extended attribute gsh.link); everything\n"
+	"belongs to you here, devices are empty files. \"gsh umount\" takes "
+	"this view away; it disturbs no sandbox.\n";
 
 /* Inode numbers of our own, apart from those of the host: README, then three for each sandbox. */
 #define INO_OWN (1ull << 62)

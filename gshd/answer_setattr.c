@@ -4,10 +4,10 @@
  * them.
  *
  * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the
- * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (top and work), its shared-memory directory, or
- * a place that is bound for writing. A file outside cannot get such a path: to link or rename one into the
- * tree takes Landlock's REFER on the directory it is in, which only the sandbox's own directories
- * and those bound for writing have.
+ * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (top and work), its shared-memory
+ * directory, or a place that is bound for writing. A file outside cannot get such a path: to link or rename one into
+ * the tree takes Landlock's REFER on the directory it is in, which only the sandbox's own directories and those
+ * bound for writing have.
  */
 #include <errno.h>
 #include <fcntl.h>

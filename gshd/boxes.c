@@ -129,7 +129,8 @@ static struct json_object *stopped_limits(const struct daemon *d, const char *na
 	struct limits limits;
 	struct conf conf;
 
-	if (settings_load(&d->paths, name, NULL, &conf, why, STORE_WHY) || limits_load(d->store, name, &conf, &limits, why, STORE_WHY))
+	if (settings_load(&d->paths, name, NULL, &conf, why, STORE_WHY) ||
+	    limits_load(d->store, name, &conf, &limits, why, STORE_WHY))
 		return NULL;
 	return limits_describe(&limits, NULL);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Collecting: what sandboxes need no longer. Old ops beyond what is to be kept are joined, layers that no chain and no
- * snapshot has are deleted, the trash is emptied.
+ * Collecting: what sandboxes need no longer. Old ops beyond what is to be kept are joined, layers that no chain and
+ * no snapshot has are deleted, the trash is emptied.
  *
- * One sandbox after the other, each answered with what it gave; a client that goes away ends it after the one at hand.
- * It may be killed at any time: nothing here is done but what the next start would do, too. Of a sandbox that runs only the
- * trash is emptied, for the rest is its monitor's.
+ * One sandbox after the other, each answered with what it gave; a client that goes away ends it after the one at
+ * hand. It may be killed at any time: nothing here is done but what the next start would do, too. Of a sandbox that
+ * runs only the trash is emptied, for the rest is its monitor's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -83,9 +83,11 @@ static int join(const struct collector *c, const char *name, unsigned *joined, c
 	return err;
 }
 
-static void say(const struct collector *c, const char *name, bool runs, unsigned joined, uint64_t freed, const char *why)
+static void say(const struct collector *c, const char *name, bool runs, unsigned joined, uint64_t freed,
+		const char *why)
 {
-	struct json_object *o = json_object_new_object(), *p = json_object_new_object(), *items = json_object_new_array();
+	struct json_object *o = json_object_new_object(), *p = json_object_new_object(),
+			   *items = json_object_new_array();
 
 	json_put_str(o, "name", name);
 	json_put_bool(o, "running", runs);

@@ -15,7 +15,7 @@
  *	activation.c  systemd's two protocols, in a few lines
  *	past.c        its ops: log, show, undo, redo, snapshot
  *	history.c journal.c effects.c  the chain of layers, what it was for, what each changed
- *	store.c chain.c delete.c shm.c wire.c wire_call.c log.c
+ *	store.c chain.c client/delete.c shm.c wire.c wire_call.c log.c
  */
 #ifndef GSHD_DAEMON_H
 #define GSHD_DAEMON_H

@@ -202,7 +202,8 @@ static int rung_settings(struct launch *l, char *only, char *least,
 		return say(note, err, "cannot list what is hidden%s", "",
 			   "[Files] Inaccessible= may name 60 paths beside the default");
 	if (!m->spec.hostname[0])
-		snprintf(m->spec.hostname, sizeof(m->spec.hostname), "%.64s", conf.hostname[0] ? conf.hostname : m->spec.name);
+		snprintf(m->spec.hostname, sizeof(m->spec.hostname), "%.64s",
+			 conf.hostname[0] ? conf.hostname : m->spec.name);
 	l->spec.hostname = m->spec.hostname;
 	l->spec.hidden = m->hidden;
 	l->spec.nhidden = m->nhidden;

@@ -2,10 +2,10 @@
 /*
  * Names for sandboxes: what answers there at port 53, whatever the address of the resolver.
  *
- * A question for the addresses of a name that the policy has is answered by our own getaddrinfo(), so from the host's
- * files and resolvers alike; any other name does not exist, and is noted as refused. Nothing of the sandbox's bytes goes
- * on to a resolver of the host's but the name itself. An address that no name may have (reach_special) is left out of
- * the answer, so that a name's owner cannot point into the host.
+ * A question for the addresses of a name that the policy has is answered by our own getaddrinfo(), so from the
+ * host's files and resolvers alike; any other name does not exist, and is noted as refused. Nothing of the sandbox's
+ * bytes goes on to a resolver of the host's but the name itself. An address that no name may have (reach_special) is
+ * left out of the answer, so that a name's owner cannot point into the host.
  *
  * getaddrinfo() waits, so a child makes each question; their number is bounded.
  */
@@ -145,7 +145,8 @@ static void lookup_free(struct lookup *l)
 /* In a child: the addresses, 16 bytes each, go into the pipe. None: status 1 tells "no such name" from trouble. */
 static int find(const struct question *q, int to)
 {
-	struct addrinfo want = { .ai_family = q->type == TYPE_A ? AF_INET : AF_INET6, .ai_socktype = SOCK_STREAM }, *list = NULL;
+	struct addrinfo want = { .ai_family = q->type == TYPE_A ? AF_INET : AF_INET6, .ai_socktype = SOCK_STREAM },
+			*list = NULL;
 	struct rlimit none = { 0 };
 
 	if (dup2(to, 3) < 0 || close_range(4, ~0u, 0))

@@ -6,8 +6,8 @@
  * (pal/grant.h, libos/fs/union_chain.c). The area is theirs to write: what is there is never read.
  *
  * While a process that split off lives, the top stays where it is: its Landlock rules hang on
- * directories that would become read-only with it. Ops then share a layer, and undo waits. An op shares the layer of the
- * one before it, too, while a process holds a file of that layer open for writing, or locked.
+ * directories that would become read-only with it. Ops then share a layer, and undo waits. An op shares the layer of
+ * the one before it, too, while a process holds a file of that layer open for writing, or locked.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -50,7 +50,8 @@ static void write_chain(struct history *h, bool pushed)
 
 int ops_start(struct monitor *m, int area)
 {
-	char *page = mmap(NULL, GRANT_NAMES_AT + GRANT_LAYERS_MAX * sizeof(struct grant_names), PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
+	char *page = mmap(NULL, GRANT_NAMES_AT + GRANT_LAYERS_MAX * sizeof(struct grant_names),
+			  PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
 
 	if (page == MAP_FAILED)
 		return -errno;

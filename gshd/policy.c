@@ -74,7 +74,8 @@ static void say_rung(struct policy *p)
 		say(p, "rung", "%s rung B: Landlock and seccomp, no namespaces", when);
 	if (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
 		say(p, "rung",
-		    "Landlock here does not bound signals (Linux 6.12 does): the monitor sends them, and no process can "
+		    "Landlock here does not bound signals (Linux 6.12 does): the monitor sends them, and no process "
+		    "can "
 		    "split off");
 	else
 		say(p, "rung",
@@ -144,7 +145,8 @@ static void say_reach(struct policy *p)
 		return;
 	}
 	if (!strcmp(p->conf.net_access, "host"))
-		say(p, "network", "may speak to anybody outside but the host itself and its link; the monitor carries it");
+		say(p, "network",
+		    "may speak to anybody outside but the host itself and its link; the monitor carries it");
 	else if (!*list)
 		say(p, "network", "nobody outside is reached unless gsh allow says so");
 	while (conf_next(&list, value, sizeof(value)))
@@ -174,8 +176,10 @@ static void say_processes(struct policy *p)
 		    "not stopped on rung B: it learns which processes the host has");
 	say(p, "processes", "ends with gsh stop, or when its monitor ends");
 	say(p, "terminal", "a terminal of its own; it cannot type into the user's");
-	say(p, "variables", "gets the caller's but those that carry secrets or lead to sockets of the host (gsh(1))%s%s",
-	    *p->conf.unset_env ? ", and fewer: UnsetEnvironment=" : "", *p->conf.pass_env ? "; PassEnvironment= lets some in" : "");
+	say(p, "variables",
+	    "gets the caller's but those that carry secrets or lead to sockets of the host (gsh(1))%s%s",
+	    *p->conf.unset_env ? ", and fewer: UnsetEnvironment=" : "",
+	    *p->conf.pass_env ? "; PassEnvironment= lets some in" : "");
 	say(p, "splits",
 	    p->lean || (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
 		    ? "no process can split off"

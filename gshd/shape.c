@@ -2,8 +2,8 @@
 /*
  * Sandboxes made of what a client prepared (a clone, an image), and given another name. Runs in a child of gshd.
  *
- * What takes long, the copying, is the client's: it makes a directory in the store that nobody looks at, and what is left
- * of it after its end is swept.
+ * What takes long, the copying, is the client's: it makes a directory in the store that nobody looks at, and what is
+ * left of it after its end is swept.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -20,7 +20,8 @@ static bool name_ok(struct wire_call *call, const char *name)
 	if (paths_name_ok(name))
 		return true;
 	wire_fail(call, "org.gsh.BadRequest", name,
-		  "a sandbox's name is 1 to 63 letters, digits, dots, underscores and dashes, and begins with a letter, a "
+		  "a sandbox's name is 1 to 63 letters, digits, dots, underscores and dashes, and begins with a "
+		  "letter, a "
 		  "digit or an underscore",
 		  NULL);
 	return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A client wants a process to split off (libos/split/asked.c). The policy waits for it at one end of a socket pair, which
- * the leader passes on; what comes back is the word of a process of the sandbox, so no more than a number is taken from
- * it. Whoever does not answer is not waited for: by the end of our end it knows that nobody waits.
+ * A client wants a process to split off (libos/split/asked.c). The policy waits for it at one end of a socket pair,
+ * which the leader passes on; what comes back is the word of a process of the sandbox, so no more than a number is
+ * taken from it. Whoever does not answer is not waited for: by the end of our end it knows that nobody waits.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -24,6 +24,7 @@
 #ifndef GSHD_STORE_H
 #define GSHD_STORE_H
 
+#include "gshd/client/delete.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,10 +83,5 @@ int store_locked(int store, const char *name);
 /* What the holder wrote into the lock file (at most size - 1 bytes, NUL-terminated), or "". */
 void store_lock_text(int store, const char *name, char *text, size_t size);
 
-/* Delete all below a directory, and it, whatever its modes. Never follows a symbolic link, never
- * leaves the mount. */
-int store_delete_tree(int at, const char *name);
-/* Empty a directory. */
-int store_empty(int at, const char *name);
 
 #endif

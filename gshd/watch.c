@@ -290,8 +290,8 @@ static void hear_cgroup(struct monitor *m)
 
 	m->memory_used = cgroup_memory(m->cgroup);
 	if (killed > m->oom_kills) {
-		snprintf(m->last_kill, sizeof(m->last_kill), "out of memory: the kernel killed %" PRIu64 " of its processes",
-			 killed);
+		snprintf(m->last_kill, sizeof(m->last_kill),
+			 "out of memory: the kernel killed %" PRIu64 " of its processes", killed);
 		log_line("%s", m->last_kill);
 	}
 	m->oom_kills = (unsigned)killed;

@@ -249,7 +249,8 @@ const struct cmd cmd_clone = {
 	.name = "clone",
 	.args = "NAME NEW",
 	.summary = "make a sandbox that begins as another one is",
-	.help = "With its ops and snapshots, and nothing that runs in it. It stands by itself: either may be changed or\n"
+	.help = "With its ops and snapshots, and nothing that runs in it. It stands by itself: either may be "
+		"changed or\n"
 		"removed. Of one that runs, files are taken as they are at one instant.",
 	.opts = opts,
 	.min = 2,

@@ -123,7 +123,8 @@ const struct cmd cmd_config = {
 	.args = "show|check [FILE]",
 	.summary = "show the settings that hold, or check the files that make them",
 	.help = "show lists every setting; with --origin where its value comes from: a file and a\n"
-		"line (that of a profile, too), a variable, or the default. check is silent if all files are right, or the\n"
+		"line (that of a profile, too), a variable, or the default. check is silent if all files are right, "
+		"or the\n"
 		"one that is named. Exit status: 0, or 2 if something in them is wrong.",
 	.opts = opts,
 	.min = 1,

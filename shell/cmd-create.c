@@ -17,7 +17,8 @@ static const struct opt opts[] = {
 
 static int exec(const struct call *call)
 {
-	const char *sandbox = call_sandbox(call), *base = opt_value(call, OPT_BASE), *image = opt_value(call, OPT_IMAGE);
+	const char *sandbox = call_sandbox(call), *base = opt_value(call, OPT_BASE),
+		   *image = opt_value(call, OPT_IMAGE);
 	struct json_object *params;
 	char *settings = NULL;
 	int result;

@@ -22,7 +22,8 @@ static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
 	{ 'o', "output", "FILE", "where it goes; without, or with -, the standard output", WORDS_FILE },
 	{ OPT_FORMAT, "format", "HOW", "tar (default) or oci", WORDS_NONE },
-	{ OPT_CHANGES, "changes", NULL, "only what differs from the base, with whiteouts for what is gone", WORDS_NONE },
+	{ OPT_CHANGES, "changes", NULL, "only what differs from the base, with whiteouts for what is gone",
+	  WORDS_NONE },
 	OPT_ROW_PROGRESS,
 	OPT_ROW_END,
 };
@@ -208,8 +209,10 @@ const struct cmd cmd_export = {
 	.name = "export",
 	.args = "[NAME [VERSION]]",
 	.summary = "write a sandbox's files as an archive or an OCI image",
-	.help = "All of them, or with --changes what differs from the base. A FILE that ends in .gz or .zst is compressed so;\n"
-		"with --format=oci it is a tar with an image layout, whose one layer is compressed by gzip, or by zstd\n"
+	.help = "All of them, or with --changes what differs from the base. A FILE that ends in .gz or .zst is "
+		"compressed so;\n"
+		"with --format=oci it is a tar with an image layout, whose one layer is compressed by gzip, or by "
+		"zstd\n"
 		"for a FILE that ends in .zst. FILE is written when it is whole.",
 	.opts = opts,
 	.max = 2,

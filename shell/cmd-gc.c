@@ -80,8 +80,10 @@ const struct cmd cmd_gc = {
 	.name = "gc",
 	.args = "[NAME]",
 	.summary = "give back what sandboxes need no longer",
-	.help = "Old ops beyond [Store] KeepOps= are joined, and cannot be undone from then on; layers that were undone for\n"
-		"good and what crashes left are deleted. Says how many bytes each sandbox gave and how many layers were\n"
+	.help = "Old ops beyond [Store] KeepOps= are joined, and cannot be undone from then on; layers that were "
+		"undone for\n"
+		"good and what crashes left are deleted. Says how many bytes each sandbox gave and how many layers "
+		"were\n"
 		"joined. Of one that runs only the trash is emptied. It may be ended at any time.",
 	.opts = opts,
 	.max = 1,

@@ -2,8 +2,8 @@
 /*
  * gsh import, gsh create --image: a sandbox made of an image instead of the host's files.
  *
- * An archive is unpacked by a confined child (gshd/tree/unpack.h), a directory is copied. What comes of it is the lowest
- * layer, above an empty directory.
+ * An archive is unpacked by a confined child (gshd/tree/unpack.h), a directory is copied. What comes of it is the
+ * lowest layer, above an empty directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <json-c/json.h>
 
-#include "gshd/store.h"
+#include "gshd/client/delete.h"
 #include "gshd/tree/layer.h"
 #include "gshd/tree/unpack.h"
 #include "shell/client.h"
@@ -213,8 +213,10 @@ const struct cmd cmd_import = {
 	.name = "import",
 	.args = "FILE NAME",
 	.summary = "make a sandbox of an image",
-	.help = "FILE is a tar, an OCI image as a tar or a directory, compressed by gzip, zstd, xz or bzip2 or not at all, or\n"
-		"a directory with a system in it. What it holds is what the sandbox begins with, instead of the host's files.\n"
+	.help = "FILE is a tar, an OCI image as a tar or a directory, compressed by gzip, zstd, xz or bzip2 or not "
+		"at all, or\n"
+		"a directory with a system in it. What it holds is what the sandbox begins with, instead of the "
+		"host's files.\n"
 		"It is read by a process that can do nothing else; names that lead elsewhere are refused.",
 	.opts = import_opts,
 	.min = 2,

@@ -2,8 +2,8 @@
 /*
  * gsh restore: paths of a version as they were, as a change of its own.
  *
- * What differs between now and then is written as one layer, which gshd puts on top. So processes that run see all of it
- * at once, and undo takes it back as it does the changes of a command.
+ * What differs between now and then is written as one layer, which gshd puts on top. So processes that run see all
+ * of it at once, and undo takes it back as it does the changes of a command.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -273,7 +273,9 @@ static int exec(const struct call *call)
 	if (!result && (call->dash < 1 || call->argc < 2))
 		result = usage_fail(call->cmd, "name the paths after the version");
 	if (!result) {
-		*r = (struct restore){ .call = call, .sandbox = sandbox ? sandbox : DEFAULT_SANDBOX, .stage = { -1, -1, "" } };
+		*r = (struct restore){ .call = call,
+				       .sandbox = sandbox ? sandbox : DEFAULT_SANDBOX,
+				       .stage = { -1, -1, "" } };
 		r->copy = (struct copy){ .flags = COPY_RECURSIVE | COPY_ATTRS, .step = step, .stop = &stage_stop };
 		r->items = json_object_new_array();
 		r->scope.paths = (const char *const *)paths;
@@ -299,7 +301,8 @@ const struct cmd cmd_restore = {
 	.name = "restore",
 	.args = "VERSION [--] PATH...",
 	.summary = "bring paths back as they were in a version",
-	.help = "VERSION is base, the number of an op, a snapshot, or OTHER@VERSION of another sandbox. It is a change\n"
+	.help = "VERSION is base, the number of an op, a snapshot, or OTHER@VERSION of another sandbox. It is a "
+		"change\n"
 		"like that of a command: processes that run see all of it at once, and gsh undo takes it back.\n"
 		"What has come to the PATHs since is removed; -n only lists what would become different.",
 	.opts = opts,

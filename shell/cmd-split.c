@@ -2,8 +2,8 @@
 /*
  * gsh split: have a process leave its sandbox for a smaller one.
  *
- * Options take away: what none of them is about stays. They become the text of a policy (gsh-split(7)), which the process
- * itself carries out; --policy gives such a text as it is.
+ * Options take away: what none of them is about stays. They become the text of a policy (gsh-split(7)), which the
+ * process itself carries out; --policy gives such a text as it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -164,8 +164,10 @@ const struct cmd cmd_split = {
 	.name = "split",
 	.args = "PID",
 	.summary = "confine a process to a part of its sandbox, for good",
-	.help = "The process, which must have one thread and no children, and what it starts from now on keep what the\n"
-		"options leave: the files named (all, if none is), network and open streams unless taken away. There is\n"
+	.help = "The process, which must have one thread and no children, and what it starts from now on keep what "
+		"the\n"
+		"options leave: the files named (all, if none is), network and open streams unless taken away. "
+		"There is\n"
 		"no way back. What is taken away is closed; what the kernel then holds is told in gsh-split(7).",
 	.opts = opts,
 	.group = GROUP_SHAPE,

@@ -120,6 +120,7 @@ int settings_of(const char *sandbox, struct conf *conf)
 
 	if (sandbox && (paths_find(&paths, why, sizeof(why)) || conf_own_path(own, sizeof(own), paths.store, sandbox)))
 		return fail(FAIL_HOST, "settings", "%s", why);
-	return conf_load_own(conf, sandbox ? own : NULL, NULL, why, sizeof(why)) ? fail(FAIL_USAGE, "settings", "%s", why)
-										  : 0;
+	return conf_load_own(conf, sandbox ? own : NULL, NULL, why, sizeof(why))
+		       ? fail(FAIL_USAGE, "settings", "%s", why)
+		       : 0;
 }

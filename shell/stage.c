@@ -2,9 +2,9 @@
 /*
  * What a verb makes in the store before gshd gives it its place.
  *
- * It is made beside what counts, under a name that nobody looks at, and gshd puts it in by one rename: until then nothing
- * has happened, and whatever ends the verb leaves at most a directory that the next start or gsh gc deletes. So ^C takes
- * everything back.
+ * It is made beside what counts, under a name that nobody looks at, and gshd puts it in by one rename: until then
+ * nothing has happened, and whatever ends the verb leaves at most a directory that the next start or gsh gc deletes.
+ * So ^C takes everything back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "gshd/client/paths.h"
-#include "gshd/store.h"
+#include "gshd/client/delete.h"
 #include "shell/cmd.h"
 
 volatile sig_atomic_t stage_stop;

@@ -440,25 +440,30 @@ static int put_layout(struct packer *k)
 	if (!err)
 		err = put_spool(k, packed);
 	snprintf(text, sizeof(text),
-		 "{\"created\":\"%s\",\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\","
+		 "{\"created\":\"%s\",\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{"
+		 "\"type\":\"layers\","
 		 "\"diff_ids\":[\"sha256:%s\"]},\"history\":[{\"created\":\"%s\",\"created_by\":\"gsh export\"}]}",
 		 created, plain, created);
 	config_size = strlen(text);
 	if (!err)
 		err = put_blob(k->a, text, config);
 	snprintf(text, sizeof(text),
-		 "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":"
-		 "\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
+		 "{\"schemaVersion\":2,\"mediaType\":\"application/"
+		 "vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":"
+		 "\"application/"
+		 "vnd.oci.image.config.v1+json\",\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
 		 "\"application/vnd.oci.image.layer.v1.tar%s\",\"digest\":\"sha256:%s\",\"size\":%llu}]}",
 		 config, config_size, suffix[k->p->filter], packed, (unsigned long long)k->size);
 	config_size = strlen(text);
 	if (!err)
 		err = put_blob(k->a, text, manifest);
-	snprintf(text, sizeof(text),
-		 "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{\"mediaType\":"
-		 "\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":%zu,\"platform\":{"
-		 "\"architecture\":\"amd64\",\"os\":\"linux\"}}]}",
-		 manifest, config_size);
+	snprintf(
+		text, sizeof(text),
+		"{\"schemaVersion\":2,\"mediaType\":\"application/"
+		"vnd.oci.image.index.v1+json\",\"manifests\":[{\"mediaType\":"
+		"\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":%zu,\"platform\":{"
+		"\"architecture\":\"amd64\",\"os\":\"linux\"}}]}",
+		manifest, config_size);
 	return err ? err : put_text(k->a, "index.json", text);
 }
 

@@ -231,7 +231,8 @@ int unpack_times(struct unpacker *p)
 	for (size_t i = 0; i < p->ntimes && !err; i++) {
 		struct timespec times[2] = { p->times[i].time, p->times[i].time };
 		const char *last;
-		int dir = parent(p, p->times[i].path, false, &last), fd = dir < 0 ? dir : open_dir(dir, *last ? last : ".");
+		int dir = parent(p, p->times[i].path, false, &last),
+		    fd = dir < 0 ? dir : open_dir(dir, *last ? last : ".");
 
 		/* A later layer may have removed it. */
 		if (fd >= 0 && futimens(fd, times))
@@ -417,7 +418,8 @@ int unpack_tar(struct unpacker *p, int fd, bool whiteouts)
 
 	while (!err && (r = archive_read_next_header(a, &e)) != ARCHIVE_EOF) {
 		if (r < ARCHIVE_WARN)
-			err = unpack_say(p, -EBADMSG, "", archive_error_string(a) ? archive_error_string(a) : "it is damaged");
+			err = unpack_say(p, -EBADMSG, "",
+					 archive_error_string(a) ? archive_error_string(a) : "it is damaged");
 		else
 			err = one(p, a, e, whiteouts);
 	}

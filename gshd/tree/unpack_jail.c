@@ -21,7 +21,9 @@
 #define READS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 /* All of ABI 2 but to execute and to make block devices. */
 #define ALL ((1ull << 14) - 1)
-#define WRITES (ALL & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK))
+#define WRITES \
+	(ALL & \
+	 ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK))
 
 static int allow(int rules, int dir, uint64_t what)
 {
@@ -51,14 +53,15 @@ static int bind_files(const struct unpack *u, int layout)
 static int forbid(void)
 {
 	static const int calls[] = {
-		SCMP_SYS(read),	      SCMP_SYS(pread64),   SCMP_SYS(write),	 SCMP_SYS(pwrite64),	 SCMP_SYS(lseek),
-		SCMP_SYS(close),      SCMP_SYS(openat),	   SCMP_SYS(fstat),	 SCMP_SYS(newfstatat),	 SCMP_SYS(fstatfs),
-		SCMP_SYS(getdents64), SCMP_SYS(fcntl),	   SCMP_SYS(ftruncate),	 SCMP_SYS(fsetxattr),	 SCMP_SYS(fgetxattr),
-		SCMP_SYS(fchmod),     SCMP_SYS(mkdirat),	 SCMP_SYS(mknodat),
-		SCMP_SYS(linkat),     SCMP_SYS(symlinkat), SCMP_SYS(unlinkat),
-		SCMP_SYS(brk),	      SCMP_SYS(munmap),	   SCMP_SYS(mremap),	 SCMP_SYS(madvise),	 SCMP_SYS(futex),
-		SCMP_SYS(getrandom),  SCMP_SYS(sysinfo),   SCMP_SYS(geteuid),	 SCMP_SYS(getegid),	 SCMP_SYS(getpid),
-		SCMP_SYS(exit),	      SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime)
+		SCMP_SYS(read),	      SCMP_SYS(pread64),      SCMP_SYS(write),	      SCMP_SYS(pwrite64),
+		SCMP_SYS(lseek),      SCMP_SYS(close),	      SCMP_SYS(openat),	      SCMP_SYS(fstat),
+		SCMP_SYS(newfstatat), SCMP_SYS(fstatfs),      SCMP_SYS(getdents64),   SCMP_SYS(fcntl),
+		SCMP_SYS(ftruncate),  SCMP_SYS(fsetxattr),    SCMP_SYS(fgetxattr),    SCMP_SYS(fchmod),
+		SCMP_SYS(mkdirat),    SCMP_SYS(mknodat),      SCMP_SYS(linkat),	      SCMP_SYS(symlinkat),
+		SCMP_SYS(unlinkat),   SCMP_SYS(brk),	      SCMP_SYS(munmap),	      SCMP_SYS(mremap),
+		SCMP_SYS(madvise),    SCMP_SYS(futex),	      SCMP_SYS(getrandom),    SCMP_SYS(sysinfo),
+		SCMP_SYS(geteuid),    SCMP_SYS(getegid),      SCMP_SYS(getpid),	      SCMP_SYS(exit),
+		SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime)
 	};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = ctx ? 0 : -ENOMEM;

@@ -90,8 +90,9 @@ static const char *text_of(struct json_object *o, const char *key)
 {
 	struct json_object *v = NULL;
 
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v)
-												 : NULL;
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
+		       ? json_object_get_string(v)
+		       : NULL;
 }
 
 static struct json_object *list_of(struct json_object *o, const char *key)

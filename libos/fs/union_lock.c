@@ -2,15 +2,15 @@
 /*
  * What files are locked at.
  *
- * A file of the base is one thing to Linux's locks, its copy in the top another. Who locked the first would never meet
- * who locks the second, but would meet the users of the host, and other sandboxes. So a file that is of a lower layer, or
- * was before copy-up, is locked at an empty file on the sandbox's tmpfs, which its inode number names: that is the same
- * before and after. All others are locked as they are. The stand-in belongs to the open file, is opened when it is
- * first needed, and is inherited with it; what else is known of the file never touches it.
+ * A file of the base is one thing to Linux's locks, its copy in the top another. Who locked the first would never
+ * meet who locks the second, but would meet the users of the host, and other sandboxes. So a file that is of a lower
+ * layer, or was before copy-up, is locked at an empty file on the sandbox's tmpfs, which its inode number names:
+ * that is the same before and after. All others are locked as they are. The stand-in belongs to the open file, is
+ * opened when it is first needed, and is inherited with it; what else is known of the file never touches it.
  *
- * A lock of flock(2) is the open file's and outlives who took it: `exec 9>f; flock 9` takes it in a child. The stand-in
- * that the child opened ends with it, so a file of the sandbox's own layers is locked as well. What is read of the base
- * has the stand-in alone: there, a lock that a child took ends with the child.
+ * A lock of flock(2) is the open file's and outlives who took it: `exec 9>f; flock 9` takes it in a child. The
+ * stand-in that the child opened ends with it, so a file of the sandbox's own layers is locked as well. What is read
+ * of the base has the stand-in alone: there, a lock that a child took ends with the child.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/fs/kinds.h"

@@ -48,7 +48,9 @@ bool out_first(const struct file *f, const void *addr, unsigned len)
 /* The end of a pair at whose other end the monitor speaks to `to`. */
 static int dial(const struct file *f, const struct net_addr *to, bool quiet)
 {
-	struct mon_dial q = { .kind = net_is_gram(f) ? MON_DIAL_GRAM : MON_DIAL_STREAM, .port = to->port, .quiet = quiet };
+	struct mon_dial q = { .kind = net_is_gram(f) ? MON_DIAL_GRAM : MON_DIAL_STREAM,
+			      .port = to->port,
+			      .quiet = quiet };
 	struct mon_reply reply;
 	int fd = -1, n = 1, r;
 
@@ -173,8 +175,8 @@ static int note_peer(struct file *f, const struct net_addr *to, bool connected)
 	return 0;
 }
 
-/* A connect with O_NONBLOCK to the loopback: whether anybody listens is decided by now, and only not told. It stays to be
- * told. */
+/* A connect with O_NONBLOCK to the loopback: whether anybody listens is decided by now, and only not told. It stays
+ * to be told. */
 static int told_now(struct file *f)
 {
 	static const struct timespec now = { 0 };

@@ -51,7 +51,8 @@ static int carry(struct area_slot *to, int host, const struct pal_kick *k)
 	case SIGKILL:
 		if (!(atomic_load(&to->flags) & (AREA_BORROWS | AREA_LENDS)))
 			return pal_kill(host, SIGKILL);
-		/* Its locks are its parent's, or its children's, too: it ends by itself at the next safe point, and is woken for that. */
+		/* Its locks are its parent's, or its children's, too: it ends by itself at the next safe point, and
+		 * is woken for that. */
 		r = send_carried(to, host, k);
 		return r ?: pal_kill(host, SIGCONT);
 	case SIGSTOP:

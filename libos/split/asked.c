@@ -4,9 +4,9 @@
  *
  *      monitor --MON_SPLIT_OFF--> leader --COORD_SPLIT--> the process
  *
- * with a descriptor at which the policy waits, and to which the process answers. It is heard wherever signals are, in the
- * middle of a call too, and carried out on the way back to the guest, where nothing is locked and no file in use. Who
- * asked may have given up meanwhile; then nothing is done.
+ * with a descriptor at which the policy waits, and to which the process answers. It is heard wherever signals are,
+ * in the middle of a call too, and carried out on the way back to the guest, where nothing is locked and no file in
+ * use. Who asked may have given up meanwhile; then nothing is done.
  */
 #include "libos/split/split.h"
 #include "libos/coord/wire.h"

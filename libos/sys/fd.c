@@ -73,7 +73,8 @@ static int to_stand_in(struct file *f, unsigned cmd, struct flock *fl)
 	struct stat st;
 	s64 from = 0;
 
-	if (!is_get(cmd) && ((fl->l_type == F_RDLCK && mode == O_WRONLY) || (fl->l_type == F_WRLCK && mode == O_RDONLY)))
+	if (!is_get(cmd) &&
+	    ((fl->l_type == F_RDLCK && mode == O_WRONLY) || (fl->l_type == F_WRLCK && mode == O_RDONLY)))
 		return -EBADF;
 	if (fl->l_whence == SEEK_CUR)
 		from = pal_lseek(f->host_fd, 0, SEEK_CUR);

@@ -98,7 +98,8 @@ static bool read_only(const struct place *p)
 /* After the file system's answer: -ESTALE means our view was old; let the caller look again. */
 int place_stale(struct place *p, int r)
 {
-	/* Somebody made what was not there when we looked, and has not said so yet: whoever hears EEXIST is to find it. */
+	/* Somebody made what was not there when we looked, and has not said so yet: whoever hears EEXIST is to find
+	 * it. */
 	if ((r == -ESTALE || (r == -EEXIST && !p->node)) && p->d)
 		dentry_forget(p->d);
 	if (r == -ESTALE)

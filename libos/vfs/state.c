@@ -5,11 +5,11 @@
  *
  *   table   u32 entries, each: u32 fd, u32 cloexec, u32 same
  *           same: 1 + the earlier entry whose struct file it shares, or 0: a file follows
- *   file    str kind, u32 host_fd, u32 flags, str path (none: nameless), u64 pos, u32 seals, owner, owner_sig, locked, lock_fd,
- *           u32 size and bytes of the kind's own
+ *   file    str kind, u32 host_fd, u32 flags, str path (none: nameless), u64 pos, u32 seals, owner, owner_sig,
+ * locked, lock_fd, u32 size and bytes of the kind's own
  *
- * The host descriptors lose their close-on-exec flag for the passage. Names are found again by text; what has none any
- * more (unlinked) keeps working through its host descriptor.
+ * The host descriptors lose their close-on-exec flag for the passage. Names are found again by text; what has none
+ * any more (unlinked) keeps working through its host descriptor.
  */
 #include "libos/vfs/vfs.h"
 #include "libos/task/task.h"

@@ -76,7 +76,8 @@ static int write_all(int fd, const void *buf, size_t size)
 	return n < 0 ? -errno : (size_t)n == size ? 0 : -ENOSPC;
 }
 
-int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count, const struct grant_bind *binds)
+int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32_t count,
+		     const struct grant_bind *binds)
 {
 	int err, fd = memfd_create("grant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct utsname u;

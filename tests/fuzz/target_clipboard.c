@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * The clipboard's guard: however the bytes of a sandbox are cut into pieces, the user's terminal gets the same, no more
  * than there was, and nothing that asks for the clipboard, by the eyes of a terminal that overlooks nothing.

@@ -11,12 +11,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "gshd/store.h"
+#include "gshd/client/delete.h"
 
 /* The top of a deletion, and names in it that are not taken. */
 struct flat {
