@@ -14,7 +14,7 @@
  *	policy.c      what a sandbox may do
  *	activation.c  systemd's two protocols, in a few lines
  *	past.c        its ops: log, show, undo, redo, snapshot
- *	history.c journal.c effects.c  the chain of layers, what it was for, what each changed
+ *	history.c history_layers.c journal.c effects.c  the chain of layers, what it was for, what each changed
  *	store.c chain.c client/delete.c shm.c wire.c wire_call.c log.c
  */
 #ifndef GSHD_DAEMON_H
@@ -44,7 +44,10 @@ void daemon_work(struct wire_call *call, void (*fn)(struct wire_call *call));
 /* A call's "name", checked. NULL: the call was answered with an error. */
 const char *daemon_name(struct wire_call *call);
 
-/* ---- boxes.c ---- */
+/* ---- boxes.c, boxes_list.c ---- */
+/* A connection to a sandbox's monitor, whose answers are waited for so long. 0 or -errno. */
+struct client;
+int box_connect(const struct daemon *d, const char *name, struct client **c, int ms);
 #define SOCKET_MAX (PATH_MAX + 80)
 void box_socket(const struct daemon *d, const char *name, char *path); /* SOCKET_MAX bytes */
 /* Is it up and ready? Its lock file's JSON then, else NULL. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The chain of layers and its changes: see history.h. What the journal says is in journal.c. */
+/*
+ * The chain of layers and what is done with it: see history.h. Where layers lie is in history_layers.c, what the
+ * journal says in journal.c.
+ */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -17,7 +17,6 @@
 #include "gshd/json.h"
 #include "libos/union/union.h"
 
-#define PENDING_MAX 16384
 #define ROOM_LEAST (32u << 20)
 #define MADE ".made-" /* layers that clients make begin so */
 
@@ -27,269 +26,6 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* ---- numbers in directories ---- */
-
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-uint32_t layer_number(const char *name)
-{
-	size_t n = strlen(name);
-	char plain[16];
-	unsigned long v;
-
-	if (n < 4 || n > 9 || name[strspn(name, "0123456789")])
-		return 0;
-	v = strtoul(name, NULL, 10);
-	snprintf(plain, sizeof(plain), "%04lu", v);
-	return strcmp(plain, name) ? 0 : (uint32_t)v;
-}
-
-/* Sorted numbers of the layers in a directory: their count, or -errno. Beyond max: -E2BIG. */
-static int list_layers(int at, const char *dir, uint32_t *number, int max)
-{
-	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), n = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-
-	if (!d)
-		return errno == ENOENT ? 0 : -errno;
-	while ((e = readdir(d)) && n >= 0) {
-		uint32_t v = layer_number(e->d_name);
-		if (v && n == max)
-			n = -E2BIG;
-		else if (v)
-			number[n++] = v;
-	}
-	closedir(d);
-	if (n > 0)
-		qsort(number, (size_t)n, sizeof(*number), by_number);
-	return n;
-}
-
-int history_chain(int tree, uint32_t number[GRANT_LAYERS_MAX])
-{
-	uint32_t top[GRANT_LAYERS_MAX];
-	/* The top first: what is sealed in between is then seen twice, not missed. */
-	int tops = list_layers(tree, "top", top, GRANT_LAYERS_MAX - 1);
-	int n = tops < 0 ? tops : list_layers(tree, "layers", number, GRANT_LAYERS_MAX - 1), out = 0;
-
-	if (n < 0)
-		return n;
-	if (n + tops >= GRANT_LAYERS_MAX)
-		return -E2BIG;
-	for (int i = 0; i < tops; i++)
-		number[n++] = top[i];
-	if (n)
-		qsort(number, (size_t)n, sizeof(*number), by_number);
-	for (int i = 0; i < n; i++)
-		if (!out || number[out - 1] != number[i])
-			number[out++] = number[i];
-	return out ? out : -EPROTO;
-}
-
-int history_find(int box, uint32_t number, char path[32])
-{
-	static const char *const places[] = { "tree/layers", "tree/top", "undone", "kept" };
-	struct stat st;
-
-	/* Twice: it may move from the second to the first while we look. */
-	for (unsigned i = 0; i < 8; i++) {
-		snprintf(path, 32, "%s/%04u", places[i % 4], number);
-		if (!fstatat(box, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode))
-			return 0;
-	}
-	return -ENOENT;
-}
-
-/* ---- changes of several layers ---- */
-
-static int sync_dir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static int make_dir(int at, const char *name, mode_t mode)
-{
-	return mkdirat(at, name, mode) && errno != EEXIST ? -errno : 0;
-}
-
-/* A layer that is not there any more was moved before. */
-static int move_layer(int box, const char *from, const char *to, uint32_t number)
-{
-	char a[48], b[48];
-
-	snprintf(a, sizeof(a), "%s/%04u", from, number);
-	snprintf(b, sizeof(b), "%s/%04u", to, number);
-	return renameat2(box, a, box, b, RENAME_NOREPLACE) && errno != ENOENT ? -errno : 0;
-}
-
-/* The top is not known apart from the others: either place. */
-static int take_layer(int box, const char *to, uint32_t number)
-{
-	int err = move_layer(box, "tree/top", to, number);
-
-	return err ? err : move_layer(box, "tree/layers", to, number);
-}
-
-/* A layer in `joining` takes the place of these, under the number of the last. */
-static int carry_out_join(int box, const uint32_t *number, unsigned n)
-{
-	char path[48];
-	struct stat st;
-	int err = 0;
-
-	if (!n)
-		return -EPROTO;
-	snprintf(path, sizeof(path), "tree/layers/%04u", number[n - 1]);
-	if (!fstatat(box, "joining", &st, AT_SYMLINK_NOFOLLOW)) {
-		err = move_layer(box, "tree/layers", "trash", number[n - 1]);
-		if (!err && renameat2(box, "joining", box, path, RENAME_NOREPLACE))
-			err = -errno;
-	}
-	for (unsigned i = 0; i + 1 < n && !err; i++)
-		err = move_layer(box, "tree/layers", "trash", number[i]);
-	return err;
-}
-
-/* Do what `pending` says, however much of it is done. */
-static int carry_out(int box, struct json_object *o)
-{
-	struct json_object *layers = json_get(o, "layers", json_type_array);
-	const char *what = json_str(o, "do", "");
-	uint32_t all[GRANT_LAYERS_MAX];
-	unsigned count = 0;
-	int err = 0;
-
-	for (size_t i = 0; layers && i < json_object_array_length(layers) && count < GRANT_LAYERS_MAX; i++)
-		all[count++] = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
-	if (!strcmp(what, "join"))
-		return carry_out_join(box, all, count);
-	for (size_t i = 0; layers && i < json_object_array_length(layers) && !err; i++) {
-		uint32_t n = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
-		if (!strcmp(what, "undo"))
-			err = take_layer(box, "undone", n);
-		else if (!strcmp(what, "redo"))
-			err = move_layer(box, "undone", "tree/layers", n);
-		else if (!strcmp(what, "drop"))
-			err = move_layer(box, "undone", "trash", n);
-		else if (!strcmp(what, "forget"))
-			err = move_layer(box, "kept", "trash", n);
-		else if (!strcmp(what, "keep"))
-			err = move_layer(box, "undone", "kept", n);
-		else
-			err = -EPROTO;
-	}
-	return err;
-}
-
-static int settle_pending(int box)
-{
-	static const char *const dirs[] = { "tree/top", "tree/layers", "undone", "kept" };
-	int err = 0;
-
-	for (unsigned i = 0; i < 4 && !err; i++)
-		err = sync_dir(box, dirs[i]);
-	if (!err && unlinkat(box, "pending", 0) && errno != ENOENT)
-		err = -errno;
-	return err;
-}
-
-static int finish_pending(int box)
-{
-	char text[PENDING_MAX];
-	struct json_object *o;
-	int err = store_read_text(box, "pending", text, sizeof(text));
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	o = json_tokener_parse(text);
-	err = o ? carry_out(box, o) : -EPROTO;
-	json_object_put(o);
-	return err ? err : settle_pending(box);
-}
-
-static void tell(struct history *h, bool pushed)
-{
-	if (h->publish)
-		h->publish(h, pushed);
-}
-
-/* Whatever became of a change: the chain is what directories hold. */
-static void read_again(struct history *h)
-{
-	uint32_t number[GRANT_LAYERS_MAX];
-	int n = history_chain(h->tree, number);
-
-	if (n <= 0)
-		return;
-	h->n = (unsigned)n;
-	memcpy(h->number, number, sizeof(number));
-}
-
-/* The chain without these. */
-static void leave_out(struct history *h, const uint32_t *number, unsigned n)
-{
-	unsigned out = 0;
-
-	for (unsigned i = 0; i < h->n; i++) {
-		bool stays = true;
-		for (unsigned k = 0; k < n; k++)
-			stays &= number[k] != h->number[i];
-		if (stays)
-			h->number[out++] = h->number[i];
-	}
-	h->n = out;
-}
-
-/* How a change touches the chain. */
-enum touch { TOUCH_NOTHING, TOUCH_TAKES, TOUCH_ADDS };
-
-/* Begin a change, do it, end it. The list is in the order of doing. */
-static int change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
-{
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	int err;
-
-	for (unsigned i = 0; i < n; i++)
-		json_object_array_add(list, json_object_new_int64(number[i]));
-	json_put_str(o, "do", what);
-	json_object_object_add(o, "layers", list);
-	err = store_write_text(h->box, "pending", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	if (!err)
-		err = sync_dir(h->box, ".");
-	if (!err && touch == TOUCH_TAKES) {
-		leave_out(h, number, n);
-		tell(h, false);
-	}
-	if (!err) {
-		err = carry_out(h->box, o);
-		read_again(h);
-		if (touch == TOUCH_ADDS || (touch && err))
-			tell(h, false);
-		if (!err)
-			err = settle_pending(h->box);
-	}
-	json_object_put(o);
-	return err;
-}
-
-int history_change(struct history *h, const char *what, const uint32_t *number, unsigned n)
-{
-	return change(h, what, number, n, TOUCH_NOTHING);
 }
 
 /* ---- the top ---- */
@@ -374,9 +110,9 @@ static int push(struct history *h)
 	if (err)
 		return err;
 	h->number[h->n++] = h->next++;
-	tell(h, true);
+	history_tell(h, true);
 	/* Where it can't be moved it is sealed at the next start; it is below the new one even so. */
-	return move_layer(h->box, "tree/top", "tree/layers", old);
+	return layer_move(h->box, "tree/top", "tree/layers", old);
 }
 
 /* ---- opening ---- */
@@ -385,19 +121,19 @@ static int push(struct history *h)
 static int settle_tops(struct history *h)
 {
 	uint32_t top[GRANT_LAYERS_MAX], layer[GRANT_LAYERS_MAX];
-	int n = list_layers(h->tree, "top", top, GRANT_LAYERS_MAX - 1), below, err = 0;
+	int n = layers_list(h->tree, "top", top, GRANT_LAYERS_MAX - 1), below, err = 0;
 
 	if (n < 0)
 		return n;
 	for (int i = 0; i < n - 1 && !err; i++)
-		err = move_layer(h->box, "tree/top", "tree/layers", top[i]);
+		err = layer_move(h->box, "tree/top", "tree/layers", top[i]);
 	if (n || err)
 		return err;
 	/* As the first format had it: the last of the layers is the top. */
-	below = list_layers(h->tree, "layers", layer, GRANT_LAYERS_MAX - 1);
+	below = layers_list(h->tree, "layers", layer, GRANT_LAYERS_MAX - 1);
 	if (below <= 0)
 		return below < 0 ? below : -EPROTO;
-	return move_layer(h->box, "tree/layers", "tree/top", layer[below - 1]);
+	return layer_move(h->box, "tree/layers", "tree/top", layer[below - 1]);
 }
 
 /* Layers that were never adopted: who makes one holds a lock on it. */
@@ -426,7 +162,7 @@ static uint32_t highest_number(const struct history *h)
 	uint32_t most = h->number[h->n - 1], list[1024];
 
 	for (unsigned i = 0; i < 3; i++) {
-		int n = list_layers(h->box, places[i], list, 1024);
+		int n = layers_list(h->box, places[i], list, 1024);
 		if (n > 0 && list[n - 1] > most)
 			most = list[n - 1];
 	}
@@ -447,9 +183,9 @@ static int open_all(int store, const char *name, struct history *h)
 		return -errno;
 	err = 0;
 	for (unsigned i = 0; i < 6 && !err; i++)
-		err = make_dir(h->box, dirs[i], 0700);
+		err = layers_dir(h->box, dirs[i], 0700);
 	if (!err)
-		err = finish_pending(h->box);
+		err = layers_settle(h->box);
 	if (!err)
 		err = settle_tops(h);
 	if (!err)
@@ -500,7 +236,7 @@ static int forget_undone(struct history *h)
 {
 	uint32_t list[1024], keep[1024], drop[1024];
 	unsigned nkeep = 0, ndrop = 0;
-	int n = list_layers(h->box, "undone", list, 1024), err = 0;
+	int n = layers_list(h->box, "undone", list, 1024), err = 0;
 
 	for (int i = 0; i < n; i++) {
 		if (snapshot_needs(h->box, list[i]))
@@ -509,22 +245,22 @@ static int forget_undone(struct history *h)
 			drop[ndrop++] = list[i];
 	}
 	if (nkeep)
-		err = change(h, "keep", keep, nkeep, TOUCH_NOTHING);
+		err = layers_change(h, "keep", keep, nkeep, TOUCH_NOTHING);
 	if (!err && ndrop)
-		err = change(h, "drop", drop, ndrop, TOUCH_NOTHING);
+		err = layers_change(h, "drop", drop, ndrop, TOUCH_NOTHING);
 	return err;
 }
 
 int history_forget_kept(struct history *h)
 {
 	uint32_t list[1024], drop[1024];
-	int n = list_layers(h->box, "kept", list, 1024);
+	int n = layers_list(h->box, "kept", list, 1024);
 	unsigned ndrop = 0;
 
 	for (int i = 0; i < n; i++)
 		if (!snapshot_needs(h->box, list[i]))
 			drop[ndrop++] = list[i];
-	return n < 0 ? n : ndrop ? change(h, "forget", drop, ndrop, TOUCH_NOTHING) : 0;
+	return n < 0 ? n : ndrop ? layers_change(h, "forget", drop, ndrop, TOUCH_NOTHING) : 0;
 }
 
 /* On a disk that is all but full, removing files of this op must give room: they are not to be in a sealed layer. */
@@ -586,7 +322,7 @@ int history_undo(struct history *h, unsigned count, unsigned *done)
 		return err;
 	if (first == h->n)
 		h->number[h->n++] = h->next++;
-	err = change(h, "undo", take, n, TOUCH_TAKES);
+	err = layers_change(h, "undo", take, n, TOUCH_TAKES);
 	*done = err ? 0 : ops;
 	return err ? err : journal_note(h, "undo", take, n);
 }
@@ -594,7 +330,7 @@ int history_undo(struct history *h, unsigned count, unsigned *done)
 int history_redo(struct history *h, unsigned count, unsigned *done)
 {
 	uint32_t list[1024];
-	int n = list_layers(h->box, "undone", list, 1024), err, all;
+	int n = layers_list(h->box, "undone", list, 1024), err, all;
 	unsigned ops = 0;
 
 	*done = 0;
@@ -606,7 +342,7 @@ int history_redo(struct history *h, unsigned count, unsigned *done)
 		ops += !layer_empty(h, list[n]);
 	if (h->n + (unsigned)n > HISTORY_LAYERS_MAX)
 		return -E2BIG;
-	err = change(h, "redo", list, (unsigned)n, TOUCH_ADDS);
+	err = layers_change(h, "redo", list, (unsigned)n, TOUCH_ADDS);
 	*done = err ? 0 : ops;
 	return err ? err : journal_note(h, "redo", list, (unsigned)n);
 }
@@ -635,12 +371,12 @@ static int insert(struct history *h, const char *made, uint32_t number)
 	if (renameat2(h->box, made, h->box, path, RENAME_NOREPLACE))
 		err = -errno;
 	if (!err)
-		err = sync_dir(h->box, "tree/layers");
-	read_again(h);
-	tell(h, false);
+		err = layers_sync(h->box, "tree/layers");
+	history_reread(h);
+	history_tell(h, false);
 	/* As with push(). Ops may have the empty one: it stays. */
-	(void)!move_layer(h->box, "tree/top", "tree/layers", old);
-	read_again(h);
+	(void)!layer_move(h->box, "tree/top", "tree/layers", old);
+	history_reread(h);
 	return err;
 }
 

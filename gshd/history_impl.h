@@ -1,14 +1,31 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What history.c and journal.c share. */
+/* What history.c, history_layers.c and journal.c share. */
 #ifndef GSHD_HISTORY_IMPL_H
 #define GSHD_HISTORY_IMPL_H
 
+#include <sys/types.h>
 #include "gshd/history.h"
 
 /* The number that a layer's directory is named by (four digits at least), or 0. */
 uint32_t layer_number(const char *name);
 
-/* ---- history.c ---- */
+/* ---- history_layers.c ---- */
+/* Sorted numbers of the layers in a directory: their count, or -errno. Beyond max: -E2BIG. */
+int layers_list(int at, const char *dir, uint32_t *number, int max) __attribute__((warn_unused_result));
+int layers_dir(int at, const char *name, mode_t mode) __attribute__((warn_unused_result)); /* made, or there */
+int layers_sync(int at, const char *name);
+/* A layer that is not there any more was moved before. */
+int layer_move(int box, const char *from, const char *to, uint32_t number);
+/* Carry out what `pending` says, if it is there. */
+int layers_settle(int box) __attribute__((warn_unused_result));
+/* Begin a change, do it, end it. The list is in the order of doing. */
+enum touch { TOUCH_NOTHING, TOUCH_TAKES, TOUCH_ADDS }; /* how it touches the chain */
+int layers_change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
+	__attribute__((warn_unused_result));
+/* Processes that run shall use the chain of h from now on. */
+void history_tell(struct history *h, bool pushed);
+/* Whatever became of a change: the chain is what directories hold. */
+void history_reread(struct history *h);
 /* Begin a change of several layers, do it, end it. For what runs nothing changes. */
 int history_change(struct history *h, const char *what, const uint32_t *number, unsigned n)
 	__attribute__((warn_unused_result));
