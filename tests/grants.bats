@@ -186,11 +186,13 @@ Profile=x'; do
 	refute_output --partial "r "
 	# What is hidden may be asked for by its own name.
 	echo key >home/.ssh/k
+	# shellcheck disable=SC2088 # gsh expands it
 	run gsh run -s k --bind-ro '~/.ssh' -- cat "$HOME/.ssh/k"
 	assert_output key
 	# Two projects, one below the other, each where the host has it.
 	mkdir -p home/p/q
 	echo q >home/p/q/q
+	# shellcheck disable=SC2088 # gsh expands it
 	run gsh run -s k2 --bind '~/p' --bind-ro '~/p/q:/srv/q' -- sh -c 'cat ~/p/q/q /srv/q/q; echo n >~/p/q/n; cat /srv/q/n; echo no >/srv/q/q'
 	assert_line --index 2 n
 	assert_equal "$(cat home/p/q/q home/p/q/n)" "q
@@ -473,7 +475,7 @@ print(say(('$a', $PORT)))"
 	assert_line --partial "nobody outside is reached, and nobody can be asked for it"
 	run gsh doctor --policy -s host
 	assert_line --partial "anybody outside but the host itself"
-	for bad in nobody x:y a:1,, none,host:1 ''; do
+	for bad in nobody x:y 'a:1,,' none,host:1 ''; do
 		run gsh run -x --net "$bad" -- true
 		assert_failure 125
 	done

@@ -190,7 +190,7 @@ await() {
 # Have the worker do something; its output.
 worker() {
 	inside "echo '$*' >d/in"
-	await grep -q done d/out
+	await grep -q 'done' d/out
 	inside 'sed "\$d" d/out'
 }
 
