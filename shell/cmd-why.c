@@ -253,8 +253,11 @@ static int exec(const struct call *call)
 	if (result && !json)
 		note("%s", runs ? "nothing was refused to a program that failed"
 				: "it does not run, so nothing is remembered");
-	if (!result || json)
-		result = show(some, json, all) ?: result;
+	if (!result || json) {
+		int shown = show(some, json, all);
+
+		result = shown ? shown : result;
+	}
 	json_object_put(some);
 	json_object_put(items);
 	return result;

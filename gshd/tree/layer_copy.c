@@ -84,7 +84,9 @@ static int remember(struct job *j, const struct stat *st)
 		free(path);
 		return -ENOMEM;
 	}
-	s->one[s->n++] = (struct one){ st->st_dev, st->st_ino, path };
+	s->one[s->n].dev = st->st_dev;
+	s->one[s->n].ino = st->st_ino;
+	s->one[s->n++].path = path;
 	return 0;
 }
 

@@ -426,7 +426,7 @@ static int put_spool(struct packer *k, const char *digest)
 static int put_layout(struct packer *k)
 {
 	static const char *const suffix[] = { "", "+gzip", "+zstd" };
-	char plain[65], packed[65], config[65], manifest[65], created[32] = "1970-01-01T00:00:00Z", text[2048];
+	char plain[65], packed[65], config[65] = "", manifest[65] = "", created[32] = "1970-01-01T00:00:00Z", text[2048];
 	time_t now = time(NULL);
 	size_t config_size;
 	struct tm tm;
@@ -470,10 +470,10 @@ static int put_layout(struct packer *k)
 int pack_tree(const struct pack *p, const struct tree *now, const struct tree *base, int out, int spool)
 {
 	struct packer *k = calloc(1, sizeof(*k));
-	int err = k ? 0 : -ENOMEM;
+	int err = 0;
 
-	if (err)
-		return err;
+	if (!k)
+		return -ENOMEM;
 	k->p = p;
 	k->spool = spool;
 	if (p->oci)

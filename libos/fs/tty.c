@@ -179,7 +179,7 @@ static long tty_set_group(struct file *f, u64 arg)
 static bool in_foreground(const struct file *f)
 {
 	const struct process *p = this_process();
-	s32 host;
+	s32 host = 0;
 
 	return p->slot->tty == tty_device(tty_number(f)) &&
 	       at_once(pal_ioctl(f->host_fd, TIOCGPGRP, (u64)&host)) == 0 && task_guest_pgid(host) == p->slot->pgid;
