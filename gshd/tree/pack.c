@@ -426,7 +426,8 @@ static int put_spool(struct packer *k, const char *digest)
 static int put_layout(struct packer *k)
 {
 	static const char *const suffix[] = { "", "+gzip", "+zstd" };
-	char plain[65], packed[65], config[65] = "", manifest[65] = "", created[32] = "1970-01-01T00:00:00Z", text[2048];
+	char plain[65], packed[65], config[65] = "", manifest[65] = "";
+	char created[32] = "1970-01-01T00:00:00Z", text[2048];
 	time_t now = time(NULL);
 	size_t config_size;
 	struct tm tm;
