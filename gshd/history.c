@@ -30,33 +30,19 @@ static int64_t now_ms(void)
 
 /* ---- the top ---- */
 
-static bool dir_empty(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	bool empty = true;
-
-	while (d && empty && (e = readdir(d)))
-		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-	if (d)
-		closedir(d);
-	return empty;
-}
-
 bool history_top_empty(const struct history *h)
 {
 	char path[32];
 
 	snprintf(path, sizeof(path), "top/%04u", h->number[h->n - 1]);
-	return dir_empty(h->tree, path);
+	return layers_dir_empty(h->tree, path);
 }
 
 static bool layer_empty(const struct history *h, uint32_t number)
 {
 	char path[32];
 
-	return !history_find(h->box, number, path) && dir_empty(h->box, path);
+	return !history_find(h->box, number, path) && layers_dir_empty(h->box, path);
 }
 
 /* What the guest's root directory is, the new top's is, too. */

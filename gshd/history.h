@@ -108,6 +108,8 @@ struct wire_call;
 void history_answer(struct wire_call *call, struct history *h,
 		    int (*fn)(struct history *h, unsigned count, unsigned *done));
 void history_answer_snapshot(struct wire_call *call, struct history *h);
+/* The command of an op that a call begins, borrowed. NULL: it is none, and was answered. */
+struct json_object *history_argv(struct wire_call *call);
 void history_answer_adopt(struct wire_call *call, struct history *h);
 void history_answer_seal(struct wire_call *call, struct history *h);
 

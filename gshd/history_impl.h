@@ -14,6 +14,7 @@ uint32_t layer_number(const char *name);
 int layers_list(int at, const char *dir, uint32_t *number, int max) __attribute__((warn_unused_result));
 int layers_dir(int at, const char *name, mode_t mode) __attribute__((warn_unused_result)); /* made, or there */
 int layers_sync(int at, const char *name);
+bool layers_dir_empty(int at, const char *name); /* one that cannot be read is */
 /* A layer that is not there any more was moved before. */
 int layer_move(int box, const char *from, const char *to, uint32_t number);
 /* Carry out what `pending` says, if it is there. */

@@ -91,6 +91,20 @@ int history_find(int box, uint32_t number, char path[32])
 	return -ENOENT;
 }
 
+bool layers_dir_empty(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	bool empty = true;
+
+	while (d && empty && (e = readdir(d)))
+		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+	if (d)
+		closedir(d);
+	return empty;
+}
+
 /* ---- changes of several layers ---- */
 
 int layers_sync(int at, const char *name)

@@ -265,20 +265,6 @@ static void take_line(struct json_object *o, void *arg)
 	}
 }
 
-static bool is_empty_layer(int box, const char *path)
-{
-	int fd = openat(box, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	bool empty = true;
-
-	while (d && empty && (e = readdir(d)))
-		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-	if (d)
-		closedir(d);
-	return empty;
-}
-
 /* The layer that an op left is that of the last op that began with it; an empty top is nobody's. */
 static void judge(int box, struct ops *ops, struct json_object *op, bool last_of_layer)
 {
@@ -296,7 +282,7 @@ static void judge(int box, struct ops *ops, struct json_object *op, bool last_of
 		state = !strncmp(path, "undone", 6) || !strncmp(path, "kept", 4) ? "undone" : "done";
 	else
 		state = "dropped";
-	if (layer && !strcmp(state, "done") && is_empty_layer(box, path))
+	if (layer && !strcmp(state, "done") && layers_dir_empty(box, path))
 		layer = 0;
 	if (!json_object_object_get_ex(op, "ms", NULL) && !strcmp(state, "done"))
 		state = "running";

@@ -115,17 +115,12 @@ static bool may(struct wire_call *call)
 void box_push_op(struct wire_call *call)
 {
 	struct monitor *m = call->server->context;
-	struct json_object *argv = json_get(call->params, "argv", json_type_array), *p;
+	struct json_object *argv = history_argv(call), *p;
 	int64_t op = 0;
 	int err;
 
-	for (size_t i = 0; argv && i < json_object_array_length(argv); i++)
-		if (!json_object_is_type(json_object_array_get_idx(argv, i), json_type_string))
-			argv = NULL;
-	if (!argv || !json_object_array_length(argv)) {
-		wire_fail(call, "org.gsh.BadRequest", "argv", "it must be a list of at least one string", NULL);
+	if (!argv)
 		return;
-	}
 	if (!may(call))
 		return;
 	m->history.frozen |= top_is_held(m);

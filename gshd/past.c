@@ -80,20 +80,28 @@ void history_answer_snapshot(struct wire_call *call, struct history *h)
 		wire_reply(call, NULL);
 }
 
-void history_answer_adopt(struct wire_call *call, struct history *h)
+struct json_object *history_argv(struct wire_call *call)
 {
-	struct json_object *argv = json_get(call->params, "argv", json_type_array), *p;
-	const char *layer = json_str(call->params, "layer", "");
-	int64_t op = 0;
-	int err;
+	struct json_object *argv = json_get(call->params, "argv", json_type_array);
 
 	for (size_t i = 0; argv && i < json_object_array_length(argv); i++)
 		if (!json_object_is_type(json_object_array_get_idx(argv, i), json_type_string))
 			argv = NULL;
-	if (!argv || !json_object_array_length(argv)) {
-		wire_fail(call, "org.gsh.BadRequest", "argv", "it must be a list of at least one string", NULL);
+	if (argv && json_object_array_length(argv))
+		return argv;
+	wire_fail(call, "org.gsh.BadRequest", "argv", "it must be a list of at least one string", NULL);
+	return NULL;
+}
+
+void history_answer_adopt(struct wire_call *call, struct history *h)
+{
+	struct json_object *argv = history_argv(call), *p;
+	const char *layer = json_str(call->params, "layer", "");
+	int64_t op = 0;
+	int err;
+
+	if (!argv)
 		return;
-	}
 	err = history_adopt(h, layer, argv, json_str(call->params, "cwd", "/"), &op);
 	if (err) {
 		fail(call, "the layers", err);

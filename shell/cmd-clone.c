@@ -34,19 +34,6 @@ struct clone {
 	int from; /* the sandbox's directory */
 };
 
-static void step(uint64_t files, uint64_t bytes, void *arg)
-{
-	(void)arg;
-	progress_add(files, bytes);
-}
-
-static int open_dir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int make_dir(int at, const char *name)
 {
 	return mkdirat(at, name, 0700) && errno != EEXIST ? -errno : 0;
@@ -55,12 +42,12 @@ static int make_dir(int at, const char *name)
 /* A layer's directory, under its number. */
 static int copy_layer(struct clone *c, int from, int to, const char *name)
 {
-	int in = open_dir(from, name), out = -1, err = in < 0 ? in : 0;
+	int in = stage_open_dir(from, name), out = -1, err = in < 0 ? in : 0;
 
 	if (!err)
 		err = make_dir(to, name);
 	if (!err) {
-		out = open_dir(to, name);
+		out = stage_open_dir(to, name);
 		err = out < 0 ? out : layer_copy(&c->copy, in, out);
 	}
 	if (in >= 0)
@@ -91,14 +78,14 @@ static int copy_file(struct clone *c, int from, int to, const char *name)
 /* What lies in one of the sandbox's directories, which may be missing. Layers are directories, snapshots files. */
 static int copy_all(struct clone *c, const char *name)
 {
-	int from = open_dir(c->from, name), to = -1, n = 0, err = 0;
+	int from = stage_open_dir(c->from, name), to = -1, n = 0, err = 0;
 	struct dirent **names = NULL;
 
 	if (from == -ENOENT)
 		return 0;
 	err = from < 0 ? from : make_dir(c->stage.dir, name);
 	if (!err) {
-		to = open_dir(c->stage.dir, name);
+		to = stage_open_dir(c->stage.dir, name);
 		err = to < 0 ? to : 0;
 	}
 	if (!err) {
@@ -124,7 +111,7 @@ static int copy_all(struct clone *c, const char *name)
 /* The top is empty, but for what came since it was made; a fresh one takes its number. */
 static int make_top(struct clone *c)
 {
-	int top = open_dir(c->from, "tree/top"), fresh, n, err = top < 0 ? top : 0;
+	int top = stage_open_dir(c->from, "tree/top"), fresh, n, err = top < 0 ? top : 0;
 	struct dirent **names = NULL;
 	const char *last = NULL;
 	struct stat st;
@@ -136,7 +123,7 @@ static int make_top(struct clone *c)
 		last = names[n - 1]->d_name;
 	err = n < 0 ? -errno : !last ? -ENOENT : make_dir(c->stage.dir, "tree/top");
 	if (!err) {
-		fresh = open_dir(c->stage.dir, "tree/top");
+		fresh = stage_open_dir(c->stage.dir, "tree/top");
 		err = fresh < 0 ? fresh : make_dir(fresh, last);
 		/* Its mode is that of the root inside. */
 		if (!err && (fstatat(top, last, &st, AT_SYMLINK_NOFOLLOW) ||
@@ -206,7 +193,7 @@ static int clone(const char *name, const char *to)
 	int result = 0, err = -ENOENT;
 
 	for (int i = 0; i < TRIES && err == -ENOENT && !result; i++) {
-		struct clone c = { .copy = { .step = step, .stop = &stage_stop }, .from = open_box(name) };
+		struct clone c = { .copy = { .step = progress_step, .stop = &stage_stop }, .from = open_box(name) };
 
 		result = c.from < 0 ? c.from : seal(name);
 		if (!result)

@@ -302,12 +302,6 @@ static int show_items(const struct gather *g)
 
 /* ---- doing it ---- */
 
-static void step(uint64_t files, uint64_t bytes, void *arg)
-{
-	(void)arg;
-	progress_add(files, bytes);
-}
-
 static int run_failed(const struct commit *c, int err, const char *verb)
 {
 	const char *path = c->failed < c->n ? c->actions[c->failed].path : "/";
@@ -341,7 +335,7 @@ static int confirm(const struct gather *g)
 
 static int carry_out(struct gather *g)
 {
-	const struct copy copy = { .step = step };
+	const struct copy copy = { .step = progress_step };
 	int result, err;
 
 	if (opt_given(g->call, 'n') || (!opt_given(g->call, OPT_JSON) && !is_asked(g))) {

@@ -58,12 +58,6 @@ static const char *last_name(const char *path, char *buf, size_t size)
 
 /* ---- out of a sandbox ---- */
 
-static void step(uint64_t files, uint64_t bytes, void *arg)
-{
-	(void)arg;
-	progress_add(files, bytes);
-}
-
 static void lost(const char *name, int err, void *arg)
 {
 	(void)arg;
@@ -107,7 +101,7 @@ static int copy_path(const struct cp *cp, const struct tree *tree, const char *p
 {
 	const struct copy c = {
 		.flags = (cp->recursive ? COPY_RECURSIVE : 0u) | (cp->keep ? COPY_ATTRS : 0u),
-		.step = step,
+		.step = progress_step,
 		.lost = lost,
 	};
 	cleanup_spot struct spot s = { .n = 0 };

@@ -34,12 +34,6 @@ struct target {
 	int out, spool;
 };
 
-static void step(uint64_t files, uint64_t bytes, void *arg)
-{
-	(void)arg;
-	progress_add(files, bytes);
-}
-
 static void lost(const char *path, int err, void *arg)
 {
 	(void)arg;
@@ -128,7 +122,7 @@ static void stop(int sig)
 
 static int write_out(const struct call *call, struct target *t, const struct version *now, const struct version *base)
 {
-	const struct copy copy = { .step = step, .lost = lost, .stop = &stage_stop };
+	const struct copy copy = { .step = progress_step, .lost = lost, .stop = &stage_stop };
 	struct pack p = { .c = &copy, .oci = t->spool >= 0, .filter = filter_of(t->file, t->spool >= 0) };
 	const struct sigaction act = { .sa_handler = stop };
 	pack_fn *pack = packer_load();

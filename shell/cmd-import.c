@@ -28,19 +28,6 @@ static const struct opt import_opts[] = {
 	OPT_ROW_END,
 };
 
-static void step(uint64_t files, uint64_t bytes, void *arg)
-{
-	(void)arg;
-	progress_add(files, bytes);
-}
-
-static int open_dir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* ---- a directory with a system in it ---- */
 
 static int copy_names(const struct copy *c, const struct spot *s, int to, unsigned int depth)
@@ -58,7 +45,7 @@ static int copy_names(const struct copy *c, const struct spot *s, int to, unsign
 			err = layer_put(c, &child, to, name);
 		if (err || !S_ISDIR(child.st.st_mode))
 			continue;
-		down = depth < DEPTH_MAX ? open_dir(to, name) : -ENAMETOOLONG;
+		down = depth < DEPTH_MAX ? stage_open_dir(to, name) : -ENAMETOOLONG;
 		err = down < 0 ? down : copy_names(c, &child, down, depth + 1);
 		if (!err)
 			err = layer_set_times(&child, down);
@@ -71,7 +58,7 @@ static int copy_names(const struct copy *c, const struct spot *s, int to, unsign
 
 static int copy_system(int from, int to)
 {
-	const struct copy c = { .step = step, .stop = &stage_stop };
+	const struct copy c = { .step = progress_step, .stop = &stage_stop };
 	struct tree tree = { .n = 1, .fd = { from } };
 	cleanup_spot struct spot root = { .n = 0 };
 	int err = spot_find(&tree, "", &root);
@@ -91,7 +78,7 @@ static int make_top(int tree, int layer)
 
 	if (mkdirat(tree, "top", 0700) || mkdirat(tree, "top/0002", 0755) || fstat(layer, &st))
 		return -errno;
-	top = open_dir(tree, "top/0002");
+	top = stage_open_dir(tree, "top/0002");
 	if (top < 0)
 		return top;
 	if ((n > 0 && fsetxattr(top, UNION_ATTR, value, (size_t)n, 0)) || fchmod(top, st.st_mode & 07777))
@@ -107,7 +94,7 @@ static bool is_layout(int from)
 
 static int fill(struct stage *stage, int from, const char *file)
 {
-	struct unpack u = { .step = step, .stop = &stage_stop, .dir = -1, .blobs = -1 };
+	struct unpack u = { .step = progress_step, .stop = &stage_stop, .dir = -1, .blobs = -1 };
 	char why[UNPACK_WHY] = "";
 	unpack_fn *unpack = unpacker_load();
 	int tree = -1, err = 0;
@@ -116,9 +103,9 @@ static int fill(struct stage *stage, int from, const char *file)
 	if (mkdirat(stage->dir, "tree", 0700) || mkdirat(stage->dir, "tree/layers", 0700) ||
 	    mkdirat(stage->dir, "tree/layers/0001", 0755) || mkdirat(stage->dir, "blobs", 0700) || fstat(from, &st))
 		return stage_fail(file, -errno);
-	tree = open_dir(stage->dir, "tree");
-	u.dir = open_dir(stage->dir, "tree/layers/0001");
-	u.blobs = open_dir(stage->dir, "blobs");
+	tree = stage_open_dir(stage->dir, "tree");
+	u.dir = stage_open_dir(stage->dir, "tree/layers/0001");
+	u.blobs = stage_open_dir(stage->dir, "blobs");
 	if (tree < 0 || u.dir < 0 || u.blobs < 0)
 		err = -EIO;
 	else if (S_ISDIR(st.st_mode) && !is_layout(from))

@@ -38,12 +38,6 @@ struct restore {
 	size_t lost;
 };
 
-static void step(uint64_t files, uint64_t bytes, void *arg)
-{
-	(void)arg;
-	progress_add(files, bytes);
-}
-
 static void lost(const char *path, int err, void *arg)
 {
 	struct restore *r = arg;
@@ -53,18 +47,11 @@ static void lost(const char *path, int err, void *arg)
 	fail(FAIL_NO, path, "cannot be looked into: %s", strerror(-err));
 }
 
-static int open_dir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* The directory of one name in the layer, made above what is there now, or then. */
 static int enter(struct restore *r, int at, const char *path, const char *name)
 {
 	cleanup_spot struct spot s = { .n = 0 };
-	int fd = open_dir(at, name), err;
+	int fd = stage_open_dir(at, name), err;
 	bool then = false;
 
 	if (fd != -ENOENT)
@@ -77,14 +64,14 @@ static int enter(struct restore *r, int at, const char *path, const char *name)
 	}
 	if (!err)
 		err = layer_put_dir(&s, at, name, then);
-	return err ? err : open_dir(at, name);
+	return err ? err : stage_open_dir(at, name);
 }
 
 /* The directory of the layer in which path lies, and its last name. -ENOTDIR: what it lies in is removed as a whole. */
 static int parent(struct restore *r, const char *path, const char **last)
 {
 	char *copy = strdup(path), *name = copy ? copy + 1 : NULL, *slash;
-	int fd = copy ? open_dir(r->stage.dir, ".") : -ENOMEM;
+	int fd = copy ? stage_open_dir(r->stage.dir, ".") : -ENOMEM;
 
 	while (fd >= 0 && (slash = strchr(name, '/'))) {
 		int next;
@@ -276,7 +263,9 @@ static int exec(const struct call *call)
 		*r = (struct restore){ .call = call,
 				       .sandbox = sandbox ? sandbox : DEFAULT_SANDBOX,
 				       .stage = { -1, -1, "" } };
-		r->copy = (struct copy){ .flags = COPY_RECURSIVE | COPY_ATTRS, .step = step, .stop = &stage_stop };
+		r->copy = (struct copy){ .flags = COPY_RECURSIVE | COPY_ATTRS,
+					 .step = progress_step,
+					 .stop = &stage_stop };
 		r->items = json_object_new_array();
 		r->scope.paths = (const char *const *)paths;
 		result = sandbox_name_check(r->sandbox);

@@ -239,6 +239,10 @@ void stage_end(struct stage *s);
 extern volatile sig_atomic_t stage_stop;
 /* A failure of a verb that was at it: said, or that the user ended it. */
 int stage_fail(const char *verb, int err);
+/* A directory, never by a link: a descriptor or -errno. */
+int stage_open_dir(int at, const char *name) MUST_CHECK;
+/* A copy's or an archive's step (gshd/tree/layer.h), shown as progress. */
+void progress_step(uint64_t files, uint64_t bytes, void *arg);
 
 /* ---- cmd-import.c ---- */
 /* Make sandbox `name` of the image `file`; settings (settings_given) go with it, or NULL. 0 or a failure, told. */

@@ -100,3 +100,16 @@ int stage_fail(const char *verb, int err)
 	}
 	return fail(FAIL_NO, verb, "%s; nothing was changed", strerror(-err));
 }
+
+int stage_open_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void progress_step(uint64_t files, uint64_t bytes, void *arg)
+{
+	(void)arg;
+	progress_add(files, bytes);
+}
