@@ -236,12 +236,25 @@ static u64 stack_reserve(u64 limit)
 	return MAX(PAGE_DOWN(MIN(limit, STACK_ROOM_MAX)), 32 * PAGE_SIZE);
 }
 
+/* The host's vDSO lies anywhere below its own first stack, and stays where it is: the stack, with all the room that it
+ * may ever take, goes below it if it is in the way. */
+static uintptr_t stack_place(struct mm *mm, uintptr_t top, u64 room)
+{
+	struct vma *v;
+
+	mm_lock(mm);
+	while ((v = vma_next_from(mm, top - room)) && v->start < top)
+		top = v->start;
+	mm_unlock(mm);
+	return top;
+}
+
 int mm_layout(struct mm *mm, bool exec_stack)
 {
 	u64 limit = this_process()->rlimits[RLIMIT_STACK].rlim_cur;
 	u64 size = stack_reserve(limit), room = MAX(size, STACK_ROOM_MIN) + STACK_GAP;
 	u64 rnd = mm_random(mm);
-	uintptr_t top = PAL_GUEST_TOP - PAGE_SIZE - ((rnd & 0x3fffff) << 12);
+	uintptr_t top = stack_place(mm, PAL_GUEST_TOP - PAGE_SIZE - ((rnd & 0x3fffff) << 12), room);
 	intptr_t r;
 
 	mm->stack_top = top;

@@ -393,6 +393,22 @@ static void sizes(void)
 	fails(execve(t_self, bad, none), EFAULT);
 }
 
+/* Whatever else lies in the upper part of the address space is not in the way of a stack, be it half a terabyte. */
+static void huge_stack(void)
+{
+	char *argv[] = { "true", NULL };
+	struct rlimit old, rl;
+
+	must(getrlimit(RLIMIT_STACK, &old));
+	rl = old;
+	for (int i = 0; i < 12; i++) {
+		rl.rlim_cur = 1UL << (37 + i % 4);
+		must(setrlimit(RLIMIT_STACK, &rl));
+		eqs(run("/bin/true", argv, environ), "exit 0");
+	}
+	must(setrlimit(RLIMIT_STACK, &old));
+}
+
 static void by_descriptor(void)
 {
 	char *argv[] = { "x", "helper", "count", NULL };
@@ -450,4 +466,4 @@ static void auxv(void)
 }
 
 T_MAIN_HELPER(helper, T(arguments), T(survives), T(close_on_exec), T(scripts), T(bad_files), T(running_file_is_busy),
-	      T(sizes), T(by_descriptor), T(auxv))
+	      T(sizes), T(huge_stack), T(by_descriptor), T(auxv))
