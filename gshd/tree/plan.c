@@ -156,14 +156,10 @@ static bool made_in(int layer, const char *path, struct statx_timestamp *when)
 			break;
 		}
 		found = !S_ISDIR(x.stx_mode) || !rest || !*rest;
-		/* A whiteout never changes; of the rest only the birth is the first touch. */
-		known = true;
-		if (union_is_whiteout(x.stx_mode, (u64)x.stx_rdev_major << 8 | x.stx_rdev_minor))
-			*when = x.stx_ctime;
-		else if (x.stx_mask & STATX_BTIME)
-			*when = x.stx_btime;
-		else
-			known = false;
+		/* The birth is the first touch: of a whiteout, too, which may have other names, that come and go
+		 * (libos/fs/union_whiteout.c). */
+		known = x.stx_mask & STATX_BTIME;
+		*when = x.stx_btime;
 		next = S_ISDIR(x.stx_mode) ? host_open(dir, name, O_RDONLY | O_DIRECTORY) : -1;
 		close(dir);
 		dir = next;

@@ -10,6 +10,7 @@
  *   union_links.c   all names of a file that is copied up from a layer
  *   union_stage.c   objects made in the work directory and put in place in one step; the lock
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
+ *   union_whiteout.c what stands for a name that is removed
  *   union_split.c   the layers of a process that splits off
  *   union_chain.c   layers that come and go while processes run
  *   union_lock.c    what files are locked at
@@ -235,6 +236,10 @@ int work_lock(const struct ufs *u);
 void work_unlock(int lock);
 /* Remove a directory in work that holds nothing but whiteouts. -ENOTEMPTY. */
 int stage_clear_dir(const struct ufs *u, const struct stage *s);
+
+/* ---- union_whiteout.c ---- */
+/* A whiteout of u's top at path, where nothing is; path may be in work. */
+int whiteout_make(const struct ufs *u, int dir, const char *path);
 
 /* ---- union_make.c ---- */
 int union_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out);

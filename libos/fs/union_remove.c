@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Removing: what only the top has goes for good; what a lower layer has, too, is hidden by a whiteout. The host's
- * RENAME_WHITEOUT takes an object away and leaves the whiteout in one step.
+ * Removing: what only the top has goes for good; what a lower layer has, too, is hidden by a whiteout. A file is
+ * replaced by it in one step, a directory is taken away by the host's RENAME_WHITEOUT.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/fs/quota.h"
@@ -22,9 +22,30 @@ static int make_whiteout(struct unode *dir, const char *name)
 		r = unode_child_path(dir, name, ufs_of(dir)->top, &h);
 	if (r)
 		return r;
-	r = pal_mknodat(h.dir, h.path, S_IFCHR, 0);
+	r = whiteout_make(ufs_of(dir), h.dir, h.path);
 	hpath_done(&h);
 	return r == -EEXIST ? -ESTALE : r;
+}
+
+/* In place of what the top has. */
+static int put_whiteout(struct unode *dir, const char *name)
+{
+	struct ufs *u = ufs_of(dir);
+	struct stage s;
+	struct hpath h;
+	int r = unode_child_path(dir, name, u->top, &h);
+
+	if (r < 0)
+		return r;
+	stage_name(&s);
+	r = whiteout_make(u, u->work, s.name);
+	if (!r) {
+		r = pal_renameat2(u->work, s.name, h.dir, h.path, 0);
+		if (r < 0)
+			stage_drop(u, &s);
+	}
+	hpath_done(&h);
+	return r == -EISDIR ? -ESTALE : r;
 }
 
 /* Move the top's object to work, leaving a whiteout or nothing. */
@@ -56,18 +77,11 @@ static int remove_from_top(struct unode *dir, const char *name, int flags)
 
 static int unlink_top(struct unode *dir, const char *name, struct unode *victim)
 {
-	struct ufs *u = ufs_of(dir);
-	struct stage s;
 	int r = below(dir, name, victim);
 
 	if (r < 0)
 		return r;
-	if (!r)
-		return remove_from_top(dir, name, 0);
-	r = take_away(dir, name, &s, true);
-	if (!r)
-		stage_drop(u, &s);
-	return r;
+	return r ? put_whiteout(dir, name) : remove_from_top(dir, name, 0);
 }
 
 static int done(struct unode *victim, int r)

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Whiteouts: character devices 0/0 at the names that are removed.
+ *
+ * An inode costs the host a multiple of what a name does, ten to a hundred times as much where it looks for a free one
+ * past those that were just given back. So a process that removes one file after another makes one device in work and
+ * gives it many names, as the kernel's overlayfs does. A name tells nothing of when it was made but by its inode's
+ * birth, which commit takes for the time of the removal (gshd/tree/plan.c): the device is shared for a second only, and
+ * within one layer, so that what the host changed before an op began is never told from what it changed after.
+ */
+#include "libos/fs/union_impl.h"
+#include "libos/coord/area.h"
+
+#define SHARED_NAME "whiteout"
+#define SHARED_FOR 4 /* quarters of a second */
+
+static int make_one(int dir, const char *path)
+{
+	return pal_mknodat(dir, path, S_IFCHR, 0);
+}
+
+/* The one in work is of this layer and of this second from now on. */
+static int renew(const struct ufs *u, u64 stamp)
+{
+	struct stage s;
+	int r;
+
+	stage_name(&s);
+	r = make_one(u->work, s.name);
+	if (!r)
+		r = pal_renameat2(u->work, s.name, u->work, SHARED_NAME, 0);
+	if (!r)
+		atomic_store(&the_area->whiteout, stamp);
+	return r;
+}
+
+static bool is_good(const struct ufs *u, u64 stamp, u32 now)
+{
+	return stamp >> 32 == union_layer_mark(u, u->top) && now - (u32)stamp < SHARED_FOR;
+}
+
+int whiteout_make(const struct ufs *u, int dir, const char *path)
+{
+	static u32 last; /* atomic: when this process made one */
+	u32 now = dcache_clock(), before = atomic_xchg(&last, now);
+	u64 stamp = (u64)union_layer_mark(u, u->top) << 32 | now;
+	int r;
+
+	/* One that comes alone is worth no device in work. */
+	if (!the_area || now - before >= SHARED_FOR)
+		return make_one(dir, path);
+	r = is_good(u, atomic_load(&the_area->whiteout), now) ? 0 : renew(u, stamp);
+	if (!r)
+		r = pal_linkat(u->work, SHARED_NAME, dir, path, 0);
+	/* It has all the names that it can have, or is not there: whatever it is, the answer to this one counts. */
+	return !r || r == -EEXIST ? r : make_one(dir, path);
+}
