@@ -99,6 +99,7 @@ void edit_room(struct session *s)
 				evbuffer_drain(in, evbuffer_get_length(in));
 			return;
 		}
+		typed_add(&s->edit.typed, evbuffer_pullup(in, put), (size_t)put);
 		evbuffer_drain(in, (size_t)put);
 	}
 	if (s->edit.state == EDIT_SENT)
@@ -308,7 +309,7 @@ bool edit_waited(struct session *s, const char *text, size_t size)
 	switch (s->edit.state) {
 	case EDIT_TAKING:
 	case EDIT_ON:
-		if (size && text[size - 1] != '\n' && evbuffer_get_length(s->edit.back) < KEYS_MAX) {
+		if (size && evbuffer_get_length(s->edit.back) < KEYS_MAX && typed_take(&s->edit.typed, text, size)) {
 			evbuffer_add(s->edit.back, text, size);
 			if (s->edit.state == EDIT_ON) {
 				tell(s, FRAME_EDIT_KEYS, s->edit.back);

@@ -13,6 +13,7 @@
 #include "gshd/monitor.h"
 #include "gshd/ring.h"
 #include "gshd/screen.h"
+#include "gshd/typed.h"
 
 enum session_state { SESSION_STARTING, SESSION_RUNNING, SESSION_DRAINING, SESSION_EXITED };
 
@@ -44,6 +45,7 @@ struct edit {
 	struct evbuffer *keys; /* typed while it is not settled who gets them */
 	struct evbuffer *input; /* for the terminal, which took no more */
 	bool line;	       /* input holds one for the reader that is interrupted */
+	struct typed typed;    /* what may come back */
 };
 
 /* Lines as ops: lines.c. */

@@ -194,6 +194,8 @@ static bool take_frame(struct session *s, struct evbuffer *in, bool *detach, int
 			event_add(s->in_ev, NULL);
 			return false;
 		}
+		if (n > 0)
+			typed_add(&s->edit.typed, f.data, (size_t)n);
 		if (n > 0 && (size_t)n < f.size) {
 			/* Put the head of the rest over the last bytes that were taken. */
 			uint8_t head[FRAME_HEAD];

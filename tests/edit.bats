@@ -32,6 +32,9 @@ edit() {
 @test "what is typed ahead is not lost and can be edited" {
 	edit typed_ahead
 }
+@test "what a sandbox hands back of a line is what was typed, and no key else" {
+	edit nobody_else_types
+}
 @test "the lines of before are kept on the host, where nothing inside can read them" {
 	edit history_is_kept
 }
