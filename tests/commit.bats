@@ -251,6 +251,47 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	nothing_left
 }
 
+# A journal of a commit that was cut short, as no commit writes it: ACTION, others as JSON.
+lie() {
+	python3 - "$BOX/store/boxes/s/commits/1/journal.json" "$1" <<-'END'
+		import json, os, sys
+		action = {"do": "add", "path": os.getcwd() + "/new", "stage": os.getcwd() + "/.gsh-0123456789abcdef", "id": 0,
+		          "mode_old": 0, "mode_new": 0, "was": [0] * 5, "is": [0] * 5}
+		action.update(json.loads(sys.argv[2]))
+		action = {k: v for k, v in action.items() if v is not None}
+		os.makedirs(os.path.dirname(sys.argv[1]) + "/old", exist_ok=True)
+		whole = {"schema": "gsh.commit/1", "state": "applying", "root": "/", "actions": [action]}
+		open(sys.argv[1], "w").write(json.dumps(whole))
+	END
+}
+
+@test "a journal that no commit wrote moves and removes nothing" {
+	local l
+	echo safe >victim
+	gsh -s s -c 'echo 1 >one'
+	gsh commit -s s -y
+	gsh -s s -c 'echo 2 >one'
+	# The form itself is right: what was staged goes.
+	echo x >.gsh-0123456789abcdef
+	lie '{}'
+	run gsh commit -s s -n -y
+	[ ! -e .gsh-0123456789abcdef ]
+	for l in "{\"stage\": \"${PWD#/}/victim\"}" "{\"stage\": \"$PWD/victim\"}" "{\"stage\": \"$PWD/d/../victim\"}" \
+		'{"stage": null}' '{"do": "delete", "stage": null}' '{"do": "put", "stage": null}' '{"path": "new"}' \
+		"{\"do\": \"rmdir\", \"path\": \"$PWD/..\", \"stage\": null}" '{"do": "chmod", "path": "/", "stage": null}' \
+		"{\"do\": \"chmod\", \"path\": \"$PWD/victim/\", \"stage\": null}"; do
+		lie "$l"
+		run gsh commit -s s -y
+		[ "$status" -eq 1 ] || { echo "$l: $status $output"; return 1; }
+		[[ "$output" == *"cannot be put right"* ]]
+		[ "$(cat victim)" = safe ]
+	done
+	# One that is no object at all never was whole.
+	echo '[1]' >"$BOX/store/boxes/s/commits/1/journal.json"
+	gsh commit -s s -y --take=sandbox -- one
+	[ "$(cat one)" = 2 ]
+}
+
 @test "all or none when something stands in the way in the middle" {
 	fill
 	mkdir locked

@@ -92,6 +92,11 @@ int stamp_order(const void *x, const void *y)
 
 /* ---- one action ---- */
 
+bool action_stages(enum commit_do what)
+{
+	return what == COMMIT_PUT || what == COMMIT_ADD || what == COMMIT_DELETE;
+}
+
 struct ends {
 	int dir, stage_dir;
 	const char *last, *stage;

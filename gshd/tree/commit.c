@@ -81,18 +81,13 @@ static int make_stage(const struct commit *c, struct commit_action *a, const str
 	return err;
 }
 
-static bool has_stage(const struct commit_action *a)
-{
-	return a->what == COMMIT_PUT || a->what == COMMIT_ADD || a->what == COMMIT_DELETE;
-}
-
 static int place_stages(struct commit *c)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < c->n && !err; i++) {
 		c->failed = i;
-		if (has_stage(&c->actions[i]))
+		if (action_stages(c->actions[i].what))
 			err = place_stage(c, &c->actions[i]);
 	}
 	return err;

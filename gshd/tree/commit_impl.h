@@ -15,6 +15,8 @@ void stamp_take(const struct stat *st, struct commit_stamp *s);
 int stamp_at(int dir, const char *name, struct commit_stamp *s) tree_must_check;
 /* For sorting and searching. */
 int stamp_order(const void *a, const void *b);
+/* Has it a staged name beside its path? */
+bool action_stages(enum commit_do what);
 /* -ESTALE: the host is not as it was planned. */
 int action_do(const struct commit *c, const struct commit_action *a) tree_must_check;
 /* Take back the first n actions, those that are done, and remove what was staged. */

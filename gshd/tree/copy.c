@@ -32,6 +32,11 @@ void copy_stage_name(char name[32])
 	snprintf(name, 32, ".gsh-%016llx", id);
 }
 
+bool copy_is_stage_name(const char *name)
+{
+	return !strncmp(name, ".gsh-", 5) && strlen(name) == 21 && strspn(name + 5, "0123456789abcdef") == 16;
+}
+
 /* ---- data ---- */
 
 static ssize_t copy_by_hand(int from, int to, off_t at, size_t size)
@@ -169,17 +174,38 @@ static int copy_link(const struct copy *c, const struct spot *s, int dir, const 
 	return 0;
 }
 
+/* By what is open, not by name: where we copy to a sandbox may write, too (Bind=), and put a link in its place. */
+static int fifo_mode(int dir, const char *name, mode_t mode)
+{
+	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	char path[32];
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISFIFO(st.st_mode))
+		err = -ESTALE;
+	else if (chmod(path, mode))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static int copy_fifo(const struct copy *c, const struct spot *s, const struct union_attr *a,
 		     int dir, const char *name)
 {
 	struct timespec times[2] = { s->st.st_atim, s->st.st_mtim };
+	int err;
 
 	if (mkfifoat(dir, name, a->mode & 0777))
 		return -errno;
-	if (c->flags & COPY_ATTRS && (fchmodat(dir, name, a->mode & 0777, 0) ||
-				      utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW)))
-		return -errno;
-	return 0;
+	if (!(c->flags & COPY_ATTRS))
+		return 0;
+	err = fifo_mode(dir, name, a->mode & 0777);
+	return err ? err : utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
 int copy_one(const struct copy *c, const struct spot *s, int dir, const char *name)

@@ -39,5 +39,7 @@ int copy_one(const struct copy *c, const struct spot *s, int dir, const char *na
 int copy_data(const struct copy *c, int from, int to, off_t size) tree_must_check;
 /* A name in dir that is not taken, for staging. */
 void copy_stage_name(char name[32]);
+/* Is it one that was made so? */
+bool copy_is_stage_name(const char *name);
 
 #endif

@@ -72,6 +72,27 @@ static struct json_object *get(struct json_object *o, const char *key)
 	return v;
 }
 
+/* Names below the root, one slash between them, none that leads up. */
+static bool path_ok(const char *path)
+{
+	if (!path || path[0] != '/' || !path[1])
+		return false;
+	while (*path) {
+		size_t n = strcspn(++path, "/");
+
+		if (!n || (n == 1 && path[0] == '.') || (n == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		path += n;
+	}
+	return true;
+}
+
+/* Where an action has staged, or puts aside: under a name that no one else gives. */
+static bool stage_ok(enum commit_do what, const char *stage)
+{
+	return action_stages(what) ? path_ok(stage) && copy_is_stage_name(strrchr(stage, '/') + 1) : !stage;
+}
+
 static int action_in(struct commit *c, struct json_object *o)
 {
 	const char *what = json_object_get_string(get(o, "do")),
@@ -82,12 +103,15 @@ static int action_in(struct commit *c, struct json_object *o)
 
 	while (what && i < sizeof(names) / sizeof(names[0]) && strcmp(names[i], what) != 0)
 		i++;
-	if (!what || i == sizeof(names) / sizeof(names[0]) || !path || path[0] != '/')
+	if (!what || i == sizeof(names) / sizeof(names[0]) || !path_ok(path) ||
+	    !stage_ok((enum commit_do)i, stage))
 		return -EPROTO;
 	a = commit_add(c, (enum commit_do)i, path);
 	if (!a)
 		return -ENOMEM;
 	a->stage = stage ? strdup(stage) : NULL;
+	if (stage && !a->stage)
+		return -ENOMEM;
 	a->id = (unsigned)json_object_get_int64(get(o, "id"));
 	a->mode_old = (uint32_t)json_object_get_int64(get(o, "mode_old")) & 07777;
 	a->mode_new = (uint32_t)json_object_get_int64(get(o, "mode_new")) & 07777;
@@ -153,7 +177,12 @@ static int read_journal(const struct commit *c, unsigned number, struct json_obj
 	close(fd);
 	*o = err ? NULL : json_tokener_parse(text);
 	free(text);
-	return err ? err : *o ? 0 : -EPROTO;
+	if (!err && !json_object_is_type(*o, json_type_object)) {
+		json_object_put(*o);
+		*o = NULL;
+		err = -EPROTO;
+	}
+	return err;
 }
 
 static const char *state_of(struct json_object *o)
@@ -388,10 +417,13 @@ static int recover_one(struct commit *c, unsigned number, void *arg)
 	bool staging, applying, applied;
 	int err;
 
-	if (read_journal(c, number, &o)) {
+	err = read_journal(c, number, &o);
+	if (err == -ENOENT || err == -EPROTO) {
 		journal_drop(c, number); /* its journal never was whole, so nothing was moved */
 		return 0;
 	}
+	if (err)
+		return err;
 	staging = !strcmp(state_of(o), "staging");
 	applying = !strcmp(state_of(o), "applying");
 	applied = !strcmp(state_of(o), "applied");
