@@ -21,6 +21,10 @@
 #include "gshd/tree/tree.h"
 
 #define ENTRIES_MAX (4u << 20)
+/* Redirects that lead through redirects, as deep as the libOS follows them, and what it may cost in all: each name of
+ * one may be another redirect, and so on for as many layers as there are. */
+#define REDIRECT_DEPTH 8
+#define STEPS_MAX 8192
 
 /* What a base has at its root that is the host's own business: the sandbox has these from its
  * libOS. */
@@ -149,10 +153,15 @@ static void root_below(const struct tree *tree, unsigned layer, struct spot *out
 	}
 }
 
-static int walk(const struct spot *from, const char *path, struct spot *out);
+/* How much of following redirects is left to one look-up. */
+struct patience {
+	unsigned depth, steps;
+};
+
+static int walk(const struct spot *from, const char *path, struct patience *p, struct spot *out);
 
 /* The directory of `layer` says that what lies below it is elsewhere: add that to out. */
-static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct spot *out)
+static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct patience *p, struct spot *out)
 {
 	char value[UNION_REDIRECT_MAX];
 	ssize_t n = attribute(fd, UNION_REDIRECT, value, sizeof(value) - 1);
@@ -161,12 +170,16 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 
 	if (n <= 0 || !union_redirect_valid(value, (size_t)n))
 		return 0;
+	if (!p->depth)
+		return -ELOOP;
 	value[n] = '\0';
 	if (value[0] == '/')
 		root_below(s->tree, layer, &lower);
 	else
 		below(s, layer, &lower);
-	err = walk(&lower, value, &found);
+	p->depth--;
+	err = walk(&lower, value, p, &found);
+	p->depth++;
 	if (err == -ENOENT || err == -ENOTDIR)
 		return 0;
 	if (err)
@@ -180,12 +193,13 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 	return 0;
 }
 
-int spot_step(const struct spot *s, const char *name, struct spot *out)
+static int step(const struct spot *s, const char *name, struct patience *p, struct spot *out)
 {
 	struct union_merge m;
 	bool more = true;
-	int err = 0;
+	int err = p->steps ? 0 : -ELOOP;
 
+	p->steps -= !err;
 	out->tree = s->tree;
 	out->root = false;
 	out->n = 0;
@@ -210,7 +224,7 @@ int spot_step(const struct spot *s, const char *name, struct spot *out)
 		out->at[out->n].layer = layer;
 		out->at[out->n++].fd = fd;
 		if (!more && m.redirected)
-			err = follow_redirect(s, layer, fd, out);
+			err = follow_redirect(s, layer, fd, p, out);
 	}
 	if (!err && !out->n)
 		err = -ENOENT;
@@ -219,8 +233,13 @@ int spot_step(const struct spot *s, const char *name, struct spot *out)
 	return err;
 }
 
+int spot_step(const struct spot *s, const char *name, struct spot *out)
+{
+	return step(s, name, &(struct patience){ REDIRECT_DEPTH, STEPS_MAX }, out);
+}
+
 /* Where s's descriptors are borrowed they stay so: only the spots made on the way are put. */
-static int walk(const struct spot *from, const char *path, struct spot *out)
+static int walk(const struct spot *from, const char *path, struct patience *p, struct spot *out)
 {
 	struct spot at = *from;
 	bool ours = false;
@@ -238,7 +257,7 @@ static int walk(const struct spot *from, const char *path, struct spot *out)
 			memcpy(name, path, len);
 			name[len] = '\0';
 			err = ours && !S_ISDIR(at.st.st_mode) ? -ENOTDIR
-							      : spot_step(&at, name, out);
+							      : step(&at, name, p, out);
 		}
 		if (ours)
 			spot_put(&at);
@@ -272,7 +291,7 @@ int spot_find(const struct tree *tree, const char *path, struct spot *out)
 	struct spot root;
 
 	root_below(tree, tree->n, &root);
-	return walk(&root, path, out);
+	return walk(&root, path, &(struct patience){ REDIRECT_DEPTH, STEPS_MAX }, out);
 }
 
 void spot_put(struct spot *s)

@@ -204,6 +204,37 @@ static void test_links(void)
 
 /* ---- hostile layers ---- */
 
+#define CHAIN 100
+
+/* name/name/..., each a directory of the layer; with redirect, each leads there. */
+static const char *chain(unsigned layer, const char *name, const char *redirect)
+{
+	static char paths[NLAYERS][2 * CHAIN + 1];
+	char *path = paths[layer];
+
+	path[0] = '\0';
+	for (int i = 0; i < CHAIN; i++) {
+		strcat(strcat(path, "/"), name);
+		put_dir(layer, path + 1);
+		if (redirect)
+			put_xattr(layer, path + 1, UNION_REDIRECT, redirect);
+	}
+	return path;
+}
+
+/* Each name of a redirect leads through another layer's, and each name of those: a million steps. */
+static void test_explosion(void)
+{
+	struct stat st;
+
+	make_layers();
+	put_dir(3, "x");
+	put_xattr(3, "x", UNION_REDIRECT, chain(2, "a", chain(1, "b", chain(0, "c", NULL))));
+	check(look("x", &st) == -ELOOP, "redirects that multiply are given up");
+	check(!look("c", &st) && !look("c/c/c", &st), "and nothing else is");
+	remove_layers();
+}
+
 static uint64_t state = 88172645463325252ull;
 
 static unsigned random_below(unsigned n)
@@ -370,6 +401,7 @@ int main(int argc, char **argv)
 	gfs.gid = getegid();
 	test_merge();
 	test_links();
+	test_explosion();
 	for (unsigned i = 0; i < rounds && ok; i++)
 		ok = hostile_round();
 	check(ok, "hostile layers: nobody leaves them");
