@@ -20,6 +20,7 @@
 #include <readline/readline.h>
 
 #include "conf/conf.h"
+#include "gshd/tree/patch.h"
 #include "shell/cmd.h"
 #include "shell/edit.h"
 
@@ -263,10 +264,12 @@ static char *quoted(const char *name)
 
 static bool harmless(const char *word)
 {
-	for (; *word; word++)
-		if ((unsigned char)*word < 32 || *word == 127)
-			return false;
-	return true;
+	const char *end = word + strlen(word);
+	size_t whole = 1;
+
+	for (; word < end && whole; word += whole)
+		whole = quote_utf8(word, end);
+	return whole > 0;
 }
 
 /* One word of the answer at each call. */

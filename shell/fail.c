@@ -10,7 +10,9 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "gshd/tree/patch.h"
 #include "shell/shell.h"
 
 static const char *code_name(enum fail code)
@@ -43,11 +45,20 @@ static void say_head(const char *head, const char *color)
 	fprintf(stderr, "%s%s:%s ", colors ? color : "", head, colors ? "\033[0m" : "");
 }
 
-/* Text from outside must not drive the user's terminal: control bytes are shown as "?". */
+/* Text from outside must not drive the user's terminal: what would is shown as "?". */
 static void say(const char *text)
 {
-	for (; *text; text++)
-		putc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, stderr);
+	const char *end = text + strlen(text);
+
+	while (text < end) {
+		size_t whole = quote_utf8(text, end);
+
+		if (whole)
+			fwrite(text, 1, whole, stderr);
+		else
+			putc('?', stderr);
+		text += whole ? whole : 1;
+	}
 }
 
 static void say_format(const char *format, va_list ap) __attribute__((format(printf, 1, 0)));

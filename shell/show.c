@@ -23,21 +23,24 @@
 
 static const char *escape(const char *text, char *buf, size_t size)
 {
+	const char *end = text + strlen(text);
 	size_t n = 0;
 
-	for (; *text && n + 5 < size; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (text < end && n + 5 < size) {
+		size_t whole = *text == '\\' ? 0 : quote_utf8(text, end);
 
-		if (c == '\t')
+		if (whole)
+			memcpy(buf + n, text, whole);
+		else if (*text == '\t')
 			n += (size_t)sprintf(buf + n, "\\t");
-		else if (c == '\n')
+		else if (*text == '\n')
 			n += (size_t)sprintf(buf + n, "\\n");
-		else if (c == '\\')
+		else if (*text == '\\')
 			n += (size_t)sprintf(buf + n, "\\\\");
-		else if (c < ' ' || c == 127)
-			n += (size_t)sprintf(buf + n, "\\%03o", c);
 		else
-			buf[n++] = (char)c;
+			n += (size_t)sprintf(buf + n, "\\%03o", (unsigned char)*text);
+		n += whole;
+		text += whole ? whole : 1;
 	}
 	buf[n] = '\0';
 	return buf;

@@ -168,6 +168,14 @@ assert base64.b64decode(items["a?b"]["path_b64"]).endswith(b"/a\xffb")
 	[ "$status" -eq 0 ]
 	refuses grep -q $'\033\|\007\|\233' <<<"$output"
 	[[ "$output" == *'+^[]0;owned^G <9b>'* ]]
+	# Nor in lists, nor in what is said of it.
+	gsh -s s -c 'echo x >"$(printf "c\302\2332J\233")"'
+	run script -qec "NO_COLOR=1 '$GSH' show -s s 2" /dev/null
+	[ "$status" -eq 0 ]
+	refuses grep -q $'\033\|\302\233\|\233' <<<"$output"
+	[[ "$output" == *'c\302\2332J\233'* ]]
+	run gsh cat $'s:/c\302\2332J\233'
+	[[ "$output" == *'/c??2J?: '* ]]
 	# A pipe gets the bytes.
 	gsh diff -s s -- f | grep -q $'\033]0;owned\007'
 }

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "gshd/tree/patch.h"
 #include "gshd/tree/unpack.h"
 
 #define MEMORY_MAX (1ull << 30)
@@ -166,9 +167,13 @@ static void take_words(int words, char *why)
 	ssize_t n = read(words, why, UNPACK_WHY - 1);
 
 	why[n > 0 ? n : 0] = '\0';
-	for (char *c = why; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 127)
+	for (char *c = why, *end = why + strlen(why); c < end;) {
+		size_t whole = quote_utf8(c, end);
+
+		if (!whole)
 			*c = '?';
+		c += whole ? whole : 1;
+	}
 }
 
 int unpack_run(const struct unpack *u, int from, char *why)
