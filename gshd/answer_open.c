@@ -59,6 +59,21 @@ static bool readable_place(const struct monitor *m, const char *path)
 	return true;
 }
 
+/* Is it still what has that name? Of what was removed or replaced the kernel tells the last place, with words behind it that
+ * a name may have, too; and what lay in a hidden place that is a single file would then be somewhere else. */
+static int check_name(int fd, const char *path)
+{
+	struct statx is, named;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &is) ||
+	    statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_INO, &named))
+		return -EACCES;
+	return is.stx_ino == named.stx_ino && is.stx_dev_major == named.stx_dev_major &&
+			       is.stx_dev_minor == named.stx_dev_minor
+		       ? 0
+		       : -EACCES;
+}
+
 /* Opening anything but files and directories does something: a device's driver is woken, a fifo's writer too. And a
  * proc outside of /proc (a chroot has one) looks at who opens, which would be us. */
 static int check_kind(int fd)
@@ -81,6 +96,8 @@ void answer_open(struct monitor *m, struct request *r)
 	/* The place first: what is asked of a hidden file may be asked of gfs, and that would ask us. */
 	if (!err && !readable_place(m, path))
 		err = -EACCES;
+	if (!err)
+		err = check_name(r->fds[0], path);
 	if (!err)
 		err = check_kind(r->fds[0]);
 	if (!err) {

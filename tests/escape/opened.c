@@ -4,6 +4,7 @@
  * /proc, devices, by descriptors that could only be looked up.
  *
  *   opened GRANTED PATH...    absolute host paths; the first is one that the monitor may open on rung B
+ *   opened -r PATH MARK       a hidden file that somebody outside replaces once MARK is there
  *
  * On rung A there is nothing to ask for, and every request is refused. What is hidden is also opened without asking.
  */
@@ -100,12 +101,34 @@ static enum verdict plainly(enum way w, void *arg)
 	return reads(arg) ? ESCAPED : REFUSED;
 }
 
+/* What a name that is no more stood for is no less hidden. */
+static enum verdict replaced(enum way w, void *arg)
+{
+	char **words = arg;
+	long pinned = call(PAL, SYS_openat, GRANT_FD_LAYER, words[0] + 1, O_PATH | O_NOFOLLOW);
+	struct stat st = { .st_nlink = 1 };
+
+	if (pinned < 0)
+		return REFUSED;
+	close(open(words[1], O_WRONLY | O_CREAT, 0600));
+	for (int i = 0; i < 200 && st.st_nlink; i++) {
+		usleep(50000);
+		if (way_fstat(PAL, (int)pinned, &st))
+			return REFUSED;
+	}
+	puts(st.st_nlink ? "still there" : "it was replaced");
+	fflush(stdout);
+	return must_fail(ask((int)pinned));
+}
+
 int main(int argc, char **argv)
 {
 	int escaped = 0;
 
 	if (!way_pal() || argc < 2)
 		return 2;
+	if (!strcmp(argv[1], "-r"))
+		return argc == 4 ? attempt("replaced file", PAL, replaced, argv + 2) : 2;
 	attempt("granted file", PAL, granted, argv[1]);
 	attempt("readable file", PAL, readable, argv[1]);
 	for (int i = 2; i < argc; i++) {
