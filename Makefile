@@ -3,7 +3,8 @@
 #
 #   make            build build/bin/{gsh,gshd,gfs} and build/libexec/gsh/picoprocess
 #   make run        install what is missing, build, open gsh; CMD='...' runs one command instead
-#   make check      install what the tests need, build, run the quick suites   (T=name: one suite)
+#   make check      install what the tests need, build, run the quick suites   (T=name: one suite; SAN=1: the hosted
+#                   programs with sanitisers, in a tree that is built with SAN=1 alone)
 #   make check-long whole third-party packages built and tested inside
 #   make bench      beside native and peers, against the budgets   (ROWS='fork*': some rows; RUNGS=AB; bench-quick: 3 minutes)
 #   make lint format fuzz install uninstall deb deps clean
@@ -40,9 +41,12 @@ PICO_BASE := 0x780000000000
 HOST := -std=gnu11 -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"' -DGSH_DATADIR='"$(DATADIR)/gsh"' -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fPIE -I. $(WARN) $(MAP)
 HOSTLD := -pie -Wl,-z,relro,-z,now
+# The sanitisers' options are built in: the tests' users and the daemon have environments of their own.
 ifdef SAN
-HOST += -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
-HOSTLD += -fsanitize=address,undefined
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+HOST += $(SAN_FLAGS) -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+HOSTLD += $(SAN_FLAGS)
+SAN_SRC := tests/tools/san.c
 endif
 
 LIBOS_SRC := $(wildcard libos/*/*.c) $(wildcard libos/*/*.S)
@@ -99,10 +103,10 @@ HOST_CFLAGS_pal := $(shell $(PKG_CONFIG) --cflags libseccomp 2>/dev/null)
 HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c readline 2>/dev/null)
 HOST_CFLAGS_gfs := $(shell $(PKG_CONFIG) --cflags fuse3 json-c 2>/dev/null)
 
-$(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
+$(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC) $(SAN_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis -lvterm
-$(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
+$(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC) $(SAN_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -rdynamic -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c) -linih
 # The editor of lines is loaded by gsh, whose functions it uses.
@@ -113,7 +117,7 @@ $(EDIT): $(call host_obj,$(EDIT_SRC))
 $(IMAGE): $(call host_obj,$(IMAGE_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(HOSTLD)) -shared -o $@ $^ $(shell $(PKG_CONFIG) --libs libarchive libseccomp)
-$(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC))
+$(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC) $(SAN_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs fuse3 json-c) -linih
 
