@@ -55,8 +55,10 @@ CONFINE_SRC := $(wildcard pal/confine/*.c)
 UNION_SRC := $(wildcard libos/union/*.c)
 GSHD_SRC := $(wildcard gshd/*.c)
 GSHCLIENT_SRC := $(wildcard gshd/client/*.c)
-IMAGE_SRC := $(wildcard gshd/tree/*pack*.c) gshd/tree/sha256.c
+IMAGE_SRC := $(wildcard gshd/tree/*pack*.c)
 TREE_SRC := $(filter-out $(IMAGE_SRC),$(wildcard gshd/tree/*.c))
+# What the daemon needs of it, too.
+KEEP_SRC := $(patsubst %,gshd/tree/%.c,attr common sha256 touched tree)
 CONF_SRC := $(wildcard conf/*.c)
 GFS_SRC := $(wildcard gfs/*.c)
 EDIT_SRC := shell/edit.c $(wildcard shell/edit_*.c)
@@ -103,7 +105,7 @@ HOST_CFLAGS_pal := $(shell $(PKG_CONFIG) --cflags libseccomp 2>/dev/null)
 HOST_CFLAGS_shell := $(shell $(PKG_CONFIG) --cflags json-c readline 2>/dev/null)
 HOST_CFLAGS_gfs := $(shell $(PKG_CONFIG) --cflags fuse3 json-c 2>/dev/null)
 
-$(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC) $(SAN_SRC))
+$(B)/bin/gshd: $(call host_obj,$(GSHD_SRC) $(KEEP_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC) $(SAN_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp) -linih -lZydis -lvterm
 $(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SRC) $(CONF_SRC) $(SAN_SRC))

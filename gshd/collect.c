@@ -20,6 +20,7 @@
 #include "gshd/daemon.h"
 #include "gshd/history.h"
 #include "gshd/json.h"
+#include "gshd/keep.h"
 
 #define DEPTH_MAX 512
 
@@ -116,6 +117,11 @@ static int one(const char *name, void *arg)
 	lock = store_lock(c->d->store, name);
 	if (lock >= 0)
 		err = join(c, name, &joined, why);
+	if (lock >= 0 && !err) {
+		err = keep_sweep(c->d->store, name);
+		if (err)
+			snprintf(why, sizeof(why), "%s", strerror(-err));
+	}
 	if (box >= 0 && !err) {
 		freed = room_in(box, "trash", 0);
 		err = history_sweep(c->d->store, name);

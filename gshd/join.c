@@ -17,6 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "gshd/history_impl.h"
+#include "gshd/tree/touched.h"
 #include "libos/union/union.h"
 
 #define DEPTH_MAX 400
@@ -24,8 +25,17 @@
 /* The directories of one name in the layers to be joined, highest first. */
 struct parts {
 	int fd[GRANT_LAYERS_MAX];
+	uint32_t number[GRANT_LAYERS_MAX]; /* of their layers */
 	unsigned n;
 	bool opaque; /* what lies below the joined layer does not show through */
+	struct statx_timestamp since; /* nor did what is in it from then on, if it is not 0 */
+};
+
+/* What is written down of the layers, and what will be of the joined one (gshd/tree/touched.h). */
+struct joining {
+	struct touched old;
+	FILE *touched;
+	char path[PATH_MAX]; /* of the directory at hand */
 };
 
 static int open_dir(int at, const char *name)
@@ -96,6 +106,7 @@ static int gather(const struct parts *from, unsigned first, const char *name, st
 			to->opaque = !fstatat(from->fd[i], name, &st, AT_SYMLINK_NOFOLLOW);
 			continue;
 		}
+		to->number[to->n] = from->number[i];
 		to->fd[to->n++] = fd;
 		to->opaque = has_flag(fd, UNION_OPAQUE);
 		if (fgetxattr(fd, UNION_REDIRECT, NULL, 0) >= 0)
@@ -104,9 +115,38 @@ static int gather(const struct parts *from, unsigned first, const char *name, st
 	return to->n ? 0 : -ESTALE;
 }
 
-static int join_dir(const struct parts *p, int to, unsigned depth);
+static bool is_time(const struct statx_timestamp *t)
+{
+	return t->tv_sec || t->tv_nsec;
+}
 
-static int join_subdir(const struct parts *p, unsigned first, const char *name, int to, unsigned depth)
+/* The object that stays tells a later time than the first of those of its name did, if it is not the first itself, is a
+ * directory, which is made anew, or a whiteout, whose change time another name moves. *earliest: that time, or 0. */
+static void note_touched(struct joining *j, const struct parts *p, unsigned first, const char *name,
+			 struct statx_timestamp *earliest)
+{
+	struct statx_timestamp when;
+	bool moves = is_time(&p->since);
+	unsigned found = 0;
+	struct statx x;
+
+	*earliest = p->since;
+	for (unsigned i = first; i < p->n; i++) {
+		if (statx(p->fd[i], name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x) ||
+		    !touched_object(&j->old, p->number[i], j->path, &x, &when))
+			continue;
+		if (!is_time(earliest) || touched_before(&when, earliest))
+			*earliest = when;
+		moves |= found++ || S_ISDIR(x.stx_mode) || S_ISCHR(x.stx_mode) || touched_before(&when, &x.stx_btime);
+	}
+	if (moves)
+		touched_write(j->touched, j->path, earliest);
+}
+
+static int join_dir(struct joining *j, const struct parts *p, int to, unsigned depth);
+
+static int join_subdir(struct joining *j, const struct parts *p, unsigned first, const char *name, int to,
+		       const struct statx_timestamp *since, unsigned depth)
 {
 	struct parts *sub = calloc(1, sizeof(*sub));
 	int fd = -1, err = sub ? gather(p, first, name, sub) : -ENOMEM;
@@ -114,8 +154,9 @@ static int join_subdir(const struct parts *p, unsigned first, const char *name, 
 	if (!err && mkdirat(to, name, 0700))
 		err = -errno;
 	if (!err) {
+		sub->since = sub->opaque ? *since : p->since;
 		fd = open_dir(to, name);
-		err = fd < 0 ? -errno : join_dir(sub, fd, depth + 1);
+		err = fd < 0 ? -errno : join_dir(j, sub, fd, depth + 1);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -125,20 +166,30 @@ static int join_subdir(const struct parts *p, unsigned first, const char *name, 
 	return err;
 }
 
-static int join_name(const struct parts *p, unsigned i, const char *name, int to, unsigned depth)
+static int join_name(struct joining *j, const struct parts *p, unsigned i, const char *name, int to, unsigned depth)
 {
+	size_t at = strlen(j->path);
+	struct statx_timestamp since;
 	struct stat st, seen;
+	int err;
 
 	if (!fstatat(to, name, &seen, AT_SYMLINK_NOFOLLOW))
 		return 0; /* of a higher layer */
 	if (fstatat(p->fd[i], name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
+	if (at + strlen(name) + 2 > sizeof(j->path))
+		return -ENAMETOOLONG;
+	snprintf(j->path + at, sizeof(j->path) - at, "/%s", name);
+	note_touched(j, p, i, name, &since);
 	if (S_ISDIR(st.st_mode))
-		return join_subdir(p, i, name, to, depth);
-	return linkat(p->fd[i], name, to, name, 0) ? -errno : 0;
+		err = join_subdir(j, p, i, name, to, &since, depth);
+	else
+		err = linkat(p->fd[i], name, to, name, 0) ? -errno : 0;
+	j->path[at] = '\0';
+	return err;
 }
 
-static int join_dir(const struct parts *p, int to, unsigned depth)
+static int join_dir(struct joining *j, const struct parts *p, int to, unsigned depth)
 {
 	int err = depth > DEPTH_MAX ? -ELOOP : 0;
 
@@ -151,7 +202,7 @@ static int join_dir(const struct parts *p, int to, unsigned depth)
 		for (int k = 0; k < n; k++) {
 			const char *name = names[k]->d_name;
 			if (!err && strcmp(name, ".") && strcmp(name, ".."))
-				err = join_name(p, i, name, to, depth);
+				err = join_name(j, p, i, name, to, depth);
 			free(names[k]);
 		}
 		free(names);
@@ -184,24 +235,62 @@ static bool apart(struct json_object *snapshots, uint32_t a, uint32_t b)
 	return false;
 }
 
+/* The file of the joined layer's first touches, while it is built. */
+static int begin_touched(struct joining *j, struct history *h, const uint32_t *number, unsigned n)
+{
+	int fd, err = layers_dir(h->box, "touched", 0700);
+
+	for (unsigned i = 0; i < n && !err; i++)
+		err = touched_load(&j->old, h->box, number[i]);
+	touched_sort(&j->old);
+	fd = err ? err : openat(h->box, "touched/.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err ? err : -errno;
+	j->touched = fdopen(fd, "w");
+	if (!j->touched)
+		close(fd);
+	return j->touched ? 0 : -ENOMEM;
+}
+
+/* It is there before the layer is: times that are too early cost a merge, later ones a file. */
+static int end_touched(struct joining *j, const struct history *h, uint32_t number)
+{
+	char path[32];
+	int err = ferror(j->touched) || fflush(j->touched) ? -EIO : fsync(fileno(j->touched)) ? -errno : 0;
+
+	snprintf(path, sizeof(path), "touched/%04u", number);
+	return err || !renameat(h->box, "touched/.new", h->box, path) ? err : -errno;
+}
+
 static int build(struct history *h, const uint32_t *number, unsigned n)
 {
+	struct joining *j = calloc(1, sizeof(*j));
 	struct parts p = { .n = 0 };
-	int to, err = store_delete_tree(h->box, "joining");
+	int to, err = j ? store_delete_tree(h->box, "joining") : -ENOMEM;
 	char path[32];
 
-	if (err && err != -ENOENT)
+	if (!err || err == -ENOENT)
+		err = mkdirat(h->box, "joining", 0700) ? -errno : begin_touched(j, h, number, n);
+	if (err) {
+		if (j)
+			touched_free(&j->old);
+		free(j);
 		return err;
-	if (mkdirat(h->box, "joining", 0700))
-		return -errno;
+	}
 	for (unsigned i = n; i-- > 0 && p.n == n - 1 - i;) {
 		snprintf(path, sizeof(path), "layers/%04u", number[i]);
 		p.fd[p.n] = open_dir(h->tree, path);
+		p.number[p.n] = number[i];
 		p.n += p.fd[p.n] >= 0;
 	}
 	to = open_dir(h->box, "joining");
-	err = p.n < n || to < 0 ? -EIO : join_dir(&p, to, 0);
+	err = p.n < n || to < 0 ? -EIO : join_dir(j, &p, to, 0);
 	close_parts(&p);
+	if (!err)
+		err = end_touched(j, h, number[n - 1]);
+	fclose(j->touched);
+	touched_free(&j->old);
+	free(j);
 	if (!err && syncfs(to))
 		err = -errno;
 	if (to >= 0)

@@ -186,6 +186,7 @@ static void on_sigchld(evutil_socket_t sig, short what, void *arg)
 				log_line("sandbox %s ended: %s", m->spec.name, m->why);
 		} else {
 			image_reaped(m, pid);
+			keep_reaped(m, pid);
 		}
 	if (gone) {
 		m->child.pid = -1;

@@ -30,6 +30,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "gshd/history.h"
+#include "gshd/keep.h"
 #include "gshd/limits.h"
 #include "gshd/rewrite.h"
 #include "gshd/wire.h"
@@ -77,6 +78,7 @@ struct monitor {
 	struct history history;
 	struct grant_chain *chain; /* in the sandbox's area */
 	struct contents *contents;
+	struct keeper keeper;
 	char tree[PATH_MAX]; /* host path of boxes/NAME/tree */
 	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];

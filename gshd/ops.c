@@ -94,6 +94,8 @@ void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms)
 {
 	if (op)
 		history_end(&m->history, op, status, ops_clock() - started_ms);
+	if (op && m->state == BOX_RUNNING)
+		keep_common(m);
 }
 
 /* ---- what clients ask ---- */
@@ -144,6 +146,7 @@ void box_end_op(struct wire_call *call)
 		return;
 	}
 	history_end(&m->history, op, (int)json_int(call->params, "status", 0), json_int(call->params, "ms", 0));
+	keep_common(m);
 	wire_reply(call, NULL);
 }
 

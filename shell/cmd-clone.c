@@ -39,6 +39,27 @@ static int make_dir(int at, const char *name)
 	return mkdirat(at, name, 0700) && errno != EEXIST ? -errno : 0;
 }
 
+static int copy_noted(struct clone *c, int in, int out, uint32_t layer)
+{
+	struct touched old = { .n = 0 };
+	struct layer_note note = { .layer = layer, .old = &old };
+	int err = touched_load(&old, c->from, layer), fd;
+	char path[32];
+
+	touched_sort(&old);
+	snprintf(path, sizeof(path), "touched/%04u", layer);
+	fd = err ? -1 : openat(c->stage.dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	note.to = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!err && !note.to)
+		err = -errno;
+	if (!err)
+		err = layer_copy(&c->copy, in, out, &note);
+	if (note.to && fclose(note.to) && !err)
+		err = -errno;
+	touched_free(&old);
+	return err;
+}
+
 /* A layer's directory, under its number. */
 static int copy_layer(struct clone *c, int from, int to, const char *name)
 {
@@ -48,7 +69,7 @@ static int copy_layer(struct clone *c, int from, int to, const char *name)
 		err = make_dir(to, name);
 	if (!err) {
 		out = stage_open_dir(to, name);
-		err = out < 0 ? out : layer_copy(&c->copy, in, out);
+		err = out < 0 ? out : copy_noted(c, in, out, (uint32_t)strtoul(name, NULL, 10));
 	}
 	if (in >= 0)
 		close(in);
@@ -141,9 +162,11 @@ static int make_top(struct clone *c)
 
 static int copy_box(struct clone *c)
 {
-	static const char *const dirs[] = { "tree/layers", "undone", "kept", "snapshots" };
+	static const char *const dirs[] = { "tree/layers", "undone", "kept", "snapshots", "common" };
 	int err = make_dir(c->stage.dir, "tree");
 
+	if (!err)
+		err = make_dir(c->stage.dir, "touched");
 	if (!err)
 		err = make_top(c);
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !err; i++)

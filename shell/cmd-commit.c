@@ -5,8 +5,9 @@
  * What differs is looked at twice. First by name: what only a deliberate word lets through (set-ID
  * bits, devices, places that are neither below the home directory nor below the current one) is
  * refused unless the path was given, and gsh's own places always are. Then by time: what the host
- * changed after the sandbox had first touched it is a conflict, and one conflict leaves everything
- * as it is. What remains is carried out by gshd/tree/commit.c, all or none.
+ * changed after the sandbox had first touched it is merged if it is text (sides.c), or else a
+ * conflict, and one conflict leaves everything as it is. What remains is carried out by
+ * gshd/tree/commit.c, all or none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static const struct opt opts[] = {
 	OPT_ROW_END,
 };
 
-enum verdict { TAKEN, LEFT, CONFLICT, REFUSED };
+enum verdict { TAKEN, MERGED, LEFT, CONFLICT, REFUSED };
 
 struct gather {
 	const struct call *call;
@@ -54,43 +55,10 @@ struct gather {
 
 /* ---- showing ---- */
 
-static int put_out(void *arg, enum patch_kind kind, const char *bytes, size_t size)
-{
-	(void)kind;
-	fwrite(bytes, 1, size, arg);
-	return 0;
-}
-
-/* To a terminal only through a filter; see cmd-diff.c. */
-static int put_safe(void *arg, enum patch_kind kind, const char *bytes, size_t size)
-{
-	const char *end = bytes + size;
-
-	(void)kind;
-	while (bytes < end) {
-		size_t n = *bytes == '\n' || *bytes == '\t' ? 1 : quote_utf8(bytes, end);
-
-		if (n)
-			fwrite(bytes, 1, n, arg);
-		else
-			putc('?', arg);
-		bytes += n ? n : 1;
-	}
-	return 0;
-}
-
-static void show_sides(const struct diff_found *f, FILE *to)
-{
-	const struct patch_sink sink = { isatty(fileno(to)) ? put_safe : put_out, to };
-
-	if (patch_entry(f, &sink, NULL))
-		note("%s: cannot be shown", f->path);
-}
-
 static void add_item(struct gather *g, const struct diff_found *f, enum verdict verdict,
 		     const char *why)
 {
-	static const char *const verdicts[] = { "commit", "leave", "conflict", "refuse" };
+	static const char *const verdicts[] = { "commit", "merge", "leave", "conflict", "refuse" };
 	char letter[2] = { patch_letter(f), '\0' };
 	struct json_object *o = json_object_new_object();
 
@@ -111,7 +79,7 @@ static void leave(struct gather *g, const struct diff_found *f, const char *why)
 		struct json_object *o = json_object_array_get_idx(g->items, i);
 		const char *path = reply_string(o, "path");
 
-		if (strcmp(reply_string(o, "do"), "commit") != 0 || strcmp(path, f->path) == 0 ||
+		if ((strcmp(reply_string(o, "do"), "commit") && strcmp(reply_string(o, "do"), "merge")) || strcmp(path, f->path) == 0 ||
 		    !home_below(f->path, path))
 			continue;
 		json_object_object_add(o, "do", json_object_new_string("leave"));
@@ -147,6 +115,7 @@ static int ask_hunk(const char *path, const char *text, size_t size, void *arg)
 {
 	struct gather *g = arg;
 	char question[1024], name[900];
+	struct patch_sink sink;
 	int answer;
 
 	if (g->all || g->quit)
@@ -154,7 +123,8 @@ static int ask_hunk(const char *path, const char *text, size_t size, void *arg)
 	snprintf(question, sizeof(question), "M %s  commit this part? [y,n,a,d,q] ",
 		 quote_name(path, name, sizeof(name)));
 	for (;;) {
-		(isatty(2) ? put_safe : put_out)(stderr, PATCH_CONTEXT, text, size);
+		sink = sides_sink(stderr);
+		(void)!sink.put(sink.arg, PATCH_CONTEXT, text, size);
 		answer = ask(question);
 		if (!answer || answer == 'q') {
 			g->quit = true;
@@ -179,7 +149,7 @@ static bool wanted_parts(struct gather *g, const struct diff_found *f, int *cont
 	return choice == HUNKS_ALL || choice == HUNKS_SOME;
 }
 
-static bool wanted(struct gather *g, const struct diff_found *f)
+static bool wanted(struct gather *g, const struct diff_found *f, const struct merged *m)
 {
 	char question[1024], name[900];
 
@@ -194,7 +164,10 @@ static bool wanted(struct gather *g, const struct diff_found *f)
 		case 'n':
 			return false;
 		case 'd':
-			show_sides(f, stderr);
+			if (m)
+				merged_show(f, m, stderr);
+			else
+				sides_show(f, stderr);
 			break;
 		case 'a':
 			g->all = true;
@@ -213,12 +186,73 @@ static bool wanted(struct gather *g, const struct diff_found *f)
 
 /* ---- what there is to do ---- */
 
+static void tell_conflict(struct gather *g, const struct diff_found *f, const struct merged *m)
+{
+	g->conflicts++;
+	add_item(g, f, CONFLICT, m->why);
+	if (opt_given(g->call, OPT_JSON))
+		return;
+	progress_clear();
+	fail(FAIL_CONFLICT, f->path, "%s", m->why);
+	if (m->content >= 0)
+		merged_show(f, m, stderr);
+	else
+		sides_show(f, stderr);
+}
+
+/* Both sides changed it. Is there something to commit, now in *m? */
+static bool can_merge(struct gather *g, const struct diff_found *f, struct merged *m)
+{
+	sides_merge(&g->commit, &g->now.tree, f, m);
+	if (m->result == MERGED_CONFLICT)
+		tell_conflict(g, f, m);
+	else if (m->result == MERGED_HOST)
+		leave(g, f, m->why);
+	return m->result == MERGED_CLEAN;
+}
+
+static int plan(struct gather *g, const struct diff_found *f, int content, struct merged *m, bool changed)
+{
+	int err = commit_plan(&g->commit, f);
+
+	if (err)
+		return err;
+	if (m) {
+		commit_content(&g->commit, m->content);
+		m->content = -1;
+	} else if (content >= 0) {
+		commit_content(&g->commit, content);
+	}
+	if (changed)
+		commit_host(&g->commit, m ? HOST_MERGED : HOST_TAKEN, m ? m->mode : 0);
+	g->taken++;
+	add_item(g, f, m ? MERGED : TAKEN, m ? m->why : NULL);
+	return 0;
+}
+
+static int ask_and_plan(struct gather *g, const struct diff_found *f, struct merged *m, bool changed)
+{
+	int content = -1;
+	bool take, whole = true;
+
+	progress_clear();
+	/* The parts of one that is merged belong together. */
+	take = !m && wanted_parts(g, f, &content, &whole);
+	if (whole)
+		take = wanted(g, f, m);
+	if (take)
+		return plan(g, f, content, m, changed);
+	leave(g, f, NULL);
+	return 0;
+}
+
 static int found(const struct diff_found *f, void *arg)
 {
 	struct gather *g = arg;
 	const char *why = home_refusal(&g->home, &g->scope, f);
-	int err, content = -1;
-	bool take, whole;
+	struct merged m = { .content = -1 };
+	bool changed;
+	int err = 0;
 
 	progress_add(1, 0);
 	/* The host's user owns what is committed, whoever owned it inside. */
@@ -231,40 +265,15 @@ static int found(const struct diff_found *f, void *arg)
 		add_item(g, f, REFUSED, why);
 		return 0;
 	}
-	if (commit_changed(&g->commit, &g->now.tree, f)) {
-		if (g->take && strcmp(g->take, "host") == 0) {
-			leave(g, f, "the host's side was taken");
-			return 0;
-		}
-		if (!g->take) {
-			g->conflicts++;
-			add_item(g, f, CONFLICT,
-				 "it was changed on the host since the sandbox first touched it");
-			if (!opt_given(g->call, OPT_JSON)) {
-				progress_clear();
-				fail(FAIL_CONFLICT, f->path,
-				     "changed on the host since the sandbox first touched it");
-				show_sides(f, stderr);
-			}
-			return 0;
-		}
-	}
-	progress_clear();
-	take = wanted_parts(g, f, &content, &whole);
-	if (whole)
-		take = wanted(g, f);
-	if (!take) {
-		leave(g, f, NULL);
-		return 0;
-	}
-	err = commit_plan(&g->commit, f);
-	if (err)
-		return err;
-	if (content >= 0)
-		commit_content(&g->commit, content);
-	g->taken++;
-	add_item(g, f, TAKEN, NULL);
-	return 0;
+	changed = commit_changed(&g->commit, &g->now.tree, f);
+	if (changed && g->take && strcmp(g->take, "host") == 0)
+		leave(g, f, "the host's side was taken");
+	else if (!changed || g->take)
+		err = ask_and_plan(g, f, NULL, changed);
+	else if (can_merge(g, f, &m))
+		err = ask_and_plan(g, f, &m, changed);
+	merged_free(&m);
+	return err;
 }
 
 static void lost(const char *path, int err, void *arg)
@@ -385,9 +394,10 @@ static int verdict(const struct gather *g)
 static int gather(struct gather *g)
 {
 	const struct diff_calls calls = { found, lost, g };
-	int err, result;
+	int err = commit_watch(&g->commit, &g->now.tree), result;
 
-	err = tree_diff(&g->base.tree, &g->now.tree, &g->scope, &calls);
+	if (!err)
+		err = tree_diff(&g->base.tree, &g->now.tree, &g->scope, &calls);
 	progress_clear();
 	if (err)
 		return fail(FAIL_NO, "commit", "%s", strerror(-err));
@@ -552,7 +562,8 @@ const struct cmd cmd_commit = {
 	.help = "All that changed, or what did at and below the PATHs: all of it or nothing.\n"
 		"With -i, y commits a change, n leaves it, d shows it, a takes the rest, q none;\n"
 		"with -p, of text each part is asked about, and d leaves the rest of the file.\n"
-		"What the host changed since the sandbox first touched it is a conflict: 4.\n"
+		"Text that the host changed, too, since the sandbox first touched it is merged, and the list says so; where\n"
+		"both changed the same lines, or it is no text, it is a conflict: 4, and nothing is written.\n"
 		"--undo [N] takes a commit back if nothing of it has changed since.",
 	.opts = opts,
 	.max = -1,

@@ -9,6 +9,7 @@
 
 #include "conf/limits.h"
 #include <signal.h>
+#include <stdio.h>
 
 #include "gshd/tree/tree.h"
 #include "shell/shell.h"
@@ -286,6 +287,25 @@ struct hunk_asker {
  * the host's file with what was chosen. Or a failure. */
 enum { HUNKS_NONE, HUNKS_ALL, HUNKS_SOME, HUNKS_WHOLE };
 int hunks_choose(const struct diff_found *f, const struct hunk_asker *asker, int *content) MUST_CHECK;
+
+/* ---- sides.c: the two sides of a change ---- */
+
+/* Writes to f; to a terminal only what cannot drive it. */
+struct patch_sink sides_sink(FILE *f);
+void sides_show(const struct diff_found *f, FILE *to);
+
+enum merged_result { MERGED_CONFLICT, MERGED_CLEAN, MERGED_HOST /* the host has all of it */ };
+struct merged {
+	enum merged_result result;
+	int content; /* -1, or owned; of a conflict with marks */
+	uint32_t mode;
+	const char *why; /* a sentence */
+};
+struct commit;
+/* What both made of a file that the host has changed since the sandbox first touched it. To be freed. */
+void sides_merge(const struct commit *c, const struct tree *now, const struct diff_found *f, struct merged *m);
+void merged_show(const struct diff_found *f, const struct merged *m, FILE *to);
+void merged_free(struct merged *m);
 
 /* ---- cmd-log.c ---- */
 /* Add to an op of gshd's what people read: "when", "took", "result", and its state to "effects". */

@@ -142,7 +142,9 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	run gsh commit -s s -y
 	[ "$status" -eq 4 ]
 	[[ "$output" == *"gsh: $PWD/one: changed on the host since the sandbox first touched it"* ]]
-	[[ "$output" == *$'\n-host\n+ONE\n'* ]]
+	# Text of both: the lines in question. Of what cannot be merged both sides.
+	[[ "$output" == *$'<<<<<<< sandbox\nONE\n=======\none\nhost\n>>>>>>> host\n'* ]]
+	[[ "$output" == *$'deleted file mode 100644\n'*$'\n-x\n-host\n'* ]]
 	tree | diff "$BOX/now" -
 	gsh commit -s s -y -- link
 	[ "$(readlink link)" = b ]
@@ -156,6 +158,142 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	run gsh commit -s s -y --take=host -- del
 	[ "$status" -eq 1 ]
 	[ "$(cat del/x)" = $'x\nhost' ]
+}
+
+# What is kept of the host's text is kept a moment after the op.
+common_kept() {
+	wait_until 50 sh -c "[ \"\$(ls '$BOX/store/boxes/s/common' 2>/dev/null | grep -c -- '-')\" -ge ${1:-1} ]"
+}
+
+@test "text that both changed is merged, shown before, and undone" {
+	seq 1 30 >f
+	seq 1 30 >g
+	chmod 444 g
+	sleep 0.05
+	# In place, and by a rename as most editors do.
+	gsh -s s -c 'sed -i s/^3$/three/ f; chmod u+w g; sed s/^3$/three/ g >h; cat h >g; rm h; chmod 540 g'
+	common_kept 2
+	sed -i 's/^20$/twenty/' f
+	chmod u+w g; sed -i 's/^20$/twenty/' g; chmod 444 g
+	tree >"$BOX/host"
+	run gsh commit -s s -n
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"$(printf 'merge\tM\t%s\twith what the host changed, too' "$PWD/f")"* ]]
+	tree | diff "$BOX/host" -
+	gsh commit -s s -i -- f <<<$'d\nn' 2>err || true
+	grep -qx -- '-3' err
+	grep -qx -- '+three' err
+	refuses grep -q twenty err
+	tree | grep -v ' f \| ./err' | diff <(grep -v ' f ' "$BOX/host") -
+	rm err
+	gsh commit -s s -y
+	for i in f g; do diff <(seq 1 30 | sed 's/^3$/three/;s/^20$/twenty/') $i; done
+	[ "$(stat -c %a g)" = 540 ]
+	nothing_left
+	# The sandbox has not got the host's lines, and takes them back neither now ...
+	run gsh commit -s s -y
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"nothing to commit"* ]]
+	# ... nor with what it changes next.
+	gsh -s s -c 'sed -i s/^10$/ten/ f'
+	gsh commit -s s -y
+	diff <(seq 1 30 | sed 's/^3$/three/;s/^20$/twenty/;s/^10$/ten/') f
+	gsh commit -s s --undo
+	gsh commit -s s --undo
+	tree | diff "$BOX/host" -
+	# An undo leaves what the host had changed a change of the host's.
+	gsh commit -s s -y
+	diff <(seq 1 30 | sed 's/^3$/three/;s/^20$/twenty/;s/^10$/ten/') f
+}
+
+@test "after a commit both merge with what it left, and conflicts are in the lines that both changed" {
+	seq 1 30 >f
+	sleep 0.05
+	gsh -s s -c 'sed -i s/^3$/three/ f'
+	gsh commit -s s -y
+	# Back to what it was, which the host must not take for no change.
+	gsh -s s -c 'sed -i "s/^three$/3/; s/^8$/eight/" f'
+	sed -i 's/^20$/twenty/' f
+	gsh commit -s s -y
+	diff <(seq 1 30 | sed 's/^8$/eight/;s/^20$/twenty/') f
+	gsh -s s -c 'sed -i "s/^15$/inside/; s/^28$/end/" f'
+	sed -i 's/^15$/outside/' f
+	cp f before
+	run gsh commit -s s -y -- f
+	[ "$status" -eq 4 ]
+	[[ "$output" == *"in the same lines"*$'<<<<<<< sandbox\ninside\n=======\noutside\n>>>>>>> host\n'* ]]
+	[[ "$output" != *28* ]]
+	cmp f before
+	run gsh commit -s s -n --json -- f
+	[ "$status" -eq 4 ]
+	[[ "$output" == *'"do":"conflict"'* || "$output" == *'"do": "conflict"'* ]]
+}
+
+@test "what is no text, was not kept, or has another mode on both sides, is a conflict" {
+	printf 'a\0b\n' >bin
+	seq 1 9 >mode
+	seq 1 9 >late
+	sleep 0.05
+	gsh -s s -c 'printf "a\0B\n" >bin; sed -i s/1/one/ mode; chmod 600 mode; sed -i s/1/one/ late; sleep 2' &
+	until [ "$(gsh cat s:late 2>/dev/null | head -1)" = one ]; do sleep 0.1; done
+	# While the command goes on nothing is kept yet.
+	echo 10 >>late
+	wait $!
+	common_kept 1
+	printf 'A\0b\n' >bin
+	echo 10 >>mode
+	chmod 755 mode
+	for i in bin:'not text' mode:'its mode, on both sides' late:'not kept'; do
+		run gsh commit -s s -y -- "${i%%:*}"
+		[ "$status" -eq 4 ]
+		[[ "$output" == *"${i#*:}"* ]]
+	done
+	[ "$(tail -1 late)" = 10 ]
+	gsh commit -s s -y --take=sandbox -- late
+	[ "$(head -1 late)" = one ]
+	[ "$(tail -1 late)" = 9 ]
+}
+
+@test "a clone knows what the host changed before it was made, and merges with it" {
+	seq 1 30 >f
+	echo 1 >g
+	sleep 0.05
+	gsh -s s -c 'sed -i s/^3$/three/ f; echo 2 >g; chmod 700 g; printf "\0" >>g'
+	common_kept 1
+	sed -i 's/^20$/twenty/' f
+	echo host >g
+	gsh clone s t
+	run gsh commit -s t -y -- g
+	[ "$status" -eq 4 ]
+	gsh commit -s t -y -- f
+	diff <(seq 1 30 | sed 's/^3$/three/;s/^20$/twenty/') f
+	# What no layer needs any more is swept.
+	gsh commit -s t --undo
+	gsh undo -s s
+	gsh -s s -c 'echo other >h'
+	gsh stop -s s
+	gsh gc s
+	[ -z "$(ls "$BOX/store/boxes/s/common")" ]
+	[ -n "$(ls "$BOX/store/boxes/t/common")" ]
+}
+
+@test "what the host changed between two ops is seen after these were joined" {
+	printf '[Store]\nKeepOps=1\n' >"$BOX/gsh.conf"
+	mkdir d
+	for i in f gone d/x; do echo 1 >$i; done
+	sleep 0.05
+	gsh -s s -c 'echo 2 >f; rm gone; echo 2 >d/x'
+	for i in f gone d/x; do echo host >>$i; done
+	sleep 0.05
+	gsh -s s -c 'echo 3 >new; mv new f; rm -r d; mkdir d; echo 4 >d/x'
+	for i in 1 2 3; do gsh -s s -c "echo $i >other"; done
+	gsh stop -s s
+	gsh gc s
+	[ "$(ls "$BOX/store/boxes/s/tree/layers" | wc -l)" -le 2 ]
+	for i in f gone d/x; do
+		run gsh commit -s s -y -- $i
+		[ "$status" -eq 4 ]
+	done
 }
 
 @test "what a commit wrote is no change of the host's" {

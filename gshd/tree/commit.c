@@ -48,20 +48,42 @@ static int place_stage(const struct commit *c, struct commit_action *a)
 	return fd;
 }
 
-/* Mode and attributes are the sandbox's; the contents are what was chosen. */
+/* Attributes are the sandbox's; mode and contents are what was chosen. */
 static int fill_stage(const struct commit_action *a, const struct copy *copy, int dir,
 		      const char *name)
 {
-	int fd = openat(dir, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
-	int err = fd < 0 ? -errno : copy_data(copy, a->content, fd, lseek(a->content, 0, SEEK_END));
+	int fd, err;
 
+	/* One that may not be written may be now: nobody knows its name yet. */
+	if (fchmodat(dir, name, 0600, 0))
+		return -errno;
+	fd = openat(dir, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	err = fd < 0 ? -errno : copy_data(copy, a->content, fd, lseek(a->content, 0, SEEK_END));
+	if (!err && fchmod(fd, a->mode_new & 07777))
+		err = -errno;
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
+/* From now on this is what both have in common. Without it a later change of both is a conflict, no more. Of what was
+ * merged the sandbox has only its own side. */
+static void keep_put(const struct commit *c, struct common *common, const struct commit_action *a,
+		     const struct spot *s)
+{
+	int fd = -1;
+
+	if (common->dir < 0 || c->undoes || !S_ISREG(s->st.st_mode))
+		return;
+	fd = a->content >= 0 && a->host != HOST_MERGED ? fcntl(a->content, F_DUPFD_CLOEXEC, 3) : spot_open(s, O_RDONLY);
+	if (fd < 0)
+		return;
+	(void)!common_put(common, c->number, a->path, fd, a->mode_new & 07777);
+	close(fd);
+}
+
 static int make_stage(const struct commit *c, struct commit_action *a, const struct tree *source,
-		      const char *name, const struct copy *copy)
+		      const char *name, const struct copy *copy, struct common *common)
 {
 	cleanup_spot struct spot s = { .n = 0 };
 	const char *last;
@@ -78,6 +100,8 @@ static int make_stage(const struct commit *c, struct commit_action *a, const str
 	if (!err)
 		err = stamp_at(dir, last, &a->is);
 	close(dir);
+	if (!err)
+		keep_put(c, common, a, &s);
 	return err;
 }
 
@@ -95,17 +119,21 @@ static int place_stages(struct commit *c)
 
 static int make_stages(struct commit *c, const struct tree *source, const struct copy *copy)
 {
+	struct common common = { .dir = -1 };
 	char number[24];
 	int err = 0;
 
+	if (common_open(&common, c->box, NULL, NULL))
+		common.dir = -1;
 	for (size_t i = 0; i < c->n && !err; i++) {
 		struct commit_action *a = &c->actions[i];
 
 		c->failed = i;
 		snprintf(number, sizeof(number), "%u", a->id);
 		if (a->what == COMMIT_PUT || a->what == COMMIT_ADD)
-			err = make_stage(c, a, source, c->undoes ? number : a->path, copy);
+			err = make_stage(c, a, source, c->undoes ? number : a->path, copy, &common);
 	}
+	common_close(&common);
 	return err;
 }
 
@@ -286,6 +314,7 @@ static int add_reverse(struct commit *c, const struct commit_action *a)
 	r->mode_new = a->mode_old;
 	r->was = a->is;
 	r->was.dev = r->was.ino = 0;
+	r->host = a->host == HOST_SAME ? HOST_SAME : HOST_BACK;
 	if (a->what == COMMIT_MKDIR)
 		r->mode_old = 0700; /* it is unlocked first */
 	if (a->what != COMMIT_RMDIR)

@@ -27,6 +27,7 @@
 #ifndef GSHD_TREE_COMMIT_H
 #define GSHD_TREE_COMMIT_H
 
+#include "gshd/tree/common.h"
 #include "gshd/tree/copy.h"
 
 enum commit_do {
@@ -37,6 +38,14 @@ enum commit_do {
 	COMMIT_PUT,
 	COMMIT_ADD,
 	COMMIT_CHMOD,
+};
+
+/* Had the host changed what an action replaces, and what became of that? */
+enum commit_host {
+	HOST_SAME,   /* it had not */
+	HOST_TAKEN,  /* it was replaced even so */
+	HOST_MERGED, /* it is in what replaces it: of the host's new file the sandbox knows a part only */
+	HOST_BACK,   /* what is put there is that other side, by an undo */
 };
 
 struct commit_stamp {
@@ -51,7 +60,14 @@ struct commit_action {
 	uint32_t mode_old, mode_new;
 	struct commit_stamp was, is; /* of the object that is there, and of the staged one */
 	unsigned id;		     /* its number in the journal */
+	enum commit_host host;
 	int content; /* what the file gets instead of the sandbox's contents; owned; -1: nothing */
+};
+
+struct commit_last {
+	char *path; /* owned */
+	unsigned number;
+	bool is_there; /* it did not delete it */
 };
 
 struct commit {
@@ -65,6 +81,10 @@ struct commit {
 	unsigned undoes; /* the number of the one that it takes back; 0: none */
 	struct commit_stamp *known; /* of what earlier commits put on the host, sorted; owned */
 	size_t nknown;
+	struct commit_last *last;   /* of each path that commits put there, which did last; sorted; owned */
+	size_t nlast;
+	int box;		    /* the sandbox's folder; owned */
+	struct touched touched;     /* of the layers of `now` */
 	size_t failed;	 /* the action that failed, after an error of commit_run() */
 };
 
@@ -74,10 +94,16 @@ void commit_close(struct commit *c);
 /* Take back, or finish, what a crash left half done; how many commits that were. */
 int commit_recover(struct commit *c) tree_must_check;
 
+/* Learn when the layers of `now` first touched what they hold; before all below. */
+int commit_watch(struct commit *c, const struct tree *now) tree_must_check;
 /* Add what a difference asks for: one action or two. */
 int commit_plan(struct commit *c, const struct diff_found *f) tree_must_check;
 /* The file that was planned last gets these contents; takes the descriptor. */
 void commit_content(struct commit *c, int content);
+/* The host had changed what was planned last. mode: what the file gets if it is merged. */
+void commit_host(struct commit *c, enum commit_host host, uint32_t mode);
+/* The text that both had before the host changed it, and its mode then: a descriptor. -ENOENT: it was not kept. */
+int commit_common(const struct commit *c, const struct tree *now, const char *path, uint32_t *mode) tree_must_check;
 /* This stays: so do the folders above it that were to go. How many these are. */
 size_t commit_spare(struct commit *c, const char *path);
 /* Has the host changed the object since the sandbox first touched it, other than by a commit? It cannot be told: yes. */

@@ -23,6 +23,10 @@ static const char *const names[] = {
 	[COMMIT_CHMOD] = "chmod",
 };
 
+static const char *const sides[] = {
+	[HOST_SAME] = "same", [HOST_TAKEN] = "taken", [HOST_MERGED] = "merged", [HOST_BACK] = "back",
+};
+
 /* ---- JSON ---- */
 
 static struct json_object *stamp_out(const struct commit_stamp *s)
@@ -61,6 +65,8 @@ static struct json_object *action_out(const struct commit_action *a)
 	json_object_object_add(o, "mode_new", json_object_new_int64(a->mode_new));
 	json_object_object_add(o, "was", stamp_out(&a->was));
 	json_object_object_add(o, "is", stamp_out(&a->is));
+	if (a->host != HOST_SAME)
+		json_object_object_add(o, "host", json_object_new_string(sides[a->host]));
 	return o;
 }
 
@@ -98,6 +104,7 @@ static int action_in(struct commit *c, struct json_object *o)
 	const char *what = json_object_get_string(get(o, "do")),
 		   *path = json_object_get_string(get(o, "path"));
 	const char *stage = json_object_get_string(get(o, "stage"));
+	const char *side = json_object_get_string(get(o, "host"));
 	struct commit_action *a;
 	unsigned i = 0;
 
@@ -117,6 +124,9 @@ static int action_in(struct commit *c, struct json_object *o)
 	a->mode_new = (uint32_t)json_object_get_int64(get(o, "mode_new")) & 07777;
 	stamp_in(get(o, "was"), &a->was);
 	stamp_in(get(o, "is"), &a->is);
+	for (enum commit_host h = HOST_SAME; side && h <= HOST_BACK; h++)
+		if (!strcmp(sides[h], side))
+			a->host = h;
 	return 0;
 }
 
@@ -379,7 +389,7 @@ void commit_free_actions(struct commit *c)
 
 int commit_open(struct commit *c, int box, int root, const char *root_path)
 {
-	*c = (struct commit){ .root = root, .dir = -1, .lock = -1 };
+	*c = (struct commit){ .root = root, .dir = -1, .lock = -1, .box = fcntl(box, F_DUPFD_CLOEXEC, 3) };
 	if (mkdirat(box, "commits", 0700) && errno != EEXIST)
 		return -errno;
 	c->dir = openat(box, "commits", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -405,9 +415,17 @@ void commit_close(struct commit *c)
 		close(c->lock);
 	if (c->dir >= 0)
 		close(c->dir);
+	if (c->box >= 0)
+		close(c->box);
+	for (size_t i = 0; i < c->nlast; i++)
+		free(c->last[i].path);
+	free(c->last);
 	free(c->known);
+	touched_free(&c->touched);
+	c->last = NULL;
 	c->known = NULL;
-	c->lock = c->dir = -1;
+	c->nlast = c->nknown = 0;
+	c->lock = c->dir = c->box = -1;
 }
 
 static int recover_one(struct commit *c, unsigned number, void *arg)
@@ -442,24 +460,82 @@ static int recover_one(struct commit *c, unsigned number, void *arg)
 	return err;
 }
 
-/* What it put on the host, be it undone by now. */
+/* What it put on the host, be it undone by now: there the host has changed nothing. */
+static int learn_known(struct commit *c, const struct commit *one)
+{
+	struct commit_stamp *more = realloc(c->known, (c->nknown + one->n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	c->known = more;
+	for (size_t i = 0; i < one->n; i++)
+		if (one->actions[i].is.ino && one->actions[i].host != HOST_MERGED && one->actions[i].host != HOST_BACK)
+			c->known[c->nknown++] = one->actions[i].is;
+	return 0;
+}
+
+static int learn_last(struct commit *c, const struct commit *one)
+{
+	struct commit_last *more = realloc(c->last, (c->nlast + one->n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	c->last = more;
+	for (size_t i = 0; i < one->n; i++) {
+		enum commit_do what = one->actions[i].what;
+		struct commit_last *l = &c->last[c->nlast];
+
+		if (what == COMMIT_CHMOD || what == COMMIT_UNLOCK)
+			continue;
+		*l = (struct commit_last){ .path = strdup(one->actions[i].path), .number = one->number,
+					   .is_there = what == COMMIT_PUT || what == COMMIT_ADD };
+		if (!l->path)
+			return -ENOMEM;
+		c->nlast++;
+	}
+	return 0;
+}
+
 static int learn(struct commit *c, unsigned number, void *arg)
 {
 	struct commit one = { .dir = c->dir, .lock = -1, .root = c->root };
-	struct commit_stamp *more;
+	unsigned done = 0;
 	int err = journal_load(&one, number);
 
 	(void)arg;
-	more = realloc(c->known, (c->nknown + one.n + 1) * sizeof(*more));
-	if (more)
-		c->known = more;
-	else
-		err = -ENOMEM;
-	for (size_t i = 0; i < one.n && !err; i++)
-		if (one.actions[i].is.ino)
-			c->known[c->nknown++] = one.actions[i].is;
+	if (!err)
+		err = learn_known(c, &one);
+	if (!err && is_done(c, number, &done))
+		err = learn_last(c, &one);
 	commit_free_actions(&one);
 	return err;
+}
+
+static int by_path(const void *x, const void *y)
+{
+	const struct commit_last *a = x, *b = y;
+	int r = strcmp(a->path, b->path);
+
+	if (!r && a->number != b->number)
+		r = a->number > b->number ? -1 : 1;
+	return r ? r : b->is_there - a->is_there;
+}
+
+/* Sorted, and of each path the last. */
+static void settle_last(struct commit *c)
+{
+	size_t out = 0;
+
+	if (!c->nlast)
+		return;
+	qsort(c->last, c->nlast, sizeof(*c->last), by_path);
+	for (size_t i = 1; i < c->nlast; i++) {
+		if (strcmp(c->last[out].path, c->last[i].path) != 0)
+			c->last[++out] = c->last[i];
+		else
+			free(c->last[i].path);
+	}
+	c->nlast = out + 1;
 }
 
 int commit_recover(struct commit *c)
@@ -468,6 +544,7 @@ int commit_recover(struct commit *c)
 
 	if (!err)
 		err = each(c, learn, NULL);
+	settle_last(c);
 	if (c->nknown)
 		qsort(c->known, c->nknown, sizeof(*c->known), stamp_order);
 	return err ? err : count;

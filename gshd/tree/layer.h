@@ -8,7 +8,9 @@
 #ifndef GSHD_TREE_LAYER_H
 #define GSHD_TREE_LAYER_H
 
+#include <stdio.h>
 #include "gshd/tree/copy.h"
+#include "gshd/tree/touched.h"
 
 /* Give an object of a layer, a file or a directory open for reading or writing, the attributes that the sandbox is to
  * see. origin: the inode number that it had, 0: its own. */
@@ -25,7 +27,13 @@ int layer_put_above(const struct spot *was, const struct spot *is, int dir, cons
 int layer_set_times(const struct spot *s, int fd) tree_must_check;
 
 /* A copy of a whole layer as it lies there, with all of gsh's and overlayfs' marks; data is shared where the file system
- * can. Names of one file stay so. The directory `to` is empty. */
-int layer_copy(const struct copy *c, int from, int to) tree_must_check;
+ * can. Names of one file stay so. The directory `to` is empty. A copy is younger than what it is of: when that was
+ * touched first, by its number and what is written down of it, is written to `note`. */
+struct layer_note {
+	FILE *to;
+	uint32_t layer;
+	const struct touched *old;
+};
+int layer_copy(const struct copy *c, int from, int to, const struct layer_note *note) tree_must_check;
 
 #endif

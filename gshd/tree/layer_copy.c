@@ -26,6 +26,7 @@ struct names {
 
 struct job {
 	const struct copy *c;
+	const struct layer_note *note;
 	int root;
 	struct names seen;
 	char path[PATH_MAX];
@@ -158,6 +159,21 @@ static int copy_subdir(struct job *j, int from, const char *name, int to)
 	return err;
 }
 
+/* j->path is that of the object, without the slash at its beginning. */
+static int note(const struct job *j, int from, const char *name)
+{
+	struct statx_timestamp when;
+	char path[PATH_MAX + 1];
+	struct statx x;
+
+	if (statx(from, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x))
+		return -errno;
+	snprintf(path, sizeof(path), "/%s", j->path);
+	if (touched_object(j->note->old, j->note->layer, path, &x, &when))
+		touched_write(j->note->to, path, &when);
+	return ferror(j->note->to) ? -ENOSPC : 0;
+}
+
 static int copy_name(struct job *j, int from, const char *name, int to)
 {
 	bool several;
@@ -168,6 +184,9 @@ static int copy_name(struct job *j, int from, const char *name, int to)
 		return -EINTR;
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
+	err = note(j, from, name);
+	if (err)
+		return err;
 	several = !S_ISDIR(st.st_mode) && st.st_nlink > 1 && !(S_ISCHR(st.st_mode) && !st.st_rdev);
 	if (several && seen(j, &st))
 		return linkat(j->root, seen(j, &st), to, name, 0) ? -errno : 0;
@@ -220,7 +239,7 @@ static int copy_dir(struct job *j, int from, int to)
 	return err ? err : finish(from, to, &st);
 }
 
-int layer_copy(const struct copy *c, int from, int to)
+int layer_copy(const struct copy *c, int from, int to, const struct layer_note *note)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	int err;
@@ -228,6 +247,7 @@ int layer_copy(const struct copy *c, int from, int to)
 	if (!j)
 		return -ENOMEM;
 	j->c = c;
+	j->note = note;
 	j->root = to;
 	err = copy_dir(j, from, to);
 	for (size_t i = 0; i < j->seen.n; i++)

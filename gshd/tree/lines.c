@@ -19,6 +19,7 @@
 #define CHUNK 65536
 #define LOOK 8000			  /* as git does: a NUL in here means binary */
 #define COMPARE_MAX ((off_t)64 << 20)	  /* larger ones are not compared line by line */
+#define IN_MAX 3
 #define CHILD_MEMORY ((rlim_t)1536 << 20) /* diff(1) keeps both files and a record a line */
 
 int lines_binary(int fd)
@@ -115,24 +116,47 @@ static int one_side(int fd, bool added, const struct patch_sink *sink, struct pa
 
 /* ---- both: diff(1) ---- */
 
-static void run_diff(int a, int b, int out)
+/* The program argv[0] with these as 3, 4, ..., and its output to out. */
+static void exec_bounded(char *const argv[], const int *in, int n, int out)
 {
-	static char *const argv[] = { "diff",	 "-a", "-u",	    "--label",	 "a",
-				      "--label", "b",  "/dev/fd/3", "/dev/fd/4", NULL };
-	static char *const envp[] = { "LC_ALL=C", NULL };
+	static char *const envp[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
 	struct rlimit memory = { CHILD_MEMORY, CHILD_MEMORY };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), high[IN_MAX];
+	char path[64];
 
 	/* Out of the way of the numbers that they shall have. */
-	a = fcntl(a, F_DUPFD_CLOEXEC, 10);
-	b = fcntl(b, F_DUPFD_CLOEXEC, 10);
+	for (int i = 0; i < n; i++)
+		high[i] = fcntl(in[i], F_DUPFD_CLOEXEC, 10);
 	out = fcntl(out, F_DUPFD_CLOEXEC, 10);
 	if (setrlimit(RLIMIT_AS, &memory) || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
-	    dup2(null, 2) < 0 || dup2(a, 3) < 0 || dup2(b, 4) < 0)
+	    dup2(null, 2) < 0)
 		_exit(2);
-	execve("/usr/bin/diff", argv, envp);
-	execve("/bin/diff", argv, envp);
+	for (int i = 0; i < n; i++)
+		if (dup2(high[i], 3 + i) < 0)
+			_exit(2);
+	snprintf(path, sizeof(path), "/usr/bin/%s", argv[0]);
+	execve(path, argv, envp);
+	execve(path + strlen("/usr"), argv, envp);
 	_exit(127);
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
+}
+
+int lines_run(char *const argv[], const int *in, int n, int out)
+{
+	pid_t pid = n > IN_MAX ? -1 : fork();
+
+	if (pid == 0)
+		exec_bounded(argv, in, n, out);
+	return pid < 0 ? -EAGAIN : wait_for(pid);
 }
 
 static enum patch_kind kind_of(char first)
@@ -184,6 +208,9 @@ static int pass_on(int from, const struct patch_sink *sink, struct patch_count *
 
 static int both_sides(int a, int b, const struct patch_sink *sink, struct patch_count *count)
 {
+	static char *const argv[] = { "diff",	 "-a", "-u",	    "--label",	 "a",
+				      "--label", "b",  "/dev/fd/3", "/dev/fd/4", NULL };
+	const int in[] = { a, b };
 	int ends[2], status, r;
 	pid_t pid;
 
@@ -191,20 +218,16 @@ static int both_sides(int a, int b, const struct patch_sink *sink, struct patch_
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		run_diff(a, b, ends[1]);
+		exec_bounded(argv, in, 2, ends[1]);
 	close(ends[1]);
 	r = pid < 0 ? -EAGAIN : pass_on(ends[0], sink, count);
 	close(ends[0]);
 	if (pid < 0)
 		return r;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (r)
-		return r;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return -ENOPKG;
-	return WIFEXITED(status) && WEXITSTATUS(status) <= 1 ? 0 : -EFBIG;
+	status = wait_for(pid);
+	if (r || status < 0)
+		return r ? r : status;
+	return status == 127 ? -ENOPKG : status <= 1 ? 0 : -EFBIG;
 }
 
 int lines_diff(int a, int b, const struct patch_sink *sink, struct patch_count *count)

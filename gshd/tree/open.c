@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "gshd/tree/tree.h"
@@ -15,6 +16,8 @@ static int add(struct tree *tree, struct json_object *path)
 
 	if (fd < 0)
 		return -errno;
+	/* A layer's directory is called by its number. */
+	tree->number[tree->n] = (uint32_t)strtoul(strrchr(text, '/') + 1, NULL, 10);
 	tree->fd[tree->n++] = fd;
 	return 0;
 }

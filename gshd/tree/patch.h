@@ -39,6 +39,8 @@ char patch_letter(const struct diff_found *f);
  * -ENOPKG: there is no diff(1). count may be NULL. */
 int lines_diff(int a, int b, const struct patch_sink *sink,
 	       struct patch_count *count) tree_must_check;
+/* Run a program of diffutils(1) with these files as /dev/fd/3 and on, and its output to `out`: its status, -errno. */
+int lines_run(char *const argv[], const int *in, int n, int out) tree_must_check;
 /* Does it hold something else than text? -errno. */
 int lines_binary(int fd) tree_must_check;
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 #include "gshd/tree/commit_impl.h"
 
@@ -94,6 +93,45 @@ void commit_content(struct commit *c, int content)
 	c->actions[c->n - 1].content = content;
 }
 
+void commit_host(struct commit *c, enum commit_host host, uint32_t mode)
+{
+	c->actions[c->n - 1].host = host;
+	if (host == HOST_MERGED)
+		c->actions[c->n - 1].mode_new = mode;
+}
+
+static int by_last_path(const void *x, const void *y)
+{
+	return strcmp(((const struct commit_last *)x)->path, ((const struct commit_last *)y)->path);
+}
+
+int commit_common(const struct commit *c, const struct tree *now, const char *path, uint32_t *mode)
+{
+	const struct commit_last key = { .path = (char *)path };
+	const struct commit_last *last = c->nlast ? bsearch(&key, c->last, c->nlast, sizeof(key), by_last_path) : NULL;
+	struct common common;
+	int fd;
+
+	if (last && !last->is_there)
+		return -ENOENT;
+	fd = common_open(&common, c->box, &c->touched, now);
+	if (fd)
+		return fd;
+	fd = common_find(&common, last ? last->number : 0, path, mode);
+	common_close(&common);
+	return fd;
+}
+
+int commit_watch(struct commit *c, const struct tree *now)
+{
+	int err = 0;
+
+	for (unsigned i = 1; i < now->n && !err; i++)
+		err = touched_load(&c->touched, c->box, now->number[i]);
+	touched_sort(&c->touched);
+	return err;
+}
+
 static bool is_above(const char *dir, const char *path)
 {
 	size_t n = strlen(dir);
@@ -127,71 +165,6 @@ size_t commit_spare(struct commit *c, const char *path)
 	return spared;
 }
 
-/* Does this directory of a layer hide what lies below it? */
-static bool hides(int dir)
-{
-	char v[2];
-
-	return fgetxattr(dir, UNION_OPAQUE, v, sizeof(v)) > 0 ||
-	       fgetxattr(dir, UNION_REDIRECT, NULL, 0) > 0;
-}
-
-/* When was the object made by which this layer decides what is at path: its own, be it a whiteout,
- * or that of a folder above it that hides all below. False: the layer does not decide, or it is not
- * known. */
-static bool made_in(int layer, const char *path, struct statx_timestamp *when)
-{
-	int dir = fcntl(layer, F_DUPFD_CLOEXEC, 3);
-	char *copy = strdup(path), *rest = copy, *name;
-	bool found = false, known = true;
-
-	while (dir >= 0 && copy && (name = strsep(&rest, "/"))) {
-		struct statx x;
-		int next;
-
-		if (!*name)
-			continue;
-		if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x)) {
-			found = hides(dir);
-			break;
-		}
-		found = !S_ISDIR(x.stx_mode) || !rest || !*rest;
-		/* The birth is the first touch: of a whiteout, too, which may have other names, that come and go
-		 * (libos/fs/union_whiteout.c). */
-		known = x.stx_mask & STATX_BTIME;
-		*when = x.stx_btime;
-		next = S_ISDIR(x.stx_mode) ? host_open(dir, name, O_RDONLY | O_DIRECTORY) : -1;
-		close(dir);
-		dir = next;
-	}
-	if (dir >= 0)
-		close(dir);
-	free(copy);
-	return found && known;
-}
-
-static bool is_before(const struct statx_timestamp *a, const struct statx_timestamp *b)
-{
-	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
-/* The first touch: a layer above another may have copied from it later. */
-static bool touched(const struct tree *now, const char *path, struct statx_timestamp *when)
-{
-	bool found = false;
-
-	for (unsigned i = 1; i < now->n; i++) {
-		struct statx_timestamp made;
-
-		if (!made_in(now->fd[i], path, &made))
-			continue;
-		if (!found || is_before(&made, when))
-			*when = made;
-		found = true;
-	}
-	return found;
-}
-
 bool commit_changed(const struct commit *c, const struct tree *now, const struct diff_found *f)
 {
 	struct statx_timestamp when;
@@ -211,7 +184,7 @@ bool commit_changed(const struct commit *c, const struct tree *now, const struct
 	stamp_take(&f->a->st, &stamp);
 	if (c->nknown && bsearch(&stamp, c->known, c->nknown, sizeof(stamp), stamp_order))
 		return false;
-	if (!touched(now, f->path, &when))
+	if (!touched_first(&c->touched, now, f->path, &when))
 		return true;
 	host = &f->a->st.st_ctim;
 	return host->tv_sec > when.tv_sec ||

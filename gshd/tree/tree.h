@@ -42,6 +42,7 @@ struct tree_hidden {
 struct tree {
 	unsigned n;
 	int fd[TREE_LAYERS_MAX]; /* O_PATH, lowest first; 0 is the base; owned by who opened them */
+	uint32_t number[TREE_LAYERS_MAX]; /* of the layers; 0: it has none */
 	uint64_t main_dev;	 /* of the top: its inode numbers are shown as they are */
 	dev_t skip;		 /* a device never to be looked into; 0: none */
 	const struct tree_hidden *hidden;

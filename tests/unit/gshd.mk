@@ -5,7 +5,7 @@
 
 UNIT_GSHD := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/gshd_*.c))
 UNIT_PROGS += $(UNIT_GSHD)
-UNIT_GSHD_OBJ := $(call host_obj,$(filter-out gshd/main.c,$(GSHD_SRC)) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
+UNIT_GSHD_OBJ := $(call host_obj,$(filter-out gshd/main.c,$(GSHD_SRC)) $(KEEP_SRC) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC))
 HOST_CFLAGS_tests := $(shell $(PKG_CONFIG) --cflags json-c libevent libseccomp 2>/dev/null)
 
 # A leader without a libOS, at an address that is not the image's: the filter takes the page from the file.
