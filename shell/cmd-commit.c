@@ -79,7 +79,7 @@ static void leave(struct gather *g, const struct diff_found *f, const char *why)
 		struct json_object *o = json_object_array_get_idx(g->items, i);
 		const char *path = reply_string(o, "path");
 
-		if ((strcmp(reply_string(o, "do"), "commit") && strcmp(reply_string(o, "do"), "merge")) || strcmp(path, f->path) == 0 ||
+		if (strcmp(reply_string(o, "do"), "commit") != 0 || strcmp(path, f->path) == 0 ||
 		    !home_below(f->path, path))
 			continue;
 		json_object_object_add(o, "do", json_object_new_string("leave"));
@@ -562,8 +562,8 @@ const struct cmd cmd_commit = {
 	.help = "All that changed, or what did at and below the PATHs: all of it or nothing.\n"
 		"With -i, y commits a change, n leaves it, d shows it, a takes the rest, q none;\n"
 		"with -p, of text each part is asked about, and d leaves the rest of the file.\n"
-		"Text that the host changed, too, since the sandbox first touched it is merged, and the list says so; where\n"
-		"both changed the same lines, or it is no text, it is a conflict: 4, and nothing is written.\n"
+		"Text that the host changed, too, since the sandbox first touched it is merged, and the list says\n"
+		"so; where both changed the same lines, or it is no text, it is a conflict: 4, nothing is written.\n"
 		"--undo [N] takes a commit back if nothing of it has changed since.",
 	.opts = opts,
 	.max = -1,

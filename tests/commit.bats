@@ -49,6 +49,12 @@ nothing_left() {
 	[ -z "$(find . -name '.gsh-*')" ]
 }
 
+# What is kept of the host's text is kept a moment after the op.
+common_kept() {
+	local f
+	for f; do wait_until 100 grep -rqF "\"path\":\"$PWD/$f\"" "$BOX/store/boxes/s/common"; done
+}
+
 @test "all of it, and back" {
 	fill
 	gsh commit -s s -y
@@ -135,6 +141,7 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 
 @test "a conflict: 4, nothing written, both sides shown; then a side is taken" {
 	fill
+	common_kept one
 	echo host >>one
 	echo host >>del/x
 	echo host >n
@@ -160,11 +167,6 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	[ "$(cat del/x)" = $'x\nhost' ]
 }
 
-# What is kept of the host's text is kept a moment after the op.
-common_kept() {
-	wait_until 50 sh -c "[ \"\$(ls '$BOX/store/boxes/s/common' 2>/dev/null | grep -c -- '-')\" -ge ${1:-1} ]"
-}
-
 @test "text that both changed is merged, shown before, and undone" {
 	seq 1 30 >f
 	seq 1 30 >g
@@ -172,7 +174,7 @@ common_kept() {
 	sleep 0.05
 	# In place, and by a rename as most editors do.
 	gsh -s s -c 'sed -i s/^3$/three/ f; chmod u+w g; sed s/^3$/three/ g >h; cat h >g; rm h; chmod 540 g'
-	common_kept 2
+	common_kept f g
 	sed -i 's/^20$/twenty/' f
 	chmod u+w g; sed -i 's/^20$/twenty/' g; chmod 444 g
 	tree >"$BOX/host"
@@ -211,6 +213,7 @@ common_kept() {
 	sleep 0.05
 	gsh -s s -c 'sed -i s/^3$/three/ f'
 	gsh commit -s s -y
+	common_kept f
 	# Back to what it was, which the host must not take for no change.
 	gsh -s s -c 'sed -i "s/^three$/3/; s/^8$/eight/" f'
 	sed -i 's/^20$/twenty/' f
@@ -239,7 +242,7 @@ common_kept() {
 	# While the command goes on nothing is kept yet.
 	echo 10 >>late
 	wait $!
-	common_kept 1
+	common_kept mode
 	printf 'A\0b\n' >bin
 	echo 10 >>mode
 	chmod 755 mode

@@ -164,10 +164,15 @@ static bool made_in(const struct touched *t, int layer, uint32_t number, const c
 		    struct statx_timestamp *when)
 {
 	int dir = fcntl(layer, F_DUPFD_CLOEXEC, 3);
-	char *so_far = strdup(path);
+	char *so_far = strdup(path), *p = so_far;
 	bool found = false, known = true;
 
-	for (char *p = so_far; dir >= 0 && p && *p;) {
+	if (!so_far) {
+		if (dir >= 0)
+			close(dir);
+		return false;
+	}
+	while (dir >= 0 && *p) {
 		char *name = p + strspn(p, "/"), *end = name + strcspn(name, "/"), cut = *end;
 		struct statx x;
 		int next;
