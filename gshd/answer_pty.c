@@ -156,6 +156,7 @@ static void answer_list(struct monitor *m, struct request *r)
 
 void answer_pty(struct monitor *m, struct request *r)
 {
+	const char *text = (const char *)r->data + sizeof(struct mon_pty);
 	struct mon_pty q;
 
 	memcpy(&q, r->data, sizeof(q));
@@ -166,12 +167,11 @@ void answer_pty(struct monitor *m, struct request *r)
 	else if (q.op == MON_PTY_LIST)
 		answer_list(m, r);
 	else if (q.op == MON_PTY_WAIT)
-		r->reply.head.value = session_waits(m, q.number, q.pid, q.status);
+		r->reply.head.value = session_waits(m, &q);
 	else if (q.op == MON_PTY_DONE)
-		r->reply.head.value = session_waited(m, q.number, (const char *)r->data + sizeof(q),
-							   r->size - sizeof(q));
+		r->reply.head.value = session_waited(m, q.number, text, r->size - sizeof(q));
 	else if (q.op == MON_PTY_RAW || q.op == MON_PTY_COOKED)
-		session_modes(m, q.number, q.pid, q.op == MON_PTY_RAW, q.status, r);
+		session_modes(m, &q, text, r->size - sizeof(q), r);
 	else
 		r->reply.head.error = EINVAL;
 }

@@ -275,9 +275,9 @@ int history_begin(struct history *h, struct json_object *argv, const char *cwd, 
 	return err;
 }
 
-void history_end(struct history *h, int64_t op, int status, int64_t ms)
+void history_end(struct history *h, int64_t op, int status, int64_t ms, struct json_object *argv)
 {
-	journal_end(h, op, status, ms); /* a full disk: the op is shown as one without an end */
+	journal_end(h, op, status, ms, argv); /* a full disk: the op is shown as one without an end */
 }
 
 int history_undo(struct history *h, unsigned count, unsigned *done)
@@ -384,7 +384,7 @@ int history_adopt(struct history *h, const char *made, struct json_object *argv,
 	if (!err) {
 		*op = ++h->last_op;
 		err = insert(h, made, h->next);
-		history_end(h, *op, err ? 256 : 0, now_ms() - begun);
+		history_end(h, *op, err ? 256 : 0, now_ms() - begun, NULL);
 	}
 	return err;
 }

@@ -59,8 +59,9 @@ void history_close(struct history *h);
  * chain is full or the disk is (less than 32 MiB left: what is removed must give room again). argv: of strings. *op: its number. 0 or -errno: there is no op. */
 int history_begin(struct history *h, struct json_object *argv, const char *cwd, int64_t *op)
 	__attribute__((warn_unused_result));
-/* It ended. status as wait4() gives it; ms: how long it took. */
-void history_end(struct history *h, int64_t op, int status, int64_t ms);
+/* It ended. status as wait4() gives it; ms: how long it took; argv: what the whole command was, if it has grown since it
+ * began, or NULL. */
+void history_end(struct history *h, int64_t op, int status, int64_t ms, struct json_object *argv);
 
 /* Take the layers of the last `count` ops that changed something away, or put those that were taken
  * away last back. *done: how many there were. -EBUSY: something changed since the undo. */

@@ -36,7 +36,7 @@ int history_change(struct history *h, const char *what, const uint32_t *number, 
 int journal_open(struct history *h) __attribute__((warn_unused_result));
 int journal_begin(struct history *h, int64_t op, uint32_t layer, struct json_object *argv, const char *cwd,
 		  int64_t when) __attribute__((warn_unused_result));
-int journal_end(struct history *h, int64_t op, int status, int64_t ms);
+int journal_end(struct history *h, int64_t op, int status, int64_t ms, struct json_object *argv);
 /* Layers that something was done to: "undo", "redo", "squash". */
 int journal_note(struct history *h, const char *what, const uint32_t *layer, unsigned n);
 /* Is the layer some op's? */

@@ -3,7 +3,7 @@
  * The journal of a sandbox: one JSON object a line, only ever appended to.
  *
  *	{"op":7,"layer":8,"cmd":"make","cwd":"/src","start":1700000000123}
- *	{"end":7,"status":0,"ms":412}
+ *	{"end":7,"status":0,"ms":412}	(with "cmd" if that has grown since)
  *	{"undo":[8],"when":...}  {"redo":[8],...}  {"squash":[1,2],...}
  *
  * It says what layers were for; which there are, directories say. So a line that a crash or a full
@@ -201,14 +201,19 @@ int journal_begin(struct history *h, int64_t op, uint32_t layer, struct json_obj
 	return err;
 }
 
-int journal_end(struct history *h, int64_t op, int status, int64_t ms)
+int journal_end(struct history *h, int64_t op, int status, int64_t ms, struct json_object *argv)
 {
 	struct json_object *o = json_object_new_object();
+	char text[CMD_MAX];
 	int err;
 
 	json_put_int(o, "end", op);
 	json_put_int(o, "status", status);
 	json_put_int(o, "ms", ms);
+	if (argv) {
+		command_text(argv, text);
+		json_put_str(o, "cmd", text);
+	}
 	err = append(h, o);
 	json_object_put(o);
 	return err;
@@ -262,6 +267,8 @@ static void take_line(struct json_object *o, void *arg)
 	if (op) {
 		json_put_int(op, "status", json_int(o, "status", 0));
 		json_put_int(op, "ms", json_int(o, "ms", 0));
+		if (json_str(o, "cmd", NULL))
+			json_put_str(op, "cmd", json_str(o, "cmd", NULL));
 	}
 }
 

@@ -9,8 +9,12 @@
  *
  * No more ops are begun than clients have ended lines: a sandbox cannot make any up.
  *
- * The words of an op are a label for people. Of a shell that edits itself they are what its terminal shows
- * from the first key on; a sandbox that lies about them deceives nobody but its reader.
+ * A line that is not the end of its command goes to the op that its beginning is. bash and zsh say when they are
+ * in the middle of one, what $? is, and bash the line too (libos/fs/shell.c). Of others the status is that of the
+ * last child, and more is wanted where "> " is shown.
+ *
+ * The words of an op are a label for people. Of a shell that edits itself and does not tell them they are what
+ * its terminal shows from the first key on; a sandbox that lies about them deceives nobody but its reader.
  */
 #include <event2/event.h>
 #include <fcntl.h>
@@ -23,41 +27,129 @@
 
 #define LOOKED_AT 4096 /* bytes of output, for a label */
 #define LABEL_MAX 512
+#define GROWN_MAX 4000 /* of a command over several lines; the journal keeps no more */
 #define ENDS_MAX 1000
 #define SHOWN_MS 2 /* from a write inside to the master's end takes less */
 
-static void close_op(struct session *s, int status)
+/* The last n bytes of output. */
+static size_t last_output(const struct session *s, size_t n, char out[LOOKED_AT])
 {
+	char *to = out;
+
+	if (!s->ring || n > s->ring->have || n > LOOKED_AT)
+		return 0;
+	for (size_t i = s->ring->have - n; i < s->ring->have; i++)
+		*to++ = s->ring->bytes[(s->ring->start + i) % RING_SIZE];
+	return n;
+}
+
+static struct json_object *as_command(const char *text)
+{
+	const char *const words[] = { "sh", "-c", text };
+	struct json_object *argv = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		json_object_array_add(argv, json_object_new_string(words[i]));
+	return argv;
+}
+
+void lines_end_op(struct session *s, int status)
+{
+	struct json_object *argv = s->lines.grown ? as_command(s->lines.text) : NULL;
+
 	if (s->op)
-		ops_end(s->m, s->op, status, s->begun_ms);
+		ops_end(s->m, s->op, status, s->begun_ms, argv);
+	json_object_put(argv);
 	s->op = 0;
+	s->lines.going_on = s->lines.grown = false;
+}
+
+static void set_text(struct session *s, char *text)
+{
+	free(s->lines.text);
+	s->lines.text = text;
 }
 
 static void open_op(struct session *s, const char *text, size_t size)
 {
-	struct json_object *words;
+	struct json_object *argv;
 
-	while (size && (text[size - 1] == '\n' || text[size - 1] == '\r' || text[size - 1] == ' '))
-		size--;
 	while (size && *text == ' ') {
 		text++;
 		size--;
 	}
-	if (!size || !s->lines.ends)
+	if (!size)
 		return;
-	s->lines.ends--;
-	close_op(s, 0);
-	words = json_object_new_array();
-	json_object_array_add(words, json_object_new_string_len(text, (int)size));
+	lines_end_op(s, 0);
+	set_text(s, strndup(text, size));
+	if (!s->lines.text)
+		return;
+	argv = as_command(s->lines.text);
 	s->begun_ms = ops_clock();
-	s->op = ops_begin(s->m, words, s->lines.cwd);
-	json_object_put(words);
+	s->op = ops_begin(s->m, argv, s->lines.cwd);
+	json_object_put(argv);
 }
 
-void lines_end(struct session *s, int status)
+/* The rest of a command, or more of it. */
+static void grow_op(struct session *s, const char *text, size_t size)
 {
-	if (s->lines.on)
-		close_op(s, status);
+	char *more;
+
+	if (strlen(s->lines.text) + size > GROWN_MAX ||
+	    asprintf(&more, "%s\n%.*s", s->lines.text, (int)size, text) < 0)
+		return;
+	set_text(s, more);
+	s->lines.grown = true;
+}
+
+static void take_line(struct session *s, const char *text, size_t size)
+{
+	if (!s->lines.ends)
+		return;
+	s->lines.ends--;
+	while (size && strchr("\n\r ", text[size - 1]))
+		size--;
+	if (s->op && s->lines.going_on)
+		grow_op(s, text, size);
+	else
+		open_op(s, text, size);
+}
+
+/* What was begun has ended, or the shell wants more of it. */
+static void settle(struct session *s, int status, bool in_the_middle)
+{
+	if (in_the_middle)
+		s->lines.going_on = true;
+	else
+		lines_end_op(s, status);
+}
+
+/* By what it shows: the second prompt of a shell that does not tell. */
+static void judge(struct session *s)
+{
+	char out[LOOKED_AT];
+
+	event_del(s->lines.judged);
+	settle(s, s->lines.status, last_output(s, 3, out) && !memcmp(out, "\n> ", 3));
+}
+
+static void on_judged(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	judge(arg);
+}
+
+void lines_wait(struct session *s, const struct mon_pty *q)
+{
+	struct timeval t = { 0, SHOWN_MS * 1000 };
+
+	if (!s->lines.on)
+		return;
+	if (!(q->shell & MON_SHELL_TELLS) && !s->lines.judged)
+		s->lines.judged = event_new(s->m->base, -1, 0, on_judged, s);
+	s->lines.status = q->status;
+	if (q->shell & MON_SHELL_TELLS || !s->lines.judged || event_add(s->lines.judged, &t))
+		settle(s, q->status, q->shell & MON_SHELL_IN_THE_MIDDLE);
 }
 
 void lines_ended(struct session *s)
@@ -82,18 +174,21 @@ void lines_begin(struct session *s, const char *text, size_t size)
 
 	if (!s->lines.on || (!whole && s->edit.state != EDIT_SENT))
 		return;
+	if (s->lines.judged && event_pending(s->lines.judged, EV_TIMEOUT, NULL))
+		judge(s);
 	if (s->lines.sent[0] && s->edit.state == EDIT_SENT)
-		open_op(s, s->lines.sent, strlen(s->lines.sent));
+		take_line(s, s->lines.sent, strlen(s->lines.sent));
 	else
-		open_op(s, text, size);
+		take_line(s, text, size);
 	s->lines.sent[0] = '\0';
 }
 
 /* ---- shells that edit their lines ---- */
 
-void lines_prompt(struct session *s, int status)
+void lines_prompt(struct session *s, const struct mon_pty *q)
 {
-	lines_end(s, status);
+	if (s->lines.on)
+		settle(s, q->status, q->shell & MON_SHELL_IN_THE_MIDDLE);
 	s->lines.from = s->printed + 1; /* not 0 */
 	s->lines.touched = false;
 }
@@ -104,18 +199,6 @@ void lines_key(struct session *s)
 		return;
 	s->lines.touched = true;
 	s->lines.prompt = (size_t)(s->printed - (s->lines.from - 1));
-}
-
-/* The last n bytes of output. */
-static size_t last_output(const struct session *s, size_t n, char out[LOOKED_AT])
-{
-	char *to = out;
-
-	if (!s->ring || n > s->ring->have || n > LOOKED_AT)
-		return 0;
-	for (size_t i = s->ring->have - n; i < s->ring->have; i++)
-		*to++ = s->ring->bytes[(s->ring->start + i) % RING_SIZE];
-	return n;
 }
 
 struct row {
@@ -223,10 +306,13 @@ static void begin_typed(struct session *s)
 	n = last_output(s, n, out);
 	show(&before, out, s->lines.touched && s->lines.prompt < n ? s->lines.prompt : 0);
 	show(&now, out, n);
-	/* What was typed ahead stands behind a prompt that is not known. */
-	skip = before.n <= now.n && !memcmp(before.text, now.text, before.n) ? before.n : 0;
-	if (now.n > skip)
-		open_op(s, now.text + skip, now.n - skip);
+	/* What was typed ahead stands behind a prompt that is not known, but may be that of before. */
+	if (before.n && before.n < sizeof(s->lines.shown_prompt))
+		memcpy(s->lines.shown_prompt, before.text, s->lines.prompt_size = before.n);
+	skip = s->lines.prompt_size;
+	if (skip > now.n || memcmp(s->lines.shown_prompt, now.text, skip) != 0)
+		skip = 0;
+	take_line(s, now.text + skip, now.n - skip);
 }
 
 static void on_shown(evutil_socket_t fd, short what, void *arg)
@@ -250,13 +336,18 @@ void lines_answer(struct session *s)
 	close(s->lines.sock);
 }
 
-/* The shell waits for the answer until its terminal shows the line, and then the op has begun. */
-void lines_typed(struct session *s, struct request *r)
+/* A shell that does not tell the line waits for the answer until its terminal shows it, and then the op has begun. */
+void lines_typed(struct session *s, const struct mon_pty *q, const char *text, size_t size, struct request *r)
 {
 	struct timeval t = { 0, SHOWN_MS * 1000 };
 
 	if (!s->lines.on || !s->lines.from || s->lines.asked)
 		return;
+	if (q->shell & MON_SHELL_TELLS) {
+		s->lines.from = 0;
+		take_line(s, text, size);
+		return;
+	}
 	if (!s->lines.shown)
 		s->lines.shown = event_new(s->m->base, -1, 0, on_shown, s);
 	s->lines.sock = s->lines.shown ? fcntl(r->sock, F_DUPFD_CLOEXEC, 0) : -1;
@@ -273,5 +364,8 @@ void lines_close(struct session *s)
 	lines_answer(s);
 	if (s->lines.shown)
 		event_free(s->lines.shown);
+	if (s->lines.judged)
+		event_free(s->lines.judged);
+	free(s->lines.text);
 	free(s->lines.cwd);
 }

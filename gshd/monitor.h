@@ -278,10 +278,10 @@ struct json_object *session_list(struct monitor *m);
 /* Does something run in a throwaway sandbox that nobody can come back to? */
 bool session_all_hung_up(struct monitor *m);
 /* Somebody inside begins to wait for a line of that terminal, or has read. What MON_PTY_WAIT and _DONE are answered. */
-bool session_waits(struct monitor *m, unsigned number, int pid, int status);
+bool session_waits(struct monitor *m, const struct mon_pty *q);
 /* A leader took its terminal out of canonical mode, or put it back. */
 struct request;
-void session_modes(struct monitor *m, unsigned number, int pid, bool raw, int status, struct request *r);
+void session_modes(struct monitor *m, const struct mon_pty *q, const char *text, size_t size, struct request *r);
 bool session_waited(struct monitor *m, unsigned number, const char *text, size_t size);
 /* The guest pid of a session, 0 if there is none such. */
 int session_pid(struct monitor *m, unsigned id);
@@ -298,7 +298,7 @@ void publish_close(struct monitor *m);
 int ops_start(struct monitor *m, int area) __attribute__((warn_unused_result));
 /* An op begins: its number, or 0: changes belong to the op before. */
 int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd);
-void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms);
+void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms, struct json_object *argv);
 int64_t ops_clock(void); /* milliseconds, for started_ms */
 void box_push_op(struct wire_call *call);
 void box_end_op(struct wire_call *call);

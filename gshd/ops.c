@@ -90,10 +90,10 @@ int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd)
 	return err ? 0 : op;
 }
 
-void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms)
+void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms, struct json_object *argv)
 {
 	if (op)
-		history_end(&m->history, op, status, ops_clock() - started_ms);
+		history_end(&m->history, op, status, ops_clock() - started_ms, argv);
 	if (op && m->state == BOX_RUNNING)
 		keep_common(m);
 }
@@ -145,7 +145,8 @@ void box_end_op(struct wire_call *call)
 		wire_fail(call, "org.gsh.BadRequest", "op", "there is no such op", NULL);
 		return;
 	}
-	history_end(&m->history, op, (int)json_int(call->params, "status", 0), json_int(call->params, "ms", 0));
+	history_end(&m->history, op, (int)json_int(call->params, "status", 0), json_int(call->params, "ms", 0),
+		    NULL);
 	keep_common(m);
 	wire_reply(call, NULL);
 }

@@ -25,7 +25,7 @@ static const struct {
 	unsigned nfds, nfds_most; /* besides the reply end */
 	void (*answer)(struct monitor *m, struct request *r);
 } table[] = {
-	{ MON_PTY, ANY, sizeof(struct mon_pty), sizeof(struct mon_pty) + 256, 0, 0, answer_pty },
+	{ MON_PTY, ANY, sizeof(struct mon_pty), sizeof(struct mon_pty) + MON_PTY_TEXT_MAX, 0, 0, answer_pty },
 	{ MON_SETATTR, ANY, sizeof(struct mon_setattr), MON_MSG_MAX, 1, 1, answer_setattr },
 	{ MON_IMAGE, ANY, 0, 0, 1, 1, answer_image },
 	{ MON_OPEN, ANY, 0, 0, 1, 1, answer_open },

@@ -259,7 +259,7 @@ void session_run(struct monitor *m, struct wire_call *call, const struct session
 	s->op = args->op ? ops_begin(m, args->argv, args->cwd) : 0;
 	err = start(s, call, args);
 	if (err) {
-		ops_end(m, s->op, 127 << 8, s->begun_ms);
+		lines_end_op(s, 127 << 8);
 		session_free(m, s);
 		if (err == -EPIPE) { /* the leader is gone, and we have not been told yet */
 			session_not_begun(m, call);
@@ -364,7 +364,7 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 						 : "its first process does not answer",
 				  m->control < 0 ? NULL : "gsh stop -s NAME ends it, the next command starts it anew");
 		s->call = NULL;
-		ops_end(m, s->op, 127 << 8, s->begun_ms);
+		lines_end_op(s, 127 << 8);
 		session_free(m, s);
 		monitor_look(m);
 		return;
@@ -397,7 +397,7 @@ static void finish(struct monitor *m, struct session *s)
 
 	s->state = SESSION_EXITED;
 	m->nrunning--;
-	ops_end(m, s->op, s->status, s->begun_ms);
+	lines_end_op(s, s->status);
 	tell(s, "exit");
 	if (s->call) {
 		p = s->call->more ? json_object_new_object() : identity(s);
@@ -489,23 +489,23 @@ static struct session *by_terminal(struct monitor *m, unsigned number)
 	return s;
 }
 
-bool session_waits(struct monitor *m, unsigned number, int pid, int status)
+bool session_waits(struct monitor *m, const struct mon_pty *q)
 {
-	struct session *s = by_terminal(m, number);
+	struct session *s = by_terminal(m, q->number);
 
-	if (s && pid == s->pid)
-		lines_end(s, status);
-	return s && edit_waits(s, pid);
+	if (s && q->pid == s->pid)
+		lines_wait(s, q);
+	return s && edit_waits(s, q->pid);
 }
 
-void session_modes(struct monitor *m, unsigned number, int pid, bool raw, int status, struct request *r)
+void session_modes(struct monitor *m, const struct mon_pty *q, const char *text, size_t size, struct request *r)
 {
-	struct session *s = by_terminal(m, number);
+	struct session *s = by_terminal(m, q->number);
 
-	if (s && pid == s->pid && raw)
-		lines_prompt(s, status);
-	else if (s && pid == s->pid)
-		lines_typed(s, r);
+	if (s && q->pid == s->pid && q->op == MON_PTY_RAW)
+		lines_prompt(s, q);
+	else if (s && q->pid == s->pid)
+		lines_typed(s, q, text, size, r);
 }
 
 bool session_waited(struct monitor *m, unsigned number, const char *text, size_t size)

@@ -57,6 +57,12 @@ struct lines {
 	bool touched;	/* a key came since */
 	size_t prompt;	/* bytes of output then, from `from` on */
 	char sent[256]; /* the last line of a client's editor */
+	char *text;	/* of the op; grown: it has become more than the op began with */
+	bool grown, going_on; /* going_on: the next line belongs to it */
+	char shown_prompt[256]; /* the last that was seen, of a shell that edits itself */
+	size_t prompt_size;
+	struct event *judged; /* when it is clear what a shell waits for that does not tell; status: of the line before */
+	int status;
 	bool asked;	/* a shell waits for an answer: id, to sock, when `shown` comes */
 	int sock;
 	uint64_t id;
@@ -116,14 +122,16 @@ void session_drained(struct session *s);
 void session_tell(struct session *s, const char *event);
 
 /* ---- lines.c ---- */
-/* The session's program waits for a line: the one before is carried out, and its last child ended so. */
-void lines_end(struct session *s, int status);
+/* The session's program waits for a line: the one before is carried out, or is not the end of its command. */
+void lines_wait(struct session *s, const struct mon_pty *q);
+/* The op of the session, if there is one, has ended. */
+void lines_end_op(struct session *s, int status);
 /* It has one: an op begins. */
 void lines_begin(struct session *s, const char *text, size_t size);
 /* The same for a shell that edits itself. */
-void lines_prompt(struct session *s, int status);
+void lines_prompt(struct session *s, const struct mon_pty *q);
 void lines_key(struct session *s); /* a key comes */
-void lines_typed(struct session *s, struct request *r);
+void lines_typed(struct session *s, const struct mon_pty *q, const char *text, size_t size, struct request *r);
 void lines_answer(struct session *s);
 void lines_close(struct session *s);
 /* A client typed the end of a line. */

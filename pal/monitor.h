@@ -159,8 +159,14 @@ struct mon_pty {
 	uint32_t op;
 	uint32_t number;
 	int32_t pid; /* the guest's; WAIT and those behind it */
-	int32_t status; /* of the child that it reaped last, as wait4() gives it */
+	int32_t status; /* as wait4() gives it: of the last command, if it is a shell that tells; or of the child reaped last */
+	uint32_t shell; /* WAIT, RAW, COOKED: MON_SHELL_* */
 };
+enum {
+	MON_SHELL_TELLS = 1,	     /* whether it is IN_THE_MIDDLE; of COOKED: the line, which follows */
+	MON_SHELL_IN_THE_MIDDLE = 2, /* it waits for the rest of a command */
+};
+#define MON_PTY_TEXT_MAX 512
 /* RAW, COOKED: a session's leader takes its terminal out of canonical mode, to edit a line itself, and puts it back, to
  * carry one out (gshd/lines.c). */
 enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST, MON_PTY_WAIT, MON_PTY_DONE, MON_PTY_RAW, MON_PTY_COOKED };

@@ -93,8 +93,8 @@ const struct cmd cmd_log = {
 	.args = "[NAME]",
 	.summary = "list the commands that ran in a sandbox and what each changed",
 	.help = "Each command that gsh starts in a sandbox is an op, and each line that is typed to its\n"
-		"shell; gsh undo takes their changes back. The status of a line is that of the last\n"
-		"program that it started.",
+		"shell; gsh undo takes their changes back. The status of a line is what $? says, of bash and\n"
+		"zsh; of other shells that of the last program that they waited for.",
 	.opts = opts,
 	.max = 1,
 	.words = WORDS_SANDBOX,

@@ -74,6 +74,16 @@ edit() {
 @test "so are the lines of a shell that edits them itself" {
 	edit lines_of_other_shells_are_ops
 }
+@test "a command that goes over several lines is one op" {
+	edit a_command_of_several_lines_is_one_op
+}
+@test "the status of a line is what the shell says it is" {
+	edit a_shell_says_how_its_lines_went
+	[ -x /bin/zsh ] || skip "zsh is not installed"
+	"$GSH" stop
+	"$GSH" rm -f default
+	edit zsh_says_too
+}
 @test "a line goes along when one detaches; with two who look, the terminal edits" {
 	edit leaves_and_comes_back
 }

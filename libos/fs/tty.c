@@ -185,20 +185,26 @@ static bool in_foreground(const struct file *f)
 	       at_once(pal_ioctl(f->host_fd, TIOCGPGRP, (u64)&host)) == 0 && task_guest_pgid(host) == p->slot->pgid;
 }
 
-#define TEXT_MAX 256
+#define TEXT_MAX MON_PTY_TEXT_MAX
 /* What the monitor answers; 0 if it does not. text: what was read. */
 static u32 tell_monitor(const struct file *f, u32 op, const void *text, size_t size)
 {
+	struct process *p = this_process();
 	struct {
 		struct mon_pty head;
 		char text[TEXT_MAX];
-	} req = { .head = { .op = op, .number = tty_number(f), .pid = this_process()->pid,
-			   .status = this_process()->reaped },
-		  .text = "" };
+	} req = { .head = { .op = op, .number = tty_number(f), .pid = p->pid, .status = p->reaped }, .text = "" };
 	struct mon_reply reply = { 0 };
+	struct shell_state shell;
 
+	if (op == MON_PTY_COOKED && text)
+		req.head.shell = MON_SHELL_TELLS;
 	if (op == MON_PTY_DONE || op == MON_PTY_COOKED)
-		this_process()->reaped = 0; /* what comes now is the line's */
+		p->reaped = 0; /* what comes now is the line's */
+	else if (p->pid == p->slot->sid && shell_state(&shell)) {
+		req.head.status = W_EXIT(shell.status);
+		req.head.shell = MON_SHELL_TELLS | (shell.in_the_middle ? MON_SHELL_IN_THE_MIDDLE : 0);
+	}
 	if (size > TEXT_MAX || (size && user_read(req.text, text, size) < 0))
 		size = 0;
 	return pal_monitor(MON_PTY, &req, sizeof(req.head) + size, NULL, 0, &reply, sizeof(reply), NULL, NULL) < 0
@@ -234,14 +240,19 @@ static void tell_modes(const struct file *f, u64 arg)
 {
 	struct process *p = this_process();
 	struct termios t;
+	const char *line = NULL;
+	size_t size = 0;
 	bool raw;
 
 	if (p->pid != p->slot->sid || p->slot->tty != tty_device(tty_number(f)) ||
 	    user_read(&t, (const void *)arg, sizeof(t)) < 0)
 		return;
 	raw = !(t.c_lflag & ICANON);
-	if (raw != p->told_raw)
-		(void)tell_monitor(f, raw ? MON_PTY_RAW : MON_PTY_COOKED, NULL, 0);
+	if (raw != p->told_raw) {
+		if (!raw)
+			line = shell_line(TEXT_MAX, &size);
+		(void)tell_monitor(f, raw ? MON_PTY_RAW : MON_PTY_COOKED, line, size);
+	}
 	p->told_raw = raw;
 }
 

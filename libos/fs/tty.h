@@ -26,6 +26,15 @@ void tty_forget(struct process *p);
  * is not taken. */
 int tty_set_controlling(struct process *p, int fd);
 
+/* ---- shell.c: what the calling process says of itself, if it is a shell that does ---- */
+struct shell_state {
+	int status;	    /* as $? */
+	bool in_the_middle; /* of a command that goes over several lines */
+};
+bool shell_state(struct shell_state *state);
+/* The line that it has read, the guest's memory: NULL if it does not tell. *size: bytes, at most `room`. */
+const char *shell_line(size_t room, size_t *size);
+
 /* ---- pty.c ---- */
 int ptm_open(struct pseudo_node *n, struct file *f);
 /* A host descriptor for slave `number`, or -errno (-ENOENT: no such pty). */
