@@ -75,7 +75,7 @@ IMAGE := $(B)/libexec/gsh/image.so
 PROFILES := $(patsubst conf/profiles/%,$(B)/share/gsh/profiles/%,$(wildcard conf/profiles/*.conf))
 
 .PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
-all: $(PICO) $(PROGS) $(EDIT) $(IMAGE) $(PROFILES) $(B)/man/gsh-verbs.1
+all: $(PICO) $(PROGS) $(EDIT) $(IMAGE) $(PROFILES) $(B)/man/gsh-verbs.1 $(B)/man/gsh-protocol.7
 
 # Beside the programs as they will be when they are installed.
 $(B)/share/gsh/profiles/%.conf: conf/profiles/%.conf
@@ -127,6 +127,11 @@ $(B)/bin/gfs: $(call host_obj,$(GFS_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_SR
 $(B)/man/gsh-verbs.1: $(B)/bin/gsh
 	@mkdir -p $(@D)
 	$(Q)$< __complete man >$@.new && mv $@.new $@
+
+# So does this one, from what is written for who reads the source.
+$(B)/man/gsh-protocol.7: contrib/build/protocol-page gshd/PROTOCOL pal/monitor.h
+	@mkdir -p $(@D)
+	$(Q)$^ >$@.new && mv $@.new $@
 
 deps:
 	$(Q)contrib/build/deps

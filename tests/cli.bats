@@ -622,6 +622,32 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 	assert_output ""
 }
 
+@test "the page of the protocols describes every method, frame and message, and mandoc takes it" {
+	local page=$ROOT/build/man/gsh-protocol.7 name n
+	for source in daemon:org.gsh.Daemon box:org.gsh.Box; do
+		sed -n "/^\.Ss ${source#*:}\$/,/^\.S[sh] /p" "$page" | sed -n 's/^\.Ic //p' | sort >"$DIR/described"
+		sed -n '/^static const struct wire_method methods/,/^};/p' "$ROOT/gshd/${source%:*}.c" |
+			grep -o '{ "[A-Za-z]*"' | tr -dc 'A-Za-z\n' | sort >"$DIR/there"
+		[ "$(wc -l <"$DIR/there")" -gt 15 ]
+		run comm -13 "$DIR/described" "$DIR/there"
+		assert_output ""
+		run comm -23 "$DIR/described" "$DIR/there"
+		assert_output ""
+	done
+	for n in $(sed -n "s/^\tFRAME_[A-Z_]* = '\(.\)',/\1/p" "$ROOT/gshd/client/frames.h"); do
+		grep -qx ".It Sq $n" "$page"
+	done
+	for name in $(sed -n '/^enum mon_type/,/^}/s/^\t\(MON_[A-Z_]*\).*/\1/p' "$ROOT/pal/monitor.h"); do
+		grep -q "^$name " "$page"
+	done
+	for name in $(grep -oh '"org\.gsh\.[A-Z][A-Za-z]*"' "$ROOT"/gshd/*.c | tr -d '"' | sort -u); do
+		grep -qw "$name" "$page" || { echo "$name is missing" >&2; false; }
+	done
+	command -v mandoc >/dev/null || skip "mandoc is not installed"
+	run mandoc -T lint -W warning "$page"
+	assert_output ""
+}
+
 @test "the manual names every verb and option" {
 	for verb in $(gsh __complete line '' | cut -f 1); do
 		grep -q "^\.It Cm $verb\$" "$ROOT/contrib/man/gsh.1"

@@ -23,7 +23,7 @@ into() {
 @test "make install lays down programs, pages, completions, schemas and units, and uninstall takes them back" {
 	into install-files
 	cd "$BOX/dest/usr"
-	for f in bin/gsh bin/gshd bin/gfs libexec/gsh/picoprocess libexec/gsh/edit.so libexec/gsh/image.so share/man/man1/gsh.1 share/man/man1/gsh-verbs.1 \
+	for f in bin/gsh bin/gshd bin/gfs libexec/gsh/picoprocess libexec/gsh/edit.so libexec/gsh/image.so share/man/man1/gsh.1 share/man/man1/gsh-verbs.1 share/man/man7/gsh-protocol.7 \
 		share/man/man7/gsh-errors.7 share/man/man8/gshd.8 share/bash-completion/completions/gsh \
 		share/zsh/site-functions/_gsh share/fish/vendor_completions.d/gsh.fish share/gsh/schemas/gsh.ls.json share/gsh/profiles/default.conf \
 		lib/systemd/user/gshd.socket lib/systemd/user/gshd.service; do

@@ -2,10 +2,10 @@
 /*
  * What an interactive shell says of itself.
  *
- * bash and zsh export the variables that what they load may use. Among them are the status of the last command, the line
- * that was typed, and whether the shell is in the middle of a command. They are read where the monitor is told of a
- * shell's terminal (tty.c): so an op has the status that $? has, and a loop over several lines is one op, and nothing has
- * to be put into the shell for it. A shell without them is judged from outside.
+ * bash and zsh export the variables that what they load may use. Among them are the status of the last
+ * command, the line that was typed, and whether the shell is in the middle of a command. They are read where the
+ * monitor is told of a shell's terminal (tty.c): so an op has the status that $? has, and a loop over several
+ * lines is one op, and nothing has to be put into the shell for it. A shell without them is judged from outside.
  *
  * All of it is the guest's own word about itself, good for a label and trusted with nothing else.
  */
@@ -49,19 +49,30 @@ static u64 find_dynamic(const struct mm *mm, u64 *bias)
 	return dynamic ? *bias + dynamic : 0;
 }
 
+static u64 *table_of(struct symbols *s, s64 tag)
+{
+	switch (tag) {
+	case DT_STRTAB:
+		return &s->names;
+	case DT_SYMTAB:
+		return &s->table;
+	case DT_GNU_HASH:
+		return &s->hash;
+	}
+	return NULL;
+}
+
 static bool find_symbols(struct symbols *s)
 {
-	u64 at = find_dynamic(this_process()->mm, &s->bias);
+	u64 at = find_dynamic(this_process()->mm, &s->bias), *to;
 	Elf64_Dyn d;
 
 	for (; at; at += sizeof(d)) {
-		u64 *to;
-
 		if (user_read(&d, (const void *)at, sizeof(d)) < 0)
 			return false;
 		if (d.d_tag == DT_NULL)
 			break;
-		to = d.d_tag == DT_STRTAB ? &s->names : d.d_tag == DT_SYMTAB ? &s->table : d.d_tag == DT_GNU_HASH ? &s->hash : NULL;
+		to = table_of(s, d.d_tag);
 		/* glibc's loader adds the bias in place, musl's does not. */
 		if (to)
 			*to = d.d_un.d_ptr < s->bias ? d.d_un.d_ptr + s->bias : d.d_un.d_ptr;
@@ -102,7 +113,8 @@ static u64 symbol(const struct symbols *s, const char *name)
 	if (user_read(&head, (const void *)s->hash, sizeof(head)) < 0 || !head.buckets)
 		return 0;
 	at = s->hash + sizeof(head) + 8ull * head.bloom;
-	if (user_read(&bucket, (const void *)(at + 4ull * (hash % head.buckets)), sizeof(bucket)) < 0 || bucket < head.first)
+	if (user_read(&bucket, (const void *)(at + 4ull * (hash % head.buckets)), sizeof(bucket)) < 0 ||
+	    bucket < head.first)
 		return 0;
 	at += 4ull * head.buckets;
 	for (u32 i = bucket; i < bucket + CHAIN_MAX && !(entry & 1); i++) {
