@@ -79,6 +79,7 @@ const struct cmd cmd_cat = {
 	.opts = opts,
 	.min = 1,
 	.max = -1,
+	.words = WORDS_INSIDE,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

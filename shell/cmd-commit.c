@@ -567,7 +567,7 @@ const struct cmd cmd_commit = {
 		"--undo [N] takes a commit back if nothing of it has changed since.",
 	.opts = opts,
 	.max = -1,
-	.words = WORDS_FILE,
+	.words = WORDS_INSIDE,
 	.group = GROUP_BACK,
 	.exec = exec,
 };

@@ -417,7 +417,7 @@ const struct cmd cmd_cp = {
 	.opts = opts,
 	.min = 2,
 	.max = -1,
-	.words = WORDS_FILE,
+	.words = WORDS_PLACE,
 	.group = GROUP_USE,
 	.exec = exec,
 };

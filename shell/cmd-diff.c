@@ -349,7 +349,7 @@ const struct cmd cmd_diff = {
 		"D deleted, T another type of file.",
 	.opts = opts,
 	.max = -1,
-	.words = WORDS_FILE,
+	.words = WORDS_VERSIONS,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

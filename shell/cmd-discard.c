@@ -287,7 +287,7 @@ const struct cmd cmd_discard = {
 		"processes that run see it, those that have a file open keep what they have.",
 	.opts = opts,
 	.max = -1,
-	.words = WORDS_FILE,
+	.words = WORDS_INSIDE,
 	.group = GROUP_BACK,
 	.exec = exec,
 };

@@ -190,6 +190,7 @@ const struct cmd cmd_edit = {
 	.opts = opts,
 	.min = 1,
 	.max = 1,
+	.words = WORDS_INSIDE,
 	.group = GROUP_USE,
 	.exec = exec,
 };

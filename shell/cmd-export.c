@@ -210,7 +210,7 @@ const struct cmd cmd_export = {
 		"for a FILE that ends in .zst. FILE is written when it is whole.",
 	.opts = opts,
 	.max = 2,
-	.words = WORDS_SANDBOX,
+	.words = WORDS_EXPORT,
 	.group = GROUP_SHAPE,
 	.exec = exec,
 };

@@ -296,7 +296,7 @@ const struct cmd cmd_restore = {
 		"What has come to the PATHs since is removed; -n only lists what would become different.",
 	.opts = opts,
 	.max = -1,
-	.words = WORDS_FILE,
+	.words = WORDS_RESTORE,
 	.group = GROUP_BACK,
 	.exec = exec,
 };

@@ -76,6 +76,7 @@ const struct cmd cmd_show = {
 	.opts = opts,
 	.min = 1,
 	.max = 1,
+	.words = WORDS_OP,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

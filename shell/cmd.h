@@ -32,6 +32,12 @@ enum words {
 	WORDS_PROFILE,
 	WORDS_NET,
 	WORDS_GRANT, /* net or path, then what */
+	WORDS_INSIDE, /* a path inside; perhaps SANDBOX[@VERSION]: before it */
+	WORDS_PLACE,  /* a path of the host, or with SANDBOX: one inside */
+	WORDS_OP,
+	WORDS_VERSIONS, /* and, behind "--", paths inside */
+	WORDS_RESTORE,	/* a version, then paths inside */
+	WORDS_EXPORT,	/* a sandbox, then a version of it */
 };
 
 /* Under which head the help lists a verb. */
@@ -337,6 +343,14 @@ int manual_page(void) MUST_CHECK; /* gsh-verbs(1), on stdout */
 /* ---- complete.c ---- */
 /* What the last of these words, which follow "gsh" on a command line, may become. */
 int complete_line(int argc, char **argv) MUST_CHECK;
+/* A line of the answer, if the word continues what was typed and harms no terminal. */
+void complete_offer(const char *word, const char *typed, const char *what);
+
+/* ---- complete_inside.c; sandbox NULL: the default ---- */
+/* Does what was typed name a place inside, with a colon ahead of all slashes? */
+bool complete_is_place(const char *typed) MUST_CHECK;
+void complete_paths(const char *sandbox, const char *typed);
+void complete_versions(const char *sandbox, const char *typed, bool ops_only);
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_allow;

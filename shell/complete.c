@@ -10,7 +10,7 @@
  *	:files, :dirs	names of the host
  *	:command N	from the N-th word on it is somebody else's command line
  *
- * A word that ends with "=" is not finished. Nothing here starts gshd, and the whole is bounded in
+ * A word that ends with "=", ":" or "/" is not finished. Nothing here starts gshd, and the whole is bounded in
  * time: a key press must have no effect and no delay.
  */
 #include <json-c/json.h>
@@ -29,10 +29,21 @@ struct line {
 	const struct cmd *cmd;
 	const struct opt *wants; /* the option whose value comes next, or NULL */
 	const char *sandbox;	 /* as -s says so far */
-	int words;		 /* after the options */
+	const char *first;	 /* the first word after the options */
+	int words;		 /* how many there are */
 	int command;		 /* where somebody else's command line begins, or 0 */
 	bool only_words;	 /* "--" was seen */
 };
+
+void complete_offer(const char *word, const char *typed, const char *what)
+{
+	if (strncmp(word, typed, strlen(typed)) != 0)
+		return;
+	for (const char *p = word; *p; p++)
+		if ((unsigned char)*p < 32 || *p == 127)
+			return;
+	printf("%s%s%s\n", word, what ? "\t" : "", what ? what : "");
+}
 
 static void offer(const char *prefix, const char *word, const char *ending, const char *typed,
 		  const char *what)
@@ -40,8 +51,7 @@ static void offer(const char *prefix, const char *word, const char *ending, cons
 	char whole[512];
 
 	snprintf(whole, sizeof(whole), "%s%s%s", prefix, word, ending);
-	if (strncmp(whole, typed, strlen(typed)) == 0 && !strpbrk(whole, "\t\n"))
-		printf("%s%s%s\n", whole, what ? "\t" : "", what ? what : "");
+	complete_offer(whole, typed, what);
 }
 
 /* ---- what has been typed before ---- */
@@ -94,14 +104,15 @@ static void take_word(struct line *l, const char *word, int at)
 	} else if (l->cmd->flags & CMD_ARGV) {
 		l->command = at;
 	} else {
-		l->words++;
+		if (!l->words++)
+			l->first = word;
 	}
 }
 
 /* ---- what may come now ---- */
 
 static void offer_rows(struct json_object *items, const char *key, const char *what,
-		       const char *prefix, const char *typed)
+		       const char *prefix, const char *ending, const char *typed)
 {
 	size_t i;
 
@@ -110,17 +121,17 @@ static void offer_rows(struct json_object *items, const char *key, const char *w
 		char word[128], meaning[128];
 
 		/* Fields that come out of a sandbox must not drive the terminal. */
-		offer(prefix, show_field(item, key, word, sizeof(word)), "", typed,
+		offer(prefix, show_field(item, key, word, sizeof(word)), ending, typed,
 		      show_field(item, what, meaning, sizeof(meaning)));
 	}
 }
 
-static void offer_sandboxes(const char *prefix, const char *typed)
+static void offer_sandboxes(const char *prefix, const char *ending, const char *typed)
 {
 	struct json_object *reply = NULL;
 
 	if (daemon_runs() && ask_daemon("List", NULL, &reply) == 0)
-		offer_rows(reply_items(reply), "name", "state", prefix, typed);
+		offer_rows(reply_items(reply), "name", "state", prefix, ending, typed);
 	json_object_put(reply);
 }
 
@@ -134,7 +145,7 @@ static void offer_of_box(const struct line *l, const char *method, const char *k
 	if (daemon_runs() && ask_box(sandbox, method, NULL, &reply) == 0) {
 		show_words(reply_items(reply), "argv", NULL);
 		show_words(reply_items(reply), "cmdline", "comm");
-		offer_rows(reply_items(reply), key, what, prefix, typed);
+		offer_rows(reply_items(reply), key, what, prefix, "", typed);
 	}
 	json_object_put(reply);
 }
@@ -178,7 +189,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 
 	switch (kind) {
 	case WORDS_SANDBOX:
-		offer_sandboxes(prefix, typed);
+		offer_sandboxes(prefix, "", typed);
 		break;
 	case WORDS_VERB:
 		offer_verbs(prefix, typed);
@@ -218,6 +229,38 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 		break;
 	case WORDS_PID:
 		offer_of_box(l, "Processes", "pid", "cmdline", prefix, typed);
+		break;
+	case WORDS_RESTORE:
+		if (!l->words)
+			complete_versions(l->sandbox, typed, false);
+		else
+			complete_paths(l->sandbox, typed);
+		break;
+	case WORDS_VERSIONS:
+		if (l->only_words)
+			complete_paths(l->sandbox, typed);
+		else
+			complete_versions(l->sandbox, typed, false);
+		break;
+	case WORDS_EXPORT:
+		if (!l->words)
+			offer_sandboxes(prefix, "", typed);
+		else
+			complete_versions(l->first, typed, false);
+		break;
+	case WORDS_OP:
+		complete_versions(l->sandbox, typed, true);
+		break;
+	case WORDS_PLACE:
+		if (!complete_is_place(typed)) {
+			puts(":files");
+			if (!strchr(typed, '/'))
+				offer_sandboxes(prefix, ":", typed);
+			break;
+		}
+		/* fall through */
+	case WORDS_INSIDE:
+		complete_paths(l->sandbox, typed);
 		break;
 	case WORDS_DIR:
 		puts(":dirs");
@@ -280,6 +323,9 @@ int complete_line(int argc, char **argv)
 	int i;
 
 	limit_time();
+	/* Who presses a key wants no complaint for it. */
+	if (!freopen("/dev/null", "w", stderr))
+		return -FAIL_NO;
 	for (i = 0; i + 1 < argc; i++)
 		take_word(&l, argv[i], i + 1);
 	if (!l.command && !l.wants && l.cmd->words == WORDS_COMMAND && *typed != '-')

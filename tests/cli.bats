@@ -495,6 +495,7 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 		bash --norc -c '
 			. '"$ROOT"'/contrib/completions/gsh.bash
 			COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+			COMP_LINE="$*"; COMP_LINE=${COMP_LINE/ = /=}; COMP_POINT=${#COMP_LINE}
 			compopt() { :; }
 			_gsh; printf "%s\n" "${COMPREPLY[@]}"' - "$@"
 	}
@@ -551,11 +552,11 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 		assert_line --partial true
 	fi
 	command -v zsh >/dev/null || skip "zsh is not installed"
-	run "$ROOT/tests/tools/zsh-complete" "$ROOT/contrib/completions" 'gsh sto' 'gsh ls --js' "gsh run --chdir=$DIR/bi" \
+	run "$ROOT/tests/tools/shell-complete" zsh "$ROOT/contrib/completions" 'gsh sto' 'gsh ls --js' "gsh run --chdir=$DIR/bi" \
 		"gsh run -- cat $DIR/bi"
 	assert_success
-	assert_line --index 0 'gsh stop'
-	assert_line --index 1 'gsh ls --json'
+	assert_line --index 0 'gsh stop|'
+	assert_line --index 1 'gsh ls --json|'
 	assert_line --index 2 --regexp "gsh run --chdir=$DIR/bin/?"
 	assert_line --index 3 --regexp "gsh run -- cat $DIR/bin/?"
 }

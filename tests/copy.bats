@@ -3,6 +3,8 @@
 # gsh cat, cp, edit: files of a sandbox from the host and back, and what a hostile one cannot make them do.
 
 bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
 load lib.bash
 
 setup() {
@@ -237,4 +239,56 @@ tree() {
 		assert len(ends) == 2 and all(l["bytes"] >= 3000000 for l in ends), lines
 	END
 	cmp big out
+}
+
+@test "TAB completes paths inside, of versions too, and versions" {
+	"$GSH" -s box -c 'mkdir -p dd/sub; touch "dd/one two" dd/uno dd/.hidden; ln -s sub dd/way; touch dd/$(printf "a\\033b")'
+	"$GSH" snapshot -s box first
+	"$GSH" -s box -c 'rm dd/uno'
+	"$GSH" start another # gshd stays, then
+	"$GSH" stop box
+	mkdir host
+	touch boxfile
+	complete() {
+		"$GSH" __complete line "$@" | cut -f 1
+	}
+	run complete -s box cat dd/
+	assert_output "$(printf 'dd/%s\n' 'one two' sub/ way/)"
+	run complete cat box@first:dd/u
+	assert_output box@first:dd/uno
+	run complete cat "box:$PWD/dd/."
+	assert_output "box:$PWD/dd/.hidden"
+	run complete cat box:/usr/bin/bas
+	assert_line box:/usr/bin/bash
+	run complete -s box cp :dd/s
+	assert_output :dd/sub/
+	run complete cp bo
+	assert_output $':files\nbox:'
+	run complete -s box restore f
+	assert_output first
+	run complete -s box restore first dd/s
+	assert_output dd/sub/
+	run complete -s box diff ''
+	assert_output $'first\nnow\nbase\n2\n1'
+	run complete -s box diff first -- dd/w
+	assert_output dd/way/
+	run complete -s box show ''
+	assert_output $'2\n1'
+	run complete export box fi
+	assert_output first
+	for words in 'nothing:dd/' 'box@none:dd/' 'box:/no/such/' 'box:dd/uno/'; do
+		run complete cat "$words"
+		assert_output ""
+	done
+	# It asks gshd and nobody else: what was stopped stays so.
+	run "$GSH" ls
+	assert_output --partial $'box\tstopped'
+	run "$TESTS/tools/shell-complete" bash "$TREE/contrib/completions/gsh.bash" 'gsh cat box:dd/o' 'gsh -s box cat dd/s' \
+		'gsh cp bo' 'gsh cp box:dd/w' 'gsh cp hos' 'gsh cp boxf' 'gsh ls --color=al'
+	assert_success
+	assert_output "$(printf 'gsh %s\n' 'cat box:dd/one\ two|' '-s box cat dd/sub/' 'cp box' 'cp box:dd/way/' 'cp host/' \
+		'cp boxfile|' 'ls --color=always|')"
+	command -v zsh >/dev/null || skip "zsh is not installed"
+	run "$TESTS/tools/shell-complete" zsh "$TREE/contrib/completions" 'gsh cat box:dd/o' 'gsh -s box cat dd/s' 'gsh cp box:dd/w'
+	assert_output "$(printf 'gsh %s\n' 'cat box:dd/one\ two|' '-s box cat dd/sub/' 'cp box:dd/way/')"
 }

@@ -4,27 +4,30 @@
 # shellcheck shell=bash
 _gsh()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} whole='' prefix line glue='' i
-	local -a words=()
+	local cur=${COMP_WORDS[COMP_CWORD]} rest=${COMP_LINE:0:COMP_POINT} whole='' prefix line blank i
+	local -a words=() names=()
 
-	# bash takes "--sandbox=x" apart at "=": put it together again.
-	for ((i = 1; i <= COMP_CWORD; i++)); do
+	# bash takes "--sandbox=x" and "box:/etc" apart at "=" and ":": what no blank parts belongs together.
+	for ((i = 0; i <= COMP_CWORD; i++)); do
 		line=${COMP_WORDS[i]}
-		if [[ ${#words[@]} -gt 0 && ($glue || ($line == '=' && ${words[-1]} == --*)) ]]; then
-			words[-1]+=$line
-		else
+		blank=${rest%%[![:blank:]]*}
+		rest=${rest#"$blank$line"}
+		if [[ $blank || $i -lt 2 ]]; then
 			words+=("$line")
+		else
+			words[-1]+=$line
 		fi
-		[[ $line == '=' ]] && glue=yes || glue=
 	done
-	[[ $cur == '=' ]] && cur=
+	unset 'words[0]'
+	words=("${words[@]}")
+	[[ $cur == [=:]* ]] && cur=${cur#[=:]}
 	whole=${words[-1]}
 	prefix=${whole%"$cur"}
 	COMPREPLY=()
 	while IFS= read -r line; do
 		case $line in
-		:dirs) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); compopt -o filenames ;;
-		:files) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); compopt -o filenames ;;
+		:dirs) mapfile -t names < <(compgen -d -- "$cur") ;;
+		:files) mapfile -t names < <(compgen -f -- "$cur") ;;
 		:command\ *)
 			if declare -F _command_offset >/dev/null; then
 				_command_offset "${line#:command }"
@@ -37,11 +40,22 @@ _gsh()
 			;;
 		*)
 			line=${line%%$'\t'*}
-			COMPREPLY+=("${line#"$prefix"}")
+			printf -v line %q "${line#"$prefix"}"
+			COMPREPLY+=("$line")
 			;;
 		esac
 	done < <("${COMP_WORDS[0]}" __complete line "${words[@]}" 2>/dev/null)
-	[[ ${COMPREPLY[0]-} == *= && ${#COMPREPLY[@]} -eq 1 ]] && compopt -o nospace
+	# Names of the host bash itself knows how to show, if there is nothing else.
+	if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
+		COMPREPLY=("${names[@]}")
+		compopt -o filenames
+		return
+	fi
+	for line in "${names[@]}"; do
+		printf -v line %q "$line"
+		COMPREPLY+=("$line")
+	done
+	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:/] ]] && compopt -o nospace
 	return 0
 }
 complete -F _gsh gsh
