@@ -85,14 +85,25 @@ static void offer_ops(struct json_object *ops, const char *typed)
 	for (size_t i = json_object_array_length(ops); i-- > 0;) {
 		struct json_object *op = json_object_array_get_idx(ops, i);
 
-		complete_offer(show_field(op, "op", number, sizeof(number)), typed, show_field(op, "cmd", what, sizeof(what)));
+		complete_offer(show_field(op, "op", number, sizeof(number)), typed,
+			       show_field(op, "cmd", what, sizeof(what)));
 	}
+}
+
+static void offer_names_of_versions(struct json_object *snapshots, const char *typed)
+{
+	char name[128];
+
+	for (size_t i = 0; snapshots && i < json_object_array_length(snapshots); i++)
+		complete_offer(show_field(json_object_array_get_idx(snapshots, i), "name", name, sizeof(name)), typed,
+			       "a snapshot");
+	complete_offer("now", typed, "as it is");
+	complete_offer("base", typed, "as it began");
 }
 
 void complete_versions(const char *sandbox, const char *typed, bool ops_only)
 {
-	struct json_object *params = json_object_new_object(), *reply = NULL, *snapshots;
-	char name[128];
+	struct json_object *params = json_object_new_object(), *reply = NULL;
 
 	json_object_object_add(params, "name", json_object_new_string(sandbox ? sandbox : DEFAULT_SANDBOX));
 	if (!daemon_runs()) {
@@ -100,14 +111,8 @@ void complete_versions(const char *sandbox, const char *typed, bool ops_only)
 		return;
 	}
 	if (ask_daemon("Log", params, &reply) == 0) {
-		snapshots = json_object_object_get(reply, "snapshots");
-		for (size_t i = 0; !ops_only && snapshots && i < json_object_array_length(snapshots); i++)
-			complete_offer(show_field(json_object_array_get_idx(snapshots, i), "name", name, sizeof(name)), typed,
-				       "a snapshot");
-		if (!ops_only) {
-			complete_offer("now", typed, "as it is");
-			complete_offer("base", typed, "as it began");
-		}
+		if (!ops_only)
+			offer_names_of_versions(json_object_object_get(reply, "snapshots"), typed);
 		offer_ops(reply_items(reply), typed);
 	}
 	json_object_put(reply);

@@ -274,7 +274,7 @@ tree() {
 	assert_output dd/way/
 	run complete -s box show ''
 	assert_output $'2\n1'
-	run complete export box fi
+	run complete export box "fi"
 	assert_output first
 	for words in 'nothing:dd/' 'box@none:dd/' 'box:/no/such/' 'box:dd/uno/'; do
 		run complete cat "$words"
