@@ -8,7 +8,7 @@
  * not keep up, the session goes on without it, and those who attach get the last 64 KiB as they
  * came.
  *
- * screen.c is the monitor's side, screen_model.c the child's.
+ * screen.c is the monitor's side, screen_model.c and screen_answers.c the child's.
  */
 #ifndef GSHD_SCREEN_H
 #define GSHD_SCREEN_H

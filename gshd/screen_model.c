@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <vterm.h>
 #include "gshd/client/frames.h"
 #include "gshd/screen.h"
+#include "gshd/screen_impl.h"
 
 #define SCROLLED_LINES 10000
 #define SCROLLED_BYTES (1u << 20)
@@ -53,6 +53,7 @@ struct model {
 	unsigned top, bottom; /* scrolling region; 0: all */
 	unsigned cursor_style;
 	bool keypad;
+	struct question question;
 };
 
 /* clang-format off */
@@ -361,14 +362,21 @@ static bool recognise(struct model *m, uint8_t c)
 
 static void feed(struct model *m, const uint8_t *data, size_t size)
 {
+	struct answer answer;
 	size_t given = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		if (m->at == GROUND) {
+		if (m->at == GROUND && m->question.at == QUESTION_NONE) {
 			const uint8_t *esc = memchr(data + i, 27, size - i);
 			if (!esc)
 				break;
 			i = (size_t)(esc - data);
+		}
+		if (question_ends(&m->question, data[i], m->vt, &answer)) {
+			/* Behind the answers to what was asked before. */
+			vterm_input_write(m->vt, (const char *)data + given, i - given);
+			given = i;
+			on_answer(answer.text, answer.size, m);
 		}
 		if (!recognise(m, data[i]))
 			continue;

@@ -52,6 +52,9 @@ at_terminal() {
 @test "what a program asks its terminal is answered while nobody is attached" {
 	at_terminal queries_are_answered_while_detached
 }
+@test "so is what it asks of colours, names and abilities" {
+	at_terminal colours_and_names_are_answered_while_detached
+}
 @test "noise and death of the child that keeps the screen harm no session" {
 	at_terminal screen_may_die
 }

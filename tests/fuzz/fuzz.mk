@@ -22,6 +22,7 @@ FUZZ_SRC_frames := gshd/client/frames.c
 FUZZ_SRC_conf := $(CONF_SRC)
 FUZZ_SRC_limits := $(CONF_SRC)
 FUZZ_SRC_clipboard := shell/clipboard.c
+FUZZ_SRC_answers := gshd/screen_answers.c
 FUZZ_SRC_journal := $(TREE_SRC) $(UNION_SRC)
 FUZZ_SRC_rewrite := $(filter-out gshd/rewrite_cache.c,$(wildcard gshd/rewrite*.c))
 # Free-standing code wants memcpy hidden, as in a picoprocess; clang's sanitiser has taken its place already.
