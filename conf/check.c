@@ -107,9 +107,26 @@ static const char *conf_is_names(const char *value)
 
 static const char *conf_is_access(const char *value)
 {
-	return !strcmp(value, "none") || !strcmp(value, "private") || !strcmp(value, "host")
+	return !strcmp(value, "none") || !strcmp(value, "private") || !strcmp(value, "host") || !strcmp(value, "nat")
 		       ? NULL
-		       : "it must be none, private or host";
+		       : "it must be none, private, host or nat";
+}
+
+/* "host", "private", ADDRESS[/BITS], between blanks. */
+static const char *conf_is_deny(const char *value)
+{
+	struct conf_prefix ignored;
+
+	while (*(value += strspn(value, " \t"))) {
+		size_t n = strcspn(value, " \t");
+		bool word = (n == 4 && !strncmp(value, "host", 4)) || (n == 7 && !strncmp(value, "private", 7));
+		const char *wrong = word ? NULL : conf_prefix(value, n, &ignored);
+
+		if (wrong)
+			return wrong;
+		value += n;
+	}
+	return NULL;
 }
 
 static const char *conf_is_rule(const char *value)

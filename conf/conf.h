@@ -44,6 +44,7 @@ struct conf {
 	char pass_env[CONF_LIST_MAX], unset_env[CONF_LIST_MAX];
 	char net_access[CONF_VALUE_MAX];
 	char net_allow[CONF_LIST_MAX];
+	char net_deny[CONF_VALUE_MAX];
 	char origin[CONF_KEYS_MAX][CONF_ORIGIN_MAX]; /* of each row of conf_keys: FILE:LINE, or "" */
 };
 
@@ -83,6 +84,13 @@ struct conf_rule {
 };
 /* NULL, or what is wrong with the text. */
 const char *conf_rule(const char *text, struct conf_rule *r);
+/* [Network] Deny=: addresses by how they begin, IPv4 as ::ffff:a.b.c.d */
+struct conf_prefix {
+	uint8_t addr[16];
+	unsigned bits; /* of those 16 bytes; what follows is zero */
+};
+/* The first n bytes of text, as 10.0.0.0/8, fd00::/8 or one address: NULL, or what is wrong with them. */
+const char *conf_prefix(const char *text, size_t n, struct conf_prefix *p);
 /* The one form in which a rule is written down. */
 void conf_rule_text(const struct conf_rule *r, char *text, size_t size);
 

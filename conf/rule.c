@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A place of the network as text: HOST:PORT[/tcp|/udp].
+ * A place of the network as text: HOST:PORT[/tcp|/udp]; and many, ADDRESS/BITS.
  *
  * HOST is a name, all names below one (*.NAME), an address (IPv6 in brackets) or anything (*). Names are compared as
  * they are written, in small letters, without a dot at the end.
@@ -96,6 +96,36 @@ const char *conf_rule(const char *text, struct conf_rule *r)
 		return wrong;
 	memset(r->addr, 0, sizeof(r->addr));
 	return parse_name(text, (size_t)(colon - text), r->host);
+}
+
+const char *conf_prefix(const char *text, size_t n, struct conf_prefix *p)
+{
+	const char *slash = memchr(text, '/', n), *wrong = "it must be an address, or ADDRESS/BITS";
+	size_t len = slash ? (size_t)(slash - text) : n;
+	bool six = memchr(text, ':', len) != NULL;
+	unsigned most = six ? 128 : 32, bits = most;
+	char address[64];
+
+	if (snprintf(address, sizeof(address), six ? "[%.*s]" : "%.*s", (int)len, text) >= (int)sizeof(address) ||
+	    !parse_address(address, strlen(address), p->addr))
+		return wrong;
+	if (slash) {
+		bits = 0;
+		if (slash + 1 == text + n || n - len > 4)
+			return wrong;
+		for (const char *c = slash + 1; c < text + n; c++) {
+			if (!isdigit((unsigned char)*c))
+				return wrong;
+			bits = bits * 10 + (unsigned)(*c - '0');
+		}
+	}
+	if (bits > most)
+		return "its bits must be at most 32, or 128";
+	p->bits = bits + 128 - most;
+	for (unsigned i = p->bits; i < 128; i++)
+		if (p->addr[i / 8] >> (7 - i % 8) & 1)
+			return "it has bits behind those that count";
+	return NULL;
 }
 
 void conf_rule_text(const struct conf_rule *r, char *text, size_t size)

@@ -324,6 +324,12 @@ static int refused(struct monitor *m, const struct peer *p, bool quiet)
 	return -ENETUNREACH;
 }
 
+/* With nat, what is not closed was tried, and refused by the peer itself. */
+static bool has_own_way(const struct reach *r, const struct peer *p)
+{
+	return r->nat && !reach_special(p->addr) && !reach_denied(r, p->addr);
+}
+
 void answer_dial(struct monitor *m, struct request *r)
 {
 	struct mon_dial q;
@@ -338,7 +344,7 @@ void answer_dial(struct monitor *m, struct request *r)
 	else if (p.udp && p.port == 53 && !reach_allows(m->reach, &p))
 		err = names_serve(m, r);
 	else if (!reach_allows(m->reach, &p))
-		err = refused(m, &p, q.quiet);
+		err = refused(m, &p, q.quiet || has_own_way(m->reach, &p));
 	else
 		err = p.udp ? dial_gram(m, r, &p) : dial_stream(m, r, &p);
 	r->later = !err && !p.udp;

@@ -130,13 +130,23 @@ static void check_ptmx(const struct daemon *d, struct finding *f)
 		   "terminals on rung B need it: chmod 0666 /dev/ptmx, as udev does");
 }
 
+/* Only --net nat needs it. */
+static void check_nat(const struct daemon *d, struct finding *f)
+{
+	(void)d;
+	if (!confine_nat_program())
+		find(f, "warn", "pasta is not installed", "--net nat needs it: apt install passt");
+	else
+		check_open(f, "/dev/net/tun", "--net nat needs it: chmod 0666 /dev/net/tun, as udev does");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(const struct daemon *d, struct finding *f);
 } checks[] = {
 	{ "kernel", check_kernel }, { "landlock", check_landlock }, { "rung-a", check_rung_a },
 	{ "rung-b", check_rung_b }, { "store", check_store },	    { "terminals", check_ptmx },
-	{ "fuse", check_fuse },
+	{ "fuse", check_fuse },	    { "nat", check_nat },
 };
 
 void doctor_answer(struct wire_call *call)

@@ -128,7 +128,8 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 
 	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
 		g.groups[g.ngroups++] = groups[i];
-	g.flags = m->grant_flags = confine_flags(rung, l->lean) | (m->reach->none ? 0 : GRANT_DIAL);
+	g.flags = m->grant_flags = confine_flags(rung, l->lean) | (m->reach->none ? 0 : GRANT_DIAL) |
+			     (m->reach->nat ? GRANT_NAT : 0);
 	if (!getrlimit(RLIMIT_CORE, &core)) {
 		g.core_soft = core.rlim_cur;
 		g.core_hard = core.rlim_max;
@@ -228,6 +229,9 @@ static int rung_settings(struct launch *l, char *only, char *least,
 	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))
 		return refuse(note, -EINVAL, "the rung that is asked for is neither A nor B",
 			      "GSH_RUNG=A or GSH_RUNG=B, or leave it unset");
+	if (m->reach->nat && (*only == 'B' || l->lean))
+		return refuse(note, -EPERM, "its network is nat, for which there is neither rung B nor [Confine] Calls=lean",
+			      "they have no sockets of a network; --net host has the monitor carry what is said");
 	if (*only == 'B' && *least == 'A')
 		return refuse(note, -EPERM, "rung B is asked for, but the settings demand rung A",
 			      "change [Confine] MinimumRung=, or do not force the rung");
@@ -237,7 +241,7 @@ static int rung_settings(struct launch *l, char *only, char *least,
 static int climb(struct launch *l, struct confine_note *note)
 {
 	struct confine_note first;
-	char only, least;
+	char only = 0, least = 'B';
 	int err = rung_settings(l, &only, &least, note);
 
 	if (err)
@@ -248,6 +252,11 @@ static int climb(struct launch *l, struct confine_note *note)
 	if (!err || !note->host_lacks)
 		return err;
 	log_line("rung A is not to be had: %s", note->text);
+	if (l->m->reach->nat) {
+		snprintf(note->hint + strlen(note->hint), sizeof(note->hint) - strlen(note->hint),
+			 "%sits network is nat, which needs this rung: --net host does not", note->hint[0] ? "; or " : "");
+		return err;
+	}
 	if (least == 'A') {
 		snprintf(note->hint + strlen(note->hint), sizeof(note->hint) - strlen(note->hint),
 			 "%s[Confine] MinimumRung=B accepts less", note->hint[0] ? "; or " : "");
@@ -282,6 +291,13 @@ static void close_ours(struct launch *l)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+}
+
+static int way_out(struct monitor *m, struct confine_note *note)
+{
+	static struct confine_prefix closed[CONFINE_CLOSED_MAX];
+
+	return confine_nat(&m->child, closed, reach_closed(m->reach, closed, CONFINE_CLOSED_MAX), &m->nat, note);
 }
 
 int launch(struct monitor *m, struct confine_note *note)
@@ -321,6 +337,8 @@ int launch(struct monitor *m, struct confine_note *note)
 	l.spec.log = l.log[1];
 	if (!err)
 		err = climb(&l, note);
+	if (!err && m->reach->nat)
+		err = way_out(m, note);
 	m->control = l.control[0];
 	m->port = l.port[0];
 	m->log_pipe = l.log[0];

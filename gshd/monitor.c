@@ -110,7 +110,9 @@ void monitor_kill(struct monitor *m)
 	clear_lock(m); /* whoever wants to start it waits until it is gone */
 	if (m->child.lifeline >= 0)
 		close(m->child.lifeline);
-	m->child.lifeline = -1;
+	if (m->nat.lifeline >= 0)
+		close(m->nat.lifeline);
+	m->child.lifeline = m->nat.lifeline = -1;
 }
 
 void monitor_violation(struct monitor *m, const char *what)
@@ -184,12 +186,17 @@ static void on_sigchld(evutil_socket_t sig, short what, void *arg)
 				ended_by_itself(m->why, sizeof(m->why), status, m->last_words);
 			if (m->why[0])
 				log_line("sandbox %s ended: %s", m->spec.name, m->why);
+		} else if (pid == m->nat.keeper) {
+			m->nat.keeper = -1;
+			if (m->nat.lifeline >= 0)
+				log_line("pasta has ended: sandbox %s has no way out any more", m->spec.name);
 		} else {
 			image_reaped(m, pid);
 			keep_reaped(m, pid);
 		}
 	if (gone) {
 		m->child.pid = -1;
+		monitor_kill(m);
 		ended(m);
 	}
 }
@@ -464,7 +471,7 @@ int monitor_main(const char *name, int ready)
 	int err;
 
 	m.ready = ready;
-	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = m.cgroup = -1;
+	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = m.cgroup = m.nat.lifeline = m.nat.keeper = -1;
 	m.child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
 	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
 	confine_be_prompt();

@@ -115,6 +115,7 @@ struct monitor {
 	struct carried *carried;
 	unsigned ncarried;
 	int dialer; /* rung A, once a port was published; -1 */
+	struct confine_nat nat; /* [Network] Access=nat; lifeline -1 */
 	struct reach *reach; /* whom outside it may speak to */
 	struct wire_out *wires;
 	struct names_client *names;

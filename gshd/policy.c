@@ -72,15 +72,14 @@ static void say_rung(struct policy *p)
 		    when);
 	else if (p->rung == 'B')
 		say(p, "rung", "%s rung B: Landlock and seccomp, no namespaces", when);
-	if (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
-		say(p, "rung",
-		    "Landlock here does not bound signals (Linux 6.12 does): the monitor sends them, and no process "
-		    "can "
-		    "split off");
 	else
 		say(p, "rung",
 		    "it does not run, and could not be started here: gsh doctor says what is "
 		    "missing");
+	if (p->rung == 'B' && confine_flags(GRANT_RUNG_B, false) & GRANT_BROKER_SIGNAL)
+		say(p, "rung",
+		    "Landlock here does not bound signals (Linux 6.12 does): the monitor sends them, and no process "
+		    "can split off");
 	say(p, "rung", "the settings accept %s",
 	    p->conf.minimum_rung[0] == 'A' ? "rung A only"
 					   : "rung B, too, where rung A is not to be had");
@@ -146,19 +145,28 @@ static void say_reach(struct policy *p)
 	}
 	if (!strcmp(p->conf.net_access, "host"))
 		say(p, "network",
-		    "may speak to anybody outside but the host itself and its link; the monitor carries it");
+		    "may speak to anybody outside but the host's loopback and its link; the monitor carries it");
+	else if (!strcmp(p->conf.net_access, "nat"))
+		say(p, "network",
+		    "may speak to anybody outside but the host's loopback and its link, through pasta(1); a datagram to a "
+		    "group of the link leaves, too");
 	else if (!*list)
 		say(p, "network", "nobody outside is reached unless gsh allow says so");
 	while (conf_next(&list, value, sizeof(value)))
 		say(p, "network", "may speak to %s", value);
+	if (*p->conf.net_deny)
+		say(p, "network",
+		    "may not speak to what [Network] Deny= names, unless its address is allowed: %s (host: the addresses of "
+		    "this host)",
+		    p->conf.net_deny);
 }
 
 static void say_network(struct policy *p)
 {
 	if (p->rung == 'A' && !p->lean)
 		say(p, "network",
-		    "a network of its own with nothing in it but a loopback: unix sockets, TCP, "
-		    "UDP");
+		    "a network of its own with nothing in it but a loopback%s: unix sockets, TCP, "
+		    "UDP", !strcmp(p->conf.net_access, "nat") ? " and the way out" : "");
 	else
 		say(p, "network",
 		    "no socket of the host's: sockets between its own processes are made of pairs");

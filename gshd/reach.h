@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "conf/conf.h"
+#include "pal/confine/confine.h"
 
+#define REACH_DENIED_MAX 64
 #define REACH_RULES_MAX 256
 #define REACH_PINS_MAX 1024
 
@@ -23,7 +25,10 @@ struct pin {
 };
 
 struct reach {
-	bool none, any; /* [Network] Access=none, =host */
+	bool none, any, nat; /* [Network] Access=none, =host, =nat: of the last, what its own way out does not have */
+	bool deny_host;	     /* [Network] Deny=: this host's addresses, as they are when it is asked */
+	unsigned ndenied;
+	struct conf_prefix denied[REACH_DENIED_MAX];
 	unsigned nrules, npins, next_pin;
 	struct conf_rule rules[REACH_RULES_MAX];
 	struct pin pins[REACH_PINS_MAX]; /* the oldest is forgotten first */
@@ -47,6 +52,10 @@ bool reach_knows(const struct reach *r, const char *name);
 bool reach_pin(struct reach *r, const char *name, const uint8_t addr[16]);
 /* The host itself, its link, nobody or many: addresses that are only meant where they are written. */
 bool reach_special(const uint8_t addr[16]);
+/* Is it of what Deny= names? */
+bool reach_denied(const struct reach *r, const uint8_t addr[16]);
+/* All of IPv4 that nat must not lead to, special ones first: how many. */
+unsigned reach_closed(const struct reach *r, struct confine_prefix *to, unsigned most);
 /* The rule that would allow it, by a name if it is known by one. */
 void reach_rule_for(const struct reach *r, const struct peer *p, char *text, size_t size);
 

@@ -98,7 +98,8 @@ enum grant_rung {
 /* What the sandbox's changes take on the disk is limited: MON_QUOTA says how much is left. */
 #define GRANT_QUOTA 0x10u
 #define GRANT_DIAL 0x80u /* who is not of the sandbox's own network may be asked of the monitor: MON_DIAL */
-#define GRANT_FLAGS 0xffu /* all of them */
+#define GRANT_NAT 0x100u /* its own network leads outside (pal/confine/nat.c): IPv4 is asked of the monitor once that refused */
+#define GRANT_FLAGS 0x1ffu /* all of them */
 
 struct grant {
 	uint64_t magic;

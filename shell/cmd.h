@@ -94,7 +94,7 @@ struct opt {
 #define OPT_ROWS_POLICY \
 	{ OPT_PROFILE, "profile", "NAME", "settings by name: default, build, offline, server, strict", WORDS_PROFILE }, \
 	{ OPT_BIND, "bind", "HOST[:INSIDE]", "have a directory or file of the host as it is, to write", WORDS_DIR }, \
-	{ OPT_NET, "net", "WHOM", "whom it reaches: none, private, host, or HOST:PORT,...", WORDS_NET }, \
+	{ OPT_NET, "net", "WHOM", "whom it reaches: none, private, host, nat, or HOST:PORT,...", WORDS_NET }, \
 	{ OPT_BIND_RO, "bind-ro", "HOST[:INSIDE]", "the same, to read only", WORDS_DIR }
 #define OPT_ROW_JSON { OPT_JSON, "json", NULL, "one JSON object instead of text", WORDS_NONE }
 #define OPT_ROW_PROGRESS \

@@ -377,6 +377,7 @@ print(say(('127.0.0.1', $PORT)))"
 }
 
 @test "names: those that are allowed are found, by the host's resolver; no name leads into the host" {
+	printf '[Network]\nDeny=\n' >"$GSH_CONFIG" # the host itself plays the others
 	a=$(own_address)
 	[ -n "$a" ] || skip "this host has no address but its loopback"
 	serve "$a"
@@ -455,8 +456,25 @@ print(say(('127.0.0.1', $PORT)), say(('169.254.169.254', 80)), say(('0.0.0.0', $
 		serve "$a"
 		run box host /usr/bin/python3 -c "$say
 print(say(('$a', $PORT)))"
+		assert_output "Network is unreachable"
+		printf '[Network]\nDeny=\n' >"$GSH_CONFIG"
+		run gsh run -s anybody --net host -- /usr/bin/python3 -c "$say
+print(say(('$a', $PORT)))"
+		assert_output HELLO
+		printf '[Network]\nDeny=%s/24 private\n' "${a%.*}.0" >"$GSH_CONFIG"
+		run gsh run -x --net host -- /usr/bin/python3 -c "$say
+print(say(('$a', $PORT)), say(('10.9.8.7', 80)))"
+		assert_output "Network is unreachable Network is unreachable"
+		run gsh run -x --net "$a:$PORT" -- /usr/bin/python3 -c "$say
+print(say(('$a', $PORT)))"
 		kill "$SERVER"
 		assert_output HELLO
+		for bad in 10.0.0.0/33 10.0.0.1/8 10.0.0.0/ nobody ::/200 host,private; do
+			printf '[Network]\nDeny=%s\n' "$bad" >"$GSH_CONFIG"
+			run gsh config check
+			assert_failure
+		done
+		rm "$GSH_CONFIG"
 	fi
 	gsh create strict --profile strict
 	gsh create offline --profile offline
@@ -474,7 +492,7 @@ print(say(('$a', $PORT)))"
 	run gsh doctor --policy -s offline
 	assert_line --partial "nobody outside is reached, and nobody can be asked for it"
 	run gsh doctor --policy -s host
-	assert_line --partial "anybody outside but the host itself"
+	assert_line --partial "anybody outside but the host's loopback"
 	for bad in nobody x:y 'a:1,,' none,host:1 ''; do
 		run gsh run -x --net "$bad" -- true
 		assert_failure 125
@@ -510,4 +528,110 @@ print(say(('$a', $PORT)))"
 	# The processes of ours that the sandbox has outside know no more than it does of what must not leak.
 	run gsh doctor --policy -s w
 	assert_line --partial "variables	"
+}
+
+# What the host offers nobody can make up: pasta, the device that it reads packets from, a route, another address.
+needs_nat() {
+	[ -w /dev/net/tun ] || skip "/dev/net/tun may not be opened"
+	a=$(own_address)
+	[ -n "$a" ] || skip "this host has no address but its loopback"
+	[ -z "${RUNG-}" ] || [ "$RUNG" = A ] || skip "nat is of rung A"
+}
+
+# Who has passt has a name of its own.
+pastas() {
+	ps -o comm= -u "$(id -u)" | grep -c '^past\|^passt' || :
+}
+
+@test "nat: sockets of its own lead outside, and to nothing that is closed; pasta ends with the sandbox" {
+	needs_nat
+	local had i
+	had=$(pastas)
+	serve 0.0.0.0
+	cat >nat.py <<-PY
+	$say
+	import struct, sys
+	outer = ("$a", $PORT)
+	def gram(to, by_link=False):
+	    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	    u.settimeout(1 if by_link else 10)
+	    try:
+	        # The interface that is asked for is the second, wherever the routes lead.
+	        info = [(socket.IPPROTO_IP, 8, struct.pack("i8x", 2))] if by_link else []
+	        u.sendmsg([b"gram"], info, 0, to)
+	        return u.recv(100).decode()
+	    except OSError as e:
+	        return e.strerror or "nothing"
+	if sys.argv[1] == "open":
+	    c = socket.create_connection(outer)
+	    print(say(outer), gram(outer), gram(outer, True), c.getsockname()[0], c.getpeername() == outer)
+	    c.setblocking(False)
+	    n = socket.socket(); n.setblocking(False)
+	    import errno, select
+	    print(errno.errorcode[n.connect_ex(outer)], select.select([], [n], [], 10)[1] == [n], n.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+	else:
+	    print(say(outer), gram(outer), gram(outer, True))
+	print(say(("127.0.0.1", $PORT)), say(("203.0.113.2", $PORT)) not in ("HELLO",), gram(("127.0.0.1", $PORT), True), say(("169.254.169.254", 80)), say(("0.0.0.0", $PORT)))
+	PY
+	sed -i 's/timeout=20/timeout=2/' nat.py
+	# Open to all: what the host has at its outer address is reached, its loopback not.
+	printf '[Network]\nDeny=\n' >"$GSH_CONFIG"
+	run gsh run -s open --net nat -- /usr/bin/python3 nat.py open
+	assert_output "HELLO GRAM GRAM 203.0.113.1 True
+EINPROGRESS True 0
+Connection refused True nothing Connection refused Connection refused"
+	[ "$(pastas)" = $((had + 1)) ]
+	# As the settings are: not this host. What is asked for is told, and to be had by the monitor.
+	rm "$GSH_CONFIG"
+	run gsh run -s shut --net nat -- /usr/bin/python3 nat.py shut
+	assert_output "Connection refused nothing nothing
+Connection refused True nothing Connection refused Connection refused"
+	run gsh denials shut
+	assert_line --partial "gsh allow -s shut net '$a:$PORT'"
+	gsh allow -s shut net "$a:$PORT"
+	run gsh run -s shut -- /usr/bin/python3 -c "$say
+print(say(('$a', $PORT)), say(('127.0.0.1', $PORT)))"
+	assert_output "HELLO Connection refused"
+	# A networks' worth of addresses.
+	printf '[Network]\nDeny=%s/24\n' "${a%.*}.0" >"$GSH_CONFIG"
+	run gsh run -x --net nat -- /usr/bin/python3 nat.py shut
+	assert_line --index 0 "Connection refused nothing nothing"
+	run gsh doctor --policy -s shut
+	assert_line --partial "through pasta(1)"
+	assert_line --partial "[Network] Deny="
+	# pasta goes with the sandbox, also where its monitor is killed.
+	gsh stop open
+	wait_until 50 test "$(pastas)" = $((had + 1))
+	i=$(gsh info shut --json | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
+	kill -KILL "$i"
+	for ((i = 0; i < 50; i++)); do [ "$(pastas)" != "$had" ] || break; sleep 0.1; done
+	kill "$SERVER"
+	rm "$BOX/run/box/shut.sock" # the next start would
+	assert_equal "$(pastas)" "$had"
+}
+
+@test "nat: names are found, and none leads to what is closed" {
+	needs_nat
+	run gsh run -x --net nat -- /usr/bin/python3 -c 'import socket
+try: print(socket.gethostbyname("localhost.nothing.invalid"))
+except OSError as e: print(e.strerror)'
+	assert_output --regexp "not known|No address|failure"
+}
+
+@test "nat: refused with cause and remedy where it cannot be had" {
+	GSH_RUNG='' GSH_PASTA=/nonexistent/pasta run gsh run -s none --net nat -- true
+	assert_failure 125
+	if [ "${RUNG-A}" = A ]; then
+		assert_output --partial "pasta does not give it: it is not installed"
+		assert_output --partial "apt install passt"
+	fi
+	gsh stop --all
+	GSH_RUNG=B run gsh run -s b --net nat -- true
+	assert_failure 125
+	assert_output --partial "its network is nat, for which there is neither rung B"
+	assert_output --partial "--net host"
+	printf '[Confine]\nCalls=lean\n' >"$GSH_CONFIG"
+	run gsh run -s lean --net nat -- true
+	assert_failure 125
+	assert_output --partial "Calls=lean"
 }

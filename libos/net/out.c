@@ -38,11 +38,19 @@ static int read_addr(const struct file *f, const void *addr, unsigned len, struc
 	return r < 0 ? r : to->family == AF_INET6 && to->port ? 1 : 0;
 }
 
+/* Does the sandbox's own network lead there? Its loopback does, and with nat whatever is of IPv4. */
+static bool own_way(const struct net_addr *to)
+{
+	return net_is_local(to) || (pal_grant()->flags & GRANT_NAT && net_is_v4(to));
+}
+
 bool out_first(const struct file *f, const void *addr, unsigned len)
 {
 	struct net_addr to;
 
-	return may_ask(f) && read_addr(f, addr, len, &to) > 0 && to.port == PORT_NAMES;
+	/* Streams ask servers of names as servers of anything. */
+	return may_ask(f) && read_addr(f, addr, len, &to) > 0 && to.port == PORT_NAMES &&
+	       (net_is_gram(f) || !own_way(&to));
 }
 
 /* The end of a pair at whose other end the monitor speaks to `to`. */
@@ -175,8 +183,8 @@ static int note_peer(struct file *f, const struct net_addr *to, bool connected)
 	return 0;
 }
 
-/* A connect with O_NONBLOCK to the loopback: whether anybody listens is decided by now, and only not told. It stays
- * to be told. */
+/* A connect with O_NONBLOCK to the loopback, or to what nat has turned back to it: whether anybody listens is decided
+ * by now, and only not told. It stays to be told. */
 static int told_now(struct file *f)
 {
 	static const struct timespec now = { 0 };
@@ -191,21 +199,21 @@ static int told_now(struct file *f)
 int out_connect(struct file *f, const void *addr, unsigned len, int r)
 {
 	struct net_addr to;
-	bool local, later;
+	bool tried, later;
 	int fd;
 
 	if (!may_ask(f) || read_addr(f, addr, len, &to) <= 0)
 		return r;
-	local = net_is_local(&to);
-	later = r == -EINPROGRESS && local;
+	tried = own_way(&to);
+	later = r == -EINPROGRESS && tried;
 	if (later)
 		r = told_now(f);
 	/* The sandbox's loopback is its own; the host's is to be had only where the policy names it, and where nobody
-	 * inside listens. */
-	if (to.port != PORT_NAMES && (local ? r != -ECONNREFUSED : r != -ENETUNREACH))
+	 * inside listens. So is what nat does not lead to. */
+	if (to.port != PORT_NAMES && (tried ? r != -ECONNREFUSED : r != -ENETUNREACH))
 		return r;
 	if (!net_is_gram(f)) {
-		fd = dial(f, &to, local);
+		fd = dial(f, &to, net_is_local(&to));
 		if (fd < 0 && later)
 			return -EINPROGRESS;
 		if (fd < 0)
@@ -224,7 +232,7 @@ int out_reconnect(struct file *f, const void *addr, unsigned len)
 	struct net_addr to;
 	bool is = read_addr(f, addr, len, &to) > 0;
 
-	if (is && (!net_is_local(&to) || to.port == PORT_NAMES))
+	if (is && (!own_way(&to) || to.port == PORT_NAMES))
 		return out_connect(f, addr, len, -ENETUNREACH);
 	if (o->dialed) { /* its own socket is gone */
 		o->connected = false;
@@ -245,7 +253,7 @@ int out_send(struct file *f, const void *addr, unsigned len)
 		return o && (o->connected || o->dialed) ? open_pair(f, false) : 1;
 	if (!may_ask(f) || !net_is_gram(f) || read_addr(f, addr, len, &to) <= 0)
 		return 1;
-	if (net_is_local(&to) && to.port != PORT_NAMES)
+	if (own_way(&to) && to.port != PORT_NAMES)
 		return o && o->dialed ? -ENETUNREACH : 1;
 	r = note_peer(f, &to, o && o->connected);
 	return r ? r : open_pair(f, false);

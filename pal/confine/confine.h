@@ -120,6 +120,21 @@ int confine_dialer(const struct confine_child *child) __attribute__((warn_unused
 /* A TCP socket of the sandbox's network, not blocking, or -errno. */
 int confine_dial(int dialer, int family) __attribute__((warn_unused_result));
 
+/* Rung A: a way out of the sandbox's network (nat.c) that does not lead to the n prefixes closed. 0, or -errno with the
+ * note filled. It ends when the lifeline is closed; the keeper, a child of the caller's, ends with it. */
+struct confine_prefix {
+	uint8_t addr[4];
+	uint8_t bits;
+};
+#define CONFINE_CLOSED_MAX 256
+struct confine_nat {
+	pid_t keeper;
+	int lifeline;
+};
+bool confine_nat_program(void); /* is pasta there? */
+int confine_nat(const struct confine_child *child, const struct confine_prefix *closed, unsigned n,
+		struct confine_nat *nat, struct confine_note *note) __attribute__((warn_unused_result));
+
 /* Have the calling process run soon after it wakes, however many are runnable: who ends a storm of processes must not
  * queue up behind it. No more time than others get, and nothing for its children. An older kernel (before 6.12) just
  * does not do it. */

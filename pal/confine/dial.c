@@ -88,7 +88,7 @@ bool confine_leads(const struct confine_child *child)
 	return child->leader > 0 && confine_parent_of(child->leader) == child->pid;
 }
 
-static int open_both(const struct confine_child *child, int ns[2])
+int confine_namespaces(const struct confine_child *child, int ns[2])
 {
 	ns[0] = open_ns(child->leader, "user");
 	ns[1] = open_ns(child->leader, "net");
@@ -100,7 +100,7 @@ static int open_both(const struct confine_child *child, int ns[2])
 int confine_dialer(const struct confine_child *child)
 {
 	struct timeval limit = { .tv_sec = ANSWER_S };
-	int ends[2] = { -1, -1 }, ns[2], err = open_both(child, ns);
+	int ends[2] = { -1, -1 }, ns[2], err = confine_namespaces(child, ns);
 	pid_t pid = -1;
 
 	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))

@@ -53,6 +53,9 @@ int landlock_enter(struct confine_state *st);
 int keeper_run(int lifeline, pid_t leader, bool leads_namespace);
 pid_t confine_parent_of(pid_t pid); /* -1: there is none such */
 
+/* dial.c: descriptors of the user and the network namespace of the leader; -1 where there was an error. 0 or -errno */
+int confine_namespaces(const struct confine_child *child, int ns[2]) __attribute__((warn_unused_result));
+
 /* Names at the top of a base that belong to the host's kernel and services, never to a sandbox. */
 
 #endif

@@ -8,6 +8,7 @@
 #include "tests/unit/gshd_test.h"
 
 static struct reach r;
+static const char *closed = "";
 
 static void rules(const char *access, const char *list)
 {
@@ -16,6 +17,7 @@ static void rules(const char *access, const char *list)
 	memset(&r, 0, sizeof(r));
 	conf_defaults(&conf);
 	strcpy(conf.net_access, access);
+	strcpy(conf.net_deny, closed);
 	strcpy(conf.net_allow, list);
 	reach_set(&r, &conf);
 }
@@ -118,6 +120,41 @@ static void case_special(void)
 	test_case("the host itself, its link and many at once are no peers unless they are named");
 }
 
+/* Whom Deny= names is reached by his address only, in whatever form; and no name leads there. */
+static void case_denied(void)
+{
+	static const char *const in[] = { "10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fd00::1",
+					  "64:ff9b::a01:203", "2002:a01:203::1", "198.51.100.7", "2001:db8::7" };
+	static const char *const out[] = { "11.0.0.1", "172.32.0.1", "192.169.0.1", "100.128.0.1", "198.51.100.8",
+					   "2001:db8::8", "2002:b01:203::1" };
+	static struct confine_prefix prefixes[CONFINE_CLOSED_MAX];
+	unsigned n, had;
+
+	closed = "private 198.51.100.7 2001:db8::7/128";
+	rules("host", "10.1.2.3:80\n");
+	CHECK(may(in[0], 80, false) && !may(in[0], 81, false));
+	for (size_t i = 1; i < sizeof(in) / sizeof(in[0]); i++)
+		CHECK(!may(in[i], 80, false) && !pin("any.name", in[i]));
+	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++)
+		CHECK(may(out[i], 80, false) && pin("any.name", out[i]));
+	rules("private", "*:*\n");
+	CHECK(!may(in[0], 80, false) && may(out[0], 80, false));
+	rules("nat", "");
+	CHECK(!may(out[0], 80, false) && may("2001:db8::8", 80, false) && !may("2001:db8::7", 80, false) &&
+	      reach_knows(&r, "any.name"));
+	n = reach_closed(&r, prefixes, CONFINE_CLOSED_MAX);
+	closed = "";
+	rules("nat", "");
+	had = reach_closed(&r, prefixes, CONFINE_CLOSED_MAX);
+	CHECK(had && n == had + 5); /* those of IPv4 */
+	CHECK(reach_closed(&r, prefixes, 1) == 1);
+	closed = "host";
+	rules("host", "");
+	CHECK(may("198.51.100.7", 80, false) && reach_closed(&r, prefixes, CONFINE_CLOSED_MAX) > had);
+	closed = "";
+	test_case("what is denied is reached by being named only");
+}
+
 static void case_names(void)
 {
 	char text[320], name[40];
@@ -169,6 +206,7 @@ int main(void)
 	case_text();
 	case_addresses();
 	case_special();
+	case_denied();
 	case_names();
 	case_changes();
 	return test_end();
