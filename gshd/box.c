@@ -274,6 +274,7 @@ static const struct wire_method methods[] = {
 	{ "Events", WIRE_MORE, box_events },
 	{ "AdoptLayer", 0, box_adopt },
 	{ "Seal", 0, box_seal },
+	{ "Counters", 0, box_counters },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

@@ -171,6 +171,11 @@ static void answer_adopt_layer(struct wire_call *call)
 	daemon_work(call, past_adopt);
 }
 
+static void answer_push_op(struct wire_call *call)
+{
+	daemon_work(call, past_push_op);
+}
+
 static void answer_seal(struct wire_call *call)
 {
 	daemon_work(call, past_seal);
@@ -266,7 +271,7 @@ static const struct wire_method methods[] = {
 	{ "Undo", 0, answer_undo },		{ "Redo", 0, answer_redo },
 	{ "Snapshot", 0, answer_snapshot },	{ "Log", 0, answer_log },
 	{ "Show", 0, answer_show },		{ "AdoptLayer", 0, answer_adopt_layer },
-	{ "Seal", 0, answer_seal },		{ "Adopt", 0, answer_adopt },
+	{ "PushOp", 0, answer_push_op },	{ "Seal", 0, answer_seal },		{ "Adopt", 0, answer_adopt },
 	{ "Rename", 0, answer_rename },		{ "Collect", WIRE_MORE, answer_collect },
 	{ "Limits", 0, answer_limits },
 };

@@ -73,6 +73,7 @@ void past_redo(struct wire_call *call);
 void past_snapshot(struct wire_call *call);
 void past_adopt(struct wire_call *call);
 void past_seal(struct wire_call *call);
+void past_push_op(struct wire_call *call);
 void past_log(struct wire_call *call);
 void past_show(struct wire_call *call);
 

@@ -88,17 +88,22 @@ static int make_top(struct history *h, uint32_t number)
 static int push(struct history *h)
 {
 	uint32_t old = h->number[h->n - 1];
-	int err;
+	int err, pens;
 
 	if (h->n >= HISTORY_LAYERS_MAX)
 		return -E2BIG;
+	pens = pens_wait(h->box);
+	if (pens < 0)
+		return pens;
 	err = make_top(h, h->next);
-	if (err)
-		return err;
-	h->number[h->n++] = h->next++;
-	history_tell(h, true);
-	/* Where it can't be moved it is sealed at the next start; it is below the new one even so. */
-	return layer_move(h->box, "tree/top", "tree/layers", old);
+	if (!err) {
+		h->number[h->n++] = h->next++;
+		history_tell(h, true);
+		/* Where it can't be moved it is sealed at the next start; it is below the new one even so. */
+		err = layer_move(h->box, "tree/top", "tree/layers", old);
+	}
+	close(pens);
+	return err;
 }
 
 /* ---- opening ---- */
@@ -265,7 +270,7 @@ int history_begin(struct history *h, struct json_object *argv, const char *cwd, 
 		err = forget_undone(h);
 		if (!err && !h->frozen && !short_of_room(h))
 			err = push(h);
-		if (err == -E2BIG) /* it shares the layer of the one before */
+		if (err == -E2BIG || err == -EBUSY) /* it shares the layer of the one before */
 			err = 0;
 	}
 	if (!err)
@@ -345,13 +350,17 @@ static int insert(struct history *h, const char *made, uint32_t number)
 {
 	uint32_t old = h->number[h->n - 1];
 	char path[32];
-	int err;
+	int err, pens;
 
 	if (h->n + 2 > HISTORY_LAYERS_MAX)
 		return -E2BIG;
-	err = make_top(h, number + 1);
-	if (err)
+	pens = pens_wait(h->box);
+	err = pens < 0 ? pens : make_top(h, number + 1);
+	if (err) {
+		if (pens >= 0)
+			close(pens);
 		return err;
+	}
 	h->next = number + 2;
 	snprintf(path, sizeof(path), "tree/layers/%04u", number);
 	if (renameat2(h->box, made, h->box, path, RENAME_NOREPLACE))
@@ -363,6 +372,7 @@ static int insert(struct history *h, const char *made, uint32_t number)
 	/* As with push(). Ops may have the empty one: it stays. */
 	(void)!layer_move(h->box, "tree/top", "tree/layers", old);
 	history_reread(h);
+	close(pens);
 	return err;
 }
 

@@ -104,6 +104,10 @@ int history_version(int box, const char *word, uint32_t number[GRANT_LAYERS_MAX]
 struct json_object *history_ops(int box);
 struct json_object *history_snapshots(int box);
 
+/* ---- pens.c ---- */
+/* Nobody writes through the mount until what this returns is closed: a descriptor; -EBUSY: somebody did for too long. */
+int pens_wait(int box) __attribute__((warn_unused_result));
+
 /* ---- past.c: answers of the daemon's and the monitor's methods ---- */
 struct wire_call;
 void history_answer(struct wire_call *call, struct history *h,
@@ -113,5 +117,6 @@ void history_answer_snapshot(struct wire_call *call, struct history *h);
 struct json_object *history_argv(struct wire_call *call);
 void history_answer_adopt(struct wire_call *call, struct history *h);
 void history_answer_seal(struct wire_call *call, struct history *h);
+void history_answer_push(struct wire_call *call, struct history *h);
 
 #endif

@@ -256,13 +256,14 @@ static void leave_out(struct history *h, const uint32_t *number, unsigned n)
 int layers_change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	int err;
+	int err, pens;
 
 	for (unsigned i = 0; i < n; i++)
 		json_object_array_add(list, json_object_new_int64(number[i]));
 	json_put_str(o, "do", what);
 	json_object_object_add(o, "layers", list);
-	err = store_write_text(h->box, "pending", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	pens = pens_wait(h->box);
+	err = pens < 0 ? pens : store_write_text(h->box, "pending", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	if (!err)
 		err = layers_sync(h->box, ".");
 	if (!err && touch == TOUCH_TAKES) {
@@ -277,6 +278,8 @@ int layers_change(struct history *h, const char *what, const uint32_t *number, u
 		if (!err)
 			err = settle_pending(h->box);
 	}
+	if (pens >= 0)
+		close(pens);
 	json_object_put(o);
 	return err;
 }

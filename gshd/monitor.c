@@ -334,6 +334,19 @@ static int fail(struct confine_note *note, int err, const char *what)
 	return err;
 }
 
+/* What a crash left there; nothing of what somebody stages at this moment. */
+static int empty_work(int store, const char *name, int tree)
+{
+	int box = store_open_box(store, name), pens = box < 0 ? box : pens_wait(box), err;
+
+	err = pens < 0 ? pens : store_empty(tree, "work");
+	if (pens >= 0)
+		close(pens);
+	if (box >= 0)
+		close(box);
+	return err;
+}
+
 static int take_box(struct monitor *m, const char *name, struct confine_note *note)
 {
 	char path[PATH_MAX + 128], why[STORE_WHY];
@@ -357,7 +370,7 @@ static int take_box(struct monitor *m, const char *name, struct confine_note *no
 	int tree = openat(m->store, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (tree < 0)
 		return fail(note, -errno, "its directory is damaged");
-	err = store_empty(tree, "work");
+	err = empty_work(m->store, name, tree);
 	close(tree);
 	if (err)
 		return fail(note, err, "cannot empty its work directory");

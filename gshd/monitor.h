@@ -76,7 +76,8 @@ struct monitor {
 	int store, lock, ready; /* ready: tells gshd how the start went; -1 once told */
 	struct box_spec spec;
 	struct history history;
-	struct grant_chain *chain; /* in the sandbox's area */
+	int area;		   /* memory that all picoprocesses share, ops.c; if chain is set */
+	struct grant_chain *chain; /* in it */
 	struct contents *contents;
 	struct keeper keeper;
 	char tree[PATH_MAX]; /* host path of boxes/NAME/tree */
@@ -308,6 +309,7 @@ void box_redo(struct wire_call *call);
 void box_snapshot(struct wire_call *call);
 void box_adopt(struct wire_call *call);
 void box_seal(struct wire_call *call);
+void box_counters(struct wire_call *call);
 
 /* ---- events.c ---- */
 /* Something happened; o (may be NULL) is taken. */

@@ -10,10 +10,12 @@
  * the one before it, too, while a process holds a file of that layer open for writing, or locked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include "gshd/contents.h"
@@ -54,6 +56,9 @@ int ops_start(struct monitor *m, int area)
 			  PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
 
 	if (page == MAP_FAILED)
+		return -errno;
+	m->area = fcntl(area, F_DUPFD_CLOEXEC, 0);
+	if (m->area < 0)
 		return -errno;
 	m->chain = (struct grant_chain *)(page + GRANT_CHAIN_AT);
 	m->history.publish = write_chain;
@@ -117,23 +122,11 @@ static bool may(struct wire_call *call)
 void box_push_op(struct wire_call *call)
 {
 	struct monitor *m = call->server->context;
-	struct json_object *argv = history_argv(call), *p;
-	int64_t op = 0;
-	int err;
 
-	if (!argv)
-		return;
 	if (!may(call))
 		return;
 	m->history.frozen |= top_is_held(m);
-	err = history_begin(&m->history, argv, json_str(call->params, "cwd", "/"), &op);
-	if (err) {
-		wire_fail(call, "org.gsh.Failed", "op", strerror(-err), NULL);
-		return;
-	}
-	p = json_object_new_object();
-	json_put_int(p, "op", op);
-	wire_reply(call, p);
+	history_answer_push(call, &m->history);
 }
 
 void box_end_op(struct wire_call *call)
@@ -191,4 +184,30 @@ void box_seal(struct wire_call *call)
 
 	if (may(call))
 		history_answer_seal(call, &m->history);
+}
+
+/* An answer carries no descriptors: the caller gave the end of a socket pair for that. */
+static int send_fd(int sock, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	char byte = 0;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+void box_counters(struct wire_call *call)
+{
+	struct monitor *m = call->server->context;
+	int err = call->nfds == 1 && m->chain ? send_fd(call->fds[0], m->area) : -EINVAL;
+
+	if (err)
+		wire_fail(call, "org.gsh.BadRequest", "counters", strerror(-err), NULL);
+	else
+		wire_reply(call, NULL);
 }

@@ -122,6 +122,28 @@ void history_answer_seal(struct wire_call *call, struct history *h)
 		wire_reply(call, NULL);
 }
 
+/* done: nobody will tell how it ended. */
+void history_answer_push(struct wire_call *call, struct history *h)
+{
+	struct json_object *argv = history_argv(call), *p;
+	int64_t op = 0;
+	int err;
+
+	if (!argv)
+		return;
+	err = history_begin(h, argv, json_str(call->params, "cwd", "/"), &op);
+	if (err) {
+		wire_fail(call, "org.gsh.Failed", "op", strerror(-err), NULL);
+		return;
+	}
+	if (json_flag(call->params, "done", false))
+		history_end(h, op, 0, 0);
+	p = json_object_new_object();
+	json_put_int(p, "op", op);
+	json_put_int(p, "layer", h->number[h->n - 1]);
+	wire_reply(call, p);
+}
+
 /* The monitor's answer is ours. */
 static void relay(struct wire_call *call, const char *name, const char *method)
 {
@@ -205,6 +227,11 @@ void past_redo(struct wire_call *call)
 void past_adopt(struct wire_call *call)
 {
 	with_lock(call, "org.gsh.Box.AdoptLayer", history_answer_adopt);
+}
+
+void past_push_op(struct wire_call *call)
+{
+	with_lock(call, "org.gsh.Box.PushOp", history_answer_push);
 }
 
 void past_seal(struct wire_call *call)

@@ -22,7 +22,7 @@
 
 #define AREA_MAGIC 0x6165726168736731ull
 #define AREA_PIDS 32768	/* pid_max */
-#define AREA_GENERATIONS 4096
+#define AREA_GENERATIONS GRANT_COUNTERS
 #define AREA_COMM 16
 #define AREA_CARD 256
 #define AREA_CPU_WORDS 4	/* 256 CPUs */
@@ -173,6 +173,8 @@ struct area {
 	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
 	/* The monitor: what lies in sealed layers (fs/union_chain.c). */
 	struct grant_names names[GRANT_LAYERS_MAX] __attribute__((aligned(GRANT_NAMES_AT)));
+	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c; and who writes from the host). */
+	u32 generation[AREA_GENERATIONS] __attribute__((aligned(4096)));
 	u32 ready;	/* leader: layout done */
 	u32 cursor;	/* atomic: next id to try */
 	u32 limit;	/* leader: ids that may be in use at a time */
@@ -187,8 +189,6 @@ struct area {
 	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
 	struct area_usage ended, shown;
 	u64 idle;
-	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c). */
-	u32 generation[AREA_GENERATIONS];
 	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */
 	u32 killed[AREA_PIDS / 32];	  /* atomic bitmap: ids whose last owner was killed (task/robust.c) */
 	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
@@ -217,7 +217,8 @@ struct area {
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 
-_Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT && offsetof(struct area, names) == GRANT_NAMES_AT,
+_Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT && offsetof(struct area, names) == GRANT_NAMES_AT &&
+		       offsetof(struct area, generation) == GRANT_COUNTERS_AT,
 	       "the monitor writes there");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */

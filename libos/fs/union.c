@@ -258,7 +258,7 @@ int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work, st
 
 struct fs *union_fs_create(struct cursor *kept)
 {
-	static struct ufs u = { .fs = { .type = "overlay", .dev = dev_make(0, 40), .magic = OVERLAYFS_SUPER_MAGIC } };
+	static struct ufs u = { .fs = { .type = "overlay", .dev = UNION_ROOT_DEV, .magic = OVERLAYFS_SUPER_MAGIC } };
 
 	return chain_setup(&u, kept) < 0 ? NULL : &u.fs;
 }

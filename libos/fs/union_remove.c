@@ -75,13 +75,22 @@ static int remove_from_top(struct unode *dir, const char *name, int flags)
 	return r;
 }
 
-static int unlink_top(struct unode *dir, const char *name, struct unode *victim)
+static int remove_file(struct unode *dir, const char *name, struct unode *victim)
 {
-	int r = below(dir, name, victim);
+	bool in_top = unode_in_top(victim);
+	int r = in_top ? below(dir, name, victim) : 1;
 
 	if (r < 0)
 		return r;
-	return r ? put_whiteout(dir, name) : remove_from_top(dir, name, 0);
+	switch (union_removal(in_top, r)) {
+	case UNION_UNLINK:
+		return remove_from_top(dir, name, 0);
+	case UNION_TAKE_AND_HIDE:
+		return put_whiteout(dir, name);
+	case UNION_HIDE:
+		break;
+	}
+	return make_whiteout(dir, name);
 }
 
 static int done(struct unode *victim, int r)
@@ -99,7 +108,7 @@ int union_unlink(struct node *d, const char *name, struct node *v)
 {
 	struct unode *dir = to_unode(d), *victim = to_unode(v);
 
-	return done(victim, unode_in_top(victim) ? unlink_top(dir, name, victim) : make_whiteout(dir, name));
+	return done(victim, remove_file(dir, name, victim));
 }
 
 /* In a directory that lies in the top alone there is nothing to hide. */

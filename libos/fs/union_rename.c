@@ -119,10 +119,14 @@ int union_set_redirect(struct unode *n)
 /* Make the directory of m ready to go to where `to` is. */
 static int prepare_dir(struct move *m, const struct move *to)
 {
-	if (merged(m->n))
+	switch (union_move(merged(m->n), to->below || to->whiteout)) {
+	case UNION_MOVE_REDIRECT:
 		return union_set_redirect(m->n);
-	if (to->below || to->whiteout)
+	case UNION_MOVE_OPAQUE:
 		return set_dir_xattr(m->n, UNION_OPAQUE, "y");
+	case UNION_MOVE_PLAIN:
+		break;
+	}
 	return 0;
 }
 

@@ -116,4 +116,56 @@ void union_list_free(struct union_list *l);
 void union_names_add(u8 *bits, const char *name);
 bool union_names_has(const u8 *bits, const char *name);
 
+/* The same in words, for hash tables: a word at a time, as this is in every walk. */
+static inline u32 union_name_hash(const char *name, size_t len)
+{
+	u64 h = len * 0x9e3779b97f4a7c15ull, w;
+
+	for (; len >= 8; name += 8, len -= 8) {
+		__builtin_memcpy(&w, name, 8);
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	if (len) {
+		w = 0;
+		for (size_t i = 0; i < len; i++)
+			w = w << 8 | (u8)name[i];
+		h = (h ^ w) * 0xff51afd7ed558ccdull;
+	}
+	h ^= h >> 29;
+	return (u32)(h ^ h >> 32);
+}
+/* Which of the counters in the sandbox's area (GRANT_COUNTERS in pal/grant.h) tells of a name in a directory. dev is the
+ * one that the sandbox sees; of its root it is UNION_ROOT_DEV, whatever the layers lie on. */
+#define UNION_ROOT_DEV 40u
+static inline u32 union_counter(u64 ino, u64 dev, u32 name_hash)
+{
+	return (u32)(((ino ^ dev << 48 ^ (u64)name_hash << 20) * 0x9e3779b97f4a7c15ull) >> 52);
+}
+
+/* ---- change.c ---- */
+/* What becomes of a name's object in the top, and of the name, when it goes. */
+enum union_removal {
+	UNION_UNLINK,	    /* it is in the top alone: it goes */
+	UNION_TAKE_AND_HIDE, /* it is in the top and a layer below has the name: a whiteout takes its place */
+	UNION_HIDE,	    /* it is below only: a whiteout is made */
+};
+enum union_removal union_removal(bool in_top, bool below);
+/* How a directory of the top is marked before it gets another name. merged: it has parts in lower layers; over: a lower
+ * layer has the new name. */
+enum union_move { UNION_MOVE_PLAIN, UNION_MOVE_OPAQUE, UNION_MOVE_REDIRECT };
+enum union_move union_move(bool merged, bool over);
+/*
+ * A directory's new name, for those who stand in it: appended to the file UNION_MOVES in work (libos/vfs/moves.c), then
+ * the counter of the name UNION_MOVES_NAME in the root is bumped. pid: the writer's, 0: nobody's inside.
+ */
+#define UNION_MOVES "moves"
+#define UNION_MOVES_NAME "/moves"
+struct union_moved {
+	u32 size;  /* of it all */
+	s32 pid;
+	u64 ino;   /* as the sandbox sees it */
+	char text[]; /* old path, NUL, new path, NUL; from the root, each with a slash ahead */
+};
+
 #endif

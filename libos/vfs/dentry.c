@@ -19,6 +19,7 @@
  */
 #include "libos/vfs/impl.h"
 #include "libos/coord/area.h"
+#include "libos/union/union.h"
 #include "pal/base/heap.h"
 
 #define BUCKETS 2048
@@ -36,31 +37,14 @@ static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dc
 u32 dcache_epoch;				/* atomic */
 static u32 no_area;				/* before the area is mapped, there is nobody else */
 
-/* Word at a time: names are short and this is in every walk. */
 static u32 name_hash(const char *name, size_t len)
 {
-	u64 h = len * 0x9e3779b97f4a7c15ull, w;
-
-	for (; len >= 8; name += 8, len -= 8) {
-		memcpy(&w, name, 8);
-		h = (h ^ w) * 0xff51afd7ed558ccdull;
-		h ^= h >> 32;
-	}
-	if (len) {
-		w = 0;
-		for (size_t i = 0; i < len; i++)
-			w = w << 8 | (u8)name[i];
-		h = (h ^ w) * 0xff51afd7ed558ccdull;
-	}
-	h ^= h >> 29;
-	return (u32)(h ^ h >> 32);
+	return union_name_hash(name, len);
 }
 
 static u32 *slot_of(const struct node *dir, u32 hash)
 {
-	u64 h = (dir->ino ^ dir->fs->dev << 48 ^ (u64)hash << 20) * 0x9e3779b97f4a7c15ull;
-
-	return the_area ? &the_area->generation[h >> 52] : &no_area;
+	return the_area ? &the_area->generation[union_counter(dir->ino, dir->fs->dev, hash)] : &no_area;
 }
 
 u32 *names_slot(const struct node *dir, const char *name)
@@ -75,7 +59,7 @@ static u32 *bucket_of(const struct dentry *dir, u32 hash)
 	return &buckets[h >> 53];
 }
 
-_Static_assert(BUCKETS == 1 << 11 && AREA_GENERATIONS == 1 << 12, "hashes above are shifted by 53 and 52");
+_Static_assert(BUCKETS == 1 << 11, "the hash above is shifted by 53");
 
 static struct dentry *bucket_first(const u32 *b)
 {

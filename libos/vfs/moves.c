@@ -8,25 +8,15 @@
  * under a name that no directory has) tells that there is something to read. Who finds a cached directory out of date
  * first reads on in that file and moves in its own tree what was moved; only then it looks the name up again.
  *
- *   record   u32 size of it all, s32 writer's pid, u64 inode number, old path NUL, new path NUL;
- *            from the sandbox's root
+ * What is appended is a struct union_moved (libos/union/union.h). Who writes from the host appends, too.
  *
  * The file begins empty with the sandbox (the monitor sweeps work) and is only appended to: a forked picoprocess goes
  * on reading where its parent was.
  */
 #include "libos/vfs/impl.h"
 #include "libos/task/task.h"
+#include "libos/union/union.h"
 #include "pal/grant.h"
-
-#define FILE_NAME "moves"
-#define RECORD_MAX (sizeof(struct record) + 2 * PATH_MAX_LEN)
-
-struct record {
-	u32 size;
-	s32 pid;
-	u64 ino;
-	char text[]; /* old, NUL, new, NUL */
-};
 
 struct mutex moves_lock;
 static u64 moves_pos;	/* read so far. moves_lock */
@@ -41,9 +31,9 @@ void moves_forked(void)
 void moves_init(void)
 {
 	struct stat st;
-	int fd = pal_openat(GRANT_FD_WORK, FILE_NAME, O_RDONLY | O_NOFOLLOW, 0);
+	int fd = pal_openat(GRANT_FD_WORK, UNION_MOVES, O_RDONLY | O_NOFOLLOW, 0);
 
-	counter = names_slot(mount_root->fs->root, "/moves");
+	counter = names_slot(mount_root->fs->root, UNION_MOVES_NAME);
 	moves_seen = atomic_load(counter);
 	moves_pos = 0;
 	if (fd < 0)
@@ -65,7 +55,7 @@ bool moves_keep(u64 *pos, u32 *seen)
 
 void moves_recall(u64 pos, u32 seen)
 {
-	counter = names_slot(mount_root->fs->root, "/moves");
+	counter = names_slot(mount_root->fs->root, UNION_MOVES_NAME);
 	moves_pos = pos;
 	moves_seen = seen;
 }
@@ -73,15 +63,15 @@ void moves_recall(u64 pos, u32 seen)
 void moves_record(u64 ino, const char *from, const char *to)
 {
 	size_t a = strlen(from) + 1, b = strlen(to) + 1;
-	struct record *r;
+	struct union_moved *r;
 	int fd;
 
 	if (a > PATH_MAX_LEN || b > PATH_MAX_LEN)
 		return; /* nobody's cwd can be told by such a name */
 	r = base_alloc(sizeof(*r) + a + b);
-	fd = pal_openat(GRANT_FD_WORK, FILE_NAME, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+	fd = pal_openat(GRANT_FD_WORK, UNION_MOVES, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
 	if (r && fd >= 0) {
-		*r = (struct record){ .size = (u32)(sizeof(*r) + a + b), .pid = this_process()->pid, .ino = ino };
+		*r = (struct union_moved){ .size = (u32)(sizeof(*r) + a + b), .pid = this_process()->pid, .ino = ino };
 		memcpy(r->text, from, a);
 		memcpy(r->text + a, to, b);
 		if (pal_pwrite(fd, r, r->size, 0) == (ssize_t)r->size)
@@ -118,7 +108,7 @@ static char *follow_later(const char *path, const u8 *later, const u8 *end)
 	char *now = base_strdup(path);
 
 	while (now && later < end) {
-		const struct record *r = (const void *)later;
+		const struct union_moved *r = (const void *)later;
 		const char *to = r->text + strlen(r->text) + 1;
 		size_t n = strlen(r->text);
 
@@ -168,7 +158,7 @@ static struct dentry *new_parent(const char *to, const u8 *later, const u8 *end)
 	return d;
 }
 
-static void apply(const struct record *r, const u8 *later, const u8 *end)
+static void apply(const struct union_moved *r, const u8 *later, const u8 *end)
 {
 	const char *to = r->text + strlen(r->text) + 1;
 	struct dentry *d, *parent;
@@ -195,7 +185,7 @@ static void apply(const struct record *r, const u8 *later, const u8 *end)
 /* Is it a whole, well-formed record? The file is the guest's own to spoil. */
 static bool is_record(const u8 *at, const u8 *end)
 {
-	const struct record *r = (const void *)at;
+	const struct union_moved *r = (const void *)at;
 	size_t n, text;
 
 	if ((size_t)(end - at) < sizeof(*r) || r->size > (size_t)(end - at) || r->size < sizeof(*r) + 4)
@@ -211,10 +201,10 @@ static void apply_all(const u8 *at, const u8 *end)
 	const u8 *whole = at;
 
 	while (is_record(whole, end))
-		whole += ((const struct record *)(const void *)whole)->size;
+		whole += ((const struct union_moved *)(const void *)whole)->size;
 	moves_pos += whole - at;
-	for (; at < whole; at += ((const struct record *)(const void *)at)->size)
-		apply((const void *)at, at + ((const struct record *)(const void *)at)->size, whole);
+	for (; at < whole; at += ((const struct union_moved *)(const void *)at)->size)
+		apply((const void *)at, at + ((const struct union_moved *)(const void *)at)->size, whole);
 }
 
 void moves_apply(void)
@@ -228,7 +218,7 @@ void moves_apply(void)
 	if (!counter || atomic_load(counter) == atomic_load(&moves_seen) || !trylock(&moves_lock))
 		return; /* taken: we come from the lookups below, or another thread is at it */
 	now = atomic_load(counter);
-	fd = pal_openat(GRANT_FD_WORK, FILE_NAME, O_RDONLY | O_NOFOLLOW, 0);
+	fd = pal_openat(GRANT_FD_WORK, UNION_MOVES, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd >= 0 && !pal_fstat(fd, &st) && (u64)st.st_size > moves_pos) {
 		size = (u64)st.st_size - moves_pos;
 		data = base_alloc(size);
