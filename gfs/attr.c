@@ -5,13 +5,9 @@
 void spot_attr(const struct spot *s, const struct box *b, struct stat *st)
 {
 	struct union_attr a;
-	uint64_t origin = spot_origin(s);
 
 	*st = s->st;
-	st->st_ino = union_fold_ino(st->st_ino, st->st_dev, s->tree->main_dev);
-	if (origin)
-		st->st_ino = origin;
-	st->st_ino ^= b->id << 48;
+	st->st_ino = spot_number(s) ^ b->id << 48;
 	spot_attr_inside(s, &a);
 	st->st_mode = a.mode;
 	/* A device is shown as an empty file. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Which sandboxes there are, and of what layers: the daemon's answers, remembered.
+ * Which sandboxes there are: the daemon's answers, remembered.
  *
  * The daemon is asked at most twice a second, by one thread at a time, and never waited for longer
  * than RPC_TIMEOUT. While it does not run, what it said last stands: its death takes nothing from
@@ -21,8 +21,8 @@
 
 #define FRESH_NS ((long long)(NAMES_FRESH * 1e9))
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct box *boxes;
+pthread_mutex_t boxes_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct box *boxes; /* boxes_lock, as all below */
 static struct timespec listed_at;
 static bool asking; /* somebody is at it: others make do with what is known */
 
@@ -35,12 +35,12 @@ static bool is_fresh(const struct timespec *then)
 	       FRESH_NS;
 }
 
-static int ask(const char *method, struct json_object *params, struct client_reply *reply)
+int boxes_ask(unsigned flags, const char *method, struct json_object *params, struct client_reply *reply)
 {
 	const struct timeval limit = {.tv_sec = RPC_TIMEOUT};
 	struct client *c;
 	char why[512];
-	int err = client_daemon(&c, 0, why, sizeof(why));
+	int err = client_daemon(&c, flags, why, sizeof(why));
 
 	if (err) {
 		json_object_put(params);
@@ -75,27 +75,11 @@ static int64_t number_of(struct json_object *o, const char *key)
 
 /* ---- counts; caller holds the lock for those with _locked ---- */
 
-static void stack_put_locked(struct stack *s)
-{
-	if (!s || --s->refs)
-		return;
-	tree_close(&s->tree);
-	free(s->text);
-	free(s);
-}
-
-void stack_put(struct stack *s)
-{
-	pthread_mutex_lock(&lock);
-	stack_put_locked(s);
-	pthread_mutex_unlock(&lock);
-}
-
 struct box *box_get(struct box *b)
 {
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	b->refs++;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	return b;
 }
 
@@ -110,6 +94,7 @@ static void box_put_locked(struct box *b)
 		}
 	}
 	stack_put_locked(b->stack);
+	pens_free(b->pens);
 	proc_door_free(b->door);
 	json_object_put(b->info);
 	free(b);
@@ -117,9 +102,9 @@ static void box_put_locked(struct box *b)
 
 void box_put(struct box *b)
 {
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	box_put_locked(b);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 }
 
 /* ---- the list ---- */
@@ -142,7 +127,10 @@ static struct box *add_locked(const char *name)
 	if (!b)
 		return NULL;
 	b->door = proc_door_create();
-	if (!b->door) {
+	b->pens = pens_create();
+	if (!b->door || !b->pens) {
+		proc_door_free(b->door);
+		pens_free(b->pens);
 		free(b);
 		return NULL;
 	}
@@ -198,15 +186,14 @@ static void take_list(struct json_object *items)
 	}
 }
 
-/* True: it is this thread's to ask. */
-static bool asked_begin(const struct timespec *then, bool now)
+bool boxes_asking(const struct timespec *then, bool now)
 {
 	bool mine;
 
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	mine = !asking && (now || !is_fresh(then));
 	asking |= mine;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	return mine;
 }
 
@@ -217,18 +204,24 @@ static void refresh_list(bool now)
 	struct json_object *items;
 	int err;
 
-	if (!asked_begin(&listed_at, now))
+	if (!boxes_asking(&listed_at, now))
 		return;
-	err = ask("org.gsh.Daemon.List", NULL, &r);
-	pthread_mutex_lock(&lock);
+	err = boxes_ask(0, "org.gsh.Daemon.List", NULL, &r);
+	pthread_mutex_lock(&boxes_lock);
 	if (!err && json_object_object_get_ex(r.params, "items", &items) &&
 	    json_object_is_type(items, json_type_array))
 		take_list(items);
 	clock_gettime(CLOCK_MONOTONIC, &listed_at);
 	asking = false;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	if (!err)
 		client_reply_free(&r);
+}
+
+void boxes_asked(struct timespec *when)
+{
+	clock_gettime(CLOCK_MONOTONIC, when);
+	asking = false;
 }
 
 int boxes_init(void)
@@ -252,11 +245,11 @@ struct box *box_find(const char *name)
 		return NULL;
 	for (int now = 0; now < 2 && !b; now++) {
 		refresh_list(now);
-		pthread_mutex_lock(&lock);
+		pthread_mutex_lock(&boxes_lock);
 		b = find_locked(name);
 		if (b)
 			b->refs++;
-		pthread_mutex_unlock(&lock);
+		pthread_mutex_unlock(&boxes_lock);
 	}
 	return b;
 }
@@ -266,11 +259,11 @@ int boxes_each(int (*fn)(const char *name, void *arg), void *arg)
 	int r = 0;
 
 	refresh_list(true);
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	for (struct box *b = boxes; b && !r; b = b->next)
 		if (b->listed && !b->of)
 			r = fn(b->name, arg);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	return r;
 }
 
@@ -279,113 +272,17 @@ bool box_running(struct box *b)
 	bool r;
 
 	refresh_list(false);
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	r = b->listed && b->running;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	return r;
-}
-
-/* ---- layers ---- */
-
-static struct stack *stack_open(struct json_object *params)
-{
-	struct stack *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->refs = 1;
-	s->text = strdup(json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN));
-	if (!s->text || tree_open_layers(&s->tree, params)) {
-		stack_put_locked(s);
-		return NULL;
-	}
-	s->tree.skip = gfs.dev;
-	s->tree.hidden = gfs.hidden;
-	s->tree.nhidden = gfs.nhidden;
-	return s;
-}
-
-/* The layer that is written has its place until another is put on it, and the one below until it is taken away: then
- * what is remembered will not do. Caller holds the lock. */
-static bool is_past_locked(const struct stack *s)
-{
-	struct json_object *o = s ? json_tokener_parse(s->text) : NULL, *layers = NULL;
-	bool past = false;
-	size_t n = 0;
-
-	if (json_object_object_get_ex(o, "layers", &layers) && json_object_is_type(layers, json_type_array))
-		n = json_object_array_length(layers);
-	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++)
-		past |= access(json_object_get_string(json_object_array_get_idx(layers, i)), F_OK) != 0;
-	json_object_put(o);
-	return past;
-}
-
-static bool is_past(struct box *b)
-{
-	bool past;
-
-	pthread_mutex_lock(&lock);
-	past = is_past_locked(b->stack);
-	pthread_mutex_unlock(&lock);
-	return past;
-}
-
-static void take_layers(struct box *b, struct json_object *params)
-{
-	struct stack *s;
-
-	if (b->stack &&
-	    !strcmp(b->stack->text, json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN)))
-		return;
-	s = stack_open(params);
-	if (!s)
-		return;
-	stack_put_locked(b->stack);
-	b->stack = s;
-}
-
-static void refresh_layers(struct box *b)
-{
-	struct json_object *params;
-	struct client_reply r = {0};
-	int err;
-
-	if (!asked_begin(&b->asked, is_past(b)))
-		return;
-	params = json_object_new_object();
-	json_object_object_add(params, "name", json_object_new_string(b->name));
-	if (b->version[0])
-		json_object_object_add(params, "version", json_object_new_string(b->version));
-	err = ask("org.gsh.Daemon.Layers", params, &r);
-	pthread_mutex_lock(&lock);
-	if (!err)
-		take_layers(b, r.params);
-	clock_gettime(CLOCK_MONOTONIC, &b->asked);
-	asking = false;
-	pthread_mutex_unlock(&lock);
-	if (!err)
-		client_reply_free(&r);
-}
-
-struct stack *box_stack(struct box *b)
-{
-	struct stack *s;
-
-	refresh_layers(b);
-	pthread_mutex_lock(&lock);
-	s = b->listed ? b->stack : NULL;
-	if (s)
-		s->refs++;
-	pthread_mutex_unlock(&lock);
-	return s;
 }
 
 struct box *box_version(struct box *b, const char *version)
 {
 	struct box *v;
 
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	for (v = boxes; v; v = v->next)
 		if (v->of == b->id && !strcmp(v->version, version))
 			break;
@@ -399,7 +296,7 @@ struct box *box_version(struct box *b, const char *version)
 			v->of = b->id;
 		}
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	return v;
 }
 
@@ -409,7 +306,7 @@ struct json_object *box_past(struct box *b)
 	struct client_reply r = {0};
 
 	json_object_object_add(params, "name", json_object_new_string(b->name));
-	if (ask("org.gsh.Daemon.Log", params, &r))
+	if (boxes_ask(0, "org.gsh.Daemon.Log", params, &r))
 		return NULL;
 	past = json_object_get(r.params);
 	client_reply_free(&r);
@@ -423,14 +320,14 @@ char *box_info(struct box *b)
 
 	refresh_list(false);
 	json_object_object_add(o, "schema", json_object_new_string("gsh.info/1"));
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&boxes_lock);
 	if (b->info) {
 		json_object_object_foreach(b->info, key, value)
 			json_object_object_add(o, key, json_object_get(value));
 	}
 	text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
 								JSON_C_TO_STRING_NOSLASHESCAPE));
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&boxes_lock);
 	json_object_put(o);
 	return text;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * gfs: the sandboxes as a FUSE file system. What a sandbox sees, the host sees here; read-only.
+ * gfs: the sandboxes as a FUSE file system. What a sandbox sees, the host sees here; root/ it may write, too.
  *
  *	MOUNT/README
  *	MOUNT/<sandbox>/root/		its tree, merged and live
@@ -13,9 +13,11 @@
  *	ops.c		FUSE's questions, handed on by what kind of node they are about
  *	asker.c		who may ask: no sandbox
  *	node.c		numbers that the kernel knows nodes by
- *	boxes.c		which sandboxes there are and of what layers they are made
+ *	boxes.c stack.c	which sandboxes there are; of what layers they are made
  *	attr.c list.c link.c	attributes; a directory; where symbolic links lead
  *	root.c proc.c	questions about root/ and about proc/
+ *	write.c data.c	changes of names in root/; what is in files
+ *	pen.c		the right to write to a sandbox, and telling its processes
  *	past.c		snapshots/ and ops/
  *	text.c		README, info.json and the folders above
  *
@@ -25,8 +27,8 @@
  *
  * Nothing is cached of root/: it is looked at anew for every question, and the kernel is told to
  * remember neither attributes nor entries. Of proc/, where every look costs its process a moment,
- * it remembers entries for a tenth of a second. Names of sandboxes and their layers are remembered
- * for half a second, but that a name is missing is not.
+ * it remembers entries for a tenth of a second. Names of sandboxes are remembered for half a second,
+ * but that a name is missing is not.
  *
  * Several threads answer at once. A question to a sandbox that hangs ends after two seconds, and
  * while it hangs others about the same sandbox's proc/ fail at once, so that the rest of the tree
@@ -44,6 +46,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include "gshd/client/paths.h"
+#include "gshd/tree/change.h"
 #include "gshd/tree/tree.h"
 
 #define TREE_PATH_MAX 16384 /* a path below root/: deeper than one call can name */
@@ -55,6 +58,8 @@
 #define must_check __attribute__((warn_unused_result))
 
 struct json_object;
+struct client_reply;
+struct open_file;
 
 /* Immutable once serving. */
 struct gfs {
@@ -72,23 +77,37 @@ extern struct gfs gfs;
 
 /* ---- boxes.c ---- */
 
-/* The layers of a sandbox. Immutable, counted. */
+extern pthread_mutex_t boxes_lock; /* innermost */
+
+/* When the directories changed that a sandbox's layers lie in (stack.c). */
+struct seal {
+	struct timespec layers, top;
+	nlink_t nlayers, ntop;
+	bool sure; /* long enough ago to tell a change from the next */
+};
+
+/* The layers of a sandbox. Immutable but for the count and the seal, which boxes_lock guards. */
 struct stack {
-	unsigned refs; /* guarded by boxes.c's lock */
+	unsigned refs;
 	struct tree tree;
+	uint32_t top; /* number of the layer that is written; 0: of a version */
+	int box, work; /* the sandbox's directory, and where to stage; -1 */
+	struct seal seal;
 	char *text; /* the paths, to tell a change */
 };
 
 struct proc_door;
+struct pens;
 
 /* A sandbox. Lives as long as anybody knows it, even after it was removed. */
 struct box {
-	unsigned refs; /* guarded by boxes.c's lock */
+	unsigned refs; /* guarded by boxes_lock */
 	char name[64];
 	char version[80];	/* immutable; "": now. Others are in no list */
 	uint64_t id;		/* immutable: tells inode numbers of sandboxes apart */
 	struct proc_door *door; /* immutable; proc.c's own */
-	struct box *next;	/* the rest is guarded by boxes.c's lock */
+	struct pens *pens;	/* immutable; pen.c's own */
+	struct box *next;	/* the rest is guarded by boxes_lock */
 	uint64_t of;		/* the id of the box that this is a version of; 0: none */
 	bool listed;		/* there is one of this name now */
 	bool running;
@@ -106,14 +125,25 @@ void box_put(struct box *b);
 struct box *box_version(struct box *b, const char *version);
 /* What gshd's Log says of it: owned, or NULL. */
 struct json_object *box_past(struct box *b);
-/* Its layers as of now: counted, or NULL when they are not known. */
-struct stack *box_stack(struct box *b);
-void stack_put(struct stack *s);
+/* Ask the daemon. flags: of client_daemon. -errno: there is no reply to be freed. */
+int boxes_ask(unsigned flags, const char *method, struct json_object *params, struct client_reply *reply) must_check;
+/* True: it is this thread's to ask, and boxes_asked follows, with boxes_lock held. now: what is remembered will not do. */
+bool boxes_asking(const struct timespec *then, bool now);
+void boxes_asked(struct timespec *when);
 /* Call fn with each sandbox's name until it returns nonzero. */
 int boxes_each(int (*fn)(const char *name, void *arg), void *arg);
 /* A copy of what is known of b as text; the caller frees. NULL: no memory. */
 char *box_info(struct box *b);
 bool box_running(struct box *b);
+
+/* ---- stack.c ---- */
+/* Its layers as of now: counted, or NULL when they are not known. */
+struct stack *box_stack(struct box *b);
+/* The same to write to: NULL, too, when what is known may be out of date. Starts the daemon if need be. */
+struct stack *box_stack_now(struct box *b);
+bool stack_holds(const struct stack *s); /* nothing changed since */
+void stack_put(struct stack *s);
+void stack_put_locked(struct stack *s); /* caller holds boxes_lock */
 
 /* ---- node.c ---- */
 
@@ -126,12 +156,15 @@ enum node_kind {
 struct node {
 	enum node_kind kind; /* immutable, as all but the last group */
 	struct box *box;     /* counted; NULL above sandboxes */
-	struct node *parent; /* counted; NULL at the top */
+	struct node *parent; /* counted; NULL at the top; that of a tree's node changes with its name */
 	uint64_t ident; /* of the object found: another object under this name is another node */
+	/* What follows, and parent, is guarded by node.c's lock. */
 	uint32_t hash;
-	uint64_t count; /* guarded by node.c's lock: lookups of the kernel's, and children */
+	uint64_t count; /* lookups of the kernel's, and children */
 	struct node *next;
-	char name[];
+	struct open_file *files;
+	bool gone; /* removed through the mount: nothing is at its name */
+	char *name;
 };
 
 struct node *node_of(fuse_ino_t ino);
@@ -140,8 +173,20 @@ fuse_ino_t node_ino(const struct node *n);
 struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
 		       uint64_t ident);
 void node_drop(struct node *n, uint64_t count);
-/* The path below root/ or proc/ ("" for these), or -ENAMETOOLONG. */
+/* The path below root/ or proc/ ("" for these), or -ENAMETOOLONG; -ESTALE: it has none any more. */
 int node_path(const struct node *n, char *buf, size_t size) must_check;
+/* That of its directory, and its name; of root/ itself no name. */
+int node_parent_path(const struct node *n, char *buf, size_t size, char name[NAME_MAX + 1]) must_check;
+/* The kernel was told that a name went, or moved: after the fact, while it holds both directories. */
+void node_removed(const struct node *parent, const char *name);
+void node_renamed(struct node *from, const char *name, struct node *to, const char *as, bool exchanged);
+/* A file is open: its node knows it, for what is asked of it without a name. */
+void node_opened(struct node *n, struct open_file *f);
+void node_closed(struct open_file *f);
+/* A file was copied up: those that are open for reading read the copy, which fd is. number: of before and after. */
+void node_follow(const struct node *n, uint64_t number, int fd);
+/* A descriptor of what is open of n, to be closed; -1: nothing is. *base: it lies in the base. */
+int node_file(const struct node *n, bool *base) must_check;
 
 /* ---- list.c ---- */
 struct listing;
@@ -181,9 +226,16 @@ extern const struct kind kind_top, kind_readme, kind_box, kind_info, kind_tree, 
 
 /* An open file: bytes in memory, or a descriptor. */
 struct open_file {
-	int fd;	    /* -1: text */
+	int fd;	    /* -1: text. Another file may take its place behind the same number (write.c) */
 	char *text; /* owned */
 	size_t size;
+	/* Of files in trees. */
+	struct node *node; /* the kernel holds it as long */
+	struct open_file *next; /* guarded by node.c's lock */
+	int flags;		/* open(2)'s */
+	uint64_t number;	/* inode number, as the sandbox sees it */
+	uint32_t top;		/* number of the layer that was the top when it was opened; for those open for writing */
+	bool base;
 };
 int open_text(struct fuse_file_info *fi, char *text,
 	      size_t size) must_check; /* takes text, even on failure */
@@ -192,11 +244,59 @@ int open_text(struct fuse_file_info *fi, char *text,
 struct proc_door *proc_door_create(void);
 void proc_door_free(struct proc_door *d);
 
+/* ---- pen.c ---- */
+/* The right to change a sandbox's tree, for a moment. */
+struct pen {
+	struct box *box; /* borrowed */
+	struct stack *stack;
+	int lock;
+	struct change change;
+};
+struct pens *pens_create(void);
+void pens_free(struct pens *p);
+/* -EROFS: of a version. */
+int pen_take(struct box *b, struct pen *p) must_check;
+void pen_done(struct pen *p);
+/* A directory was renamed. Paths from the root. */
+void pen_tell_move(struct pen *p, uint64_t number, const char *from, const char *to);
+/* A file is opened for writing, or closed: by so many. */
+void pens_count(struct box *b, int more);
+
+/* ---- write.c ---- */
+void write_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
+void write_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void write_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void write_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void write_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void write_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *as, unsigned flags);
+void write_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void write_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+void write_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void write_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* ---- data.c ---- */
+void data_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void data_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *buf, off_t off, struct fuse_file_info *fi);
+void data_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void data_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t size, struct fuse_file_info *fi);
+void data_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);
+void data_copy(fuse_req_t req, fuse_ino_t in, off_t off_in, struct fuse_file_info *fi_in, fuse_ino_t out, off_t off_out,
+	       struct fuse_file_info *fi_out, size_t size, int flags);
+/* Open what n is; for writing it comes to the top. */
+int data_open(struct node *n, struct fuse_file_info *fi) must_check;
+/* What f writes to has to be in the top. */
+int data_follow(struct pen *p, struct open_file *f) must_check;
+struct open_file *data_file(struct node *n, int fd, int flags); /* NULL: no memory, fd is closed */
+void file_close(struct open_file *f);
+
 /* ---- asker.c ---- */
 /* Does the question come from inside a sandbox? */
 bool asker_refused(fuse_req_t req);
 
 /* ---- ops.c ---- */
+/* Before anything is looked at: may this process ask at all? 0 or -EACCES. */
+int op_admit(fuse_req_t req) must_check;
 extern const struct fuse_lowlevel_ops gfs_ops;
 /* A directory of our own making. */
 void fill_dir(struct stat *st, uint64_t ino);

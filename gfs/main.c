@@ -86,7 +86,7 @@ static int prepare(const char *wanted)
 
 static int mount_it(void)
 {
-	char *argv[] = {"gfs", "-o", "ro,nosuid,nodev,default_permissions,fsname=gfs,subtype=gfs",
+	char *argv[] = {"gfs", "-o", "nosuid,nodev,default_permissions,fsname=gfs,subtype=gfs",
 			NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
 
@@ -236,6 +236,8 @@ int main(int argc, char **argv)
 	if (!foreground && go_background(&ready))
 		return 1;
 	raise_limit();
+	/* The kernel has taken it off already where a file is made through the mount. */
+	umask(0);
 	if (mount_it())
 		return 1;
 	return serve(ready);

@@ -7,8 +7,12 @@
  * instructions.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "gfs/gfs.h"
 
 #define BUCKETS 4096
@@ -27,10 +31,9 @@ fuse_ino_t node_ino(const struct node *n)
 	return n == &top ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)n;
 }
 
-static uint32_t hash_of(const struct node *parent, const char *name, uint64_t ident)
+static uint32_t hash_of(const struct node *parent, const char *name)
 {
-	uint32_t h =
-		2166136261u ^ (uint32_t)((uintptr_t)parent >> 4) ^ (uint32_t)(ident * 0x9e3779b1u);
+	uint32_t h = 2166136261u ^ (uint32_t)((uintptr_t)parent >> 4);
 
 	while (*name)
 		h = (h ^ (unsigned char)*name++) * 16777619u;
@@ -43,7 +46,7 @@ static struct node *find(uint32_t hash, const struct node *parent, enum node_kin
 	struct node *n = buckets[hash % BUCKETS];
 
 	while (n && (n->hash != hash || n->parent != parent || n->kind != kind || n->box != box ||
-		     n->ident != ident || strcmp(n->name, name)))
+		     n->ident != ident || n->gone || strcmp(n->name, name)))
 		n = n->next;
 	return n;
 }
@@ -51,18 +54,21 @@ static struct node *find(uint32_t hash, const struct node *parent, enum node_kin
 static struct node *make(uint32_t hash, struct node *parent, enum node_kind kind, struct box *box,
 			 const char *name, uint64_t ident)
 {
-	size_t len = strlen(name);
-	struct node *n = malloc(sizeof(*n) + len + 1);
+	struct node *n = malloc(sizeof(*n));
+	char *copy = strdup(name);
 
-	if (!n)
+	if (!n || !copy) {
+		free(n);
+		free(copy);
 		return NULL;
+	}
 	*n = (struct node){.kind = kind,
+			   .name = copy,
 			   .box = box ? box_get(box) : NULL,
 			   .parent = parent,
 			   .ident = ident,
 			   .hash = hash,
 			   .next = buckets[hash % BUCKETS]};
-	memcpy(n->name, name, len + 1);
 	buckets[hash % BUCKETS] = n;
 	parent->count++;
 	return n;
@@ -71,7 +77,7 @@ static struct node *make(uint32_t hash, struct node *parent, enum node_kind kind
 struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
 		       uint64_t ident)
 {
-	uint32_t hash = hash_of(parent, name, ident);
+	uint32_t hash = hash_of(parent, name);
 	struct node *n;
 
 	pthread_mutex_lock(&lock);
@@ -116,12 +122,13 @@ void node_drop(struct node *n, uint64_t count)
 		dead = n->next;
 		if (n->box)
 			box_put(n->box);
+		free(n->name);
 		free(n);
 	}
 }
 
-/* Written from the end; parents are held by their children, so no lock is needed. */
-int node_path(const struct node *n, char *buf, size_t size)
+/* Written from the end. Caller holds the lock. */
+static int path_locked(const struct node *n, char *buf, size_t size)
 {
 	size_t at = size - 1;
 
@@ -129,6 +136,8 @@ int node_path(const struct node *n, char *buf, size_t size)
 	for (; n->parent && n->parent->kind == n->kind; n = n->parent) {
 		size_t len = strlen(n->name);
 
+		if (n->gone)
+			return -ESTALE;
 		if (at < len + 1)
 			return -ENAMETOOLONG;
 		if (buf[at])
@@ -138,4 +147,147 @@ int node_path(const struct node *n, char *buf, size_t size)
 	}
 	memmove(buf, buf + at, size - at);
 	return 0;
+}
+
+int node_path(const struct node *n, char *buf, size_t size)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = path_locked(n, buf, size);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+int node_parent_path(const struct node *n, char *buf, size_t size, char name[NAME_MAX + 1])
+{
+	int err;
+
+	name[0] = '\0';
+	pthread_mutex_lock(&lock);
+	if (n->parent->kind == n->kind) {
+		snprintf(name, NAME_MAX + 1, "%s", n->name);
+		err = n->gone ? -ESTALE : path_locked(n->parent, buf, size);
+	} else {
+		err = path_locked(n, buf, size);
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+/* ---- names that change ---- */
+
+/* The next node, after n or the first, that has this name. */
+static struct node *next_named(struct node *n, uint32_t hash, const struct node *parent, const char *name)
+{
+	n = n ? n->next : buckets[hash % BUCKETS];
+	while (n && (n->hash != hash || n->parent != parent || n->gone || strcmp(n->name, name)))
+		n = n->next;
+	return n;
+}
+
+void node_removed(const struct node *parent, const char *name)
+{
+	uint32_t hash = hash_of(parent, name);
+
+	pthread_mutex_lock(&lock);
+	for (struct node *n = next_named(NULL, hash, parent, name); n; n = next_named(n, hash, parent, name))
+		n->gone = true;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Take those of a name out of the table, as a list. */
+static struct node *take_named(const struct node *parent, const char *name)
+{
+	uint32_t hash = hash_of(parent, name);
+	struct node *list = NULL, *n;
+
+	while ((n = next_named(NULL, hash, parent, name))) {
+		unlink_node(n);
+		n->next = list;
+		list = n;
+	}
+	return list;
+}
+
+static void put_named(struct node *list, struct node *parent, const char *name)
+{
+	while (list) {
+		struct node *n = list, *old = n->parent;
+		char *copy = strdup(name);
+
+		list = n->next;
+		/* No memory: it has no name that is known. */
+		n->gone |= !copy;
+		if (copy) {
+			free(n->name);
+			n->name = copy;
+		}
+		n->parent = parent;
+		n->hash = hash_of(parent, n->name);
+		n->next = buckets[n->hash % BUCKETS];
+		buckets[n->hash % BUCKETS] = n;
+		parent->count++;
+		/* The kernel holds the old parent: its directory is in use by this very rename. */
+		old->count--;
+	}
+}
+
+void node_renamed(struct node *from, const char *name, struct node *to, const char *as, bool exchanged)
+{
+	struct node *moved, *other;
+
+	if (!exchanged)
+		node_removed(to, as);
+	pthread_mutex_lock(&lock);
+	moved = take_named(from, name);
+	other = take_named(to, as);
+	put_named(moved, to, as);
+	put_named(other, from, name);
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- open files ---- */
+
+void node_opened(struct node *n, struct open_file *f)
+{
+	pthread_mutex_lock(&lock);
+	f->node = n;
+	f->next = n->files;
+	n->files = f;
+	pthread_mutex_unlock(&lock);
+}
+
+void node_closed(struct open_file *f)
+{
+	pthread_mutex_lock(&lock);
+	for (struct open_file **p = &f->node->files; *p; p = &(*p)->next) {
+		if (*p == f) {
+			*p = f->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+int node_file(const struct node *n, bool *base)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&lock);
+	if (n->files) {
+		fd = fcntl(n->files->fd, F_DUPFD_CLOEXEC, 3);
+		*base = n->files->base;
+	}
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+void node_follow(const struct node *n, uint64_t number, int fd)
+{
+	pthread_mutex_lock(&lock);
+	for (struct open_file *f = n->files; f; f = f->next)
+		if ((f->flags & O_ACCMODE) == O_RDONLY && f->number == number && dup3(fd, f->fd, O_CLOEXEC) >= 0)
+			f->base = false;
+	pthread_mutex_unlock(&lock);
 }

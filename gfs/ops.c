@@ -57,12 +57,13 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 		conn->want |= FUSE_CAP_AUTO_INVAL_DATA;
 	if (conn->capable & FUSE_CAP_PARALLEL_DIROPS)
 		conn->want |= FUSE_CAP_PARALLEL_DIROPS;
+	/* Set-ID bits that a write takes away are the kernel's to take. */
+	conn->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
 	/* Names change under us: no readdir that also looks up. */
 	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 }
 
-/* Before anything is looked at: may this process ask at all? */
-static int admit(fuse_req_t req)
+int op_admit(fuse_req_t req)
 {
 	return asker_refused(req) ? -EACCES : 0;
 }
@@ -71,7 +72,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct node *n = node_of(ino);
 	struct fuse_entry_param e = {0};
-	int err = admit(req);
+	int err = op_admit(req);
 
 	if (!err)
 		err = kind_of(n)->lookup ? kind_of(n)->lookup(n, name, &e) : -ENOTDIR;
@@ -98,7 +99,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct node *n = node_of(ino);
 	struct stat st;
-	int err = admit(req);
+	int err = op_admit(req);
 
 	(void)fi;
 	if (!err)
@@ -113,7 +114,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct node *n = node_of(ino);
 	char buf[PATH_MAX];
-	int err = admit(req);
+	int err = op_admit(req);
 
 	if (!err)
 		err = kind_of(n)->readlink ? kind_of(n)->readlink(n, buf, sizeof(buf)) : -EINVAL;
@@ -129,7 +130,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct node *n = node_of(ino);
 	struct listing *l;
-	int err = admit(req);
+	int err = op_admit(req);
 
 	if (!err)
 		err = kind_of(n)->list ? kind_of(n)->list(n, &l) : -ENOTDIR;
@@ -180,22 +181,14 @@ int open_text(struct fuse_file_info *fi, char *text, size_t size)
 	return 0;
 }
 
-static void file_close(struct open_file *f)
-{
-	if (f->fd >= 0)
-		close(f->fd);
-	free(f->text);
-	free(f);
-}
-
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node *n = node_of(ino);
-	int err = admit(req);
+	int err = op_admit(req);
 
 	if (!err && !kind_of(n)->open)
 		err = -EISDIR;
-	if (!err && (fi->flags & O_ACCMODE) != O_RDONLY)
+	if (!err && n->kind != NODE_TREE && (fi->flags & O_ACCMODE) != O_RDONLY)
 		err = -EROFS;
 	if (!err)
 		err = kind_of(n)->open(n, fi);
@@ -203,25 +196,6 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, -err);
 	else if (fuse_reply_open(req, fi))
 		file_close((struct open_file *)(uintptr_t)fi->fh);
-}
-
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		    struct fuse_file_info *fi)
-{
-	const struct open_file *f = (const struct open_file *)(uintptr_t)fi->fh;
-	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
-
-	(void)ino;
-	if (f->fd < 0) {
-		size_t from = (uint64_t)off < f->size ? (size_t)off : f->size;
-
-		fuse_reply_buf(req, f->text + from, size < f->size - from ? size : f->size - from);
-		return;
-	}
-	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY;
-	buf.buf[0].fd = f->fd;
-	buf.buf[0].pos = off;
-	fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -297,7 +271,23 @@ const struct fuse_lowlevel_ops gfs_ops = {
 	.readdir = op_readdir,
 	.releasedir = op_releasedir,
 	.open = op_open,
-	.read = op_read,
+	.read = data_read,
+	.write_buf = data_write_buf,
+	.fsync = data_fsync,
+	.fallocate = data_fallocate,
+	.lseek = data_lseek,
+	.copy_file_range = data_copy,
+	.setattr = write_setattr,
+	.mknod = write_mknod,
+	.mkdir = write_mkdir,
+	.unlink = write_unlink,
+	.rmdir = write_rmdir,
+	.symlink = write_symlink,
+	.rename = write_rename,
+	.link = write_link,
+	.create = write_create,
+	.setxattr = write_setxattr,
+	.removexattr = write_removexattr,
 	.release = op_release,
 	.statfs = op_statfs,
 	.getxattr = op_getxattr,

@@ -4,7 +4,7 @@
  *
  * Every question finds its object anew, from the root of the layers: what the sandbox did a moment
  * ago is seen, and nothing that it does can make an old handle mean something else. Open files are
- * descriptors and need no looking up.
+ * descriptors and need no looking up (data.c). write.c has what changes the tree.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +61,27 @@ static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param
 	return 0;
 }
 
+/* What is asked of an open file that has lost its name, or whose name is another's. */
+static int open_attr(struct node *n, struct stat *st)
+{
+	cleanup_stack struct stack *stack = box_stack(n->box);
+	struct spot s = {.n = 1};
+	bool base = false;
+	int fd = stack ? node_file(n, &base) : -1, err = 0;
+
+	if (fd < 0)
+		return -ENOENT;
+	s.tree = &stack->tree;
+	s.at[0].fd = fd;
+	s.at[0].layer = base ? 0 : stack->tree.n - 1;
+	if (fstat(fd, &s.st))
+		err = -errno;
+	else
+		spot_attr(&s, n->box, st);
+	close(fd);
+	return err;
+}
+
 static int tree_getattr(struct node *n, struct stat *st)
 {
 	cleanup_stack struct stack *stack = NULL;
@@ -69,6 +90,8 @@ static int tree_getattr(struct node *n, struct stat *st)
 
 	if (!err)
 		spot_attr(&s, n->box, st);
+	if (err == -ENOENT || err == -ESTALE || (!err && st->st_ino != n->ident))
+		err = open_attr(n, st) ? err : 0;
 	return err;
 }
 
@@ -98,35 +121,6 @@ static int tree_list(struct node *n, struct listing **out)
 	if (err)
 		return err;
 	return S_ISDIR(s.st.st_mode) ? listing_make(&s, out) : -ENOTDIR;
-}
-
-static int tree_open(struct node *n, struct fuse_file_info *fi)
-{
-	cleanup_stack struct stack *stack = NULL;
-	cleanup_spot struct spot s;
-	struct open_file *f;
-	struct stat shown;
-	int err = find(n, &stack, &s), fd;
-
-	if (err)
-		return err;
-	spot_attr(&s, n->box, &shown);
-	/* A device is shown as an empty file, and must not be opened. */
-	if (S_ISREG(shown.st_mode) && (!S_ISREG(s.st.st_mode) || (!shown.st_size && s.st.st_size)))
-		return open_text(fi, strdup(""), 0);
-	if (!S_ISREG(s.st.st_mode))
-		return -EINVAL;
-	fd = spot_open(&s, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	f = calloc(1, sizeof(*f));
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
-	f->fd = fd;
-	fi->fh = (uint64_t)(uintptr_t)f;
-	return 0;
 }
 
 /* Of a base the user's own attributes; of a layer those that the sandbox sees. */
@@ -203,7 +197,7 @@ const struct kind kind_tree = {
 	.getattr = tree_getattr,
 	.readlink = tree_readlink,
 	.list = tree_list,
-	.open = tree_open,
+	.open = data_open,
 	.getxattr = tree_getxattr,
 	.listxattr = tree_listxattr,
 };

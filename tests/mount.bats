@@ -105,17 +105,24 @@ gfs_pid() {
 	[ ! -e "$m/snapshots" ]
 }
 
-@test "it is read-only" {
+@test "all but root/ is read-only" {
 	gsh -s s -c 'echo x > f; mkdir d'
+	gsh snapshot -s s snap
 	gsh mount
-	v=$(view s)
-	refuses touch "$v/new" 2>err
-	grep -q 'Read-only' err
-	for c in "rm $v/f" "mkdir $v/x" "mv $v/f $v/g" "chmod 777 $v/f" "ln $v/f $v/l" "ln -s a $v/s" "rmdir $v/d" "truncate -s 0 $v/f"; do
+	m=$GSH_MOUNT/s
+	for v in "$m/snapshots/snap$PWD" "$m/ops/1/root$PWD"; do
+		refuses touch "$v/new" 2>err
+		grep -q 'Read-only' err
+		for c in "rm $v/f" "mkdir $v/x" "mv $v/f $v/g" "chmod 777 $v/f" "ln $v/f $v/l" "ln -s a $v/s" "rmdir $v/d" "truncate -s 0 $v/f" \
+			"mv $v/f $(view s)/moved"; do
+			refuses $c 2>err
+		done
+		refuses sh -c "echo y > '$v/f'" 2>err
+		[ "$(cat "$v/f")" = x ]
+	done
+	for c in "touch $m/new" "rm $m/README" "mkdir $m/ops/9" "rm $m/ops/1/cmd" "touch $m/proc/x" "mkdir $GSH_MOUNT/new" "rmdir $m"; do
 		refuses $c 2>err
 	done
-	refuses sh -c "echo y > '$v/f'" 2>err
-	[ "$(cat "$v/f")" = x ]
 }
 
 @test "an absolute link leads to the sandbox's file, not the host's" {

@@ -48,6 +48,19 @@ uint64_t spot_origin(const struct spot *s)
 	return n > 0 && !union_origin_decode(value, (size_t)n, &origin) ? origin : 0;
 }
 
+uint64_t spot_number(const struct spot *s)
+{
+	uint64_t origin = s->root ? 0 : spot_origin(s);
+	struct stat base;
+
+	if (origin)
+		return origin;
+	/* The root is the base's, whatever tops come and go. */
+	if (s->root && !fstat(s->tree->fd[0], &base))
+		return base.st_ino;
+	return union_fold_ino(s->st.st_ino, s->st.st_dev, s->tree->main_dev);
+}
+
 void spot_attr_inside(const struct spot *s, struct union_attr *a)
 {
 	if (spot_own_attr(s, a))

@@ -19,10 +19,13 @@ int layer_set_attr(int fd, const struct union_attr *a, uint64_t origin)
 	mode_t mode = union_host_mode(a->mode, false, &differs);
 	int err = 0;
 
-	if (origin && fsetxattr(fd, UNION_ORIGIN, value, union_origin_encode(value, origin), 0))
-		err = -errno;
 	if (a->uid != geteuid() || a->gid != getegid())
 		differs = true;
+	/* The host asks for the right to write before it takes an attribute. */
+	if ((differs || origin) && fchmod(fd, mode | S_IWUSR))
+		err = -errno;
+	if (!err && origin && fsetxattr(fd, UNION_ORIGIN, value, union_origin_encode(value, origin), 0))
+		err = -errno;
 	if (!err && (differs || origin) && fsetxattr(fd, UNION_ATTR, value, union_attr_encode(value, a), 0))
 		err = -errno;
 	if (!err && fchmod(fd, mode | (differs || origin ? UNION_MARK : 0)))
@@ -60,7 +63,8 @@ int layer_set_times(const struct spot *s, int fd)
 }
 
 /* A device is an empty file with its number beside it. */
-static int put_file(const struct copy *c, const struct spot *s, const struct union_attr *a, int dir, const char *name)
+static int put_file(const struct copy *c, const struct spot *s, const struct union_attr *a, uint64_t origin, int dir,
+		    const char *name)
 {
 	bool data = S_ISREG(s->st.st_mode);
 	int from = data ? spot_open(s, O_RDONLY) : -1, to, err = 0;
@@ -75,7 +79,7 @@ static int put_file(const struct copy *c, const struct spot *s, const struct uni
 	if (!err && data)
 		err = copy_xattrs(s, to);
 	if (!err)
-		err = layer_set_attr(to, a, 0);
+		err = layer_set_attr(to, a, origin);
 	if (!err)
 		err = layer_set_times(s, to);
 	if (to >= 0)
@@ -130,24 +134,18 @@ static int put_dir(const struct spot *s, int dir, const char *name, uint64_t ori
 	return err;
 }
 
-static uint64_t number_of(const struct spot *s)
-{
-	uint64_t origin = spot_origin(s);
-
-	return origin ? origin : union_fold_ino(s->st.st_ino, s->st.st_dev, s->tree->main_dev);
-}
-
 int layer_put_dir(const struct spot *s, int dir, const char *name, bool opaque)
 {
-	return put_dir(s, dir, name, opaque ? 0 : number_of(s));
+	return put_dir(s, dir, name, opaque ? 0 : spot_number(s));
 }
 
 int layer_put_above(const struct spot *was, const struct spot *is, int dir, const char *name)
 {
-	return put_dir(is, dir, name, number_of(was));
+	return put_dir(is, dir, name, spot_number(was));
 }
 
-int layer_put(const struct copy *c, const struct spot *s, int dir, const char *name)
+/* origin: 0 for an object of its own; a directory has one anyhow, or is opaque. */
+static int put(const struct copy *c, const struct spot *s, uint64_t origin, int dir, const char *name)
 {
 	struct union_attr a;
 	int err;
@@ -159,13 +157,13 @@ int layer_put(const struct copy *c, const struct spot *s, int dir, const char *n
 	case S_IFREG:
 	case S_IFCHR:
 	case S_IFBLK:
-		err = put_file(c, s, &a, dir, name);
+		err = put_file(c, s, &a, origin, dir, name);
 		break;
 	case S_IFLNK:
 		err = put_link(s, dir, name);
 		break;
 	case S_IFDIR:
-		err = layer_put_dir(s, dir, name, true);
+		err = put_dir(s, dir, name, origin);
 		break;
 	default:
 		err = put_node(s, &a, dir, name);
@@ -173,4 +171,15 @@ int layer_put(const struct copy *c, const struct spot *s, int dir, const char *n
 	if (!err && c->step)
 		c->step(1, 0, c->arg);
 	return err;
+}
+
+int layer_put(const struct copy *c, const struct spot *s, int dir, const char *name)
+{
+	return put(c, s, 0, dir, name);
+}
+
+/* One of several names is a new object, as in overlayfs without an index. */
+int layer_raise(const struct copy *c, const struct spot *s, int dir, const char *name)
+{
+	return put(c, s, S_ISDIR(s->st.st_mode) || s->st.st_nlink == 1 ? spot_number(s) : 0, dir, name);
 }

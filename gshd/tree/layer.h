@@ -19,6 +19,8 @@ int layer_set_attr(int fd, const struct union_attr *a, uint64_t origin) tree_mus
 int layer_whiteout(int dir, const char *name) tree_must_check;
 /* Put what s is at a name that is not taken; of a directory no contents. Its inode number is a new one. */
 int layer_put(const struct copy *c, const struct spot *s, int dir, const char *name) tree_must_check;
+/* The same to lie above what s is, as the same object with the same number: what copy-up makes. */
+int layer_raise(const struct copy *c, const struct spot *s, int dir, const char *name) tree_must_check;
 /* Make the directory s again, to lie above it (merged) or in its stead (opaque). */
 int layer_put_dir(const struct spot *s, int dir, const char *name, bool opaque) tree_must_check;
 /* Make the directory is again, to lie above was, as the same object. */

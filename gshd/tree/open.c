@@ -37,7 +37,7 @@ int tree_open_layers(struct tree *tree, struct json_object *params)
 	err = add(tree, base);
 	for (size_t i = 0; i < json_object_array_length(layers) && !err; i++)
 		err = add(tree, json_object_array_get_idx(layers, i));
-	if (!err && fstat(tree->fd[tree->n - 1], &st))
+	if (!err && fstat(tree->fd[0], &st))
 		err = -errno;
 	if (err) {
 		tree_close(tree);

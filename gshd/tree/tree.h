@@ -43,7 +43,7 @@ struct tree {
 	unsigned n;
 	int fd[TREE_LAYERS_MAX]; /* O_PATH, lowest first; 0 is the base; owned by who opened them */
 	uint32_t number[TREE_LAYERS_MAX]; /* of the layers; 0: it has none */
-	uint64_t main_dev;	 /* of the top: its inode numbers are shown as they are */
+	uint64_t main_dev;	 /* of the base: its inode numbers are shown as they are, as inside */
 	dev_t skip;		 /* a device never to be looked into; 0: none */
 	const struct tree_hidden *hidden;
 	unsigned nhidden;
@@ -107,6 +107,8 @@ bool spot_own_attr(const struct spot *s, struct union_attr *a);
 void spot_attr_inside(const struct spot *s, struct union_attr *a);
 /* The inode number from before copy-up; 0: none. */
 uint64_t spot_origin(const struct spot *s);
+/* The inode number that the sandbox sees. */
+uint64_t spot_number(const struct spot *s);
 /* The object's user.* attributes but for those that are hidden: names one after another, each ended by NUL, sorted.
  * *names is the caller's to free. Returns their size. */
 ssize_t spot_xattrs(const struct spot *s, char **names) tree_must_check;

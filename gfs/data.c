@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Open files of root/, and what is in them.
+ *
+ * An open file is a descriptor. One that is open for writing lies in the top. When the top is sealed meanwhile, for
+ * somebody's op begins, the next write copies the file up to the new one, and the descriptor becomes one of that: so a
+ * write always belongs to the op that is, and what is sealed stays as it is. A file that was removed has no name to
+ * be copied up by, and is nobody's past: it is written where it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "gfs/gfs.h"
+
+static struct open_file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct open_file *)(uintptr_t)fi->fh;
+}
+
+static bool writes(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+struct open_file *data_file(struct node *n, int fd, int flags)
+{
+	struct open_file *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		close(fd);
+		return NULL;
+	}
+	f->fd = fd;
+	f->flags = flags;
+	node_opened(n, f);
+	if (writes(flags))
+		pens_count(n->box, 1);
+	return f;
+}
+
+void file_close(struct open_file *f)
+{
+	if (f->node) {
+		node_closed(f);
+		if (writes(f->flags))
+			pens_count(f->node->box, -1);
+	}
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->text);
+	free(f);
+}
+
+/* A file that the user may write by its mode may be read-only to the host, and be open for writing since it was made. */
+static int open_top(const struct spot *s, int flags)
+{
+	int fd = spot_open(s, flags);
+	char path[32];
+
+	if (fd != -EACCES)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->at[0].fd);
+	if (chmod(path, (s->st.st_mode & 07777) | S_IWUSR))
+		return -errno;
+	fd = spot_open(s, flags);
+	(void)!chmod(path, s->st.st_mode & 07777);
+	return fd;
+}
+
+/* Host flags of a file that is written: it is read, too, for what the kernel reads of a page that it changes. */
+static int flags_of(int flags)
+{
+	return O_RDWR | (flags & O_APPEND);
+}
+
+int data_follow(struct pen *p, struct open_file *f)
+{
+	char path[TREE_PATH_MAX];
+	struct spot s = {.n = 0};
+	struct stat st;
+	int err, fd;
+
+	if (f->top == p->stack->top)
+		return 0;
+	if (!fstat(f->fd, &st) && !st.st_nlink)
+		return 0;
+	err = node_path(f->node, path, sizeof(path));
+	if (!err)
+		err = spot_find(&p->stack->tree, path, &s);
+	if (!err && (spot_number(&s) != f->number || !S_ISREG(s.st.st_mode)))
+		err = -ESTALE;
+	spot_put(&s);
+	if (!err)
+		err = change_object(&p->change, path, &s);
+	if (err)
+		return err == -ENOENT || err == -ENOTDIR ? -ESTALE : err;
+	fd = open_top(&s, flags_of(f->flags));
+	if (fd >= 0 && dup3(fd, f->fd, O_CLOEXEC) < 0)
+		err = -errno;
+	if (fd >= 0) {
+		close(fd);
+		f->number = spot_number(&s);
+		f->top = p->stack->top;
+		node_follow(f->node, f->number, f->fd);
+	} else {
+		err = fd;
+	}
+	spot_put(&s);
+	return err;
+}
+
+/* ---- opening ---- */
+
+static int open_for_writing(struct node *n, struct fuse_file_info *fi)
+{
+	char path[TREE_PATH_MAX];
+	struct spot s = {.n = 0};
+	struct open_file *f;
+	struct pen p;
+	int err = node_path(n, path, sizeof(path)), fd = -1;
+
+	if (err)
+		return err;
+	err = pen_take(n->box, &p);
+	if (err)
+		return err;
+	err = change_object(&p.change, path, &s);
+	if (!err && !S_ISREG(s.st.st_mode))
+		err = S_ISDIR(s.st.st_mode) ? -EISDIR : -EACCES;
+	if (!err)
+		fd = open_top(&s, flags_of(fi->flags));
+	if (!err && fd < 0)
+		err = fd;
+	if (!err && fi->flags & O_TRUNC && ftruncate(fd, 0))
+		err = -errno;
+	if (err && fd >= 0)
+		close(fd);
+	f = err ? NULL : data_file(n, fd, fi->flags);
+	if (f) {
+		f->top = p.stack->top;
+		f->number = spot_number(&s);
+		node_follow(n, f->number, f->fd);
+		fi->fh = (uint64_t)(uintptr_t)f;
+	} else if (!err) {
+		err = -ENOMEM;
+	}
+	spot_put(&s);
+	pen_done(&p);
+	return err;
+}
+
+static int open_for_reading(struct node *n, struct fuse_file_info *fi)
+{
+	struct stack *stack = box_stack(n->box);
+	char path[TREE_PATH_MAX];
+	struct spot s = {.n = 0};
+	struct open_file *f;
+	struct stat shown;
+	int err = stack ? node_path(n, path, sizeof(path)) : -ENOENT, fd = -1;
+
+	if (!err)
+		err = spot_find(&stack->tree, path, &s);
+	if (!err) {
+		spot_attr(&s, n->box, &shown);
+		/* A device is shown as an empty file, and must not be opened. */
+		if (S_ISREG(shown.st_mode) && (!S_ISREG(s.st.st_mode) || (!shown.st_size && s.st.st_size)))
+			err = open_text(fi, strdup(""), 0);
+		else if (!S_ISREG(s.st.st_mode))
+			err = -EINVAL;
+		else if ((fd = spot_open(&s, O_RDONLY)) < 0)
+			err = fd;
+	}
+	f = fd >= 0 ? data_file(n, fd, fi->flags) : NULL;
+	if (f) {
+		f->number = spot_number(&s);
+		f->base = s.at[0].layer == 0;
+		fi->fh = (uint64_t)(uintptr_t)f;
+	} else if (fd >= 0) {
+		err = -ENOMEM;
+	}
+	spot_put(&s);
+	if (stack)
+		stack_put(stack);
+	return err;
+}
+
+int data_open(struct node *n, struct fuse_file_info *fi)
+{
+	return writes(fi->flags) || fi->flags & O_TRUNC ? open_for_writing(n, fi) : open_for_reading(n, fi);
+}
+
+/* ---- bytes ---- */
+
+void data_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	const struct open_file *f = file_of(fi);
+	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+
+	(void)ino;
+	if (f->fd < 0) {
+		size_t from = (uint64_t)off < f->size ? (size_t)off : f->size;
+
+		fuse_reply_buf(req, f->text + from, size < f->size - from ? size : f->size - from);
+		return;
+	}
+	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY;
+	buf.buf[0].fd = f->fd;
+	buf.buf[0].pos = off;
+	fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
+}
+
+/* To change what f is: with a pen, and in the top. */
+static int begin(struct open_file *f, struct pen *p)
+{
+	int err = f->node ? pen_take(f->node->box, p) : -EBADF;
+
+	if (err)
+		return err;
+	err = data_follow(p, f);
+	if (err)
+		pen_done(p);
+	return err;
+}
+
+void data_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t off, struct fuse_file_info *fi)
+{
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
+	struct open_file *f = file_of(fi);
+	struct pen p;
+	ssize_t n = begin(f, &p);
+
+	(void)ino;
+	if (!n) {
+		out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+		out.buf[0].fd = f->fd;
+		out.buf[0].pos = off;
+		n = fuse_buf_copy(&out, in, 0);
+		pen_done(&p);
+	}
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+void data_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	const struct open_file *f = file_of(fi);
+	int r = f->fd < 0 ? 0 : datasync ? fdatasync(f->fd) : fsync(f->fd);
+
+	(void)ino;
+	fuse_reply_err(req, r ? errno : 0);
+}
+
+void data_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t size, struct fuse_file_info *fi)
+{
+	struct open_file *f = file_of(fi);
+	struct pen p;
+	int err = begin(f, &p);
+
+	(void)ino;
+	if (!err) {
+		err = fallocate(f->fd, mode, off, size) ? -errno : 0;
+		pen_done(&p);
+	}
+	fuse_reply_err(req, -err);
+}
+
+void data_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	const struct open_file *f = file_of(fi);
+	off_t at = f->fd < 0 ? -1 : lseek(f->fd, off, whence);
+
+	(void)ino;
+	if (f->fd < 0)
+		fuse_reply_err(req, EINVAL);
+	else if (at < 0)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_lseek(req, at);
+}
+
+void data_copy(fuse_req_t req, fuse_ino_t in, off_t off_in, struct fuse_file_info *fi_in, fuse_ino_t out, off_t off_out,
+	       struct fuse_file_info *fi_out, size_t size, int flags)
+{
+	struct open_file *from = file_of(fi_in), *to = file_of(fi_out);
+	struct pen p;
+	ssize_t n = from->fd < 0 ? -EOPNOTSUPP : begin(to, &p);
+
+	(void)in;
+	(void)out;
+	if (!n) {
+		n = copy_file_range(from->fd, &off_in, to->fd, &off_out, size, (unsigned)flags);
+		if (n < 0)
+			n = -errno;
+		pen_done(&p);
+	}
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * The right to write to a sandbox, and what goes with it.
+ *
+ * gfs changes layers itself, by the rules that the libOS follows (gshd/tree/change.h), and so stands beside the
+ * sandbox's processes as one more of them:
+ *
+ *	layers	no layer is put on top, or taken away, while a change is under way: `pens`, a lock in the sandbox's
+ *		directory that gfs holds shared for each change and the monitor alone (gshd/pens.c). The kernel frees it
+ *		when gfs is killed.
+ *	ops	what is written through the mount is an op of its own. One begins with the first write after somebody
+ *		else's op, or after QUIET_S without any; while a file is open for writing it goes on.
+ *	names	what processes remember is valid while counters stand that they share; they are in a piece of memory that the
+ *		monitor gives. Who runs as soon as the change is made finds the counter bumped before gfs answers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "gfs/gfs.h"
+#include "gshd/client/client.h"
+#include "pal/grant.h"
+
+#define QUIET_S 5
+#define TRIES 100
+#define NAP_NS 5000000
+#define COUNTERS_SIZE (GRANT_COUNTERS * sizeof(uint32_t))
+
+/* All guarded by lock. */
+struct pens {
+	pthread_mutex_t lock;
+	uint32_t own_top; /* the layer that our op has its changes in; 0: none */
+	time_t last;	  /* CLOCK_MONOTONIC: of the last change */
+	int writers;	  /* files open for writing */
+	struct client *monitor; /* whom the counters are of */
+	uint32_t *counters;	/* NULL: nothing runs */
+};
+
+struct pens *pens_create(void)
+{
+	struct pens *p = calloc(1, sizeof(*p));
+
+	if (p)
+		pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+static void drop_counters(struct pens *p)
+{
+	if (p->counters)
+		munmap(p->counters, COUNTERS_SIZE);
+	p->counters = NULL;
+	client_close(p->monitor);
+	p->monitor = NULL;
+}
+
+void pens_free(struct pens *p)
+{
+	if (!p)
+		return;
+	drop_counters(p);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+void pens_count(struct box *b, int more)
+{
+	pthread_mutex_lock(&b->pens->lock);
+	b->pens->writers += more;
+	pthread_mutex_unlock(&b->pens->lock);
+}
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* ---- ops ---- */
+
+static bool is_own(struct pens *p, uint32_t top)
+{
+	time_t now = seconds();
+	bool own;
+
+	pthread_mutex_lock(&p->lock);
+	own = p->own_top == top && (p->writers || now - p->last < QUIET_S);
+	if (own)
+		p->last = now;
+	pthread_mutex_unlock(&p->lock);
+	return own;
+}
+
+static void set_own(struct pens *p, uint32_t top)
+{
+	pthread_mutex_lock(&p->lock);
+	p->own_top = top;
+	p->last = seconds();
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* top: where changes go if there is no op: a throwaway sandbox keeps none. */
+static int begin_op(struct box *b, uint32_t top)
+{
+	static const char *const command[] = {"written", "through", "the", "mount"};
+	struct json_object *p = json_object_new_object(), *argv = json_object_new_array(), *v;
+	struct client_reply r = {0};
+	char why[512];
+	struct client *c;
+	int err = client_daemon(&c, CLIENT_START, why, sizeof(why));
+
+	json_object_object_add(p, "name", json_object_new_string(b->name));
+	/* As the log has it; words need no quotes there. */
+	for (size_t i = 0; i < sizeof(command) / sizeof(command[0]); i++)
+		json_object_array_add(argv, json_object_new_string(command[i]));
+	json_object_object_add(p, "argv", argv);
+	json_object_object_add(p, "cwd", json_object_new_string("/"));
+	json_object_object_add(p, "done", json_object_new_boolean(true));
+	if (err) {
+		json_object_put(p);
+		return -EIO;
+	}
+	err = client_call(c, "org.gsh.Daemon.PushOp", p, NULL, 0, &r);
+	client_close(c);
+	if (err)
+		return -EIO;
+	if (!r.error[0] && json_object_object_get_ex(r.params, "layer", &v))
+		set_own(b->pens, (uint32_t)json_object_get_int64(v));
+	else if (!strcmp(r.error, "org.gsh.Refused"))
+		set_own(b->pens, top);
+	else
+		err = strcmp(r.error, "org.gsh.Conflict") ? -EIO : -EAGAIN; /* it is being started or stopped */
+	client_reply_free(&r);
+	return err;
+}
+
+/* ---- the lock ---- */
+
+static int take_lock(const struct stack *s)
+{
+	int fd = openat(s->box, "pens", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && !flock(fd, LOCK_SH))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -errno;
+}
+
+/* True: it is done with, *err says how. */
+static bool try_take(struct box *b, struct pen *p, int *err)
+{
+	struct stack *s = box_stack_now(b);
+
+	*err = -EIO;
+	if (!s || s->work < 0 || !s->top) {
+		if (s)
+			stack_put(s);
+		return false;
+	}
+	if (!is_own(b->pens, s->top)) {
+		*err = begin_op(b, s->top);
+		stack_put(s);
+		return *err && *err != -EAGAIN;
+	}
+	p->lock = take_lock(s);
+	if (p->lock >= 0 && stack_holds(s)) {
+		p->stack = s;
+		*err = 0;
+		return true;
+	}
+	if (p->lock >= 0)
+		close(p->lock);
+	else
+		*err = p->lock;
+	stack_put(s);
+	return false;
+}
+
+static void told(const struct change *c, const struct spot *dir, const char *name);
+
+int pen_take(struct box *b, struct pen *p)
+{
+	static const struct timespec nap = {.tv_nsec = NAP_NS};
+	bool listed;
+	int err = -EIO;
+
+	*p = (struct pen){.box = b, .lock = -1};
+	if (b->version[0])
+		return -EROFS;
+	for (int i = 0; i < TRIES && !try_take(b, p, &err); i++) {
+		pthread_mutex_lock(&boxes_lock);
+		listed = b->listed;
+		pthread_mutex_unlock(&boxes_lock);
+		if (!listed)
+			return -ESTALE;
+		if (i)
+			nanosleep(&nap, NULL);
+	}
+	if (err)
+		return err;
+	p->change = (struct change){.tree = &p->stack->tree, .work = p->stack->work, .told = told, .arg = p};
+	return 0;
+}
+
+void pen_done(struct pen *p)
+{
+	close(p->lock);
+	stack_put(p->stack);
+}
+
+/* ---- the counters ---- */
+
+static int receive_fd(int sock)
+{
+	char byte, room[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+		return -EIO;
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EIO;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+static int ask_counters(struct client *c)
+{
+	struct client_reply r = {0};
+	int pair[2], fd = -EIO;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	if (!client_call(c, "org.gsh.Box.Counters", NULL, &pair[1], 1, &r)) {
+		if (!r.error[0])
+			fd = receive_fd(pair[0]);
+		client_reply_free(&r);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	return fd;
+}
+
+/* The connection stays, to hear of the monitor's end. Caller holds the lock. */
+static void find_counters(struct pens *p, const struct box *b)
+{
+	const struct timeval limit = {.tv_sec = RPC_TIMEOUT};
+	char path[PATH_MAX + 80];
+	void *at;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/box/%s.sock", gfs.paths.runtime, b->name);
+	if (client_open(&p->monitor, path)) {
+		p->monitor = NULL;
+		return;
+	}
+	setsockopt(client_fd(p->monitor), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	fd = ask_counters(p->monitor);
+	at = fd < 0 ? MAP_FAILED
+		    : mmap(NULL, COUNTERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, GRANT_COUNTERS_AT);
+	if (fd >= 0)
+		close(fd);
+	if (at == MAP_FAILED)
+		drop_counters(p);
+	else
+		p->counters = at;
+}
+
+static void bump(const struct box *b, uint64_t number, const char *name)
+{
+	struct pens *p = b->pens;
+	struct pollfd ended = {.events = 0};
+
+	pthread_mutex_lock(&p->lock);
+	if (p->monitor) {
+		ended.fd = client_fd(p->monitor);
+		if (poll(&ended, 1, 0) > 0)
+			drop_counters(p);
+	}
+	if (!p->counters)
+		find_counters(p, b);
+	if (p->counters)
+		__atomic_add_fetch(&p->counters[union_counter(number, UNION_ROOT_DEV,
+							      union_name_hash(name, strlen(name)))],
+				   1, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void told(const struct change *c, const struct spot *dir, const char *name)
+{
+	const struct pen *p = c->arg;
+
+	bump(p->box, spot_number(dir), name);
+}
+
+/* The file is the sandbox's own to spoil. */
+static void append(int work, const struct union_moved *m)
+{
+	int fd = openat(work, UNION_MOVES, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		(void)!write(fd, m, m->size);
+	close(fd);
+}
+
+void pen_tell_move(struct pen *p, uint64_t number, const char *from, const char *to)
+{
+	size_t a = strlen(from) + 2, b = strlen(to) + 2;
+	struct union_moved *m = a > PATH_MAX || b > PATH_MAX ? NULL : calloc(1, sizeof(*m) + a + b);
+	struct spot root;
+
+	if (!m)
+		return;
+	*m = (struct union_moved){.size = (uint32_t)(sizeof(*m) + a + b), .ino = number};
+	snprintf(m->text, a, "/%s", from);
+	snprintf(m->text + a, b, "/%s", to);
+	append(p->stack->work, m);
+	free(m);
+	if (spot_find(&p->stack->tree, "", &root))
+		return;
+	bump(p->box, spot_number(&root), UNION_MOVES_NAME);
+	spot_put(&root);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Of what layers a sandbox is made, as the daemon says; remembered for as long as that holds.
+ *
+ * Layers come and go by renames in two directories of the store (gsh-store(5)), whose change times tell: two looks at
+ * the host, and the daemon is asked again only when something changed. While it does not run, what it said last stands.
+ * The layers of a version change where they lie and little else: of those, what is remembered is good for a while.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "gfs/gfs.h"
+#include "gshd/client/client.h"
+
+#define RACY_NS 10000000 /* two changes within a tick of the host's clock may have one time */
+
+void stack_put_locked(struct stack *s)
+{
+	if (!s || --s->refs)
+		return;
+	tree_close(&s->tree);
+	if (s->box >= 0)
+		close(s->box);
+	if (s->work >= 0)
+		close(s->work);
+	free(s->text);
+	free(s);
+}
+
+void stack_put(struct stack *s)
+{
+	pthread_mutex_lock(&boxes_lock);
+	stack_put_locked(s);
+	pthread_mutex_unlock(&boxes_lock);
+}
+
+/* ---- has anything changed? ---- */
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool is_old(const struct timespec *t, const struct timespec *now)
+{
+	return (now->tv_sec - t->tv_sec) * 1000000000ll + (now->tv_nsec - t->tv_nsec) > RACY_NS;
+}
+
+static bool seal_read(int box, struct seal *s)
+{
+	struct stat layers, top;
+	struct timespec now;
+
+	*s = (struct seal){ .sure = false };
+	if (box < 0 || fstatat(box, "tree/layers", &layers, AT_SYMLINK_NOFOLLOW) ||
+	    fstatat(box, "tree/top", &top, AT_SYMLINK_NOFOLLOW))
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*s = (struct seal){ layers.st_ctim, top.st_ctim, layers.st_nlink, top.st_nlink,
+			    is_old(&layers.st_ctim, &now) && is_old(&top.st_ctim, &now) };
+	return true;
+}
+
+static bool seal_same(const struct seal *a, const struct seal *b)
+{
+	return same_time(&a->layers, &b->layers) && same_time(&a->top, &b->top) && a->nlayers == b->nlayers &&
+	       a->ntop == b->ntop;
+}
+
+bool stack_holds(const struct stack *s)
+{
+	struct seal then, now;
+
+	pthread_mutex_lock(&boxes_lock);
+	then = s->seal;
+	pthread_mutex_unlock(&boxes_lock);
+	return then.sure && seal_read(s->box, &now) && seal_same(&then, &now);
+}
+
+/* ---- asking ---- */
+
+static struct stack *stack_open(struct json_object *params)
+{
+	struct stack *s = calloc(1, sizeof(*s));
+	struct json_object *v;
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->box = s->work = -1;
+	s->text = strdup(json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN));
+	if (!s->text || tree_open_layers(&s->tree, params)) {
+		stack_put_locked(s);
+		return NULL;
+	}
+	s->tree.skip = gfs.dev;
+	s->tree.hidden = gfs.hidden;
+	s->tree.nhidden = gfs.nhidden;
+	if (json_object_object_get_ex(params, "work", &v))
+		s->work = open(json_object_get_string(v), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (json_object_object_get_ex(params, "top", &v)) {
+		const char *slash = strrchr(json_object_get_string(v), '/');
+
+		s->top = slash ? (uint32_t)strtoul(slash + 1, NULL, 10) : 0;
+	}
+	return s;
+}
+
+/* Takes the descriptor of the sandbox's directory. */
+static void take_layers(struct box *b, struct json_object *params, const struct seal *seal, int dir)
+{
+	struct stack *s;
+
+	if (b->stack &&
+	    !strcmp(b->stack->text, json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN))) {
+		b->stack->seal = *seal;
+		close(dir);
+		return;
+	}
+	s = stack_open(params);
+	if (!s) {
+		close(dir);
+		return;
+	}
+	s->seal = *seal;
+	s->box = dir;
+	stack_put_locked(b->stack);
+	b->stack = s;
+}
+
+static int open_box(const struct box *b)
+{
+	char path[PATH_MAX + 80];
+
+	snprintf(path, sizeof(path), "%s/boxes/%s", gfs.paths.store, b->name);
+	return open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void refresh(struct box *b, unsigned flags, bool now)
+{
+	struct json_object *params;
+	struct client_reply r = {0};
+	struct seal seal;
+	int err, dir;
+
+	if (!boxes_asking(&b->asked, now))
+		return;
+	/* First the seal: what changes between the two is seen the next time. */
+	dir = open_box(b);
+	(void)!seal_read(dir, &seal);
+	params = json_object_new_object();
+	json_object_object_add(params, "name", json_object_new_string(b->name));
+	if (b->version[0])
+		json_object_object_add(params, "version", json_object_new_string(b->version));
+	err = dir < 0 ? -errno : boxes_ask(flags, "org.gsh.Daemon.Layers", params, &r);
+	pthread_mutex_lock(&boxes_lock);
+	if (!err)
+		take_layers(b, r.params, &seal, dir);
+	boxes_asked(&b->asked);
+	pthread_mutex_unlock(&boxes_lock);
+	if (!err)
+		client_reply_free(&r);
+	else if (dir >= 0)
+		close(dir);
+}
+
+static struct stack *known(struct box *b)
+{
+	struct stack *s;
+
+	pthread_mutex_lock(&boxes_lock);
+	s = b->listed ? b->stack : NULL;
+	if (s)
+		s->refs++;
+	pthread_mutex_unlock(&boxes_lock);
+	return s;
+}
+
+struct stack *box_stack(struct box *b)
+{
+	struct stack *s = known(b);
+
+	if (s && !b->version[0] && stack_holds(s))
+		return s;
+	refresh(b, 0, s && !b->version[0]);
+	if (s)
+		stack_put(s);
+	return known(b);
+}
+
+struct stack *box_stack_now(struct box *b)
+{
+	struct stack *s = known(b);
+
+	if (s && stack_holds(s))
+		return s;
+	if (s)
+		stack_put(s);
+	refresh(b, CLIENT_START, true);
+	s = known(b);
+	if (s && !stack_holds(s)) {
+		stack_put(s);
+		s = NULL;
+	}
+	return s;
+}
