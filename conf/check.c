@@ -66,35 +66,92 @@ static bool is_plain(const char *path)
 	return true;
 }
 
-void conf_bind(const char *value, char *from, char *at, size_t size)
+/* What stands behind the last colon, if it is no path; else what holds where nothing is said. */
+static enum conf_bind bind_mode(const char *word)
 {
-	const char *home = getenv("HOME"), *colon = strchrnul(value, ':');
-	bool tilde = !strncmp(value, "~/", 2);
+	static const char *const words[] = { "rw", "ro", "cow" };
+
+	for (int i = 0; i < CONF_BIND_WRONG; i++)
+		if (!strcmp(word, words[i]))
+			return (enum conf_bind)i;
+	return CONF_BIND_WRONG;
+}
+
+enum conf_bind conf_bind(const char *value, char *from, char *at, size_t size)
+{
+	const char *home = getenv("HOME"), *colon = strchrnul(value, ':'), *last = strrchr(value, ':');
+	bool tilde = !strncmp(value, "~/", 2), said = last && last[1] != '/';
+	const char *end = said ? last : value + strlen(value);
 
 	snprintf(from, size, "%s%.*s", tilde && home ? home : "", (int)(colon - value - tilde), value + tilde);
-	if (*colon)
-		snprintf(at, size, "%s", colon + 1);
+	if (colon < end)
+		snprintf(at, size, "%.*s", (int)(end - colon - 1), colon + 1);
 	else
 		snprintf(at, size, "%s", from);
 	for (size_t n = strlen(at); n > 1 && at[n - 1] == '/';)
 		at[--n] = '\0';
+	return said ? bind_mode(last + 1) : CONF_BIND_RW;
 }
 
 static const char *conf_is_bind(const char *value)
 {
 	char from[CONF_VALUE_MAX * 2], at[CONF_VALUE_MAX * 2];
-	const char *colon = strchr(value, ':');
+	enum conf_bind mode;
 
 	if (*value != '/' && strncmp(value, "~/", 2))
 		return "it must be HOST[:INSIDE], absolute paths";
-	if (colon && strchr(colon + 1, ':'))
+	mode = conf_bind(value, from, at, sizeof(at));
+	if (mode == CONF_BIND_WRONG)
+		return "it must end in :ro, :rw or :cow, or in a path";
+	if (strchr(at, ':'))
 		return "there is one colon too many";
-	conf_bind(value, from, at, sizeof(at));
 	if (!is_plain(from) || !is_plain(at))
 		return "it must be HOST[:INSIDE], absolute paths without . and ..";
 	if (!at[1] || strlen(at) >= 768)
 		return "it cannot be mounted there";
+	if (mode == CONF_BIND_COW && strcmp(from, at))
+		return "with :cow it is at its own place: to have it elsewhere, copy it (gsh cp)";
 	return NULL;
+}
+
+/* To be read only, so nothing else can be said. */
+static const char *conf_is_bind_ro(const char *value)
+{
+	char from[CONF_VALUE_MAX * 2], at[CONF_VALUE_MAX * 2];
+	const char *wrong = conf_is_bind(value), *last = strrchr(value, ':');
+
+	if (wrong || !last || last[1] == '/')
+		return wrong;
+	return conf_bind(value, from, at, sizeof(at)) == CONF_BIND_RO ? NULL : "it is to be read only: Bind= takes :rw and :cow";
+}
+
+const char *conf_device(const char *value, char name[CONF_DEVICE_MAX], bool *read, bool *write)
+{
+	const char *at = value + 5, *rights;
+	size_t n = strncmp(value, "/dev/", 5) ? 0 : strcspn(at, " \t");
+
+	name[0] = '\0';
+	*read = *write = false;
+	if (!n || n >= CONF_DEVICE_MAX || *at == '.' || memchr(at, '/', n))
+		return "it must be /dev/NAME, and r, w or rw behind it";
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)at[i]) && !strchr("_-.:", at[i]))
+			return "its name may hold letters, digits, and _-.: only";
+	rights = at + n + strspn(at + n, " \t");
+	if (strcmp(rights, "r") != 0 && strcmp(rights, "w") != 0 && strcmp(rights, "rw") != 0 && *rights)
+		return "its rights must be r, w or rw";
+	snprintf(name, CONF_DEVICE_MAX, "%.*s", (int)n, at);
+	*read = !*rights || strchr(rights, 'r');
+	*write = !*rights || strchr(rights, 'w');
+	return NULL;
+}
+
+static const char *conf_is_device(const char *value)
+{
+	char name[CONF_DEVICE_MAX];
+	bool ignored;
+
+	return conf_device(value, name, &ignored, &ignored);
 }
 
 static const char *conf_is_names(const char *value)

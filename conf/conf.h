@@ -41,6 +41,7 @@ struct conf {
 	char inaccessible[CONF_VALUE_MAX];
 	char profile[CONF_VALUE_MAX];
 	char bind[CONF_LIST_MAX], bind_ro[CONF_LIST_MAX];
+	char devices[CONF_LIST_MAX];
 	char pass_env[CONF_LIST_MAX], unset_env[CONF_LIST_MAX];
 	char net_access[CONF_VALUE_MAX];
 	char net_allow[CONF_LIST_MAX];
@@ -94,8 +95,13 @@ const char *conf_prefix(const char *text, size_t n, struct conf_prefix *p);
 /* The one form in which a rule is written down. */
 void conf_rule_text(const struct conf_rule *r, char *text, size_t size);
 
-/* HOST[:INSIDE] in two, both absolute, the home put for "~". */
-void conf_bind(const char *value, char *from, char *at, size_t size);
+/* HOST[:INSIDE][:ro|rw|cow] taken apart, both absolute, the home put for "~"; size bytes of room each. */
+enum conf_bind { CONF_BIND_RW, CONF_BIND_RO, CONF_BIND_COW, CONF_BIND_WRONG };
+enum conf_bind conf_bind(const char *value, char *from, char *at, size_t size);
+
+/* [Files] DeviceAllow=: /dev/NAME [r|w|rw] taken apart, without rights both. NULL, or what is wrong with it. */
+#define CONF_DEVICE_MAX 64
+const char *conf_device(const char *value, char name[CONF_DEVICE_MAX], bool *read, bool *write);
 
 /* The values of a list, one by one: *at begins at the list and moves; false at the end. */
 bool conf_next(const char **at, char *value, size_t size);

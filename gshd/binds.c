@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Places of the host's that a sandbox has as they are: [Files] Bind= and BindReadOnly=.
+ * Places of the host's that a sandbox has as they are: [Files] Bind= and BindReadOnly=. One with :cow is no mount: of a base
+ * that is the host's tree everything is copy-on-write already, so it is just not hidden.
  *
  * What is bound is the sandbox's to read or write, all of it: neither a mount nor Landlock can carve a hole into it. So
  * nothing can be bound that holds something hidden; what is hidden itself can, that being an exception somebody asks
@@ -87,23 +88,41 @@ static int check(struct monitor *m, const struct bind *b, struct confine_note *n
 	return 0;
 }
 
+/* What was hidden is a part of the base like any other from now on. */
+static int show(struct monitor *m, const char *path, struct confine_note *note)
+{
+	if (strcmp(m->spec.base, "/"))
+		return refuse(note, -EPERM, path, "with :cow it must lie in the sandbox's base, which is ", m->spec.base);
+	for (unsigned i = m->nown; i < m->nhidden; i++) {
+		if (path_below(path, m->hidden[i]))
+			return refuse(note, -EPERM, path, "with :cow all of what hides it must be named: ", m->hidden[i]);
+		if (strcmp(path, m->hidden[i]))
+			continue;
+		m->hidden[i] = m->hidden[--m->nhidden]; /* not freed: a trial (grants.c) borrows them */
+		return 0;
+	}
+	return 0;
+}
+
 static int add(struct monitor *m, const char *value, bool readonly, struct confine_note *note)
 {
 	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX], real[PATH_MAX];
 	struct bind *b = &m->binds[m->nbinds];
+	enum conf_bind mode = conf_bind(value, from, at, sizeof(at));
 	struct stat st;
 	int err;
 
-	conf_bind(value, from, at, sizeof(at));
 	if (m->nbinds == GRANT_BINDS_MAX)
 		return refuse(note, -E2BIG, from, "there are too many binds", "");
 	if (!realpath(from, real) || stat(real, &st))
 		return refuse(note, -errno, from, strerror(errno), "");
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return refuse(note, -EPERM, from, "it is neither a directory nor a file", "");
-	*b = (struct bind){ strdup(real), strdup(at), S_ISREG(st.st_mode), readonly };
+	*b = (struct bind){ strdup(real), strdup(at), S_ISREG(st.st_mode), readonly || mode != CONF_BIND_RW };
 	err = b->from && b->at ? check(m, b, note) : -ENOMEM;
-	if (err) {
+	if (!err && mode == CONF_BIND_COW)
+		err = show(m, real, note);
+	if (err || mode == CONF_BIND_COW) {
 		free(b->from);
 		free(b->at);
 		return err;

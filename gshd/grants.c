@@ -3,6 +3,7 @@
  * Exceptions that the host's side makes while a sandbox runs: gsh allow.
  *
  *	net           HOST:PORT[/udp], in force at once
+ *	device        /dev/NAME, in force at once
  *	read, write   a directory or file as it is: a bind (binds.c), which is mounted at the next start
  *
  * What is not said to be for once is written into the sandbox's own settings, so that the next start has it, too. What
@@ -27,6 +28,7 @@ static const struct grant_kind kinds[] = {
 	{ "net", "Allow", "Network" },
 	{ "read", "BindReadOnly", "Files" },
 	{ "write", "Bind", "Files" },
+	{ "device", "DeviceAllow", "Files" },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -37,8 +39,18 @@ static const struct grant_kind *kind_of(struct wire_call *call)
 	for (size_t i = 0; i < KINDS; i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
-	wire_fail(call, "org.gsh.BadRequest", call->method->name, "kind must be net, read or write", NULL);
+	wire_fail(call, "org.gsh.BadRequest", call->method->name, "kind must be net, read, write or device", NULL);
 	return NULL;
+}
+
+static bool is_device(const struct grant_kind *kind)
+{
+	return !strcmp(kind->name, "device");
+}
+
+static bool is_path(const struct grant_kind *kind)
+{
+	return !strcmp(kind->section, "Files") && !is_device(kind);
 }
 
 /* The value in the form in which settings have it; false: the call was answered. */
@@ -99,7 +111,9 @@ static int make_live(struct monitor *m, const struct grant_kind *kind, const cha
 	struct conf_rule rule;
 	int err;
 
-	if (strcmp(kind->name, "net"))
+	if (is_device(kind))
+		return device_add(m, value);
+	if (is_path(kind))
 		return check_bind(m, kind, value, note);
 	if (m->reach->none) {
 		snprintf(note->text, sizeof(note->text), "its network is none: nobody is to be reached");
@@ -115,16 +129,16 @@ void box_allow(struct wire_call *call)
 {
 	struct monitor *m = call->server->context;
 	const struct grant_kind *kind = kind_of(call);
-	bool once = json_flag(call->params, "once", false), net;
+	bool once = json_flag(call->params, "once", false), live;
 	struct confine_note note = { 0 };
-	char value[CONF_VALUE_MAX];
+	char value[CONF_VALUE_MAX], refused[CONF_VALUE_MAX];
 	struct json_object *p;
 	int err;
 
 	if (!kind || !normal(call, kind, value, sizeof(value)))
 		return;
-	net = !strcmp(kind->name, "net");
-	if (once && !net) {
+	live = !is_path(kind);
+	if (once && !live) {
 		wire_fail(call, "org.gsh.Refused", value, "a path is not for once: it is there from the next start on",
 			  "without --once");
 		return;
@@ -137,12 +151,13 @@ void box_allow(struct wire_call *call)
 			  note.text[0] ? note.text : strerror(-err), note.hint[0] ? note.hint : NULL);
 		return;
 	}
-	denials_forget(m, net ? "net" : "path", value);
+	snprintf(refused, sizeof(refused), "%.*s", (int)strcspn(value, " \t"), value); /* without a device's rights */
+	denials_forget(m, live ? kind->name : "path", live ? refused : value);
 	log_line("allowed: %s %s%s", kind->name, value, once ? ", once" : "");
 	p = json_object_new_object();
 	json_put_str(p, "kind", kind->name);
 	json_put_str(p, "what", value);
-	json_put_bool(p, "live", net);
+	json_put_bool(p, "live", live);
 	json_put_bool(p, "kept", !once);
 	wire_reply(call, p);
 }
@@ -165,6 +180,8 @@ void box_revoke(struct wire_call *call)
 		if (live)
 			dial_close_refused(m);
 	}
+	if (is_device(kind))
+		live = !device_remove(m, value);
 	if (kept < 0) {
 		wire_fail(call, "org.gsh.Failed", value, strerror(-kept), NULL);
 	} else if (!kept && !live) {
@@ -220,6 +237,9 @@ void box_grants(struct wire_call *call)
 	for (int ro = 0; ro < 2; ro++)
 		while (conf_next(&paths[ro], text, sizeof(text)))
 			add_grant(list, ro ? "read" : "write", text, bound(m, text, ro) ? "kept" : "next");
+	paths[0] = conf.devices;
+	while (conf_next(&paths[0], text, sizeof(text)))
+		add_grant(list, "device", text, "kept");
 	json_object_object_add(p, "items", list);
 	wire_reply(call, p);
 }

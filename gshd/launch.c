@@ -206,15 +206,18 @@ static int rung_settings(struct launch *l, char *only, char *least,
 		snprintf(m->spec.hostname, sizeof(m->spec.hostname), "%.64s",
 			 conf.hostname[0] ? conf.hostname : m->spec.name);
 	l->spec.hostname = m->spec.hostname;
-	l->spec.hidden = m->hidden;
-	l->spec.nhidden = m->nhidden;
 	m->reach = calloc(1, sizeof(*m->reach));
 	if (!m->reach)
 		return -ENOMEM;
 	reach_set(m->reach, &conf);
+	err = devices_find(m, &conf);
+	if (err)
+		return say(note, err, "cannot list devices%s", "", "[Files] DeviceAllow= may be given 32 times");
 	err = binds_find(m, &conf, note);
 	if (err)
 		return err;
+	l->spec.hidden = m->hidden;
+	l->spec.nhidden = m->nhidden;
 	for (unsigned i = 0; i < m->nbinds; i++)
 		l->binds[i] = (struct confine_bind){ m->binds[i].from, m->binds[i].file, m->binds[i].readonly };
 	l->spec.binds = l->binds;

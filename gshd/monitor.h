@@ -42,6 +42,7 @@
 #define ASKS_MAX 256
 #define HIDDEN_MAX 128 /* the store, the runtime directory, the mount; what hidden.c and the settings add */
 #define DENIALS_MAX 128
+#define DEVICES_MAX 32
 #define DENIAL_WHAT 320 /* bytes of what was refused, with its end */
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
@@ -56,6 +57,12 @@ enum box_state {
 struct bind {
 	char *from, *at; /* real path on the host, path inside; owned */
 	bool file, readonly;
+};
+
+/* One in /dev of the host's: answer_device.c */
+struct device {
+	char name[64];
+	bool read, write;
 };
 
 struct ask;
@@ -89,6 +96,8 @@ struct monitor {
 	unsigned nhidden, nown;		/* the first nown are gsh's own places */
 	struct bind binds[GRANT_BINDS_MAX];
 	unsigned nbinds;
+	struct device devices[DEVICES_MAX];
+	unsigned ndevices;
 	struct confine_child child;
 	enum box_state state;
 	int64_t started; /* unix time */
@@ -316,6 +325,13 @@ void box_counters(struct wire_call *call);
 void event_tell(struct monitor *m, const char *event, struct json_object *o);
 void events_close(struct monitor *m);
 void box_events(struct wire_call *call);
+
+/* ---- answer_device.c ---- */
+void answer_device(struct monitor *m, struct request *r);
+/* Those of the settings; one more, in the settings' form, or one less. 0 or -errno. */
+int devices_find(struct monitor *m, const struct conf *conf) __attribute__((warn_unused_result));
+int device_add(struct monitor *m, const char *value) __attribute__((warn_unused_result));
+int device_remove(struct monitor *m, const char *value);
 
 /* ---- dial.c, names.c ---- */
 void answer_dial(struct monitor *m, struct request *r);

@@ -103,15 +103,23 @@ static void say_binds(struct policy *p, const char *list, const char *what)
 	char value[CONF_VALUE_MAX], from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX];
 
 	while (conf_next(&list, value, sizeof(value))) {
-		conf_bind(value, from, at, sizeof(at));
-		say(p, "files", "has the host's %s as it is%s%s%s", from, strcmp(from, at) ? ", at " : "",
-		    strcmp(from, at) ? at : "", what);
+		switch (conf_bind(value, from, at, sizeof(at))) {
+		case CONF_BIND_COW:
+			say(p, "files", "reads the host's %s though it may be hidden; changes stay in its own layers", from);
+			break;
+		case CONF_BIND_RO:
+			what = ", to read";
+			/* fallthrough */
+		default:
+			say(p, "files", "has the host's %s as it is%s%s%s", from, strcmp(from, at) ? ", at " : "",
+			    strcmp(from, at) ? at : "", what);
+		}
 	}
 }
 
 static void say_files(struct policy *p)
 {
-	char hosts[256] = "";
+	char hosts[256] = "", value[CONF_VALUE_MAX];
 
 	for (unsigned i = 0; confine_host_dirs[i]; i++)
 		snprintf(hosts + strlen(hosts), sizeof(hosts) - strlen(hosts), "%s/%s",
@@ -124,6 +132,8 @@ static void say_files(struct policy *p)
 	    *p->conf.bind ? " but what is bound" : "");
 	say_binds(p, p->conf.bind, ", and may write there");
 	say_binds(p, p->conf.bind_ro, ", to read");
+	for (const char *list = p->conf.devices; conf_next(&list, value, sizeof(value));)
+		say(p, "files", "has the host's device %s; ioctls only as of terminals", value);
 	say(p, "files",
 	    "makes no device nodes and no set-id files; executes no program of the host's but its "
 	    "own image");

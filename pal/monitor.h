@@ -41,6 +41,7 @@
  *                                                                             measured: struct mon_quota
  * MON_SPLIT     port                -                                         reply end, a port, 1 to 6 files
  * MON_DIAL      port                struct mon_dial                           reply end; the answer brings one end of a pair
+ * MON_DEVICE    port                struct mon_device                         reply end; MON_DEVICE_OPEN's answer brings it
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  *
  * MON_SPLIT makes the passed socket the request port of a process that splits off (libos/split/split.h). What comes by it
@@ -82,6 +83,7 @@ enum mon_type {
 	MON_QUOTA,
 	MON_KICK,
 	MON_DIAL,
+	MON_DEVICE,
 };
 
 struct mon_msg {
@@ -205,6 +207,16 @@ struct mon_dial {
 	uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 };
 enum { MON_DIAL_STREAM = 1, MON_DIAL_GRAM };
+
+/* A device of the host's in /dev that the policy grants. LOOK, by name, and LIST, by number (flags), are answered by
+ * three words behind the reply, its number's halves and permissions, and its name; LIST with ENODEV where that one is
+ * not there now. OPEN: flags are O_ACCMODE's and O_NONBLOCK. */
+struct mon_device {
+	uint32_t op; /* MON_DEVICE_* */
+	uint32_t flags;
+	char name[64];
+};
+enum { MON_DEVICE_LOOK = 1, MON_DEVICE_LIST, MON_DEVICE_OPEN };
 
 struct mon_reply {
 	int32_t error;	/* 0 or errno */

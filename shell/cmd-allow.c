@@ -17,8 +17,8 @@ enum { OPT_LIST = 740, OPT_REVOKE, OPT_ONCE };
 
 static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
-	{'r', "read", NULL, "a path to be read (the default)", WORDS_NONE},
-	{'w', "write", NULL, "a path to be written, too", WORDS_NONE},
+	{'r', "read", NULL, "a path to be read (the default), a device to be read only", WORDS_NONE},
+	{'w', "write", NULL, "a path to be written, too; a device to be written only", WORDS_NONE},
 	{OPT_ONCE, "once", NULL, "until the sandbox ends; otherwise it is kept in its settings", WORDS_NONE},
 	{OPT_REVOKE, "revoke", NULL, "take it back", WORDS_NONE},
 	{OPT_LIST, "list", NULL, "what was granted", WORDS_NONE},
@@ -45,14 +45,14 @@ static void add(struct json_object *items, const char *kind, const char *what)
 /* Of a sandbox that does not run: what its next start will have. */
 static int list_stopped(const char *sandbox, struct json_object *items)
 {
-	static const char *const kinds[] = {"net", "read", "write"};
+	static const char *const kinds[] = {"net", "read", "write", "device"};
 	static struct conf conf;
-	const char *lists[3] = {conf.net_allow, conf.bind_ro, conf.bind};
+	const char *lists[] = {conf.net_allow, conf.bind_ro, conf.bind, conf.devices};
 	char value[CONF_VALUE_MAX];
 	int result = settings_of(sandbox, &conf);
 	size_t i;
 
-	for (i = 0; i < 3 && !result; i++)
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !result; i++)
 		while (conf_next(&lists[i], value, sizeof(value)))
 			add(items, kinds[i], value);
 	return result;
@@ -114,12 +114,28 @@ static int change(const struct call *call, const char *sandbox, const struct wan
 	result = ask_box(sandbox, opt_given(call, OPT_REVOKE) ? "Revoke" : "Allow", p, &reply);
 	if (result > 0)
 		return change_stopped(call, sandbox, w);
-	if (!result && strcmp(w->kind, "net") != 0 &&
+	if (!result && strcmp(w->section, "Files") == 0 && strcmp(w->kind, "device") != 0 &&
 	    (opt_given(call, OPT_REVOKE) ||
 	     (json_object_object_get_ex(reply, "live", &live) && !json_object_get_boolean(live))))
 		note("%s runs: that holds from its next start on (gsh stop %s)", sandbox, sandbox);
 	json_object_put(reply);
 	return result;
+}
+
+/* With the rights that -r and -w say; both without. */
+static int normal_device(const struct call *call, const char *what, struct wanted *w)
+{
+	bool read = opt_given(call, 'r'), write = opt_given(call, 'w');
+	char text[CONF_VALUE_MAX], name[CONF_DEVICE_MAX];
+	const char *wrong;
+
+	snprintf(text, sizeof(text), "%.*s%s%s%s", CONF_DEVICE_MAX * 2, what, read || write ? " " : "", read ? "r" : "",
+		 write ? "w" : "");
+	wrong = conf_device(text, name, &read, &write);
+	if (wrong)
+		return usage_fail(call->cmd, "%s: %s", what, wrong);
+	w->what = strdup(text);
+	return w->what ? 0 : fail(FAIL_NO, "out of memory", NULL);
 }
 
 /* The rule in its one form, so that it is found again; a path as an absolute one. */
@@ -137,6 +153,8 @@ static int normal(const struct call *call, const char *what, struct wanted *w)
 		w->what = strdup(text);
 		return w->what ? 0 : fail(FAIL_NO, "out of memory", NULL);
 	}
+	if (strcmp(w->kind, "device") == 0)
+		return normal_device(call, what, w);
 	from = strndup(what, (size_t)(colon - what));
 	path = from && strncmp(from, "~/", 2) ? version_path(from) : from ? strdup(from) : NULL;
 	free(from);
@@ -160,14 +178,16 @@ static int exec(const struct call *call)
 	if (opt_given(call, OPT_JSON))
 		return usage_fail(call->cmd, "--json is for --list");
 	if (call->argc != 2)
-		return usage_fail(call->cmd, "needs net HOST:PORT, or path PATH");
+		return usage_fail(call->cmd, "needs net HOST:PORT, path PATH or device /dev/NAME");
 	if (strcmp(call->argv[0], "net") == 0 && !write && !opt_given(call, 'r'))
 		w = (struct wanted){"net", "Allow", "Network", NULL};
+	else if (strcmp(call->argv[0], "device") == 0)
+		w = (struct wanted){"device", "DeviceAllow", "Files", NULL};
 	else if (strcmp(call->argv[0], "path") == 0 && !(write && opt_given(call, 'r')))
 		w = write ? (struct wanted){"write", "Bind", "Files", NULL}
 			  : (struct wanted){"read", "BindReadOnly", "Files", NULL};
 	else
-		return usage_fail(call->cmd, "needs net HOST:PORT, or path PATH with -r or -w");
+		return usage_fail(call->cmd, "needs net HOST:PORT, device /dev/NAME, or path PATH with -r or -w");
 	result = normal(call, call->argv[1], &w);
 	if (!result)
 		result = change(call, sandbox, &w);
@@ -177,11 +197,12 @@ static int exec(const struct call *call)
 
 const struct cmd cmd_allow = {
 	.name = "allow",
-	.args = "net HOST:PORT[/udp] | path PATH[:INSIDE]",
+	.args = "net HOST:PORT[/udp] | path PATH[:INSIDE] | device /dev/NAME",
 	.summary = "make an exception for a sandbox, or take it back",
 	.help = "net: it may speak to that host and port, at once. path: it has that directory or file\n"
 		"of the host as it is, from its next start on. HOST is a name, *.NAME, an address or *;\n"
-		"PORT a number or *. What was refused so far: gsh denials.",
+		"PORT a number or *. device: a character device of the host, at once; -r and -w to read or\n"
+		"write only. What was refused so far: gsh denials.",
 	.opts = opts,
 	.max = 2,
 	.words = WORDS_GRANT,

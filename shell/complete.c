@@ -183,7 +183,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 	static const char *const config[] = {"show", "check", NULL};
 	static const char *const daemon[] = {"show", "restart", "stop", NULL};
 	static const char *const edit[] = {"auto", "host", "native", NULL};
-	static const char *const grants[] = { "net", "path", NULL };
+	static const char *const grants[] = { "net", "path", "device", NULL };
 	static const char *const nets[] = { "none", "private", "host", "nat", NULL };
 	static const char *const when[] = { "always", "auto", "never", NULL };
 

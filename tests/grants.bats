@@ -635,3 +635,95 @@ except OSError as e: print(e.strerror)'
 	assert_failure 125
 	assert_output --partial "Calls=lean"
 }
+
+@test "bind modes: :ro is read only, :rw is the host's, :cow shows what is hidden and keeps changes inside" {
+
+	export HOME=$PWD/home
+	mkdir -p home/.aws home/.ssh d
+	echo key >home/.aws/credentials
+	echo id >home/.ssh/id
+	echo d >d/f
+	run gsh run -s m -- cat "$HOME/.aws/credentials"
+	assert_failure
+	gsh stop m
+	# shellcheck disable=SC2088 # gsh expands it
+	gsh run -s m --bind '~/.aws:cow' -- sh -c 'cd ~/.aws; cat credentials; echo more >>credentials; echo n >n; cat ~/.ssh/id 2>/dev/null' >out 2>&1 || :
+	assert_equal "$(cat out)" key
+	assert_equal "$(cat home/.aws/credentials) $(ls home/.aws)" "key credentials"
+	run gsh diff -s m --name-status
+	assert_output --partial "home/.aws/credentials"
+	assert_output --partial "home/.aws/n"
+	run gsh doctor --policy -s m
+	assert_line --partial "$HOME/.aws though it may be hidden"
+	gsh commit -s m -y -- "$HOME/.aws/n"
+	assert_equal "$(cat home/.aws/n)" n
+	run gsh run -x --bind "$PWD/d:ro" -- sh -c 'cat d/f; echo x >d/f'
+	assert_output --partial "Read-only file system"
+	gsh run -x --bind "$PWD/d:/srv/d:rw" -- sh -c 'echo x >/srv/d/f'
+	assert_equal "$(cat d/f)" x
+	for bad in "$PWD/d:/srv/d:cow" "$PWD/d:wx" "$PWD/d:/a:/b:ro" "$PWD/d:"; do
+		run gsh run -x --bind "$bad" -- true
+		assert_failure 125
+	done
+	run gsh run -x --bind-ro "$PWD/d:cow" -- true
+	assert_failure 125
+	assert_output --partial "it is to be read only"
+	# Not a part of what is hidden, not what holds some of it, not gsh's own.
+	run gsh run -x --bind "$HOME/.aws/credentials:cow" -- true
+	assert_failure 125
+	assert_output --partial "all of what hides it must be named: $HOME/.aws"
+	run gsh run -x --bind "$GSH_STORE:cow" -- true
+	assert_failure 125
+	assert_output --partial "of gsh's own"
+}
+
+@test "devices: what is named is there, with its rights, at once; nothing else is, and it is told" {
+	local line
+	[ -w /dev/fuse ] || skip "/dev/fuse may not be opened"
+	run gsh run -s d -- sh -c 'ls /dev; cat /dev/fuse; test -e /dev/mem || echo none'
+	refute_line fuse
+	assert_line --partial "No such file"
+	assert_line none
+	run gsh denials d
+	assert_line --partial "gsh allow -s d device '/dev/fuse'"
+	refute_output --partial /dev/mem
+	gsh allow -s d device /dev/fuse
+	sleep 1.1 # names are good for a second
+	run gsh run -s d -- /usr/bin/python3 -c "import os, stat
+st = os.stat('/dev/fuse')
+print('fuse' in os.listdir('/dev'), stat.S_ISCHR(st.st_mode), oct(st.st_mode & 0o777), os.major(st.st_rdev), os.minor(st.st_rdev))
+fd = os.open('/dev/fuse', os.O_RDWR | os.O_NONBLOCK)
+try: os.read(fd, 65536)
+except OSError as e: print(e.strerror)
+print(os.fstat(fd).st_rdev == st.st_rdev, os.readlink('/proc/self/fd/%d' % fd))"
+	assert_output "True True 0o666 10 229
+Operation not permitted
+True /dev/fuse"
+	run gsh denials d
+	refute_output --partial /dev/fuse
+	run gsh allow -s d --list
+	assert_output "device	/dev/fuse	kept"
+	# Taken back, and to be read only.
+	gsh allow -s d --revoke device /dev/fuse
+	sleep 1.1
+	run box d test -e /dev/fuse
+	assert_failure 1
+	gsh allow -s d -r device /dev/fuse
+	sleep 1.1
+	run box d sh -c 'exec 3</dev/fuse && echo read; exec 4>/dev/fuse'
+	assert_output --partial "read"
+	assert_output --partial "Permission denied"
+	run gsh doctor --policy -s d
+	assert_line --partial "has the host's device /dev/fuse r"
+	# The next start has it, too; what is never to be had is not there.
+	gsh stop d
+	printf '[Files]\nDeviceAllow=/dev/mem\nDeviceAllow=/dev/ptmx rw\nDeviceAllow=/dev/loop-control\n' >"$GSH_CONFIG"
+	run box d sh -c 'test -r /dev/fuse && echo fuse; test -e /dev/mem || echo no mem'
+	assert_output "fuse
+no mem"
+	for line in /dev/a/b dev/x /dev/../x /dev/.. "/dev/fuse rwm" /etc/passwd; do
+		printf '[Files]\nDeviceAllow=%s\n' "$line" >"$GSH_CONFIG"
+		run gsh config check
+		assert_failure
+	done
+}

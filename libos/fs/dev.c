@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * /dev: a fixed tree. null, zero, full and random are answered here, without a host call where
- * nothing is needed from it; tty and ptmx lead to the terminals of tty.c and pty.c. No device of
- * the host can be reached.
+ * nothing is needed from it; tty and ptmx lead to the terminals of tty.c and pty.c. What of the
+ * host's devices the policy has comes beside them: device.c.
  */
-#include "libos/fs/pseudo.h"
+#include "libos/fs/device.h"
 #include "libos/fs/kinds.h"
 #include "libos/fs/tty.h"
 #include "libos/sys/user.h"
@@ -253,7 +253,14 @@ static const struct pseudo_desc dev_rows[] = {
 	LINK("core", link_core),
 	PSEUDO_END,
 };
-static const struct pseudo_desc dev_root = PSEUDO_DIR("dev", 0755, dev_rows);
+static const struct pseudo_desc dev_root = {
+	.name = "dev",
+	.mode = S_IFDIR | 0755,
+	.fleeting = true,
+	.children = dev_rows,
+	.find = device_find,
+	.next = device_next,
+};
 
 struct fs *devfs_create(void)
 {

@@ -12,6 +12,6 @@ const struct file_ops *const fs_kinds[] = {
 	&net_file_ops,	   &net_stream_ops,   &netlink_ops,
 	&pseudo_file_ops,  &pseudo_dir_ops,   &null_file_ops,	  &zero_file_ops,
 	&inotify_file_ops, &full_file_ops,	   &random_file_ops,  &pidfd_file_ops,
-	&mq_file_ops,
+	&mq_file_ops,	   &device_file_ops,
 };
 const unsigned fs_kinds_count = ARRAY_SIZE(fs_kinds);

@@ -30,6 +30,7 @@ extern const struct file_ops pseudo_dir_ops;	/* pseudo.c: generated directories 
 extern const struct file_ops null_file_ops, zero_file_ops, full_file_ops,
 	random_file_ops; /* dev.c */
 
+extern const struct file_ops device_file_ops;	/* device.c: the host's, granted */
 extern const struct file_ops shm_file_ops;	/* ipc/sysv_shm.c: an attachment */
 extern const struct file_ops mq_file_ops;	/* ipc/mq_file.c */
 

@@ -60,6 +60,8 @@ struct node *pseudo_node_create(struct fs *fs, const struct pseudo_desc *d, s64 
 	n->node = (struct node){ .refs = 1, .mode = d->mode, .fs = fs };
 	n->node.ops = d->follow ? &pseudo_magic_ops : &pseudo_node_ops;
 	n->node.ino = ino ? ino : make_ino(fs, d, pid, key);
+	if (d->fleeting)
+		n->node.flags = S_ISDIR(d->mode) ? NODE_NAMES_FLEETING : NODE_FLEETING;
 	n->desc = d;
 	n->pid = pid;
 	n->key = key;

@@ -27,6 +27,7 @@ struct pseudo_desc {
 	const char *name; /* NULL ends a table; "" for rows that stand for computed names */
 	u32 mode;	  /* S_IFMT and permissions */
 	u64 rdev;
+	bool fleeting; /* who it is may change outside: good for a second. A directory: its computed names */
 	/* Regular files: the text; and what writing does (the text written, NUL-terminated, at most
 	 * a page). */
 	int (*show)(struct pseudo_node *n, struct buf *b);
