@@ -137,7 +137,7 @@ void history_answer_push(struct wire_call *call, struct history *h)
 		return;
 	}
 	if (json_flag(call->params, "done", false))
-		history_end(h, op, 0, 0);
+		history_end(h, op, 0, 0, NULL);
 	p = json_object_new_object();
 	json_put_int(p, "op", op);
 	json_put_int(p, "layer", h->number[h->n - 1]);
