@@ -188,9 +188,8 @@ static int open_all(int store, const char *name, struct history *h)
 	h->n = (unsigned)n;
 	h->next = highest_number(h) + 1;
 	err = journal_open(h);
-	/* Best effort: with too many, ops share a layer. */
-	if (!err && h->n > HISTORY_JOIN_ABOVE && history_join(h, HISTORY_JOIN_KEEP))
-		store_delete_tree(h->box, "joining");
+	if (!err)
+		history_trim(h, HISTORY_JOIN_LATEST);
 	return err;
 }
 

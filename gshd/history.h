@@ -29,8 +29,10 @@
 #include "gshd/store.h"
 
 #define HISTORY_LAYERS_MAX (GRANT_LAYERS_MAX - 2) /* no more are put on top; one is for the base */
-/* At a start with more than so many layers, the oldest are joined until so many are left. */
+/* At the end of a sandbox with more than so many layers, when nobody waits for it, the oldest are joined until so many
+ * are left. A start does it only where that never came about, and there is hardly room for more ops. */
 #define HISTORY_JOIN_ABOVE 40
+#define HISTORY_JOIN_LATEST 56
 #define HISTORY_JOIN_KEEP 24
 
 struct json_object;
@@ -82,6 +84,8 @@ int history_snapshot(struct history *h, const char *name) __attribute__((warn_un
 /* Join the oldest layers until there are `keep` (with the top), or as few as snapshots allow. Nothing
  * may run. -EOPNOTSUPP: a directory was renamed there. */
 int history_join(struct history *h, unsigned keep) __attribute__((warn_unused_result));
+/* Join if there are more layers than that. Best effort: with too many, ops share a layer. */
+void history_trim(struct history *h, unsigned above);
 
 bool history_top_empty(const struct history *h);
 /* Layers that only snapshots needed that are there no longer go to the trash. */

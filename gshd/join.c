@@ -334,3 +334,9 @@ int history_join(struct history *h, unsigned keep)
 	json_object_put(snapshots);
 	return err;
 }
+
+void history_trim(struct history *h, unsigned above)
+{
+	if (h->n > above && history_join(h, HISTORY_JOIN_KEEP))
+		store_delete_tree(h->box, "joining");
+}

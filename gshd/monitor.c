@@ -457,6 +457,21 @@ static int begin(struct monitor *m, const char *name, struct confine_note *note)
 	return err;
 }
 
+/* Tidy the layers of what has ended: it costs as much as the oldest of them hold, and nobody waits for it. */
+static void tidy(struct monitor *m)
+{
+	struct history h;
+	char why[STORE_WHY];
+
+	history_close(&m->history); /* as it was while processes ran */
+	if (history_open(m->store, m->spec.name, &h, why)) {
+		log_line("%s", why);
+		return;
+	}
+	history_trim(&h, HISTORY_JOIN_ABOVE);
+	history_close(&h);
+}
+
 /* Everything that this process made outside itself. */
 static void clean_up(struct monitor *m)
 {
@@ -473,6 +488,8 @@ static void clean_up(struct monitor *m)
 		shm_remove(m->shm);
 	denials_close(m);
 	clear_lock(m);
+	if (m->state == BOX_ENDED && !m->spec.ephemeral)
+		tidy(m);
 	if (m->lock >= 0 && m->spec.ephemeral && store_remove(m->store, m->spec.name, why))
 		log_line("%s", why);
 }

@@ -361,11 +361,11 @@ changer() {
 		fi
 		[ "$i" != 20 ] || gsh snapshot -s s twenty
 	done
-	gsh stop --all
 	[ "$(layers)" -gt 40 ]
+	gsh stop --all
+	[ "$(layers)" -le 30 ]
 	overlay
 	diff <(listing "$BOX/model") <(inside)
-	[ "$(layers)" -le 30 ]
 	gsh log s | grep -q 'squashed'
 	gsh undo -s s 4
 	diff <(listing "$BOX/was/40") <(inside)
