@@ -63,9 +63,12 @@ struct unode {
 	bool hollow;			/* a directory of the base whose contents are not shown */
 	bool gone;			/* removed by this picoprocess */
 	int tmp_fd;			/* O_TMPFILE: the object itself, -1 */
+	int dir_fd;			/* the directory opened by the guest, in layer dir_layer of the chain dir_epoch; -1 */
+	u8 dir_layer;
 	u8 below;			/* does a lower layer have this name too: BELOW_*; a hint, see below_hint() */
 	u8 below_top;			/* the top layer when the hint was taken */
 	u32 epoch;			/* ufs.epoch when its layers were found. dcache_lock */
+	u32 dir_epoch;
 	u64 host_ino, host_dev;		/* of the highest layer's object */
 	s64 changed_s;			/* its ctime when the attributes below were read */
 	u32 changed_ns;
@@ -122,9 +125,14 @@ struct hpath {
 	char buf[PATH_MAX_LEN / 8];
 };
 int unode_path(struct unode *n, unsigned layer, struct hpath *h);
+/* The same from the layer's root: a path to be kept. */
+int unode_whole_path(struct unode *n, unsigned layer, struct hpath *h);
 /* name (may be "") in n, which is a directory. */
 int unode_child_path(struct unode *n, const char *name, unsigned layer, struct hpath *h);
 void hpath_done(struct hpath *h);
+/* fd is n in that layer, opened by the guest: a shorter way to what lies below it. Until unode_dir_closed. */
+void unode_dir_opened(struct unode *n, unsigned layer, int fd);
+void unode_dir_closed(struct unode *n, int fd);
 /* Open without following any symlink on the way. */
 int hpath_open(const struct hpath *h, int flags, u32 mode);
 int hpath_stat(const struct hpath *h, struct statx *st);
@@ -230,6 +238,8 @@ struct stage {
 void stage_name(struct stage *s);
 /* Put what was staged at name in dir: over nothing or a whiteout. -EEXIST; the staged object is removed on failure. */
 int stage_place(const struct ufs *u, struct stage *s, struct unode *dir, const char *name, bool is_dir);
+/* The same for what is no directory, where something was found: over a whiteout. */
+int stage_replace(const struct ufs *u, struct stage *s, struct unode *dir, const char *name);
 void stage_drop(const struct ufs *u, const struct stage *s);
 /* What holds the lock, for work_unlock; -ERESTARTNOINTR when a signal came first. */
 int work_lock(const struct ufs *u);

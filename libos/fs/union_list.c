@@ -139,6 +139,11 @@ static u64 parent_ino(const struct unode *n)
 
 /* ---- open, close ---- */
 
+static struct unode *node_of(struct file *f)
+{
+	return f->path.dentry ? to_unode(path_node(&f->path)) : NULL;
+}
+
 static bool is_impure(struct unode *n, int fd, unsigned layer)
 {
 	char y;
@@ -170,21 +175,20 @@ int union_open_dir(struct unode *n, struct file *f)
 	f->ops = &union_dir_ops;
 	f->host_fd = fd;
 	f->priv = d;
+	unode_dir_opened(n, layer, fd);
 	return 0;
 }
 
 static void dir_release(struct file *f)
 {
 	struct udir *d = f->priv;
+	struct unode *n = node_of(f);
 
+	if (n)
+		unode_dir_closed(n, f->host_fd);
 	if (d)
 		union_list_free(&d->list);
 	base_free(d);
-}
-
-static struct unode *node_of(struct file *f)
-{
-	return f->path.dentry ? to_unode(path_node(&f->path)) : NULL;
 }
 
 /* ---- reading ---- */

@@ -48,7 +48,7 @@ static int absorb(struct unode *n, struct unode *other)
 		unsigned l = (unsigned)__builtin_ctzl(layers);
 		struct hpath h;
 
-		r = unode_path(other, l, &h);
+		r = unode_whole_path(other, l, &h);
 		if (r < 0)
 			return r;
 		if (h.owned)

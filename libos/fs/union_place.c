@@ -3,7 +3,8 @@
  * Where an object lies on the host.
  *
  * A node knows its parent and its name; its path in a layer is put together when it is needed, from the node upwards
- * until a redirect says where the rest lies. Host paths are relative to the layer's directory, hold no "." and "..",
+ * until a redirect says where the rest lies, or to a directory that the guest has open: who walks a tree has, and so the
+ * host need not walk from the root for each file. Host paths are relative to the layer's directory, hold no "." and "..",
  * and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and none is for the host to follow.
  */
 #include "libos/fs/union_impl.h"
@@ -30,7 +31,7 @@ struct unode *unode_create(struct unode *parent, const char *name, size_t len)
 	}
 	n->name = copy;
 	n->parent = parent;
-	n->tmp_fd = -1;
+	n->tmp_fd = n->dir_fd = -1;
 	n->node.refs = 1;
 	if (parent) {
 		node_get(&parent->node);
@@ -66,12 +67,42 @@ static const char *redirect_in(const struct unode *n, unsigned layer)
 	return NULL;
 }
 
-/* Caller holds dcache_lock. The path of n in layer, before what is already there. */
-static void put_path(struct front *f, const struct unode *n, unsigned layer, bool more)
+/* Its descriptor, or -1. Where others run in this memory, it may be closed, or be another's, before it is used. */
+static int open_dir(const struct unode *n, unsigned layer)
+{
+	if (likely(n->dir_fd < 0) || n->dir_layer != layer || n->dir_epoch != ufs_of(n)->epoch ||
+	    !process_is_alone(this_process()))
+		return -1;
+	return n->dir_fd;
+}
+
+void unode_dir_opened(struct unode *n, unsigned layer, int fd)
+{
+	if (!process_is_alone(this_process()))
+		return;
+	n->dir_fd = fd;
+	n->dir_layer = (u8)layer;
+	n->dir_epoch = ufs_of(n)->epoch;
+}
+
+void unode_dir_closed(struct unode *n, int fd)
+{
+	if (n->dir_fd == fd)
+		n->dir_fd = -1;
+}
+
+/* Caller holds dcache_lock. The path of n in layer, before what is already there (more), relative to *dir; dir NULL: to
+ * the layer. */
+static void put_path(struct front *f, const struct unode *n, unsigned layer, bool more, int *dir)
 {
 	for (; n->parent; n = n->parent) {
 		const char *r = redirect_in(n, layer);
+		int fd = more && dir ? open_dir(n, layer) : -1;
 
+		if (fd >= 0) {
+			*dir = fd;
+			return;
+		}
 		if (more)
 			put_front(f, "/", 1);
 		more = true;
@@ -108,7 +139,7 @@ static int open_prefix(struct hpath *h, char *path, size_t len)
 	return 0;
 }
 
-static int long_path(struct unode *n, const char *name, unsigned layer, struct hpath *h)
+static int long_path(struct unode *n, const char *name, unsigned layer, struct hpath *h, bool whole)
 {
 	size_t size = PATH_MAX_LEN / 4;
 	struct front f = { .full = true };
@@ -125,7 +156,7 @@ static int long_path(struct unode *n, const char *name, unsigned layer, struct h
 		lock(&dcache_lock);
 		put_front(&f, "", 1);
 		put_front(&f, name, strlen(name));
-		put_path(&f, n, layer, *name);
+		put_path(&f, n, layer, *name, whole ? NULL : &h->dir);
 		unlock(&dcache_lock);
 	}
 	r = f.full ? -ENAMETOOLONG : open_prefix(h, f.at, strlen(f.at));
@@ -136,7 +167,7 @@ static int long_path(struct unode *n, const char *name, unsigned layer, struct h
 	return r;
 }
 
-int unode_child_path(struct unode *n, const char *name, unsigned layer, struct hpath *h)
+static int find_path(struct unode *n, const char *name, unsigned layer, struct hpath *h, bool whole)
 {
 	struct front f = { .low = h->buf, .at = h->buf + sizeof(h->buf) };
 
@@ -149,19 +180,29 @@ int unode_child_path(struct unode *n, const char *name, unsigned layer, struct h
 	lock(&dcache_lock);
 	put_front(&f, "", 1);
 	put_front(&f, name, strlen(name));
-	put_path(&f, n, layer, *name);
+	put_path(&f, n, layer, *name, whole ? NULL : &h->dir);
 	unlock(&dcache_lock);
 	if (unlikely(f.full))
-		return long_path(n, name, layer, h);
+		return long_path(n, name, layer, h, whole);
 	h->path = f.at;
 	if (!*h->path)
 		h->path = ".";
 	return 0;
 }
 
+int unode_child_path(struct unode *n, const char *name, unsigned layer, struct hpath *h)
+{
+	return find_path(n, name, layer, h, false);
+}
+
 int unode_path(struct unode *n, unsigned layer, struct hpath *h)
 {
-	return unode_child_path(n, "", layer, h);
+	return find_path(n, "", layer, h, false);
+}
+
+int unode_whole_path(struct unode *n, unsigned layer, struct hpath *h)
+{
+	return find_path(n, "", layer, h, true);
 }
 
 void hpath_done(struct hpath *h)

@@ -80,7 +80,7 @@ static int pin_lower_parts(struct unode *n)
 		struct hpath h;
 		size_t len;
 
-		if (unode_path(n, l, &h) < 0)
+		if (unode_whole_path(n, l, &h) < 0)
 			break;
 		len = strlen(h.path);
 		r = h.owned ? NULL : base_alloc(sizeof(*r) + len + 1);

@@ -25,7 +25,7 @@ static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 }
 
 /* The only thread of its memory finds every lock free, and so does its copy: no page need be copied for them. */
-static bool alone(const struct process *p)
+bool process_is_alone(const struct process *p)
 {
 	return p->nthreads == 1 && atomic_load(&p->mm->refs) == 1;
 }
@@ -58,7 +58,7 @@ bool fork_locks_orphaned(void)
 	struct process *p = this_process();
 
 	/* Other threads hold one now and then, but no lock of these for a second. */
-	for (unsigned tries = alone(p) ? 1 : 1000; tries; tries--) {
+	for (unsigned tries = process_is_alone(p) ? 1 : 1000; tries; tries--) {
 		if (all_unlocked(p))
 			return false;
 		if (tries > 1)
@@ -71,7 +71,7 @@ bool fork_locks_take(void)
 {
 	struct mutex *locks[LOCKS];
 
-	if (alone(this_process()))
+	if (process_is_alone(this_process()))
 		return false;
 	locks_in_order(this_process(), locks);
 	for (unsigned i = 0; i < LOCKS; i++)

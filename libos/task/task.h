@@ -210,6 +210,7 @@ bool task_lends(struct process *p);
 bool task_shares_memory(const struct area_slot *s);
 
 /* ---- task/fork_locks.c ---- */
+bool process_is_alone(const struct process *p); /* the only thread of its memory */
 bool fork_locks_take(void);	/* false: none was needed, and none is to be released */
 void fork_locks_release(void); /* in parent and child alike */
 /* After a borrower was killed at some instruction: did it hold a lock, which nobody will release? */
