@@ -65,11 +65,14 @@ static int copy_extent(int from, int to, s64 begin, s64 end)
 	return r;
 }
 
-static int copy_data(int from, int to, s64 size)
+static int copy_data(int from, int to, const struct attr *a)
 {
-	s64 at = 0, hole;
-	int r = size ? pal_ftruncate(to, size) : 0;
+	s64 size = (s64)a->size, at = 0, hole;
+	int r;
 
+	if (a->blocks * 512 >= a->size)
+		return copy_extent(from, to, 0, size); /* it has no holes */
+	r = pal_ftruncate(to, size);
 	while (!r && at < size) {
 		at = pal_lseek(from, at, SEEK_DATA);
 		if (at == -ENXIO)
@@ -87,34 +90,39 @@ static int copy_data(int from, int to, s64 size)
 
 /* ---- what goes with it ---- */
 
-static int copy_xattr(int from, int to, const char *name, char *value)
+static int copy_xattr(int from, int to, const char *name)
 {
+	char *value;
 	ssize_t n;
+	int r = 0;
 
 	if (strncmp(name, "user.", 5) || union_is_hidden_xattr(name))
 		return 0;
+	value = base_alloc(XATTR_SIZE_MAX);
+	if (!value)
+		return -ENOMEM;
 	n = pal_fgetxattr(from, name, value, XATTR_SIZE_MAX);
-	return n < 0 ? 0 : pal_fsetxattr(to, name, value, n, 0);
+	if (n >= 0)
+		r = pal_fsetxattr(to, name, value, n, 0);
+	base_free(value);
+	return r;
 }
 
 static int copy_xattrs(int from, int to)
 {
 	ssize_t n = pal_flistxattr(from, NULL, 0);
-	char *names, *value;
+	char *names;
 	int r = 0;
 
 	if (n <= 0)
 		return 0; /* none, or a host without them */
 	names = base_alloc(n + 1);
-	value = base_alloc(XATTR_SIZE_MAX);
-	if (!names || !value)
-		r = -ENOMEM;
-	else
-		n = pal_flistxattr(from, names, n);
+	if (!names)
+		return -ENOMEM;
+	n = pal_flistxattr(from, names, n);
 	for (ssize_t i = 0; !r && i < n; i += (ssize_t)strlen(names + i) + 1)
-		r = copy_xattr(from, to, names + i, value);
+		r = copy_xattr(from, to, names + i);
 	base_free(names);
-	base_free(value);
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -266,7 +274,7 @@ static int copy_file(struct unode *n, bool with_data)
 	to = pal_openat(u->work, s.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	r = MIN(to, 0);
 	if (!r && with_data)
-		r = copy_data(from, to, (s64)a.size);
+		r = copy_data(from, to, &a);
 	if (!r)
 		r = copy_attrs(n, from, to, &a, keep);
 	if (!r)

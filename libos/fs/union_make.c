@@ -41,15 +41,20 @@ static int open_flags(const struct file *f)
 	return f->flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_NOATIME);
 }
 
-/* Opened as asked before it has its mode, which may forbid just that. */
-static int create_staged(struct unode *dir, const char *name, const struct union_attr *a, int flags)
+static int open_staged(const struct ufs *u, const struct stage *s, int flags, u32 mode)
+{
+	return host_fd_move(pal_openat(u->work, s->name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
+}
+
+/* With attributes that the host's can't hold. Opened as asked before it has its mode, which may forbid just that. */
+static int create_over(struct unode *dir, const char *name, const struct union_attr *a, int flags)
 {
 	struct ufs *u = ufs_of(dir);
 	struct stage s;
 	int attr_fd, r, fd;
 
 	stage_name(&s);
-	fd = host_fd_move(pal_openat(u->work, s.name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+	fd = open_staged(u, &s, flags, 0600);
 	if (fd < 0)
 		return fd;
 	attr_fd = pal_openat(u->work, s.name, O_RDONLY | O_NOFOLLOW, 0);
@@ -60,6 +65,25 @@ static int create_staged(struct unode *dir, const char *name, const struct union
 		stage_drop(u, &s);
 	else
 		r = stage_place(u, &s, dir, name, false);
+	if (r < 0) {
+		pal_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* Where something is that the guest does not see: a whiteout, or what somebody made just now. */
+static int create_in_place_of(struct unode *dir, const char *name, u32 host_mode, int flags)
+{
+	struct ufs *u = ufs_of(dir);
+	struct stage s;
+	int r, fd;
+
+	stage_name(&s);
+	fd = open_staged(u, &s, flags, host_mode);
+	if (fd < 0)
+		return fd;
+	r = stage_replace(u, &s, dir, name);
 	if (r < 0) {
 		pal_close(fd);
 		return r;
@@ -86,7 +110,8 @@ static int create_here(struct unode *dir, const struct hpath *h, const struct un
 	return fd;
 }
 
-static int create_fd(struct unode *dir, const char *name, const struct union_attr *a, int flags, bool *staged)
+/* *below: is anything of that name in lower layers? BELOW_*. */
+static int create_fd(struct unode *dir, const char *name, const struct union_attr *a, int flags, u8 *below)
 {
 	struct ufs *u = ufs_of(dir);
 	struct hpath h;
@@ -96,16 +121,20 @@ static int create_fd(struct unode *dir, const char *name, const struct union_att
 
 	if (r < 0)
 		return r;
-	*staged = false;
+	*below = BELOW_NOTHING;
 	if (u->work < 0)
 		fd = create_here(dir, &h, a, flags);
+	else if (!over)
+		fd = hpath_open(&h, flags | O_CREAT | O_EXCL, host_mode);
 	else
-		fd = over ? -EEXIST : hpath_open(&h, flags | O_CREAT | O_EXCL, host_mode);
-	if (fd == -EEXIST && (over || whiteout_at(dir, name))) {
-		*staged = true;
-		fd = create_staged(dir, name, a, flags);
-	}
+		fd = create_over(dir, name, a, flags);
 	hpath_done(&h);
+	if (fd == -EEXIST && u->work >= 0 && !over) {
+		*below = BELOW_SOMETHING;
+		fd = create_in_place_of(dir, name, host_mode, flags);
+	} else if (over) {
+		*below = BELOW_UNKNOWN;
+	}
 	return lost(fd);
 }
 
@@ -114,13 +143,13 @@ int union_create(struct node *d, const char *name, u32 mode, struct file *f, str
 	struct unode *dir = to_unode(d), *n;
 	struct union_attr a;
 	struct statx st;
-	bool staged = false;
 	int fd, r = prepare(dir);
+	u8 below;
 
 	if (r < 0)
 		return r;
 	union_new_attr(dir, mode, &a);
-	fd = create_fd(dir, name, &a, open_flags(f), &staged);
+	fd = create_fd(dir, name, &a, open_flags(f), &below);
 	if (fd < 0)
 		return fd;
 	r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
@@ -133,7 +162,7 @@ int union_create(struct node *d, const char *name, u32 mode, struct file *f, str
 		union_read_over(n, fd, &st);
 		union_adopt(n, ufs_of(dir)->top, &st);
 	}
-	below_note(n, staged ? BELOW_UNKNOWN : BELOW_NOTHING);
+	below_note(n, below);
 	f->ops = &union_file_ops;
 	f->host_fd = fd;
 	f->priv = (void *)(uintptr_t)union_layer_mark(ufs_of(dir), ufs_of(dir)->top);
@@ -307,8 +336,8 @@ int union_mknod(struct node *d, const char *name, u32 mode, u64 rdev)
 	struct unode *dir = to_unode(d);
 	struct kind k = { .mode = mode };
 	struct union_attr a;
-	bool staged;
 	int r, fd;
+	u8 below;
 
 	if (S_ISFIFO(mode) || S_ISSOCK(mode)) {
 		r = make_special(dir, name, &k);
@@ -322,7 +351,7 @@ int union_mknod(struct node *d, const char *name, u32 mode, u64 rdev)
 		return r;
 	union_new_attr(dir, mode, &a);
 	a.rdev = rdev;
-	fd = create_fd(dir, name, &a, O_RDONLY, &staged);
+	fd = create_fd(dir, name, &a, O_RDONLY, &below);
 	if (fd >= 0)
 		pal_close(fd);
 	return MIN(fd, 0);

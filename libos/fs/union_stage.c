@@ -67,26 +67,45 @@ static int replace_whiteout(const struct ufs *u, struct stage *s, const struct h
 	return r;
 }
 
-int stage_place(const struct ufs *cu, struct stage *s, struct unode *dir, const char *name, bool is_dir)
+static int replace_locked(const struct ufs *u, struct stage *s, const struct hpath *h, bool is_dir)
 {
-	struct ufs *u = ufs_of(dir);
-	struct hpath h;
+	int r, held = work_lock(u);
+
+	if (held < 0)
+		return held;
+	r = replace_whiteout(u, s, h, is_dir);
+	work_unlock(held);
+	return r;
+}
+
+static int placed(const struct ufs *u, const struct stage *s, struct hpath *h, int r)
+{
+	hpath_done(h);
+	if (r < 0)
+		stage_drop(u, s);
+	return r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
+}
+
+int stage_place(const struct ufs *u, struct stage *s, struct unode *dir, const char *name, bool is_dir)
+{
+	struct hpath h = { 0 };
 	int r = unode_child_path(dir, name, u->top, &h);
 
-	if (!r) {
+	if (!r)
 		r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
-		if (r == -EEXIST && is_whiteout_at(&h)) {
-			int held = work_lock(u);
+	if (r == -EEXIST && is_whiteout_at(&h))
+		r = replace_locked(u, s, &h, is_dir);
+	return placed(u, s, &h, r);
+}
 
-			r = held < 0 ? held : replace_whiteout(u, s, &h, is_dir);
-			if (held >= 0)
-				work_unlock(held);
-		}
-		hpath_done(&h);
-	}
-	if (r < 0)
-		stage_drop(cu, s);
-	return r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
+int stage_replace(const struct ufs *u, struct stage *s, struct unode *dir, const char *name)
+{
+	struct hpath h = { 0 };
+	int r = unode_child_path(dir, name, u->top, &h);
+
+	if (!r)
+		r = replace_locked(u, s, &h, false);
+	return placed(u, s, &h, r);
 }
 
 /* ---- clearing away ---- */
