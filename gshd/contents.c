@@ -16,7 +16,7 @@ _Static_assert(UNION_NAMES_SIZE == sizeof(((struct grant_names *)0)->bits), "one
 /* A name that was being made as the layer was sealed is in its place long before this. */
 #define FIRST_S 1
 #define NEXT_US 5000
-#define NAMES_MAX 2000
+#define NAMES_MAX 16000
 #define DEPTH_MAX 64
 
 struct contents {

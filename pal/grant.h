@@ -71,7 +71,7 @@ struct grant_chain {
  */
 struct grant_names {
 	uint32_t number; /* 0: of none */
-	uint8_t bits[1024];
+	uint8_t bits[8188];
 };
 #define GRANT_NAMES_AT 4096
 /*

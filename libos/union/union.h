@@ -110,8 +110,8 @@ void union_list_free(struct union_list *l);
 
 /* ---- names.c ---- */
 /* Which names may lie in a layer, at any depth: what a look-up need not ask the host for. The bits say "has" of every
- * name that was added and, with a few thousand names, of others too. All ones is always right. */
-#define UNION_NAMES_SIZE 1024
+ * name that was added and, with some ten thousand names, of others too. All ones is always right. */
+#define UNION_NAMES_SIZE 8188
 #define UNION_NAMES_MARKS "\001marks" /* added if a directory of the layer is opaque or redirected */
 void union_names_add(u8 *bits, const char *name);
 bool union_names_has(const u8 *bits, const char *name);
