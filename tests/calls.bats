@@ -15,8 +15,8 @@ CALLS=$TREE/build/tests/calls
 setup_file() {
 	box_setup
 	export BOX BOX_BEFORE
-	mkdir "$BOX/cache" "$BOX/work/d"
-	touch "$BOX/work/d/"{a,b,c}
+	mkdir "$BOX/cache" "$BOX/work/d" "$BOX/work/many"
+	touch "$BOX/work/d/"{a,b,c} "$BOX/work/many/"{0..30}
 	# The images are made here, not in what is counted.
 	pico spawn 2 >/dev/null
 }
@@ -30,24 +30,25 @@ setup() {
 }
 
 pico() {
-	timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" -- "$CALLS" "$1" "$2" "$BOX/work/d"
+	timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" -- "$CALLS" "$1" "$2" "$BOX/work/${3-d}"
 }
 
-# Host calls of all processes, and signals taken.
+# Host calls of all processes, and signals taken. pico does not remove what was changed in a place that is kept.
 traced() {
-	strace -f -o "$BOX/trace" timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" -- "$CALLS" "$1" "$2" \
-		"$BOX/work/d" >"$BOX/faults"
+	rm -rf "$BOX/top"
+	strace -f -o "$BOX/trace" timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" --top "$BOX/top" -- "$CALLS" "$1" "$2" \
+		"$BOX/work/${3-d}" >"$BOX/faults"
 	grep -cE '^[0-9]+ +([a-z0-9_]+\(|--- SIG)' "$BOX/trace"
 }
 
-# at_most NAME CALLS FAULTS: each time.
+# at_most NAME CALLS FAULTS [DIR]: each time.
 at_most() {
 	local few many calls faults
 	for _ in 1 2 3; do
-		few=$(traced "$1" 5)
-		many=$(traced "$1" 25)
+		few=$(traced "$1" 5 "${4-d}")
+		many=$(traced "$1" 25 "${4-d}")
 		calls=$(((many - few + 10) / 20))
-		faults=$((($(pico "$1" 25) - $(pico "$1" 5) + 10) / 20))
+		faults=$((($(pico "$1" 25 "${4-d}") - $(pico "$1" 5 "${4-d}") + 10) / 20))
 		echo "$1: $calls host calls, $faults page faults"
 		[ "$calls" -gt "$2" ] || [ "$faults" -gt "$3" ] || return 0
 	done
@@ -69,3 +70,17 @@ at_most() {
 @test "create and remove a file" { at_most create 7 1; }
 
 @test "list a small directory" { at_most list 8 1; }
+
+# Files of the base, each for the first time.
+
+@test "stat each file of a directory" { at_most stat-each 1 1 many; }
+
+@test "open, fstat, read and close each file of a directory" { at_most read-each 5 1 many; }
+
+@test "remove each file of a directory" { at_most remove-each 3 1 many; }
+
+@test "remove each file of a directory, and create it anew" { at_most replace-each 12 1 many; }
+
+@test "open each file of a directory for writing" { at_most change-each 24 2 many; }
+
+@test "replace a file by way of a lock file" { at_most update 6 1; }

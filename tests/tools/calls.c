@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * calls NAME N DIR: do something N times, for tests/calls.bats, which counts the host calls that it takes. Prints the page
- * faults that it took, its children's included.
+ * calls NAME N DIR: do something N times, for tests/calls.bats, which counts the host calls that it
+ * takes. Prints the page faults that it took, its children's included.
  */
 #include <dirent.h>
 #include <err.h>
@@ -103,12 +103,95 @@ static void do_list(void)
 	closedir(d);
 }
 
+/* Another of the files 0, 1, ... of DIR, by a path below it. */
+static const char *next_file(void)
+{
+	static char name[4096];
+	static int count;
+
+	snprintf(name, sizeof(name), "%s/%d", dir, count++);
+	return name;
+}
+
+static void do_stat_each(void)
+{
+	struct stat st;
+
+	if (lstat(next_file(), &st))
+		err(1, "stat");
+}
+
+/* As who walks a tree reads its files: relative to the directory. */
+static void do_read_each(void)
+{
+	static int at = -1;
+	const char *name = strrchr(next_file(), '/') + 1;
+	struct stat st;
+	char some[64];
+	int fd;
+
+	if (at < 0)
+		at = open(dir, O_RDONLY | O_DIRECTORY);
+	fd = openat(at, name, O_RDONLY | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) || read(fd, some, sizeof(some)) < 0 || close(fd))
+		err(1, "%s", name);
+}
+
+static void do_remove_each(void)
+{
+	if (unlink(next_file()))
+		err(1, "unlink");
+}
+
+/* As a checkout of another branch does it. */
+static void do_replace_each(void)
+{
+	const char *name = next_file();
+	int fd = unlink(name) ? -1 : open(name, O_CREAT | O_WRONLY | O_EXCL, 0644);
+
+	if (fd < 0 || close(fd))
+		err(1, "%s", name);
+}
+
+static void do_change_each(void)
+{
+	int fd = open(next_file(), O_RDWR);
+
+	if (fd < 0 || close(fd))
+		err(1, "open for writing");
+}
+
+/* By way of a lock file. */
+static void do_update(void)
+{
+	char name[4096], aside[4096];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/kept", dir);
+	snprintf(aside, sizeof(aside), "%s/kept.lock", dir);
+	fd = open(aside, O_CREAT | O_WRONLY | O_EXCL, 0644);
+	if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) || rename(aside, name))
+		err(1, "%s", name);
+}
+
 static const struct {
 	const char *name;
 	void (*once)(void);
 } table[] = {
-	{ "fork", do_fork }, { "fork-exec", do_fork_exec }, { "vfork", do_vfork }, { "spawn", do_spawn },
-	{ "open", do_open }, { "stat", do_stat },	    { "create", do_create }, { "list", do_list },
+	{ "fork", do_fork },
+	{ "fork-exec", do_fork_exec },
+	{ "vfork", do_vfork },
+	{ "spawn", do_spawn },
+	{ "open", do_open },
+	{ "stat", do_stat },
+	{ "create", do_create },
+	{ "list", do_list },
+	{ "stat-each", do_stat_each },
+	{ "read-each", do_read_each },
+	{ "remove-each", do_remove_each },
+	{ "replace-each", do_replace_each },
+	{ "change-each", do_change_each },
+	{ "update", do_update },
 };
 
 int main(int argc, char **argv)
