@@ -227,7 +227,7 @@ static int join_terminal(struct box *box, struct tty *t, bool throwaway, bool ti
 	int fd = box_upgrade(box, &reader), err;
 
 	if (title)
-		tty_title(t, box->name);
+		tty_enter(t, box->name, box->session);
 	err = fd < 0 ? fd : relay(fd, &reader, t, throwaway, edit ? box : NULL, &also, &end);
 
 	tty_close(t, err || end.detached || end.hung_up);

@@ -128,6 +128,26 @@ struct clipboard {
  * there are. */
 size_t clipboard_guard(struct clipboard *c, const unsigned char *in, size_t len, unsigned char *out) MUST_CHECK;
 
+/* ---- context.c: what the terminal is told of where it is ---- */
+
+/* Is it one that would not show what it does not know? */
+bool context_speaks(void) MUST_CHECK;
+/* Bytes that say that a session begins to be seen, or is no longer; how many there are, 0: they do not fit. */
+#define CONTEXT_MAX 1024
+size_t context_enter(char *text, size_t size, const char *sandbox, int session) MUST_CHECK;
+size_t context_leave(char *text, size_t size, const char *sandbox, int session) MUST_CHECK;
+
+/* Directories that a shell inside tells of, as the host sees them in the mount. Zeroed: as they come. */
+#define HERE_MAX 300
+#define HERE_TIMES 64
+struct here {
+	char prefix[HERE_MAX]; /* what goes between "file://" and the path */
+	size_t prefix_size, at;
+};
+void context_mounted(struct here *h, const char *sandbox);
+/* Copy bytes to `out`, which has room for HERE_MAX * HERE_TIMES more. How many there are. */
+size_t context_here(struct here *h, const unsigned char *in, size_t len, unsigned char *out) MUST_CHECK;
+
 /* ---- tty.c: the user's own terminal ---- */
 
 struct tty_shared;
@@ -136,10 +156,12 @@ struct tty {
 	int out;      /* where bytes are painted, or -1 */
 	bool own_out; /* out was opened here */
 	bool raw;
-	bool titled;
+	char leave[128]; /* what it is told at the end: context_leave() */
+	size_t leave_size;
 	struct termios saved, worked; /* before us; as we set it */
 	struct tty_shared *shared;    /* seen by the watchdog */
 	struct clipboard clipboard;
+	struct here here;
 	int alive; /* write end of the pipe that tells the watchdog of our death; or -1 */
 };
 
@@ -157,8 +179,8 @@ void tty_size(const struct tty *t,
 	      uint16_t size[4]); /* rows, columns, x and y pixels; zeroes if unknown */
 /* Paint bytes from inside, at most FRAME_MAX. -errno. */
 int tty_paint(struct tty *t, const unsigned char *bytes, size_t len) MUST_CHECK;
-/* Let the window's title say which sandbox this is, until tty_close(). Not where nobody sees it. */
-void tty_title(struct tty *t, const char *sandbox);
+/* Tell the terminal which sandbox and session this is, until tty_close(). Not where nobody sees it. */
+void tty_enter(struct tty *t, const char *sandbox, int session);
 /* Restore, bring modes to rest if asked, send the watchdog home. */
 void tty_close(struct tty *t, bool rest);
 

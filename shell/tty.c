@@ -97,24 +97,23 @@ static void rest_modes(int fd, struct modes *m)
 		m->on = 0;
 }
 
-/* Terminals keep titles on a stack; one that does not ignores this. */
-static void untitle(int fd)
+static void leave(int fd, const struct tty *t)
 {
-	static const char pop[] = "\033[23;0t";
-
-	(void)!write(fd, pop, sizeof(pop) - 1);
+	if (t->leave_size)
+		(void)!write(fd, t->leave, t->leave_size);
 }
 
-void tty_title(struct tty *t, const char *sandbox)
+void tty_enter(struct tty *t, const char *sandbox, int session)
 {
-	const char *term = getenv("TERM");
-	char text[128];
+	char text[CONTEXT_MAX];
+	size_t n;
 
-	if (t->in < 0 || t->out < 0 || !term || strcmp(term, "dumb") == 0 || strcmp(term, "linux") == 0 ||
-	    !tty_foreground(t->out))
+	if (t->in < 0 || t->out < 0 || !context_speaks() || !tty_foreground(t->out))
 		return;
-	snprintf(text, sizeof(text), "\033[22;0t\033]2;gsh: %s\007", sandbox);
-	t->titled = write(t->out, text, strlen(text)) > 0;
+	context_mounted(&t->here, sandbox);
+	n = context_enter(text, sizeof(text), sandbox, session);
+	if (n && write(t->out, text, n) == (ssize_t)n)
+		t->leave_size = context_leave(t->leave, sizeof(t->leave), sandbox, session);
 }
 
 static void watchdog(const struct tty *t, int death) __attribute__((noreturn));
@@ -143,8 +142,7 @@ static void watchdog(const struct tty *t, int death)
 		if (tcgetattr(0, &now) == 0 && same_attr(&now, &t->worked))
 			set_attr(0, TCSANOW, &t->saved);
 		rest_modes(1, &t->shared->modes);
-		if (t->titled)
-			untitle(1);
+		leave(1, t);
 	}
 	_exit(0);
 }
@@ -269,10 +267,11 @@ static int write_lines(int fd, const unsigned char *bytes, size_t len)
 int tty_paint(struct tty *t, const unsigned char *bytes, size_t len)
 {
 	static unsigned char allowed[FRAME_MAX + CLIPBOARD_HELD];
+	static unsigned char placed[sizeof(allowed) + HERE_MAX * HERE_TIMES];
 	struct termios now;
 
-	len = clipboard_guard(&t->clipboard, bytes, len, allowed);
-	bytes = allowed;
+	len = context_here(&t->here, allowed, clipboard_guard(&t->clipboard, bytes, len, allowed), placed);
+	bytes = placed;
 	if (t->shared)
 		modes_feed(&t->shared->modes, bytes, len);
 	if (t->out < 0)
@@ -288,9 +287,8 @@ void tty_close(struct tty *t, bool rest)
 	if (rest && t->shared)
 		rest_modes(t->out, &t->shared->modes);
 	tty_restore(t);
-	if (t->titled)
-		untitle(t->out);
-	t->titled = false;
+	leave(t->out, t);
+	t->leave_size = 0;
 	if (t->alive >= 0) {
 		(void)!write(t->alive, "k", 1); /* fails if the watchdog is gone: as well */
 		close(t->alive);

@@ -31,6 +31,13 @@ at_terminal() {
 @test "a try asks afterwards, and keeps or discards" {
 	at_terminal try_asks
 }
+@test "the terminal is told where it is" {
+	at_terminal the_terminal_is_told_where_it_is
+}
+@test "directories that a shell tells of are the host's, if there is a mount" {
+	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "no /dev/fuse"
+	at_terminal directories_are_the_hosts
+}
 @test "the clipboard cannot be asked for" {
 	at_terminal clipboard_is_not_read
 }
