@@ -29,12 +29,11 @@
 #include <unistd.h>
 #include "gfs/gfs.h"
 #include "gshd/client/client.h"
-#include "pal/grant.h"
 
 #define QUIET_S 5
 #define TRIES 100
 #define NAP_NS 5000000
-#define COUNTERS_SIZE (GRANT_COUNTERS * sizeof(uint32_t))
+#define COUNTERS_SIZE (UNION_COUNTERS * sizeof(uint32_t))
 
 /* All guarded by lock. */
 struct pens {
@@ -273,7 +272,7 @@ static void find_counters(struct pens *p, const struct box *b)
 	setsockopt(client_fd(p->monitor), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	fd = ask_counters(p->monitor);
 	at = fd < 0 ? MAP_FAILED
-		    : mmap(NULL, COUNTERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, GRANT_COUNTERS_AT);
+		    : mmap(NULL, COUNTERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, UNION_COUNTERS_AT);
 	if (fd >= 0)
 		close(fd);
 	if (at == MAP_FAILED)

@@ -74,12 +74,6 @@ struct grant_names {
 	uint8_t bits[8188];
 };
 #define GRANT_NAMES_AT 4096
-/*
- * The counters of names, GRANT_COUNTERS words in the area: whoever changed a name on the host bumps its counter, and what
- * picoprocesses remember of it is looked up again (libos/vfs/dentry.c; union_counter in libos/union/union.h).
- */
-#define GRANT_COUNTERS_AT 73728
-#define GRANT_COUNTERS 4096
 #define GRANT_GROUPS_MAX 64
 #define GRANT_BINDS_MAX 16
 /* Descriptors below this number may be the grant's; those below its last layer or bind are (pal_fd_free in pal/pal.h). */

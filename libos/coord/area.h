@@ -18,11 +18,12 @@
 #include "libos/task/why.h"
 #include "pal/linux_abi.h"
 #include "libos/net/record.h"
+#include "libos/union/union.h"
 #include "pal/grant.h"
 
 #define AREA_MAGIC 0x6165726168736731ull
 #define AREA_PIDS 32768	/* pid_max */
-#define AREA_GENERATIONS GRANT_COUNTERS
+#define AREA_GENERATIONS UNION_COUNTERS
 #define AREA_COMM 16
 #define AREA_CARD 256
 #define AREA_CPU_WORDS 4	/* 256 CPUs */
@@ -218,7 +219,7 @@ struct area {
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 
 _Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT && offsetof(struct area, names) == GRANT_NAMES_AT &&
-		       offsetof(struct area, generation) == GRANT_COUNTERS_AT,
+		       offsetof(struct area, generation) == UNION_COUNTERS_AT,
 	       "the monitor writes there");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */

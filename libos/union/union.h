@@ -135,8 +135,14 @@ static inline u32 union_name_hash(const char *name, size_t len)
 	h ^= h >> 29;
 	return (u32)(h ^ h >> 32);
 }
-/* Which of the counters in the sandbox's area (GRANT_COUNTERS in pal/grant.h) tells of a name in a directory. dev is the
- * one that the sandbox sees; of its root it is UNION_ROOT_DEV, whatever the layers lie on. */
+/*
+ * The counters of names: UNION_COUNTERS words in the memory that a sandbox's processes share (libos/coord/area.h). Whoever
+ * changed a name on the host bumps its counter, and what they remember of it is looked up again (libos/vfs/dentry.c). Which
+ * one tells of a name in a directory: dev is the one that the sandbox sees; of its root it is UNION_ROOT_DEV, whatever the
+ * layers lie on.
+ */
+#define UNION_COUNTERS_AT 73728
+#define UNION_COUNTERS 4096
 #define UNION_ROOT_DEV 40u
 static inline u32 union_counter(u64 ino, u64 dev, u32 name_hash)
 {
