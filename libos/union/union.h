@@ -141,7 +141,7 @@ static inline u32 union_name_hash(const char *name, size_t len)
  * one tells of a name in a directory: dev is the one that the sandbox sees; of its root it is UNION_ROOT_DEV, whatever the
  * layers lie on.
  */
-#define UNION_COUNTERS_AT 73728
+#define UNION_COUNTERS_AT 528384
 #define UNION_COUNTERS 4096
 #define UNION_ROOT_DEV 40u
 static inline u32 union_counter(u64 ino, u64 dev, u32 name_hash)
