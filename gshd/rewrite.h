@@ -66,6 +66,7 @@ struct site {
 	u64 vaddr;
 	struct segment *seg;
 	bool cpuid;
+	bool repeated;	/* a CPUID in a loop */
 	u32 kind;	/* enum image_site_kind; 0: none, it is left as it is */
 	u64 island;	/* SHORT: address */
 	u64 trampoline; /* address; of a position-independent image it may be negative */

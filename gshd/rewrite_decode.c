@@ -20,6 +20,8 @@
 #define CPUID_PAIR "\x0f\xa2"
 /* How far padding that a site could use may lie from it, with room for the run it is in. */
 #define REACH 160
+/* How far a loop round a CPUID may go to either side; longer jumps back are hardly loops. */
+#define LOOP_MAX 64
 /* How far behind the known end of a function code is looked for that no table knows. */
 #define STRAY_MAX 4096
 
@@ -190,12 +192,32 @@ static void decode_near(struct decoder *d, struct segment *seg, u64 at)
 		decode_around(d, seg->vaddr + at);
 }
 
+/* Does a branch soon behind it lead to before it? */
+static bool is_in_loop(const struct decoder *d, const struct segment *seg, u64 at)
+{
+	ZydisDecodedInstruction in;
+
+	for (u64 p = at; p < seg->size && p - at < LOOP_MAX; p += in.length) {
+		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&d->zydis, NULL, seg->bytes + p, seg->size - p, &in)))
+			return false;
+		if (in.raw.imm[0].is_relative) {
+			s64 target = (s64)(p + in.length) + in.raw.imm[0].value.s;
+
+			if (target <= (s64)at && target > (s64)at - LOOP_MAX)
+				return true;
+		}
+	}
+	return false;
+}
+
 static void add_one(struct decoder *d, struct segment *seg, u64 at)
 {
+	bool cpuid = seg->bytes[at + 1] == (u8)CPUID_PAIR[1];
+
 	if (is_site(seg, at))
 		d->img->sites[d->img->nsites++] =
-			(struct site){.vaddr = seg->vaddr + at, .seg = seg,
-				      .cpuid = seg->bytes[at + 1] == (u8)CPUID_PAIR[1]};
+			(struct site){.vaddr = seg->vaddr + at, .seg = seg, .cpuid = cpuid,
+				      .repeated = cpuid && is_in_loop(d, seg, at)};
 }
 
 static int compare(const void *a, const void *b)
