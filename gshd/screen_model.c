@@ -22,6 +22,7 @@
 #define SCROLLED_LINES 10000
 #define SCROLLED_BYTES (1u << 20)
 #define SIDE_MAX 2000 /* rows or columns */
+#define SIDE_MIN 2    /* a wide character must fit: libvterm is lost if it does not */
 #define PARAMS_MAX 16
 #define TITLE_MAX 256
 
@@ -492,12 +493,33 @@ static int send_drawing(struct model *m)
 
 /* ---- the child's life ---- */
 
+/* As terminals do when their size changes. libvterm keeps a region that begins below its last row, and then scrolls memory
+ * that is not its own. What was half said is given up first, or it would swallow this. */
+static void forget_margins(struct model *m)
+{
+	VTermPos at;
+	char text[64];
+	int n;
+
+	vterm_state_get_cursorpos(m->state, &at);
+	n = snprintf(text, sizeof(text), "\x18\033[?69l\033[r\033[%d;%dH", at.row + 1, at.col + 1);
+	vterm_input_write(m->vt, text, (size_t)n);
+	m->top = m->bottom = 0;
+	m->at = GROUND;
+}
+
+static int side(int size)
+{
+	return size < SIDE_MIN ? SIDE_MIN : size < SIDE_MAX ? size : SIDE_MAX;
+}
+
 static void set_size(struct model *m, int rows, int cols)
 {
 	if (rows < 1 || cols < 1)
 		return;
-	m->rows = rows < SIDE_MAX ? rows : SIDE_MAX;
-	m->cols = cols < SIDE_MAX ? cols : SIDE_MAX;
+	forget_margins(m);
+	m->rows = side(rows);
+	m->cols = side(cols);
 	vterm_set_size(m->vt, m->rows, m->cols);
 }
 
@@ -516,29 +538,44 @@ static int take(struct model *m, const struct frame *f)
 	return 0;
 }
 
-void screen_model(int fd, uint16_t rows, uint16_t cols)
+static void serve(struct model *m, struct frame_reader *reader)
 {
 	static const VTermScreenCallbacks callbacks = { .sb_pushline = on_scrolled,
 							.settermprop = on_prop };
-	static struct frame_reader reader;
-	static struct model m;
 	struct frame f;
 
-	m.fd = fd;
-	m.rows = rows && rows < SIDE_MAX ? rows : 24;
-	m.cols = cols && cols < SIDE_MAX ? cols : 80;
-	m.vt = vterm_new(m.rows, m.cols);
-	if (!m.vt)
+	m->vt = vterm_new(m->rows, m->cols);
+	if (!m->vt)
 		return;
-	vterm_set_utf8(m.vt, 1);
-	vterm_output_set_callback(m.vt, on_answer, &m);
-	m.state = vterm_obtain_state(m.vt);
-	m.screen = vterm_obtain_screen(m.vt);
-	vterm_screen_set_callbacks(m.screen, &callbacks, &m);
-	vterm_screen_enable_altscreen(m.screen, 1);
-	vterm_screen_reset(m.screen, 1);
-	modes_rest(&m);
-	while (frame_read(&reader, fd, &f) > 0)
-		if (take(&m, &f))
+	vterm_set_utf8(m->vt, 1);
+	vterm_output_set_callback(m->vt, on_answer, m);
+	m->state = vterm_obtain_state(m->vt);
+	m->screen = vterm_obtain_screen(m->vt);
+	vterm_screen_set_callbacks(m->screen, &callbacks, m);
+	vterm_screen_enable_altscreen(m->screen, 1);
+	vterm_screen_reset(m->screen, 1);
+	modes_rest(m);
+	while (frame_read(reader, m->fd, &f) > 0)
+		if (take(m, &f))
 			return;
+}
+
+void screen_model(int fd, uint16_t rows, uint16_t cols)
+{
+	struct frame_reader *reader = calloc(1, sizeof(*reader));
+	struct model *m = calloc(1, sizeof(*m));
+
+	if (reader && m) {
+		m->fd = fd;
+		m->rows = side(rows ? rows : 24);
+		m->cols = side(cols ? cols : 80);
+		serve(m, reader);
+		if (m->vt)
+			vterm_free(m->vt);
+		for (size_t i = 0; i < SCROLLED_LINES; i++)
+			free(m->scrolled[i].text);
+		free(m->below.text);
+	}
+	free(m);
+	free(reader);
 }
