@@ -74,7 +74,7 @@ bool confine_descends(pid_t pid, pid_t from)
 	/* Bounded: the tree may change while we climb. */
 	for (int i = 0; i < 4096 && pid > 1; i++) {
 		pid = confine_parent_of(pid);
-		if (pid == from)
+		if (pid > 0 && pid == from) /* neither is there: no kin */
 			return true;
 	}
 	return false;
