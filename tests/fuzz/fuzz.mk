@@ -27,6 +27,10 @@ FUZZ_SRC_journal := $(TREE_SRC) $(UNION_SRC)
 FUZZ_SRC_rewrite := $(filter-out gshd/rewrite_cache.c,$(wildcard gshd/rewrite*.c))
 # Free-standing code wants memcpy hidden, as in a picoprocess; clang's sanitiser has taken its place already.
 FUZZ_SRC_coord := libos/coord/wire.c $(if $(FUZZ_MAIN),pal/base/mem.c)
+FUZZ_SRC_screen := gshd/screen_model.c gshd/client/frames.c
+FUZZ_SRC_names := $(filter-out gshd/names.c,$(FUZZ_GSHD))
+FUZZ_SRC_labels := $(filter-out gshd/lines.c,$(FUZZ_GSHD))
+FUZZ_SRC_layers := $(TREE_SRC) $(UNION_SRC) gshd/client/delete.c
 FUZZ_SRC_monitor := $(FUZZ_GSHD)
 FUZZ_SRC_varlink := $(FUZZ_GSHD)
 FUZZ_TARGETS := $(patsubst tests/fuzz/target_%.c,%,$(wildcard tests/fuzz/target_*.c))

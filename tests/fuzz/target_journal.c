@@ -44,6 +44,14 @@ static int box(void)
 	return fd;
 }
 
+/* Below the root, and nowhere else. */
+static bool is_plain(const char *path)
+{
+	return path && path[0] == '/' && path[1] && path[strlen(path) - 1] != '/' && !strstr(path, "//") &&
+	       !strstr(path, "/./") && !strstr(path, "/../") && strcmp(strrchr(path, '/'), "/.") != 0 &&
+	       strcmp(strrchr(path, '/'), "/..") != 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int err, root = openat(box(), "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -61,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; !err && i < c.n; i++) {
 		const struct commit_action *a = &c.actions[i];
 
-		must(a->path && a->path[0] == '/');
+		must(is_plain(a->path));
+		must(action_stages(a->what) ? is_plain(a->stage) && !strncmp(strrchr(a->stage, '/'), "/.gsh-", 6) : !a->stage);
 		must(a->content < 0);
 	}
 	commit_close(&c);

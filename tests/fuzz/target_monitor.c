@@ -5,17 +5,20 @@
  * and no descriptor is lost.
  *
  * Of the input: a byte for the start, then messages: a byte (1 the port, 2 and 4 descriptors, 8 a
- * header made for what follows, 0x70 its type), two of length, the bytes.
+ * header made for what follows), one for its type, two of length, the bytes.
  */
 #include <dirent.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "gshd/log.h"
 #include "gshd/monitor.h"
+#include "gshd/reach.h"
 #include "tests/fuzz/fuzz.h"
 
 #define ASKED 3
@@ -74,16 +77,17 @@ static void send_message(int sock, const uint8_t *data, size_t size, unsigned nf
 /* The next message of the input. */
 static void one_message(const uint8_t **data, size_t *size, const int sock[2], int file)
 {
-	static const uint32_t types[] = { MON_READY, MON_STARTED, MON_PROC_DATA, MON_EXITED,
-					  MON_PTY,   MON_SETATTR, MON_IMAGE,	 MON_REPLY };
+	static const uint32_t types[] = { MON_READY, MON_STARTED, MON_PROC_DATA, MON_EXITED, MON_PTY,
+					  MON_SETATTR, MON_IMAGE, MON_OPEN, MON_NET, MON_KICK, MON_QUOTA,
+					  MON_DIAL, MON_SPLIT, MON_REPLY };
 	static uint8_t buf[sizeof(struct mon_msg) + 65536];
 	struct mon_msg head = { 0 };
-	uint8_t how = take(data, size);
+	uint8_t how = take(data, size), type = take(data, size);
 	size_t n = take(data, size) | (size_t)take(data, size) << 8, at = 0;
 
 	n = n < *size ? n : *size;
 	if (how & 8) {
-		head.type = types[how >> 4 & 7];
+		head.type = types[type % (sizeof(types) / sizeof(types[0]))];
 		head.len = (uint32_t)n;
 		head.id = 1 + (how >> 7);
 		memcpy(buf, &head, sizeof(head));
@@ -114,7 +118,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int seven = 7;
 	int control[2], port[2], sock[2], file;
 	unsigned before, asked = 0;
-	struct monitor m = { .rung = start & 1 ? GRANT_RUNG_A : GRANT_RUNG_B, .tree = "/nonexistent" };
+	/* A rule, but none that leads to anybody; signals are asked for, but nobody is of the sandbox. */
+	struct reach reach = { .nrules = 1, .rules = { { .host = "nobody.invalid", .port = 1 } } };
+	struct monitor m = { .rung = start & 1 ? GRANT_RUNG_A : GRANT_RUNG_B, .tree = "/nonexistent",
+			     .spec.base = "/nonexistent", .reach = &reach,
+			     .grant_flags = start & 8 ? GRANT_BROKER_SIGNAL | GRANT_BROKER_ATTR : 0 };
 
 	if (!base)
 		base = event_base_new();
@@ -123,6 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, control));
 	must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, port));
 	m.base = base;
+	for (size_t i = 0; i < sizeof(m.limits.value) / sizeof(m.limits.value[0]); i++)
+		m.limits.value[i] = LIMIT_NONE;
 	m.store = m.lock = m.ready = m.log_pipe = m.images.store = m.images.images = m.images.view = -1;
 	m.child.pid = m.child.lifeline = m.child.ptmx = -1;
 	m.state = start & 2 ? BOX_BOOTING : start & 4 ? BOX_STOPPING : BOX_RUNNING;
@@ -130,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	m.port = port[0];
 	m.timer_ev = evtimer_new(base, on_time, NULL);
 	answers = 0;
-	must(!control_start(&m) && !port_start(&m));
+	must(!control_start(&m) && !port_start(&m) && !measure_start(&m));
 	for (int i = 0; i < ASKED; i++)
 		asked += !control_ask(&m, i ? MON_PROC : MON_START, "", 1, NULL, 0, on_done, &seven);
 	sock[0] = control[1];
@@ -143,8 +153,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	control_close(&m);
 	port_close(&m);
 	pty_close_all(&m);
+	measure_close(&m);
+	dial_close_all(&m);
+	names_close_all(&m);
+	free(m.denials);
 	event_free(m.timer_ev);
 	must(answers == asked);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 	close(control[1]);
 	close(port[1]);
 	close(file);
