@@ -97,6 +97,7 @@ static void box_put_locked(struct box *b)
 	pens_free(b->pens);
 	proc_door_free(b->door);
 	json_object_put(b->info);
+	past_free_locked(b->past);
 	free(b);
 }
 
@@ -298,19 +299,6 @@ struct box *box_version(struct box *b, const char *version)
 	}
 	pthread_mutex_unlock(&boxes_lock);
 	return v;
-}
-
-struct json_object *box_past(struct box *b)
-{
-	struct json_object *params = json_object_new_object(), *past = NULL;
-	struct client_reply r = {0};
-
-	json_object_object_add(params, "name", json_object_new_string(b->name));
-	if (boxes_ask(0, "org.gsh.Daemon.Log", params, &r))
-		return NULL;
-	past = json_object_get(r.params);
-	client_reply_free(&r);
-	return past;
 }
 
 char *box_info(struct box *b)

@@ -6,7 +6,10 @@
  *	MOUNT/<sandbox>/root/		its tree, merged and live
  *	MOUNT/<sandbox>/proc/		its processes, as its libOS tells
  *	MOUNT/<sandbox>/snapshots/NAME/	trees as they were, and after each op
- *	MOUNT/<sandbox>/ops/N/{root/,cmd,when,status}
+ *	MOUNT/<sandbox>/ops/N/{root/,cmd,when,status,patch}
+ *	MOUNT/<sandbox>/at/TIME/	as it was then
+ *	MOUNT/<sandbox>/base/		what it began with
+ *	MOUNT/<sandbox>/changes/{tree/,deleted,patch}
  *	MOUNT/<sandbox>/info.json
  *
  *	main.c mount.c	options, the mount point, life as a daemon
@@ -18,7 +21,7 @@
  *	root.c proc.c	questions about root/ and about proc/
  *	write.c data.c	changes of names in root/; what is in files
  *	pen.c		the right to write to a sandbox, and telling its processes
- *	past.c		snapshots/ and ops/
+ *	past.c changes.c	snapshots/, ops/ and at/; changes/
  *	text.c		README, info.json and the folders above
  *
  * Layers are written by sandboxes and are hostile: every step goes one name down from an open
@@ -58,6 +61,7 @@
 #define must_check __attribute__((warn_unused_result))
 
 struct json_object;
+struct node;
 struct client_reply;
 struct open_file;
 
@@ -91,6 +95,7 @@ struct stack {
 	unsigned refs;
 	struct tree tree;
 	uint32_t top; /* number of the layer that is written; 0: of a version */
+	uint32_t highest; /* number of the highest layer; 0: none */
 	int box, work; /* the sandbox's directory, and where to stage; -1 */
 	struct seal seal;
 	char *text; /* the paths, to tell a change */
@@ -98,6 +103,7 @@ struct stack {
 
 struct proc_door;
 struct pens;
+struct past;
 
 /* A sandbox. Lives as long as anybody knows it, even after it was removed. */
 struct box {
@@ -114,6 +120,7 @@ struct box {
 	struct stack *stack;
 	struct timespec asked;
 	struct json_object *info; /* as the daemon's List says */
+	struct past *past;	  /* past.c's own */
 };
 
 int boxes_init(void) must_check;
@@ -123,8 +130,6 @@ struct box *box_get(struct box *b);
 void box_put(struct box *b);
 /* The box of a version of b: counted, or NULL. Whether there is that version, box_stack() tells. */
 struct box *box_version(struct box *b, const char *version);
-/* What gshd's Log says of it: owned, or NULL. */
-struct json_object *box_past(struct box *b);
 /* Ask the daemon. flags: of client_daemon. -errno: there is no reply to be freed. */
 int boxes_ask(unsigned flags, const char *method, struct json_object *params, struct client_reply *reply) must_check;
 /* True: it is this thread's to ask, and boxes_asked follows, with boxes_lock held. now: what is remembered will not do. */
@@ -136,7 +141,17 @@ int boxes_each(int (*fn)(const char *name, void *arg), void *arg);
 char *box_info(struct box *b);
 bool box_running(struct box *b);
 
+/* ---- past.c ---- */
+/* A tree of a version, at `name` below n. */
+int enter_tree(struct node *n, const char *name, const char *version, struct fuse_entry_param *e) must_check;
+void past_free_locked(struct past *p); /* caller holds boxes_lock; NULL is fine */
+
+/* ---- changes.c ---- */
+/* The text of what the op did whose version b is, and whose layer has this number. */
+int changes_open_patch(struct box *b, uint32_t layer, struct fuse_file_info *fi) must_check;
+
 /* ---- stack.c ---- */
+#define VERSION_CHANGES ":changes" /* as it is now, without the base; nobody's name */
 /* Its layers as of now: counted, or NULL when they are not known. */
 struct stack *box_stack(struct box *b);
 /* The same to write to: NULL, too, when what is known may be out of date. Starts the daemon if need be. */
@@ -148,7 +163,8 @@ void stack_put_locked(struct stack *s); /* caller holds boxes_lock */
 /* ---- node.c ---- */
 
 enum node_kind {
-	NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC, NODE_SNAPSHOTS, NODE_OPS, NODE_OP, NODE_OP_TEXT
+	NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC, NODE_SNAPSHOTS, NODE_OPS, NODE_OP, NODE_OP_TEXT,
+	NODE_CHANGES, NODE_CHANGES_TEXT, NODE_AT
 };
 
 /* Something the kernel has a number of. A node is a way down from its parent; what is there may
@@ -222,7 +238,7 @@ struct kind {
 	ssize_t (*listxattr)(struct node *n, char *list, size_t size);
 };
 extern const struct kind kind_top, kind_readme, kind_box, kind_info, kind_tree, kind_proc, kind_snapshots, kind_ops, kind_op,
-	kind_op_text;
+	kind_op_text, kind_changes, kind_changes_text, kind_at;
 
 /* An open file: bytes in memory, or a descriptor. */
 struct open_file {

@@ -19,7 +19,8 @@ static const struct kind *const kinds[] = {
 	[NODE_TOP] = &kind_top,	  [NODE_README] = &kind_readme, [NODE_BOX] = &kind_box,
 	[NODE_INFO] = &kind_info, [NODE_TREE] = &kind_tree,	[NODE_PROC] = &kind_proc,
 	[NODE_SNAPSHOTS] = &kind_snapshots, [NODE_OPS] = &kind_ops, [NODE_OP] = &kind_op,
-	[NODE_OP_TEXT] = &kind_op_text,
+	[NODE_OP_TEXT] = &kind_op_text, [NODE_CHANGES] = &kind_changes, [NODE_CHANGES_TEXT] = &kind_changes_text,
+	[NODE_AT] = &kind_at,
 };
 
 static const struct kind *kind_of(const struct node *n)

@@ -1,26 +1,121 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * snapshots/ and ops/ of a sandbox: trees as they were, and what was done.
+ * snapshots/, ops/ and at/ of a sandbox: trees as they were, and what was done.
  *
  *	snapshots/NAME/		a tree like root/
- *	ops/N/			root/, the tree after op N; cmd, when, status
+ *	ops/N/			root/, the tree after op N; cmd, when, status; patch, what it changed
+ *	at/TIME/		the tree after the last op that had ended by then
  *
  * A version's tree is that of a box of its own that is in no list: so all of root.c holds for it. What there is gshd
- *tells anew for each question.
+ * tells when the sandbox's journal or its snapshots have changed since it was last asked.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "gfs/gfs.h"
+#include "gshd/client/client.h"
 
 #define INO_OWN (3ull << 61)
 
-static const char *const parts[] = { "cmd", "when", "status" };
+static const char *const parts[] = { "cmd", "when", "status", "patch" };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+/* ---- what gshd's Log says ---- */
+
+/* Immutable but for the count, which boxes_lock guards. */
+struct past {
+	unsigned refs;
+	struct json_object *log;
+	struct timespec journal, snapshots; /* when they changed */
+	off_t size;
+};
+
+void past_free_locked(struct past *p)
+{
+	if (!p || --p->refs)
+		return;
+	json_object_put(p->log);
+	free(p);
+}
+
+static void past_put(struct past *p)
+{
+	pthread_mutex_lock(&boxes_lock);
+	past_free_locked(p);
+	pthread_mutex_unlock(&boxes_lock);
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Journals are appended to, so their size tells a change within a tick of the clock, too. */
+static void past_stamp(struct box *b, struct past *p)
+{
+	struct stack *s = box_stack(b);
+	struct stat st;
+
+	if (s && !fstatat(s->box, "journal", &st, AT_SYMLINK_NOFOLLOW)) {
+		p->journal = st.st_mtim;
+		p->size = st.st_size;
+	}
+	if (s && !fstatat(s->box, "snapshots", &st, AT_SYMLINK_NOFOLLOW))
+		p->snapshots = st.st_mtim;
+	if (s)
+		stack_put(s);
+}
+
+static struct past *past_known(struct box *b, const struct past *stamp)
+{
+	struct past *p;
+
+	pthread_mutex_lock(&boxes_lock);
+	p = b->past;
+	if (p && p->size == stamp->size && same_time(&p->journal, &stamp->journal) &&
+	    same_time(&p->snapshots, &stamp->snapshots))
+		p->refs++;
+	else
+		p = NULL;
+	pthread_mutex_unlock(&boxes_lock);
+	return p;
+}
+
+/* Counted, or NULL. */
+static struct past *past_of(struct box *b)
+{
+	struct json_object *params;
+	struct client_reply r = { .params = NULL };
+	struct past stamp = { .refs = 2 }, *p;
+
+	past_stamp(b, &stamp);
+	p = past_known(b, &stamp);
+	if (p)
+		return p;
+	params = json_object_new_object();
+	json_object_object_add(params, "name", json_object_new_string(b->name));
+	json_object_object_add(params, "brief", json_object_new_boolean(true));
+	if (boxes_ask(0, "org.gsh.Daemon.Log", params, &r))
+		return NULL;
+	stamp.log = json_object_get(r.params);
+	client_reply_free(&r);
+	p = malloc(sizeof(*p));
+	if (!p) {
+		json_object_put(stamp.log);
+		return NULL;
+	}
+	*p = stamp;
+	pthread_mutex_lock(&boxes_lock);
+	past_free_locked(b->past);
+	b->past = p;
+	pthread_mutex_unlock(&boxes_lock);
+	return p;
+}
 
 /* Numbers of their own for what is no tree: by sandbox, op and part. */
 static uint64_t ino_of(const struct node *n, uint64_t op, unsigned part)
@@ -62,8 +157,7 @@ static struct json_object *find_op(struct json_object *past, uint64_t op)
 	return NULL;
 }
 
-/* A tree of a version, at `name` below n. */
-static int enter_tree(struct node *n, const char *name, const char *version, struct fuse_entry_param *e)
+int enter_tree(struct node *n, const char *name, const char *version, struct fuse_entry_param *e)
 {
 	struct box *b = box_version(n->box, version);
 	struct stack *s = b ? box_stack(b) : NULL;
@@ -110,7 +204,8 @@ static int snapshots_getattr(struct node *n, struct stat *st)
 
 static int add_all(struct node *n, const char *key, const char *field, struct listing *l)
 {
-	struct json_object *past = box_past(n->box), *list = list_of(past, key);
+	struct past *past = past_of(n->box);
+	struct json_object *list = past ? list_of(past->log, key) : NULL;
 	int err = 0;
 
 	for (size_t i = 0; list && i < json_object_array_length(list) && !err; i++) {
@@ -119,7 +214,8 @@ static int add_all(struct node *n, const char *key, const char *field, struct li
 		if (json_object_object_get_ex(json_object_array_get_idx(list, i), field, &v))
 			err = listing_add(l, json_object_get_string(v), DT_DIR, 0);
 	}
-	json_object_put(past);
+	if (past)
+		past_put(past);
 	return err;
 }
 
@@ -144,10 +240,11 @@ static int snapshots_list(struct node *n, struct listing **out)
 
 static int ops_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
 {
-	struct json_object *past = op_of(name) ? box_past(n->box) : NULL;
-	bool there = past && find_op(past, op_of(name));
+	struct past *past = op_of(name) ? past_of(n->box) : NULL;
+	bool there = past && find_op(past->log, op_of(name));
 
-	json_object_put(past);
+	if (past)
+		past_put(past);
 	if (!there)
 		return -ENOENT;
 	fill_dir(&e->attr, ino_of(n, op_of(name), 2));
@@ -170,7 +267,8 @@ static int ops_list(struct node *n, struct listing **out)
 /* What a file of an op says; the caller frees. NULL: there is no such op or file (any more), or no memory. */
 static char *text_of(struct node *op, const char *part)
 {
-	struct json_object *past = box_past(op->box), *o = past ? find_op(past, op_of(op->name)) : NULL, *cmd = NULL;
+	struct past *past = past_of(op->box);
+	struct json_object *o = past ? find_op(past->log, op_of(op->name)) : NULL, *cmd = NULL;
 	time_t when = (time_t)(number_of(o, "start", 0) / 1000);
 	int64_t status = number_of(o, "status", -1);
 	char date[64] = "", *text = NULL;
@@ -186,7 +284,10 @@ static char *text_of(struct node *op, const char *part)
 	else if (o && !strcmp(part, "status"))
 		/* As a shell would have it. */
 		n = asprintf(&text, "%d\n", (int)(status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff));
-	json_object_put(past);
+	else if (o && !strcmp(part, "patch"))
+		n = asprintf(&text, "%s", ""); /* made when it is opened */
+	if (past)
+		past_put(past);
 	return n < 0 ? NULL : text;
 }
 
@@ -247,13 +348,127 @@ static int op_text_getattr(struct node *n, struct stat *st)
 	return 0;
 }
 
+static int open_patch(struct node *op, struct fuse_file_info *fi)
+{
+	struct past *past = past_of(op->box);
+	struct json_object *o = past ? find_op(past->log, op_of(op->name)) : NULL;
+	struct box *b = o ? box_version(op->box, op->name) : NULL;
+	int err = b ? changes_open_patch(b, (uint32_t)number_of(o, "layer", 0), fi) : -ENOENT;
+
+	if (b)
+		box_put(b);
+	if (past)
+		past_put(past);
+	return err;
+}
+
 static int op_text_open(struct node *n, struct fuse_file_info *fi)
 {
-	char *text = text_of(n->parent, n->name);
+	char *text;
 
+	if (!strcmp(n->name, "patch"))
+		return open_patch(n->parent, fi);
+	text = text_of(n->parent, n->name);
 	return text ? open_text(fi, text, strlen(text)) : -ENOENT;
 }
 
+/* ---- at ---- */
+
+/* "2026-11-28T03:14:15Z", also with a fraction or without seconds; a day alone is its beginning. Milliseconds since 1970, or
+ * -1. */
+static int64_t time_of(const char *name)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+	const char *rest = NULL;
+	int64_t ms = 0;
+	struct tm tm;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]) && !rest; i++) {
+		memset(&tm, 0, sizeof(tm));
+		rest = strptime(name, forms[i], &tm);
+	}
+	if (!rest)
+		return -1;
+	if (*rest == '.') {
+		for (int64_t unit = 100; *++rest >= '0' && *rest <= '9'; unit /= 10)
+			ms += (*rest - '0') * unit;
+	}
+	if (*rest == 'Z')
+		rest++;
+	return *rest ? -1 : (int64_t)timegm(&tm) * 1000 + ms;
+}
+
+static int64_t end_of(struct json_object *op)
+{
+	int64_t ms = number_of(op, "ms", -1);
+
+	return ms < 0 ? -1 : number_of(op, "start", 0) + ms;
+}
+
+/* The last op that had ended: its number, 0: there was none. */
+static int64_t op_at(struct json_object *log, int64_t when)
+{
+	struct json_object *list = list_of(log, "items");
+	int64_t op = 0;
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		if (end_of(o) >= 0 && end_of(o) <= when && number_of(o, "op", 0) > op)
+			op = number_of(o, "op", 0);
+	}
+	return op;
+}
+
+static int at_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
+{
+	int64_t when = time_of(name), op;
+	struct past *past = when < 0 ? NULL : past_of(n->box);
+	char word[24];
+
+	if (!past)
+		return -ENOENT;
+	op = op_at(past->log, when);
+	past_put(past);
+	snprintf(word, sizeof(word), "%lld", (long long)op);
+	return enter_tree(n, name, op ? word : "base", e);
+}
+
+static int at_getattr(struct node *n, struct stat *st)
+{
+	fill_dir(st, ino_of(n, 0, 9));
+	return 0;
+}
+
+/* Any time may be asked for; those are shown at which something ended. */
+static int at_list(struct node *n, struct listing **out)
+{
+	struct past *past = past_of(n->box);
+	struct json_object *list = past ? list_of(past->log, "items") : NULL;
+	struct listing *l = listing_empty();
+	int err = l ? 0 : -ENOMEM;
+
+	for (size_t i = 0; list && i < json_object_array_length(list) && !err; i++) {
+		int64_t end = end_of(json_object_array_get_idx(list, i));
+		time_t seconds = (time_t)(end / 1000);
+		char date[64], name[80];
+		struct tm tm;
+
+		if (end < 0 || !gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%FT%T", &tm))
+			continue;
+		snprintf(name, sizeof(name), "%s.%03dZ", date, (int)(end % 1000));
+		err = listing_add(l, name, DT_DIR, 0);
+	}
+	if (past)
+		past_put(past);
+	if (err)
+		listing_free(l);
+	else
+		*out = l;
+	return err;
+}
+
+const struct kind kind_at = { .lookup = at_lookup, .getattr = at_getattr, .list = at_list };
 const struct kind kind_snapshots = { .lookup = snapshots_lookup, .getattr = snapshots_getattr, .list = snapshots_list };
 const struct kind kind_ops = { .lookup = ops_lookup, .getattr = ops_getattr, .list = ops_list };
 const struct kind kind_op = { .lookup = op_lookup, .getattr = op_getattr, .list = op_list };

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +85,41 @@ bool stack_holds(const struct stack *s)
 
 /* ---- asking ---- */
 
-static struct stack *stack_open(struct json_object *params)
+static uint32_t number_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (uint32_t)strtoul(slash + 1, NULL, 10) : 0;
+}
+
+/* An empty directory in the base's stead: it has no name, so nothing comes into it. */
+static int leave_base(struct tree *tree, bool image)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/empty.XXXXXX", gfs.paths.runtime);
+	if (!mkdtemp(path))
+		return -errno;
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rmdir(path);
+	if (fd < 0)
+		return -ENOENT;
+	close(tree->fd[0]);
+	tree->fd[0] = fd;
+	/* Of an image the lowest layer is the base. */
+	if (image && tree->n > 1) {
+		close(tree->fd[1]);
+		tree->n--;
+		memmove(tree->fd + 1, tree->fd + 2, (tree->n - 1) * sizeof(tree->fd[0]));
+	}
+	return 0;
+}
+
+static struct stack *stack_open(const struct box *b, struct json_object *params)
 {
 	struct stack *s = calloc(1, sizeof(*s));
-	struct json_object *v;
+	struct json_object *v, *last;
 
 	if (!s)
 		return NULL;
@@ -98,15 +130,21 @@ static struct stack *stack_open(struct json_object *params)
 		stack_put_locked(s);
 		return NULL;
 	}
+	if (!strcmp(b->version, VERSION_CHANGES) &&
+	    leave_base(&s->tree, json_object_object_get_ex(params, "image", &v) && json_object_get_boolean(v))) {
+		stack_put_locked(s);
+		return NULL;
+	}
 	s->tree.skip = gfs.dev;
 	s->tree.hidden = gfs.hidden;
 	s->tree.nhidden = gfs.nhidden;
 	if (json_object_object_get_ex(params, "work", &v))
 		s->work = open(json_object_get_string(v), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (json_object_object_get_ex(params, "top", &v)) {
-		const char *slash = strrchr(json_object_get_string(v), '/');
-
-		s->top = slash ? (uint32_t)strtoul(slash + 1, NULL, 10) : 0;
+	if (json_object_object_get_ex(params, "top", &v))
+		s->top = number_of(json_object_get_string(v));
+	if (json_object_object_get_ex(params, "layers", &v) && json_object_array_length(v)) {
+		last = json_object_array_get_idx(v, json_object_array_length(v) - 1);
+		s->highest = number_of(json_object_get_string(last));
 	}
 	return s;
 }
@@ -122,7 +160,7 @@ static void take_layers(struct box *b, struct json_object *params, const struct 
 		close(dir);
 		return;
 	}
-	s = stack_open(params);
+	s = stack_open(b, params);
 	if (!s) {
 		close(dir);
 		return;
@@ -131,6 +169,11 @@ static void take_layers(struct box *b, struct json_object *params, const struct 
 	s->box = dir;
 	stack_put_locked(b->stack);
 	b->stack = s;
+}
+
+static bool is_live(const struct box *b)
+{
+	return !b->version[0] || b->version[0] == ':';
 }
 
 static int open_box(const struct box *b)
@@ -155,7 +198,7 @@ static void refresh(struct box *b, unsigned flags, bool now)
 	(void)!seal_read(dir, &seal);
 	params = json_object_new_object();
 	json_object_object_add(params, "name", json_object_new_string(b->name));
-	if (b->version[0])
+	if (!is_live(b))
 		json_object_object_add(params, "version", json_object_new_string(b->version));
 	err = dir < 0 ? -errno : boxes_ask(flags, "org.gsh.Daemon.Layers", params, &r);
 	pthread_mutex_lock(&boxes_lock);
@@ -185,9 +228,9 @@ struct stack *box_stack(struct box *b)
 {
 	struct stack *s = known(b);
 
-	if (s && !b->version[0] && stack_holds(s))
+	if (s && is_live(b) && stack_holds(s))
 		return s;
-	refresh(b, 0, s && !b->version[0]);
+	refresh(b, 0, s && is_live(b));
 	if (s)
 		stack_put(s);
 	return known(b);

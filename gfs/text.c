@@ -8,9 +8,10 @@
 #include "gfs/gfs.h"
 
 static const char readme[] =
-	"The sandboxes of gsh, read-only. In each: root/ is its merged tree, "
-	"live; proc/ its processes; info.json what it is;\n"
-	"snapshots/NAME/ its tree as it was; ops/N/ what the commands were, and root/ the tree after each.\n"
+	"The sandboxes of gsh. In each: root/ is its merged tree, live, and may be written to, which is an op; proc/ its\n"
+	"processes; info.json what it is; base/ what it began with; changes/ what became of that: tree/, deleted, patch;\n"
+	"snapshots/NAME/ its tree as it was; ops/N/ what the commands were, their patch, and root/ the tree after each;\n"
+	"at/TIME/ as it was then (2026-11-28T03:14:15Z).\n"
 	"Absolute symbolic links are shown relative to root/ (the stored "
 	"target: extended attribute gsh.link); everything\n"
 	"belongs to you here, devices are empty files. \"gsh umount\" takes "
@@ -108,6 +109,9 @@ static const struct {
 	{"proc", NODE_PROC, DT_DIR},
 	{"snapshots", NODE_SNAPSHOTS, DT_DIR},
 	{"ops", NODE_OPS, DT_DIR},
+	{"at", NODE_AT, DT_DIR},
+	{"base", NODE_TREE, DT_DIR},
+	{"changes", NODE_CHANGES, DT_DIR},
 	{"info.json", NODE_INFO, DT_REG},
 };
 
@@ -140,9 +144,9 @@ static int part_attr(struct node *n, const char *name, struct fuse_entry_param *
 		return err;
 	}
 	if (strcmp(name, "info.json")) {
-		fill_dir(&e->attr, ino_of(n->box, !strcmp(name, "proc")  ? NODE_PROC
-						  : !strcmp(name, "ops") ? NODE_OPS
-									 : NODE_SNAPSHOTS));
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+			if (!strcmp(name, parts[i].name))
+				fill_dir(&e->attr, ino_of(n->box, parts[i].kind));
 		return 0;
 	}
 	text = box_info(n->box);
@@ -157,6 +161,8 @@ static int box_lookup(struct node *n, const char *name, struct fuse_entry_param 
 {
 	int err = check_listed(n->box);
 
+	if (!err && !strcmp(name, "base"))
+		return enter_tree(n, name, name, e);
 	for (size_t i = 0; !err && i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strcmp(name, parts[i].name))
 			continue;

@@ -330,7 +330,8 @@ void past_log(struct wire_call *call)
 	items = json_object_new_array();
 	for (size_t i = first; i < n; i++) {
 		struct json_object *op = json_object_array_get_idx(list, i);
-		add_effects(d, name, op);
+		if (!json_flag(call->params, "brief", false))
+			add_effects(d, name, op);
 		json_object_array_add(items, json_object_get(op));
 	}
 	json_object_put(list);

@@ -105,6 +105,60 @@ gfs_pid() {
 	[ ! -e "$m/snapshots" ]
 }
 
+@test "changes, patches, base and times: what became of what" {
+	mkdir d
+	printf 'one\ntwo\n' >d/f
+	echo gone >d/gone
+	printf 'odd\n' >"d/odd
+name"
+	gsh -s s -c "printf 'one\nTWO\n' >d/f; rm d/odd*"
+	sleep 1.1
+	between=$(date -u +%FT%TZ)
+	sleep 1.1
+	gsh -s s -c 'rm d/gone; echo new >d/new; ln -s new d/l'
+	gsh mount
+	m=$GSH_MOUNT/s
+	[ "$(ls "$m" | paste -sd' ')" = 'at base changes info.json ops proc root snapshots' ]
+	# As gsh diff prints it, which patch(1) takes.
+	diff "$m/changes/patch" <(gsh diff -s s)
+	diff "$m/ops/2/patch" <(gsh diff -s s 1 2)
+	diff "$m/ops/1/patch" <(gsh diff -s s base 1)
+	grep -q '^+TWO' "$m/ops/1/patch"
+	[ "$(cat "$m/changes/deleted")" = "$PWD/d/gone"$'\n'"\"$PWD/d/odd\\nname\"" ]
+	[ "$(cd "$m/changes/tree" && find . -not -type d | sort | paste -sd' ')" = ".$PWD/d/f .$PWD/d/l .$PWD/d/new" ]
+	[ "$(cat "$m/base$PWD/d/gone" "$m/base$PWD/d/f")" = $'gone\none\ntwo' ]
+	[ "$(cat "$m/at/$between$PWD/d/f")" = $'one\nTWO' ] && [ -e "$m/at/$between$PWD/d/gone" ]
+	[ ! -e "$m/at/2020-01-01$PWD/d/new" ] && [ "$(cat "$m/at/2020-01-01$PWD/d/f")" = $'one\ntwo' ]
+	[ -e "$m/at/2199-01-01T00:00Z$PWD/d/new" ] && [ ! -e "$m/at/yesterday" ] && [ ! -e "$m/at/2020-13-01" ]
+	[ "$(ls "$m/at" | wc -l)" = 2 ]
+	[ -e "$m/at/$(ls "$m/at" | tail -1)$PWD/d/new" ]
+	# Live, too.
+	gsh -s s -c 'echo more >d/more'
+	[ -e "$m/changes/tree$PWD/d/more" ] && grep -q '^+more' "$m/changes/patch"
+	refuses touch "$m/base$PWD/x" 2>err
+	grep -q 'Read-only' err
+	refuses touch "$m/changes/tree$PWD/x" 2>err
+	refuses touch "$m/at/$between$PWD/x" 2>err
+	[ "$(grep -c "$m" /proc/self/mountinfo)" = 0 ]
+}
+
+@test "ops are listed without reading their layers again" {
+	for i in 1 2 3; do gsh -s s -c "mkdir -p d$i; seq 50 | xargs -I@ touch d$i/@"; done
+	gsh mount
+	command -v strace >/dev/null || skip "strace is not installed"
+	strace -qq -o /dev/null true || skip "nothing can be traced here"
+	pid=$(pgrep -u "$(id -u)" -x gshd | while read -r p; do grep -qzF "$BOX" /proc/$p/environ && echo $p; done | head -1)
+	cat "$GSH_MOUNT"/s/ops/*/cmd >/dev/null
+	strace -f -qq -e trace=getdents64,accept4 -o trace -p "$pid" &
+	tracer=$!
+	wait_until 20 grep -qs TracerPid:.*[1-9] "/proc/$pid/status"
+	for i in 1 2 3 4 5; do cat "$GSH_MOUNT"/s/ops/*/cmd "$GSH_MOUNT"/s/ops/*/status >/dev/null; done
+	kill "$tracer"
+	wait "$tracer" || true
+	# One question for the list of sandboxes now and then; none for the log.
+	[ "$(grep -c getdents trace)" -lt 40 ]
+}
+
 @test "all but root/ is read-only" {
 	gsh -s s -c 'echo x > f; mkdir d'
 	gsh snapshot -s s snap
