@@ -262,7 +262,7 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	echo 1 >g
 	sleep 0.05
 	gsh -s s -c 'sed -i s/^3$/three/ f; echo 2 >g; chmod 700 g; printf "\0" >>g'
-	common_kept 1
+	common_kept f
 	sed -i 's/^20$/twenty/' f
 	echo host >g
 	gsh clone s t
