@@ -16,8 +16,10 @@
 #include <Zydis/Zydis.h>
 #include "gshd/rewrite.h"
 
-#define SYSCALL_PAIR "\x0f\x05"
-#define CPUID_PAIR "\x0f\xa2"
+/* The two bytes of SYSCALL and of CPUID. */
+#define FIRST 0x0f
+#define SYSCALL_SECOND 0x05
+#define CPUID_SECOND 0xa2
 /* How far padding that a site could use may lie from it, with room for the run it is in. */
 #define REACH 160
 /* How far a loop round a CPUID may go to either side; longer jumps back are hardly loops. */
@@ -25,9 +27,16 @@
 /* How far behind the known end of a function code is looked for that no table knows. */
 #define STRAY_MAX 4096
 
+struct candidate {
+	struct segment *seg;
+	u64 at; /* in its bytes */
+};
+
 struct decoder {
 	ZydisDecoder zydis;
 	struct image *img;
+	struct candidate *candidates;
+	size_t count, room, syscalls;
 };
 
 static bool never_falls_through(const ZydisDecodedInstruction *in)
@@ -153,32 +162,37 @@ static bool is_site(const struct segment *seg, u64 at)
 	return a & MARK_SITE && !(a & (MARK_BODY | MARK_PAD)) && !(b & (MARK_START | MARK_TARGET));
 }
 
-/* Call fn for each occurrence of the pair in the text. */
-static void each_pair(struct decoder *d, const char *pair,
-		      void (*fn)(struct decoder *d, struct segment *seg, u64 at))
+/* What may be an instruction of ours: a byte that may begin one, before the other. All of the text is looked at here, once. */
+static int find_candidates(struct decoder *d)
 {
 	for (unsigned i = 0; i < d->img->nsegs; i++) {
 		struct segment *seg = &d->img->segs[i];
-		const u8 *p = seg->bytes, *end = seg->bytes + seg->size;
+		const u8 *p = seg->bytes, *last = p + MAX(seg->size, 1) - 1;
 
-		while ((p = memmem(p, (size_t)(end - p), pair, 2))) {
-			fn(d, seg, (u64)(p - seg->bytes));
-			p++;
+		for (; p < last && (p = memchr(p, FIRST, (size_t)(last - p))); p++) {
+			if (p[1] != SYSCALL_SECOND && p[1] != CPUID_SECOND)
+				continue;
+			if (d->count == d->room) {
+				size_t room = d->room ? 2 * d->room : 256;
+				struct candidate *more = realloc(d->candidates, room * sizeof(*more));
+
+				if (!more)
+					return -ENOMEM;
+				d->candidates = more;
+				d->room = room;
+			}
+			d->candidates[d->count++] = (struct candidate){seg, (u64)(p - seg->bytes)};
+			d->syscalls += p[1] == SYSCALL_SECOND;
 		}
 	}
+	return 0;
 }
 
 static void each_candidate(struct decoder *d,
 			   void (*fn)(struct decoder *d, struct segment *seg, u64 at))
 {
-	each_pair(d, SYSCALL_PAIR, fn);
-	each_pair(d, CPUID_PAIR, fn);
-}
-
-static void count_one(struct decoder *d, struct segment *seg, u64 at)
-{
-	(void)seg, (void)at;
-	d->img->candidates++;
+	for (size_t i = 0; i < d->count; i++)
+		fn(d, d->candidates[i].seg, d->candidates[i].at);
 }
 
 static void decode_one(struct decoder *d, struct segment *seg, u64 at)
@@ -212,7 +226,7 @@ static bool is_in_loop(const struct decoder *d, const struct segment *seg, u64 a
 
 static void add_one(struct decoder *d, struct segment *seg, u64 at)
 {
-	bool cpuid = seg->bytes[at + 1] == (u8)CPUID_PAIR[1];
+	bool cpuid = seg->bytes[at + 1] == CPUID_SECOND;
 
 	if (is_site(seg, at))
 		d->img->sites[d->img->nsites++] =
@@ -227,27 +241,35 @@ static int compare(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
-int image_find_sites(struct image *img)
+static int find_sites(struct decoder *d)
 {
-	struct decoder d = {.img = img};
-	int err;
+	struct image *img = d->img;
+	int err = find_candidates(d);
 
-	each_pair(&d, SYSCALL_PAIR, count_one);
-	if (!img->candidates)
-		return 0;
-	each_pair(&d, CPUID_PAIR, count_one);
+	if (err || !d->syscalls)
+		return err;
+	img->candidates = (u32)d->count;
 	if (ZYAN_FAILED(
-		    ZydisDecoderInit(&d.zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		    ZydisDecoderInit(&d->zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return -EINVAL;
-	img->sites = calloc(img->candidates, sizeof(*img->sites));
+	img->sites = calloc(d->count, sizeof(*img->sites));
 	if (!img->sites)
 		return -ENOMEM;
 	err = image_find_functions(img);
 	if (err)
 		return err;
-	each_candidate(&d, decode_one);
-	each_candidate(&d, decode_near);
-	each_candidate(&d, add_one);
+	each_candidate(d, decode_one);
+	each_candidate(d, decode_near);
+	each_candidate(d, add_one);
 	qsort(img->sites, img->nsites, sizeof(*img->sites), compare);
 	return 0;
+}
+
+int image_find_sites(struct image *img)
+{
+	struct decoder d = {.img = img};
+	int err = find_sites(&d);
+
+	free(d.candidates);
+	return err;
 }
