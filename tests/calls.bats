@@ -55,11 +55,11 @@ at_most() {
 	return 1
 }
 
-@test "fork, exit, wait" { at_most fork 13 30; }
+@test "fork, exit, wait" { at_most fork 11 22; }
 
 @test "fork, exec, wait" { at_most fork-exec 85 95; }
 
-@test "vfork, exit, wait" { at_most vfork 12 2; }
+@test "vfork, exit, wait" { at_most vfork 11 1; }
 
 @test "posix_spawn" { at_most spawn 125 92; }
 
