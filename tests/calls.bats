@@ -77,10 +77,10 @@ at_most() {
 
 @test "open, fstat, read and close each file of a directory" { at_most read-each 5 1 many; }
 
-@test "remove each file of a directory" { at_most remove-each 3 1 many; }
+@test "remove each file of a directory" { at_most remove-each 2 1 many; }
 
 @test "remove each file of a directory, and create it anew" { at_most replace-each 12 1 many; }
 
-@test "open each file of a directory for writing" { at_most change-each 24 2 many; }
+@test "open each file of a directory for writing" { at_most change-each 21 2 many; }
 
 @test "replace a file by way of a lock file" { at_most update 6 1; }

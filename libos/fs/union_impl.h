@@ -178,6 +178,7 @@ void union_update(struct node *old, struct node *fresh);
 void union_drop_redirects(struct uredirect *r);
 /* Does a layer below the top have this name? 0, 1 or -errno. */
 int union_below(struct unode *dir, const char *name);
+int union_below_stat(struct unode *dir, const char *name, struct statx *st); /* and what; only if 1 */
 /* The node of something just made in the top; st: its statx if known. ERR_PTR. */
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
 

@@ -303,7 +303,7 @@ void union_update(struct node *o, struct node *f)
 	o->flags = f->flags;
 }
 
-int union_below(struct unode *dir, const char *name)
+int union_below_stat(struct unode *dir, const char *name, struct statx *st)
 {
 	struct ufs *u = ufs_of(dir);
 	u64 candidates = visible_layers(dir) & ((1ull << u->top) - 1);
@@ -311,8 +311,7 @@ int union_below(struct unode *dir, const char *name)
 	for (; candidates; candidates &= ~(1ull << highest(candidates))) {
 		unsigned layer = (unsigned)highest(candidates);
 		struct hpath h;
-		struct statx st;
-		int r = stat_entry(dir, name, layer, &h, &st);
+		int r = stat_entry(dir, name, layer, &h, st);
 
 		if (r == -ENOENT)
 			continue;
@@ -320,9 +319,16 @@ int union_below(struct unode *dir, const char *name)
 			return r;
 		hpath_done(&h);
 		return !(layer > 0 &&
-			 union_is_whiteout(st.stx_mode, dev_make(st.stx_rdev_major, st.stx_rdev_minor)));
+			 union_is_whiteout(st->stx_mode, dev_make(st->stx_rdev_major, st->stx_rdev_minor)));
 	}
 	return 0;
+}
+
+int union_below(struct unode *dir, const char *name)
+{
+	struct statx st;
+
+	return union_below_stat(dir, name, &st);
 }
 
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st)

@@ -111,16 +111,32 @@ int union_unlink(struct node *d, const char *name, struct node *v)
 	return done(victim, remove_file(dir, name, victim));
 }
 
-/* In a directory that lies in the top alone there is nothing to hide. */
+/* Hide what lies below, if the top has nothing of that name: the host says so as it makes the whiteout. */
+static int hide_unseen(struct unode *dir, const char *name)
+{
+	struct statx st;
+	int r = union_below_stat(dir, name, &st);
+
+	if (r != 1 || S_ISDIR(st.stx_mode))
+		return -EAGAIN; /* what it is, or that it is not there, is found by looking */
+	return make_whiteout(dir, name);
+}
+
 int union_unlink_unseen(struct node *d, const char *name)
 {
 	struct unode *dir = to_unode(d);
+	int r;
 
-	if (unode_layers(dir) != 1ull << ufs_of(dir)->top || dir->hollow || dir->gone)
+	if (dir->hollow || dir->gone)
 		return -EAGAIN;
-	if (quota_on())
+	/* In a directory that lies in the top alone there is nothing to hide. */
+	if (unode_layers(dir) == 1ull << ufs_of(dir)->top)
+		r = remove_from_top(dir, name, 0);
+	else
+		r = hide_unseen(dir, name);
+	if (!r && quota_on())
 		quota_freed();
-	return remove_from_top(dir, name, 0);
+	return r;
 }
 
 int union_check_empty(struct unode *n)
