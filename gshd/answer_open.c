@@ -59,8 +59,8 @@ static bool readable_place(const struct monitor *m, const char *path)
 	return true;
 }
 
-/* Is it still what has that name? Of what was removed or replaced the kernel tells the last place, with words behind it that
- * a name may have, too; and what lay in a hidden place that is a single file would then be somewhere else. */
+/* Is it still what has that name? Of what was removed or replaced the kernel tells the last place, with words behind it
+ * that a name may have, too; and what lay in a hidden place that is a single file would then be somewhere else. */
 static int check_name(int fd, const char *path)
 {
 	struct statx is, named;

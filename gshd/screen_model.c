@@ -493,8 +493,8 @@ static int send_drawing(struct model *m)
 
 /* ---- the child's life ---- */
 
-/* As terminals do when their size changes. libvterm keeps a region that begins below its last row, and then scrolls memory
- * that is not its own. What was half said is given up first, or it would swallow this. */
+/* As terminals do when their size changes. libvterm keeps a region that begins below its last row, and then scrolls
+ * memory that is not its own. What was half said is given up first, or it would swallow this. */
 static void forget_margins(struct model *m)
 {
 	VTermPos at;

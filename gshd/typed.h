@@ -3,8 +3,8 @@
  * What clients typed of a line that is not ended yet.
  *
  * A reader that a terminal let go of hands back what it got of such a line, and the client's editor takes that for
- * keys, as it was typed. But who hands it back is the sandbox, and a key may be one that ends a line or calls an editor on
- * the host: so only what was typed comes back, in its order and once. Characters may be missing, for the terminal
+ * keys, as it was typed. But who hands it back is the sandbox, and a key may be one that ends a line or calls an editor
+ * on the host: so only what was typed comes back, in its order and once. Characters may be missing, for the terminal
  * has erased some.
  */
 #ifndef GSHD_TYPED_H

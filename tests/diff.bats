@@ -185,10 +185,10 @@ assert base64.b64decode(items["a?b"]["path_b64"]).endswith(b"/a\xffb")
 	tr '\0' '\n' </dev/zero | head -c 30000000 >lines
 	echo x >>lines
 	gsh -s s -c 'truncate -s 3G new; truncate -s 4G sparse; sed -i s/x/y/ lines; tr "\0" "\n" </dev/zero | head -c 10000000 >more'
-	# The sanitisers lay out more.
+	# The sanitisers lay out more, and diff(1) has then no limit either.
 	([ -n "${SAN-}" ] || ulimit -v 400000; gsh diff -s s -- .) >"$BOX/patch"
 	grep -Fqx "Binary files a$PWD/sparse and b$PWD/sparse differ" "$BOX/patch"
-	grep -Fqx "# too large to be compared by lines: $PWD/lines" "$BOX/patch"
+	[ -n "${SAN-}" ] || grep -Fqx "# too large to be compared by lines: $PWD/lines" "$BOX/patch"
 	[ "$(grep -c '^+$' "$BOX/patch")" -eq 10000000 ]
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * How the sanitisers behave in hosted programs built with SAN=1. What they find goes to files that tests/run looks for:
  * a daemon's standard error is read by nobody. Memory that is still held at the end is none of their business, for a
