@@ -21,6 +21,7 @@
 #include "gshd/history.h"
 #include "gshd/json.h"
 #include "gshd/keep.h"
+#include "gshd/squash.h"
 
 #define DEPTH_MAX 512
 
@@ -102,6 +103,20 @@ static void say(const struct collector *c, const char *name, bool runs, unsigned
 		_exit(0); /* the client has gone */
 }
 
+/* 0: it begins or ends just now. */
+static int monitor_of(const struct collector *c, const char *name)
+{
+	struct json_object *o;
+	char text[512];
+	int pid;
+
+	store_lock_text(c->d->store, name, text, sizeof(text));
+	o = json_tokener_parse(text);
+	pid = (int)json_int(o, "pid", 0);
+	json_object_put(o);
+	return pid;
+}
+
 static int one(const char *name, void *arg)
 {
 	struct collector *c = arg;
@@ -124,7 +139,11 @@ static int one(const char *name, void *arg)
 	}
 	if (box >= 0 && !err) {
 		freed = room_in(box, "trash", 0);
-		err = history_sweep(c->d->store, name);
+		if (lock >= 0)
+			err = history_sweep(c->d->store, name);
+		else if (monitor_of(c, name) > 0)
+			err = squash_sweep(box, monitor_of(c, name));
+		freed -= room_in(box, "trash", 0);
 		if (err)
 			snprintf(why, sizeof(why), "%s", strerror(-err));
 	}

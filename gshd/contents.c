@@ -23,6 +23,7 @@ struct contents {
 	struct history *h;
 	struct grant_names *names;
 	struct event *timer;
+	uint32_t withheld;
 	uint32_t told[GRANT_LAYERS_MAX]; /* the numbers in the table: that is the sandbox's to write */
 };
 
@@ -92,7 +93,7 @@ static uint32_t untold(const struct contents *c)
 		if (*place)
 			continue;
 		*place = number;
-		if (c->told[number % GRANT_LAYERS_MAX] != number)
+		if (number != c->withheld && c->told[number % GRANT_LAYERS_MAX] != number)
 			return number;
 	}
 	return 0;
@@ -147,4 +148,19 @@ void contents_changed(struct contents *c, bool pushed)
 		c->told[i] = 0;
 	}
 	evtimer_add(c->timer, &first);
+}
+
+void contents_withhold(struct contents *c, uint32_t number)
+{
+	uint32_t place = number % GRANT_LAYERS_MAX;
+
+	if (!c)
+		return;
+	c->withheld = number;
+	if (number && c->told[place] == number) {
+		__atomic_store_n(&c->names[place].number, 0, __ATOMIC_SEQ_CST);
+		c->told[place] = 0;
+	}
+	if (!number)
+		contents_changed(c, true);
 }

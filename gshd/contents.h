@@ -16,6 +16,8 @@ struct contents;
 /* names: the table in the sandbox area. NULL: no memory; nothing is told then. */
 struct contents *contents_create(struct event_base *base, struct history *h, struct grant_names *names);
 void contents_free(struct contents *c);
+/* Nothing is told of this sealed layer, as it gets names; 0: of all again. */
+void contents_withhold(struct contents *c, uint32_t number);
 /* The chain changed. pushed: by a layer on top and no more; else what was told is taken back first. */
 void contents_changed(struct contents *c, bool pushed);
 

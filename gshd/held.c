@@ -127,9 +127,29 @@ static void add_children(int proc, int *pid, unsigned *n)
 		closedir(tasks);
 }
 
-bool held_below(const char *place)
+static bool holds(int proc, const char *place)
 {
-	int pid[HELD_PROCESSES + 1] = { getpid() };
+	return has_open(proc, place) || has_mapped(proc, place);
+}
+
+/* The letter behind the name, which may hold anything. */
+static bool is_stopped(int proc, const char *unused)
+{
+	FILE *f = open_text(proc, "stat");
+	char line[512], *end;
+	bool yes = false;
+
+	(void)unused;
+	if (f && fgets(line, sizeof(line), f) && (end = strrchr(line, ')')))
+		yes = end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+	if (f)
+		fclose(f);
+	return yes;
+}
+
+static bool any_below(int root, bool (*is)(int proc, const char *place), const char *place)
+{
+	int pid[HELD_PROCESSES + 1] = { root };
 	unsigned n = 1;
 	bool yes = false;
 
@@ -139,8 +159,18 @@ bool held_below(const char *place)
 		if (proc < 0)
 			continue;
 		add_children(proc, pid, &n);
-		yes = n > HELD_PROCESSES || (i && (has_open(proc, place) || has_mapped(proc, place)));
+		yes = n > HELD_PROCESSES || (i && is(proc, place));
 		close(proc);
 	}
 	return yes;
+}
+
+bool held_below(const char *place)
+{
+	return any_below(getpid(), holds, place);
+}
+
+bool held_stopped(int root)
+{
+	return any_below(root, is_stopped, NULL);
 }

@@ -12,5 +12,7 @@
  * maps. */
 #define HELD_PROCESSES 256
 bool held_below(const char *place);
+/* Is a descendant of this process stopped, by a signal or a debugger? The same bounds. */
+bool held_stopped(int root);
 
 #endif

@@ -29,8 +29,9 @@
 #include "gshd/store.h"
 
 #define HISTORY_LAYERS_MAX (GRANT_LAYERS_MAX - 2) /* no more are put on top; one is for the base */
-/* At the end of a sandbox with more than so many layers, when nobody waits for it, the oldest are joined until so many
- * are left. A start does it only where that never came about, and there is hardly room for more ops. */
+/* With more than so many layers the oldest are joined until so many are left: beside what runs (squash.h), or at the end
+ * of a sandbox, when nobody waits for it. A start does it only where that never came about, and there is hardly room for
+ * more ops. */
 #define HISTORY_JOIN_ABOVE 40
 #define HISTORY_JOIN_LATEST 56
 #define HISTORY_JOIN_KEEP 24
@@ -81,8 +82,8 @@ int history_seal(struct history *h) __attribute__((warn_unused_result));
 /* The tree as it is now under a name: seals the top. -EEXIST. */
 int history_snapshot(struct history *h, const char *name) __attribute__((warn_unused_result));
 
-/* Join the oldest layers until there are `keep` (with the top), or as few as snapshots allow. Nothing
- * may run. -EOPNOTSUPP: a directory was renamed there. */
+/* Join the oldest layers until there are `keep` (with the top), or as few as snapshots allow.
+ * -EOPNOTSUPP: a directory was renamed there. */
 int history_join(struct history *h, unsigned keep) __attribute__((warn_unused_result));
 /* Join if there are more layers than that. Best effort: with too many, ops share a layer. */
 void history_trim(struct history *h, unsigned above);

@@ -20,7 +20,7 @@ int layer_move(int box, const char *from, const char *to, uint32_t number);
 /* Carry out what `pending` says, if it is there. */
 int layers_settle(int box) __attribute__((warn_unused_result));
 /* Begin a change, do it, end it. The list is in the order of doing. */
-enum touch { TOUCH_NOTHING, TOUCH_TAKES, TOUCH_ADDS }; /* how it touches the chain */
+enum touch { TOUCH_NOTHING, TOUCH_TAKES, TOUCH_JOINS /* takes all but the last */, TOUCH_ADDS }; /* how it touches the chain */
 int layers_change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
 	__attribute__((warn_unused_result));
 /* Processes that run shall use the chain of h from now on. */
@@ -30,6 +30,15 @@ void history_reread(struct history *h);
 /* Begin a change of several layers, do it, end it. For what runs nothing changes. */
 int history_change(struct history *h, const char *what, const uint32_t *number, unsigned n)
 	__attribute__((warn_unused_result));
+
+/* ---- join.c ---- */
+/* The first layers, from the *first'th up, to be joined until `keep` are left: how many; 0: none (more). */
+unsigned join_range(const struct history *h, unsigned keep, unsigned *first);
+/* Have the last of these layers hold what all do. It may be ended at any time, processes may run, and others use the
+ * history meanwhile but for taking these layers away. */
+int join_prepare(struct history *h, const uint32_t *number, unsigned n) __attribute__((warn_unused_result));
+/* Take the others away. */
+int join_finish(struct history *h, const uint32_t *number, unsigned n) __attribute__((warn_unused_result));
 
 /* ---- journal.c ---- */
 /* Open for appending, without what a crash left of a last line; fills in last_op, raises next. */

@@ -142,21 +142,11 @@ static int take_layer(int box, const char *to, uint32_t number)
 	return err ? err : layer_move(box, "tree/layers", to, number);
 }
 
-/* A layer in `joining` takes the place of these, under the number of the last. */
+/* The last of these holds what the others do, which go. */
 static int carry_out_join(int box, const uint32_t *number, unsigned n)
 {
-	char path[48];
-	struct stat st;
-	int err = 0;
+	int err = n ? 0 : -EPROTO;
 
-	if (!n)
-		return -EPROTO;
-	snprintf(path, sizeof(path), "tree/layers/%04u", number[n - 1]);
-	if (!fstatat(box, "joining", &st, AT_SYMLINK_NOFOLLOW)) {
-		err = layer_move(box, "tree/layers", "trash", number[n - 1]);
-		if (!err && renameat2(box, "joining", box, path, RENAME_NOREPLACE))
-			err = -errno;
-	}
 	for (unsigned i = 0; i + 1 < n && !err; i++)
 		err = layer_move(box, "tree/layers", "trash", number[i]);
 	return err;
@@ -173,7 +163,7 @@ static int carry_out(int box, struct json_object *o)
 
 	for (size_t i = 0; layers && i < json_object_array_length(layers) && count < GRANT_LAYERS_MAX; i++)
 		all[count++] = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
-	if (!strcmp(what, "join"))
+	if (!strcmp(what, "joined"))
 		return carry_out_join(box, all, count);
 	for (size_t i = 0; layers && i < json_object_array_length(layers) && !err; i++) {
 		uint32_t n = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
@@ -266,8 +256,8 @@ int layers_change(struct history *h, const char *what, const uint32_t *number, u
 	err = pens < 0 ? pens : store_write_text(h->box, "pending", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	if (!err)
 		err = layers_sync(h->box, ".");
-	if (!err && touch == TOUCH_TAKES) {
-		leave_out(h, number, n);
+	if (!err && (touch == TOUCH_TAKES || touch == TOUCH_JOINS)) {
+		leave_out(h, number, n - (touch == TOUCH_JOINS));
 		history_tell(h, false);
 	}
 	if (!err) {

@@ -2,9 +2,13 @@
 /*
  * Joining layers: the oldest ops of a sandbox become one layer, which no longer tells them apart.
  *
- * Only while nothing runs. The joined layer is made beside the others, of hard links: files are not
- * copied, and until it has its place by way of `pending` nothing has changed. What a snapshot ends
- * with is not joined with what lies above it.
+ * The highest of them takes in what the others have, by hard links: files are not copied. A name that it lacks means
+ * the same whether it is found there or in the layer below, so at each step of the way the tree is what it was, and
+ * processes may run, the work be given up or killed, and be begun anew. Only then the others leave the chain, as with
+ * undo. A directory that only they have is made beside, whole, and moved in; it keeps its inode number as a copied-up one
+ * does. Of a file the change time moves, as with every link(2).
+ *
+ * What a snapshot ends with is not joined with what lies above it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,8 +25,10 @@
 #include "libos/union/union.h"
 
 #define DEPTH_MAX 400
+#define BESIDE "joining"
 
-/* The directories of one name in the layers to be joined, highest first. */
+/* The directories of one name in the layers to be joined, highest first: that of the layer that takes the others in is
+ * the first, if it has it. */
 struct parts {
 	int fd[GRANT_LAYERS_MAX];
 	uint32_t number[GRANT_LAYERS_MAX]; /* of their layers */
@@ -35,6 +41,7 @@ struct parts {
 struct joining {
 	struct touched old;
 	FILE *touched;
+	int beside;	     /* where directories are made */
 	char path[PATH_MAX]; /* of the directory at hand */
 };
 
@@ -60,7 +67,22 @@ static int copy_xattrs(int from, int to)
 	return 0;
 }
 
-/* What a directory is, after it has its contents. */
+static int set_flag(int dir, const char *name)
+{
+	return fsetxattr(dir, name, "y", 1, 0) ? -errno : 0;
+}
+
+/* It goes on under the number that it had: that of the highest part, or what that had from another one. */
+static int keep_number(const struct stat *st, int to)
+{
+	char value[UNION_VALUE_MAX];
+
+	if (union_is_marked(st->st_mode) && fgetxattr(to, UNION_ORIGIN, value, sizeof(value)) > 0)
+		return 0;
+	return fsetxattr(to, UNION_ORIGIN, value, union_origin_encode(value, st->st_ino), 0) ? -errno : 0;
+}
+
+/* What a directory is, after it has its contents. A listing of it must look for its entries' numbers. */
 static int copy_dir_attrs(const struct parts *p, int to)
 {
 	struct timespec times[2];
@@ -70,11 +92,15 @@ static int copy_dir_attrs(const struct parts *p, int to)
 	if (fstat(p->fd[0], &st))
 		return -errno;
 	err = copy_xattrs(p->fd[0], to);
-	if (!err && p->opaque && fsetxattr(to, UNION_OPAQUE, "y", 1, 0))
-		err = -errno;
+	if (!err)
+		err = keep_number(&st, to);
+	if (!err)
+		err = set_flag(to, UNION_IMPURE);
+	if (!err && p->opaque)
+		err = set_flag(to, UNION_OPAQUE);
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
-	if (!err && (fchmod(to, st.st_mode & 07777) || futimens(to, times)))
+	if (!err && (fchmod(to, (st.st_mode & 07777) | UNION_MARK) || futimens(to, times)))
 		err = -errno;
 	return err;
 }
@@ -166,6 +192,24 @@ static int join_subdir(struct joining *j, const struct parts *p, unsigned first,
 	return err;
 }
 
+/* A whiteout gets no second name, for that moves the time that it tells, also if nothing comes of the join. */
+static int take_in(int from, const char *name, const struct stat *st, int to)
+{
+	if (union_is_whiteout(st->st_mode, st->st_rdev))
+		return mknodat(to, name, S_IFCHR, 0) ? -errno : 0;
+	return linkat(from, name, to, name, 0) ? -errno : 0;
+}
+
+static int descend(struct joining *j, const char *name)
+{
+	size_t at = strlen(j->path);
+
+	if (at + strlen(name) + 2 > sizeof(j->path))
+		return -ENAMETOOLONG;
+	snprintf(j->path + at, sizeof(j->path) - at, "/%s", name);
+	return 0;
+}
+
 static int join_name(struct joining *j, const struct parts *p, unsigned i, const char *name, int to, unsigned depth)
 {
 	size_t at = strlen(j->path);
@@ -177,23 +221,26 @@ static int join_name(struct joining *j, const struct parts *p, unsigned i, const
 		return 0; /* of a higher layer */
 	if (fstatat(p->fd[i], name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
-	if (at + strlen(name) + 2 > sizeof(j->path))
-		return -ENAMETOOLONG;
-	snprintf(j->path + at, sizeof(j->path) - at, "/%s", name);
+	err = descend(j, name);
+	if (err)
+		return err;
 	note_touched(j, p, i, name, &since);
 	if (S_ISDIR(st.st_mode))
 		err = join_subdir(j, p, i, name, to, &since, depth);
 	else
-		err = linkat(p->fd[i], name, to, name, 0) ? -errno : 0;
+		err = take_in(p->fd[i], name, &st, to);
 	j->path[at] = '\0';
 	return err;
 }
 
-static int join_dir(struct joining *j, const struct parts *p, int to, unsigned depth)
+/* Call fn for each name of each part, from the i'th on. */
+static int each_name(struct joining *j, const struct parts *p, unsigned i, int to, unsigned depth,
+		     int (*fn)(struct joining *j, const struct parts *p, unsigned i, const char *name, int to,
+			       unsigned depth))
 {
 	int err = depth > DEPTH_MAX ? -ELOOP : 0;
 
-	for (unsigned i = 0; i < p->n && !err; i++) {
+	for (; i < p->n && !err; i++) {
 		struct dirent **names;
 		int n = scandirat(p->fd[i], ".", &names, NULL, NULL);
 
@@ -202,12 +249,118 @@ static int join_dir(struct joining *j, const struct parts *p, int to, unsigned d
 		for (int k = 0; k < n; k++) {
 			const char *name = names[k]->d_name;
 			if (!err && strcmp(name, ".") && strcmp(name, ".."))
-				err = join_name(j, p, i, name, to, depth);
+				err = fn(j, p, i, name, to, depth);
 			free(names[k]);
 		}
 		free(names);
 	}
+	return err;
+}
+
+static int join_dir(struct joining *j, const struct parts *p, int to, unsigned depth)
+{
+	int err = each_name(j, p, 0, to, depth, join_name);
+
 	return err ? err : copy_dir_attrs(p, to);
+}
+
+/* ---- into the highest ---- */
+
+static int take_in_all(struct joining *j, const struct parts *p, unsigned depth);
+
+/* A directory that the highest layer has, too. */
+static int enter(struct joining *j, const struct parts *p, const char *name, const struct statx_timestamp *since,
+		 unsigned depth)
+{
+	struct parts *sub = calloc(1, sizeof(*sub));
+	int err = sub ? 0 : -ENOMEM;
+
+	if (err)
+		return err;
+	sub->fd[0] = open_dir(p->fd[0], name);
+	sub->number[0] = p->number[0];
+	sub->n = sub->fd[0] >= 0;
+	if (!sub->n)
+		err = -errno;
+	else if (fgetxattr(sub->fd[0], UNION_REDIRECT, NULL, 0) >= 0)
+		err = -EOPNOTSUPP;
+	else if (!has_flag(sub->fd[0], UNION_OPAQUE))
+		err = gather(p, 1, name, sub);
+	sub->since = sub->opaque ? *since : p->since;
+	if (!err)
+		err = take_in_all(j, sub, depth + 1);
+	close_parts(sub);
+	free(sub);
+	return err;
+}
+
+/* Made beside, whole, and moved in. */
+static int bring_dir(struct joining *j, const struct parts *p, unsigned i, const char *name,
+		     const struct statx_timestamp *since, unsigned depth)
+{
+	int err = join_subdir(j, p, i, name, j->beside, since, depth);
+
+	if (!err)
+		err = set_flag(p->fd[0], UNION_IMPURE);
+	if (!err && renameat2(j->beside, name, p->fd[0], name, RENAME_NOREPLACE))
+		err = -errno;
+	return err;
+}
+
+static bool in_higher(const struct parts *p, unsigned i, const char *name)
+{
+	struct stat st;
+
+	while (i-- > 1)
+		if (!fstatat(p->fd[i], name, &st, AT_SYMLINK_NOFOLLOW))
+			return true;
+	return false;
+}
+
+static int take_in_name(struct joining *j, const struct parts *p, unsigned i, const char *name, int to, unsigned depth)
+{
+	size_t at = strlen(j->path);
+	struct statx_timestamp since;
+	struct stat st, seen;
+	bool has;
+	int err;
+
+	if (in_higher(p, i, name))
+		return 0;
+	if (fstatat(p->fd[i], name, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	err = descend(j, name);
+	if (err)
+		return err;
+	has = !fstatat(to, name, &seen, AT_SYMLINK_NOFOLLOW);
+	note_touched(j, p, has ? 0 : i, name, &since);
+	if (has && S_ISDIR(seen.st_mode))
+		err = enter(j, p, name, &since, depth);
+	else if (!has && S_ISDIR(st.st_mode))
+		err = bring_dir(j, p, i, name, &since, depth);
+	else if (!has)
+		err = take_in(p->fd[i], name, &st, to);
+	j->path[at] = '\0';
+	return err;
+}
+
+/* The others' names into the first. What was hidden by one of them is hidden by it at the end, when it has all. */
+static int take_in_all(struct joining *j, const struct parts *p, unsigned depth)
+{
+	struct timespec times[2];
+	struct stat st;
+	int err;
+
+	if (fstat(p->fd[0], &st))
+		return -errno;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	err = each_name(j, p, 1, p->fd[0], depth, take_in_name);
+	if (!err && p->opaque)
+		err = set_flag(p->fd[0], UNION_OPAQUE);
+	if (futimens(p->fd[0], times) && !err)
+		err = -errno;
+	return err;
 }
 
 /* ---- which ---- */
@@ -262,81 +415,110 @@ static int end_touched(struct joining *j, const struct history *h, uint32_t numb
 	return err || !renameat(h->box, "touched/.new", h->box, path) ? err : -errno;
 }
 
-static int build(struct history *h, const uint32_t *number, unsigned n)
+static int open_parts(const struct history *h, const uint32_t *number, unsigned n, struct parts *p)
 {
-	struct joining *j = calloc(1, sizeof(*j));
-	struct parts p = { .n = 0 };
-	int to, err = j ? store_delete_tree(h->box, "joining") : -ENOMEM;
 	char path[32];
 
-	if (!err || err == -ENOENT)
-		err = mkdirat(h->box, "joining", 0700) ? -errno : begin_touched(j, h, number, n);
-	if (err) {
-		if (j)
-			touched_free(&j->old);
-		free(j);
-		return err;
-	}
-	for (unsigned i = n; i-- > 0 && p.n == n - 1 - i;) {
+	for (unsigned i = n; i-- > 0;) {
 		snprintf(path, sizeof(path), "layers/%04u", number[i]);
-		p.fd[p.n] = open_dir(h->tree, path);
-		p.number[p.n] = number[i];
-		p.n += p.fd[p.n] >= 0;
+		p->number[p->n] = number[i];
+		p->fd[p->n] = open_dir(h->tree, path);
+		if (p->fd[p->n] < 0)
+			return -errno;
+		p->n++;
 	}
-	to = open_dir(h->box, "joining");
-	err = p.n < n || to < 0 ? -EIO : join_dir(j, &p, to, 0);
-	close_parts(&p);
+	return 0;
+}
+
+int join_prepare(struct history *h, const uint32_t *number, unsigned n)
+{
+	struct joining *j = calloc(1, sizeof(*j));
+	struct parts *p = calloc(1, sizeof(*p));
+	int err = j && p ? store_delete_tree(h->box, BESIDE) : -ENOMEM;
+
+	if (!err || err == -ENOENT)
+		err = mkdirat(h->box, BESIDE, 0700) ? -errno : begin_touched(j, h, number, n);
+	if (!err) {
+		j->beside = open_dir(h->box, BESIDE);
+		err = j->beside < 0 ? -errno : open_parts(h, number, n, p);
+	}
+	if (!err)
+		err = take_in_all(j, p, 0);
 	if (!err)
 		err = end_touched(j, h, number[n - 1]);
-	fclose(j->touched);
-	touched_free(&j->old);
-	free(j);
-	if (!err && syncfs(to))
+	if (!err && syncfs(p->fd[0]))
 		err = -errno;
-	if (to >= 0)
-		close(to);
+	if (p)
+		close_parts(p);
+	if (j && j->touched) {
+		fclose(j->touched);
+		if (j->beside >= 0)
+			close(j->beside);
+	}
+	if (j)
+		touched_free(&j->old);
+	free(p);
+	free(j);
+	(void)store_delete_tree(h->box, BESIDE);
 	return err;
 }
 
-static int join_range(struct history *h, unsigned first, unsigned n)
+/* First it is written down that the ops are no longer to be told apart: were it the other way round, a crash would leave
+ * one that undo takes for a single op. */
+int join_finish(struct history *h, const uint32_t *number, unsigned n)
 {
-	uint32_t number[GRANT_LAYERS_MAX];
+	uint32_t all[GRANT_LAYERS_MAX];
 	int err;
 
-	memcpy(number, h->number + first, n * sizeof(*number));
-	err = store_empty(h->box, "trash"); /* the number of the last is given again */
-	if (!err)
-		err = build(h, number, n);
-	if (!err)
-		err = history_change(h, "join", number, n);
-	if (!err)
-		err = journal_note(h, "squash", number, n);
-	store_delete_tree(h->box, "joining");
-	return err;
+	memcpy(all, number, n * sizeof(*all));
+	err = journal_note(h, "squash", all, n);
+	if (!err && fdatasync(h->journal))
+		err = -errno;
+	return err ? err : layers_change(h, "joined", all, n, TOUCH_JOINS);
+}
+
+/* The first range, from the layer *first up, that makes fewer layers of too many. Its length; 0: none. */
+unsigned join_range(const struct history *h, unsigned keep, unsigned *first)
+{
+	struct json_object *snapshots = history_snapshots(h->box);
+	unsigned n = 0;
+
+	while (h->n > keep && *first + keep < h->n) {
+		unsigned most = h->n - keep + 1;
+
+		n = 1;
+		while (n < most - *first && *first + n + 1 < h->n &&
+		       !apart(snapshots, h->number[*first + n - 1], h->number[*first + n]))
+			n++;
+		if (n > 1)
+			break;
+		n = 0;
+		++*first;
+	}
+	json_object_put(snapshots);
+	return n;
 }
 
 int history_join(struct history *h, unsigned keep)
 {
-	struct json_object *snapshots = history_snapshots(h->box);
-	unsigned first = h->image;
+	unsigned first = h->image, n;
 	int err = 0;
 
-	/* From the lowest up, as long as there are too many; the top and those to keep are left alone. */
-	while (!err && h->n > keep && first + keep < h->n) {
-		unsigned n = 1, most = h->n - keep + 1;
+	while (!err && (n = join_range(h, keep, &first))) {
+		uint32_t number[GRANT_LAYERS_MAX];
 
-		while (n < most - first && first + n + 1 < h->n &&
-		       !apart(snapshots, h->number[first + n - 1], h->number[first + n]))
-			n++;
-		err = n > 1 ? join_range(h, first, n) : 0;
+		memcpy(number, h->number + first, n * sizeof(*number));
+		err = join_prepare(h, number, n);
+		if (!err)
+			err = join_finish(h, number, n);
 		first++;
 	}
-	json_object_put(snapshots);
 	return err;
 }
 
 void history_trim(struct history *h, unsigned above)
 {
-	if (h->n > above && history_join(h, HISTORY_JOIN_KEEP))
-		store_delete_tree(h->box, "joining");
+	/* Best effort: with too many, ops share a layer. */
+	if (h->n > above)
+		(void)!history_join(h, HISTORY_JOIN_KEEP);
 }

@@ -193,6 +193,7 @@ static void on_sigchld(evutil_socket_t sig, short what, void *arg)
 		} else {
 			image_reaped(m, pid);
 			keep_reaped(m, pid);
+			squash_reaped(m, pid, status);
 		}
 	if (gone) {
 		m->child.pid = -1;
@@ -463,6 +464,7 @@ static void tidy(struct monitor *m)
 	struct history h;
 	char why[STORE_WHY];
 
+	squash_end(m);
 	history_close(&m->history); /* as it was while processes ran */
 	if (history_open(m->store, m->spec.name, &h, why)) {
 		log_line("%s", why);

@@ -33,6 +33,7 @@
 #include "gshd/keep.h"
 #include "gshd/limits.h"
 #include "gshd/rewrite.h"
+#include "gshd/squash.h"
 #include "gshd/wire.h"
 #include "pal/confine/confine.h"
 #include "pal/monitor.h"
@@ -87,6 +88,7 @@ struct monitor {
 	struct grant_chain *chain; /* in it */
 	struct contents *contents;
 	struct keeper keeper;
+	struct squash squash;
 	char tree[PATH_MAX]; /* host path of boxes/NAME/tree */
 	char shm[PATH_MAX];  /* rung B: made by us, removed at the end; "" on rung A */
 	char socket[PATH_MAX];

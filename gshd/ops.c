@@ -92,6 +92,7 @@ int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd)
 	err = history_begin(&m->history, argv, cwd, &op);
 	if (err)
 		log_line("no op of its own for a command: %s", strerror(-err));
+	squash_look(m);
 	return err ? 0 : op;
 }
 
@@ -127,6 +128,7 @@ void box_push_op(struct wire_call *call)
 		return;
 	m->history.frozen |= top_is_held(m);
 	history_answer_push(call, &m->history);
+	squash_look(m);
 }
 
 void box_end_op(struct wire_call *call)
@@ -154,6 +156,7 @@ static void undo_or_redo(struct wire_call *call, int (*fn)(struct history *, uns
 
 void box_undo(struct wire_call *call)
 {
+	squash_cancel(call->server->context);
 	undo_or_redo(call, history_undo);
 }
 

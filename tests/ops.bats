@@ -338,6 +338,61 @@ changer() {
 	PERL
 }
 
+few_layers() {
+	[ "$(layers)" -le 35 ]
+}
+
+@test "old ops are joined while processes run in their files, and nobody notices" {
+	cat >"$BOX/watch.py" <<-'PY'
+	import mmap, os, sys, time
+	os.chdir("old/sub")
+	f, m = open("f"), mmap.mmap(os.open("m", os.O_RDONLY), 0, prot=mmap.PROT_READ)
+	d = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+	was = [(os.stat(p).st_ino, os.stat(p).st_mtime_ns, os.stat(p).st_mode) for p in (".", "..", "f", "m", "../up", "both")]
+	listed = sorted(os.listdir("."))
+	open("../../ready", "w").close()
+	n = 0
+	while not os.path.exists("../../stop"):
+	    n += 1
+	    assert was == [(os.stat(p).st_ino, os.stat(p).st_mtime_ns, os.stat(p).st_mode) for p in (".", "..", "f", "m", "../up", "both")], n
+	    assert sorted(os.listdir(".")) == sorted(os.listdir(d)) == listed, n
+	    assert open("f").read() == "text\n" and open("both/new").read() == "2\n" and not os.path.exists("gone"), n
+	    assert m[:3] == b"map" and os.fstat(f.fileno()).st_ino == was[2][0], n
+	    e = {x.name: x.inode() for x in os.scandir(".")}
+	    assert e["f"] == was[2][0] and e["both"] == was[5][0], (e, was)
+	f.seek(0)
+	open("../up/done", "w").write(f"{f.read()}{os.getcwd()}\n{n > 1}\n")
+	PY
+	in_box 'mkdir -p old/sub/both old/up; echo text >old/sub/f; echo map >old/sub/m; echo 1 >old/sub/both/new; echo x >old/sub/gone'
+	in_box 'chmod 711 old/sub/both; rm old/sub/gone; echo 2 >old/sub/both/new'
+	in_box "exec python3 - <<'EOF' >/dev/shm/log 2>&1 &
+$(cat "$BOX/watch.py")
+EOF"
+	until_true 50 in_box 'test -e ready' || { in_box 'cat /dev/shm/log'; false; }
+	for i in $(seq 45); do in_box "echo $i >f$i; rm -f f$((i - 3))"; done
+	until_true 20 few_layers
+	grep -q joined "$BOX/store/boxes/s/pending" 2>/dev/null || [ ! -e "$BOX/store/boxes/s/pending" ]
+	gsh log s | grep -q squashed
+	in_box 'touch stop'
+	until_true 30 in_box 'test -e old/up/done' || { in_box 'cat /dev/shm/log'; false; }
+	in_box 'cat old/up/done /dev/shm/log' | diff - <(printf 'text\n%s\nTrue\n' "$PWD/old/sub")
+	[ "$(in_box 'ls f*' | wc -w)" = 3 ]
+	# What is left can be undone, what was joined cannot.
+	gsh undo -s s 2
+	run gsh undo -s s 60
+	[ "$(in_box 'cat old/sub/both/new')" = 2 ]
+	# They are deleted some time after, but for as long as somebody may be stopped in the middle of something.
+	[ -n "$(ls "$BOX/store/boxes/s/trash")" ]
+	in_box 'sleep 1000 >/dev/null 2>&1 & kill -STOP $!; echo $!' >"$BOX/stopped"
+	touch -d '1 minute ago' "$BOX/store/boxes/s/trash"
+	gsh gc s
+	[ -n "$(ls "$BOX/store/boxes/s/trash")" ]
+	in_box "kill -KILL $(cat "$BOX/stopped")"
+	gsh gc s
+	[ -z "$(ls "$BOX/store/boxes/s/trash")" ]
+	in_box 'test -e old/sub/f'
+}
+
 @test "thousands of random changes, with undo, redo and joining, are those of a plain directory and of the kernel's overlay" {
 	mkdir -p d0/s d1
 	echo base >d0/a
@@ -361,11 +416,13 @@ changer() {
 		fi
 		[ "$i" != 20 ] || gsh snapshot -s s twenty
 	done
-	[ "$(layers)" -gt 40 ]
+	# Those beyond are joined while it runs.
+	until_true 20 few_layers
+	diff <(listing "$BOX/model") <(inside)
 	gsh stop --all
-	[ "$(layers)" -le 30 ]
 	overlay
 	diff <(listing "$BOX/model") <(inside)
+	[ "$(layers)" -le 35 ]
 	gsh log s | grep -q 'squashed'
 	gsh undo -s s 4
 	diff <(listing "$BOX/was/40") <(inside)

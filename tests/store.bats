@@ -152,6 +152,8 @@ listing() {
 	in_box 'ls f?' | paste -sd' ' | grep -qx 'f1 f2 f3'
 	run -3 gsh gc nobody
 	mkdir "$BOX/store/boxes/s/trash/0099" "$BOX/store/boxes/.making-0123abcd"
+	# While it runs, not what has just been put there.
+	touch -d '1 minute ago' "$BOX/store/boxes/s/trash"
 	gsh gc s
 	[ ! -e "$BOX/store/boxes/s/trash/0099" ]
 	gsh gc
