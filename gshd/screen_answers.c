@@ -2,10 +2,10 @@
 /*
  * Questions to a terminal that libvterm leaves open, and what they are answered while nobody is attached.
  *
- * Programs ask for colours, for the terminal's name and its abilities, and some wait for seconds for what never comes:
- * OSC 4, 10, 11, 12 with "?" (xterm's ctlseqs), XTGETTCAP (DCS + q), XTVERSION (CSI > q), tertiary attributes (CSI = c),
- * the kitty keyboard's state (CSI ? u) and the size in characters (CSI 18 t). A sequence that is longer than any of
- * these is none of them.
+ * Programs ask for colours, for the terminal's name and its abilities, and some wait for seconds for what never
+ * comes: OSC 4, 10, 11, 12 with "?" (xterm's ctlseqs), XTGETTCAP (DCS + q), XTVERSION (CSI > q), tertiary attributes
+ * (CSI = c), the kitty keyboard's state (CSI ? u) and the size in characters (CSI 18 t). A sequence that is longer
+ * than any of these is none of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ static void put_colour(struct answer *a, VTermState *state, const char *what, in
 	if (index >= 0)
 		vterm_state_get_palette_color(state, index, &c);
 	vterm_state_convert_color_to_rgb(state, &c);
-	snprintf(text, sizeof(text), "\033]%s;rgb:%02x%02x/%02x%02x/%02x%02x%s", what, c.rgb.red, c.rgb.red, c.rgb.green,
-		 c.rgb.green, c.rgb.blue, c.rgb.blue, end);
+	snprintf(text, sizeof(text), "\033]%s;rgb:%02x%02x/%02x%02x/%02x%02x%s", what, c.rgb.red, c.rgb.red,
+		 c.rgb.green, c.rgb.green, c.rgb.blue, c.rgb.blue, end);
 	put(a, text);
 }
 

@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+import prompt
+
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATH = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
 PEERS = {
@@ -73,6 +75,7 @@ class Place:
             self.who = {}
         for name in 'src', 'work', 'home':
             self.make(name)
+        prompt.prepare(self.top + '/home')
         self.sides = [Side('native', [], self.env('-'), self.top)]
         for rung in rungs:
             # A daemon each, which knows of one rung only.
@@ -113,8 +116,8 @@ class Place:
     # ---- running ----
 
     def start(self, side, argv, **more):
-        return subprocess.Popen(argv, env=side.env, cwd=side.words['work'], stdin=subprocess.DEVNULL,
-                                start_new_session=True, text=True, **self.who, **more)
+        how = {'env': side.env, 'stdin': subprocess.DEVNULL, **more}
+        return subprocess.Popen(argv, cwd=side.words['work'], start_new_session=True, text=True, **self.who, **how)
 
     def call(self, side, argv, timeout=600):
         """Run words as the user; what they print. The side's wrap is the caller's to put before them."""

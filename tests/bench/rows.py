@@ -40,6 +40,11 @@ ROWS = [
     Row('start-warm', 'start', 'gsh -c true in a running sandbox', 3, 'wall', 'start', 'warm'),
     Row('start-new', 'start', 'gsh -x -c true, a sandbox made and thrown away', None, 'wall', 'start', 'new'),
 
+    # At a terminal, an interactive bash; the result is milliseconds more than the user's own.
+    Row('prompt-cold', 'start', 'gsh, all to be started, to its prompt', 100, 'wall', 'start', 'prompt-cold'),
+    Row('prompt-warm', 'start', 'gsh in a running sandbox, to its prompt', 30, 'wall', 'start', 'prompt'),
+    Row('echo', 'start', 'a key at a prompt, to its echo', None, 'wall', 'start', 'echo'),
+
     run('loop-fork', 'shell', '100 x $(echo)', 1.2, LOOP % 'x=$(echo $i)', runs=3),
     run('loop-exec', 'shell', '100 x $(/bin/echo)', 1.0, LOOP % 'x=$(/bin/echo $i)', runs=3),
     run('loop-pipe', 'shell', '100 x a pipeline of three', 1.0, LOOP % 'echo $i | cat | /bin/cat', runs=3),
