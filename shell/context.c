@@ -86,6 +86,12 @@ size_t context_leave(char *text, size_t size, const char *sandbox, int session)
 static const char lead[] = "\033]7;file://";
 #define LEAD (sizeof(lead) - 1)
 
+/* In a path of a URI. */
+static bool plain(char c)
+{
+	return isalnum((unsigned char)c) || strchr("/-._~", c);
+}
+
 void context_mounted(struct here *h, const char *sandbox)
 {
 	struct paths paths;
@@ -99,7 +105,7 @@ void context_mounted(struct here *h, const char *sandbox)
 	n = (size_t)snprintf(h->prefix, sizeof(h->prefix), "%s", host);
 	for (const char *p = paths.mount; *p && n + 4 < sizeof(h->prefix); p++)
 		n += (size_t)snprintf(h->prefix + n, sizeof(h->prefix) - n,
-				      isalnum((unsigned char)*p) || strchr("/-._~", *p) ? "%c" : "%%%02X", (unsigned char)*p);
+				      plain(*p) ? "%c" : "%%%02X", (unsigned char)*p);
 	n += (size_t)snprintf(h->prefix + n, sizeof(h->prefix) - n, "/%s/root", sandbox);
 	h->prefix_size = n < sizeof(h->prefix) ? n : 0;
 }
