@@ -88,6 +88,14 @@ static int check(struct monitor *m, const struct bind *b, struct confine_note *n
 	return 0;
 }
 
+static void drop_last(struct monitor *m)
+{
+	struct bind *b = &m->binds[--m->nbinds];
+
+	free(b->from);
+	free(b->at);
+}
+
 /* What was hidden is a part of the base like any other from now on. */
 static int show(struct monitor *m, const char *path, struct confine_note *note)
 {
@@ -118,7 +126,8 @@ static int add(struct monitor *m, const char *value, bool readonly, struct confi
 		return refuse(note, -errno, from, strerror(errno), "");
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return refuse(note, -EPERM, from, "it is neither a directory nor a file", "");
-	*b = (struct bind){ strdup(real), strdup(at), S_ISREG(st.st_mode), readonly || mode != CONF_BIND_RW };
+	*b = (struct bind){ strdup(real), strdup(at), S_ISREG(st.st_mode), readonly || mode != CONF_BIND_RW,
+			    false };
 	err = b->from && b->at ? check(m, b, note) : -ENOMEM;
 	if (!err && mode == CONF_BIND_COW)
 		err = show(m, real, note);
@@ -143,13 +152,80 @@ int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *
 	return err;
 }
 
+void bind_describe(const struct bind *b, enum grant_rung rung, struct grant_bind *to)
+{
+	*to = (struct grant_bind){ .flags = b->readonly ? GRANT_BIND_RDONLY : 0 };
+	snprintf(to->at, sizeof(to->at), "%s", b->at);
+	if (b->file)
+		snprintf(to->name, sizeof(to->name), "%s", rung == GRANT_RUNG_A ? "file" : strrchr(b->from, '/') + 1);
+}
+
+/* Picoprocesses look at seq, then at the rest. */
+static void publish_bind(struct monitor *m, unsigned i)
+{
+	struct grant_binds *all = m->late_binds;
+	static uint32_t seq;
+
+	bind_describe(&m->binds[i], m->rung, &all->bind[i]);
+	__atomic_store_n(&all->n, i + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&all->seq, ++seq, __ATOMIC_SEQ_CST);
+}
+
+int bind_live(struct monitor *m, const char *value, bool readonly, struct confine_note *note)
+{
+	unsigned i = m->nbinds;
+	int err = add(m, value, readonly, note);
+
+	if (err || m->nbinds == i)
+		return err;
+	for (unsigned k = 0; k < i; k++)
+		if (!m->binds[k].gone && !strcmp(m->binds[k].from, m->binds[i].from) &&
+		    !strcmp(m->binds[k].at, m->binds[i].at) && m->binds[k].readonly == m->binds[i].readonly) {
+			drop_last(m);
+			return 0; /* it has it */
+		}
+	err = confine_bind(&m->child,
+			   &(struct confine_bind){ m->binds[i].from, m->binds[i].file, m->binds[i].readonly }, i,
+			   &m->child.bind_mount[i]);
+	if (err) {
+		refuse(note, err, m->binds[i].from, strerror(-err), "");
+		drop_last(m);
+		return err;
+	}
+	if (m->binds[i].readonly)
+		m->child.bind_mount[i] = 0;
+	publish_bind(m, i);
+	return 0;
+}
+
+/* It stays in the list, so that its place is not given again: picoprocesses have it open. */
+static int take_away(struct monitor *m, unsigned i)
+{
+	struct bind *b = &m->binds[i];
+	int err = confine_unbind(&m->child, &(struct confine_bind){ b->from, b->file, b->readonly }, i);
+
+	b->gone = !err;
+	if (!err)
+		m->child.bind_mount[i] = 0;
+	return err;
+}
+
+int bind_end(struct monitor *m, const char *value, bool readonly)
+{
+	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX];
+	int err = -ENOENT;
+
+	readonly |= conf_bind(value, from, at, sizeof(at)) != CONF_BIND_RW;
+	for (unsigned i = m->nbinds; m->rung == GRANT_RUNG_A && i-- && err == -ENOENT;)
+		if (!m->binds[i].gone && !strcmp(m->binds[i].at, at) && m->binds[i].readonly == readonly)
+			err = take_away(m, i);
+	return err;
+}
+
 void binds_free(struct monitor *m)
 {
-	while (m->nbinds) {
-		m->nbinds--;
-		free(m->binds[m->nbinds].from);
-		free(m->binds[m->nbinds].at);
-	}
+	while (m->nbinds)
+		drop_last(m);
 }
 
 bool binds_writable(const struct monitor *m, const char *path)

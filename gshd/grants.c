@@ -4,7 +4,8 @@
  *
  *	net           HOST:PORT[/udp], in force at once
  *	device        /dev/NAME, in force at once
- *	read, write   a directory or file as it is: a bind (binds.c), which is mounted at the next start
+ *	read, write   a directory or file as it is: a bind (binds.c); on rung A in force at once, on rung B, whose Landlock
+ *		      rules nobody can add to, from the next start on
  *
  * What is not said to be for once is written into the sandbox's own settings, so that the next start has it, too. What
  * is taken back goes from there; what the user's settings or a profile grant is theirs to say.
@@ -106,7 +107,22 @@ static int check_bind(struct monitor *m, const struct grant_kind *kind, const ch
 	return err;
 }
 
-static int make_live(struct monitor *m, const struct grant_kind *kind, const char *value, struct confine_note *note)
+static bool read_only(const struct grant_kind *kind)
+{
+	return !strcmp(kind->key, "BindReadOnly");
+}
+
+/* What is hidden by a mount that covers it stays so while that stands. */
+static bool can_be_live(const struct monitor *m, const struct grant_kind *kind, const char *value)
+{
+	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX];
+
+	return !is_path(kind) || (m->rung == GRANT_RUNG_A && m->state == BOX_RUNNING &&
+				  conf_bind(value, from, at, sizeof(at)) != CONF_BIND_COW);
+}
+
+static int make_live(struct monitor *m, const struct grant_kind *kind, const char *value, bool live,
+		     struct confine_note *note)
 {
 	struct conf_rule rule;
 	int err;
@@ -114,7 +130,7 @@ static int make_live(struct monitor *m, const struct grant_kind *kind, const cha
 	if (is_device(kind))
 		return device_add(m, value);
 	if (is_path(kind))
-		return check_bind(m, kind, value, note);
+		return live ? bind_live(m, value, read_only(kind), note) : check_bind(m, kind, value, note);
 	if (m->reach->none) {
 		snprintf(note->text, sizeof(note->text), "its network is none: nobody is to be reached");
 		snprintf(note->hint, sizeof(note->hint), "gsh stop it, and start it with --net private");
@@ -137,13 +153,13 @@ void box_allow(struct wire_call *call)
 
 	if (!kind || !normal(call, kind, value, sizeof(value)))
 		return;
-	live = !is_path(kind);
+	live = can_be_live(m, kind, value);
 	if (once && !live) {
-		wire_fail(call, "org.gsh.Refused", value, "a path is not for once: it is there from the next start on",
+		wire_fail(call, "org.gsh.Refused", value, "it cannot be had at once, but from the next start on",
 			  "without --once");
 		return;
 	}
-	err = make_live(m, kind, value, &note);
+	err = make_live(m, kind, value, live, &note);
 	if (!err && !once)
 		err = keep(m, kind, value);
 	if (err) {
@@ -152,7 +168,7 @@ void box_allow(struct wire_call *call)
 		return;
 	}
 	snprintf(refused, sizeof(refused), "%.*s", (int)strcspn(value, " \t"), value); /* without a device's rights */
-	denials_forget(m, live ? kind->name : "path", live ? refused : value);
+	denials_forget(m, is_path(kind) ? "path" : kind->name, is_path(kind) ? value : refused);
 	log_line("allowed: %s %s%s", kind->name, value, once ? ", once" : "");
 	p = json_object_new_object();
 	json_put_str(p, "kind", kind->name);
@@ -167,6 +183,7 @@ void box_revoke(struct wire_call *call)
 	struct monitor *m = call->server->context;
 	const struct grant_kind *kind = kind_of(call);
 	char value[CONF_VALUE_MAX];
+	struct json_object *p;
 	struct conf_rule rule;
 	bool live = false;
 	int kept;
@@ -182,13 +199,17 @@ void box_revoke(struct wire_call *call)
 	}
 	if (is_device(kind))
 		live = !device_remove(m, value);
+	if (is_path(kind))
+		live = !bind_end(m, value, read_only(kind));
 	if (kept < 0) {
 		wire_fail(call, "org.gsh.Failed", value, strerror(-kept), NULL);
 	} else if (!kept && !live) {
 		wire_fail(call, "org.gsh.BadRequest", value, "nothing of this kind was granted", "gsh allow --list");
 	} else {
 		log_line("taken back: %s %s", kind->name, value);
-		wire_reply(call, NULL);
+		p = json_object_new_object();
+		json_put_bool(p, "live", live);
+		wire_reply(call, p);
 	}
 }
 
@@ -206,11 +227,43 @@ static bool bound(const struct monitor *m, const char *value, bool readonly)
 {
 	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX];
 
-	conf_bind(value, from, at, sizeof(at));
+	readonly |= conf_bind(value, from, at, sizeof(at)) != CONF_BIND_RW;
 	for (unsigned i = 0; i < m->nbinds; i++)
-		if (!strcmp(m->binds[i].at, at) && m->binds[i].readonly == readonly)
+		if (!m->binds[i].gone && !strcmp(m->binds[i].at, at) && m->binds[i].readonly == readonly)
 			return true;
 	return false;
+}
+
+static bool kept_bind(const struct conf *conf, const struct bind *b)
+{
+	char value[CONF_VALUE_MAX], from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX];
+
+	for (int ro = 0; ro < 2; ro++) {
+		const char *list = ro ? conf->bind_ro : conf->bind;
+
+		while (conf_next(&list, value, sizeof(value))) {
+			bool readonly = (conf_bind(value, from, at, sizeof(at)) != CONF_BIND_RW) | ro;
+
+			if (!strcmp(at, b->at) && readonly == b->readonly)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Those that are for once. */
+static void add_binds(struct json_object *list, const struct monitor *m, const struct conf *conf)
+{
+	char text[2 * PATH_MAX];
+
+	for (unsigned i = 0; i < m->nbinds; i++) {
+		const struct bind *b = &m->binds[i];
+
+		if (b->gone || kept_bind(conf, b))
+			continue;
+		snprintf(text, sizeof(text), strcmp(b->from, b->at) ? "%s:%s" : "%s", b->from, b->at);
+		add_grant(list, b->readonly ? "read" : "write", text, "once");
+	}
 }
 
 /* Each with its state: kept and in force; once: until it ends; next: from the next start on. */
@@ -237,6 +290,7 @@ void box_grants(struct wire_call *call)
 	for (int ro = 0; ro < 2; ro++)
 		while (conf_next(&paths[ro], text, sizeof(text)))
 			add_grant(list, ro ? "read" : "write", text, bound(m, text, ro) ? "kept" : "next");
+	add_binds(list, m, &conf);
 	paths[0] = conf.devices;
 	while (conf_next(&paths[0], text, sizeof(text)))
 		add_grant(list, "device", text, "kept");

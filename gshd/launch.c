@@ -103,14 +103,6 @@ static int make_area(void)
 	return fd;
 }
 
-static void describe(const struct bind *b, enum grant_rung rung, struct grant_bind *to)
-{
-	*to = (struct grant_bind){ .flags = b->readonly ? GRANT_BIND_RDONLY : 0 };
-	snprintf(to->at, sizeof(to->at), "%s", b->at);
-	if (b->file)
-		snprintf(to->name, sizeof(to->name), "%s", rung == GRANT_RUNG_A ? "file" : strrchr(b->from, '/') + 1);
-}
-
 static int make_grant(struct launch *l, enum grant_rung rung)
 {
 	struct monitor *m = l->m;
@@ -147,7 +139,7 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 		return err;
 	g.nbinds = m->nbinds;
 	for (unsigned i = 0; i < m->nbinds; i++)
-		describe(&m->binds[i], rung, &binds[i]);
+		bind_describe(&m->binds[i], rung, &binds[i]);
 	err = confine_grant_fd(&g, prog, count, binds);
 	free(prog);
 	return err;

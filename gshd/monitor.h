@@ -58,6 +58,7 @@ enum box_state {
 struct bind {
 	char *from, *at; /* real path on the host, path inside; owned */
 	bool file, readonly;
+	bool gone; /* taken away while the sandbox runs */
 };
 
 /* One in /dev of the host's: answer_device.c */
@@ -86,6 +87,7 @@ struct monitor {
 	struct history history;
 	int area;		   /* memory that all picoprocesses share, ops.c; if chain is set */
 	struct grant_chain *chain; /* in it */
+	struct grant_binds *late_binds; /* in it */
 	struct contents *contents;
 	struct keeper keeper;
 	struct squash squash;
@@ -192,6 +194,13 @@ struct conf;
 int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *note)
 	__attribute__((warn_unused_result));
 void binds_free(struct monitor *m);
+/* As the picoprocesses are told of it. */
+void bind_describe(const struct bind *b, enum grant_rung rung, struct grant_bind *to);
+/* Rung A: have one in the sandbox that runs, in the settings' form, or end it (-ENOENT: there is none such). 0 or -errno,
+ * for the first with the note filled. */
+int bind_live(struct monitor *m, const char *value, bool readonly, struct confine_note *note)
+	__attribute__((warn_unused_result));
+int bind_end(struct monitor *m, const char *value, bool readonly) __attribute__((warn_unused_result));
 /* Is that path of the host's one that the sandbox may write, because it is bound? */
 bool binds_writable(const struct monitor *m, const char *path);
 /* Start the leader on the best rung that is allowed. 0, or -errno with the note for a person. */

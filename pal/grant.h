@@ -43,6 +43,7 @@ enum grant_fd {
 	GRANT_FD_STREAM = 14, /* this instance's own coordination stream, once it has one */
 	GRANT_FD_LIFE = 15,   /* held by this instance until it ends: what pidfds hear the end of (libos/coord/life.c) */
 	GRANT_FD_IPC = 16,    /* memfd of System V IPC and message queues (libos/ipc/ipc.h); made by the leader */
+	GRANT_FD_BIND = 17,   /* rung A: directory of all places to bind at, ro/N and rw/N; else closed */
 	GRANT_FD_LAYER = 20,  /* layer i is GRANT_FD_LAYER + i; 0 = base (read-only) ... nlayers - 1 = writable top;
 				 bind i follows at GRANT_FD_LAYER + nlayers + i */
 };
@@ -136,5 +137,18 @@ struct grant_bind {
 	char at[768];	 /* where it is mounted: an absolute path of the guest's */
 };
 #define GRANT_BIND_RDONLY 0x1u
+
+/*
+ * Those that came while the sandbox runs (rung A), written by the monitor into the sandbox area, at GRANT_BINDS_AT.
+ * Picoprocesses look at seq before they look for a name. Entry i, from grant.nbinds on, is mounted below GRANT_FD_BIND at
+ * ro/i or rw/i, and is opened as descriptor GRANT_FD_LAYER + nlayers + i. None is ever changed or reused: what is taken away is
+ * refused from then on.
+ */
+struct grant_binds {
+	uint32_t seq; /* 0: never written */
+	uint32_t n;   /* counting the grant's */
+	struct grant_bind bind[GRANT_BINDS_MAX];
+};
+#define GRANT_BINDS_AT 544768 /* behind the counters of names, UNION_COUNTERS_AT */
 
 #endif

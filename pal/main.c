@@ -30,7 +30,8 @@ const struct grant *pal_grant(void)
 
 int pal_fd_free(void)
 {
-	return GRANT_FD_LAYER + (int)(grant.nlayers + grant.nbinds);
+	/* More may come where there is a place for them. */
+	return GRANT_FD_LAYER + (int)(grant.nlayers + (grant.rung == GRANT_RUNG_A ? GRANT_BINDS_MAX : grant.nbinds));
 }
 
 int pal_grant_bind(unsigned i, struct grant_bind *b)

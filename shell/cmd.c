@@ -32,6 +32,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_snapshot,
 	&cmd_create,
 	&cmd_allow,
+	&cmd_bind,
 	&cmd_restore,
 	&cmd_start,
 	&cmd_stop,

@@ -229,6 +229,19 @@ void version_place_free(struct place *place);
  * dots. NULL: no memory. */
 char *version_path(const char *word) MUST_CHECK;
 
+/* ---- grants.c ---- */
+struct grant {
+	const char *kind, *key, *section; /* as gshd calls it; the setting that keeps it */
+	char *what;			  /* its value */
+	bool once, revoke;
+};
+int grant_change(const char *sandbox, const struct grant *w) MUST_CHECK;
+/* paths: those only. */
+int grant_list(const char *sandbox, bool paths, bool json) MUST_CHECK;
+/* HOST[:...] with an absolute path in front, on the heap. */
+int grant_path(const char *what, char **value) MUST_CHECK;
+
+
 /* ---- stage.c: what a verb makes in the store before gshd gives it its place ---- */
 
 struct stage {
@@ -354,6 +367,7 @@ void complete_versions(const char *sandbox, const char *typed, bool ops_only);
 
 extern const struct cmd cmd_shell; /* gsh without a verb */
 extern const struct cmd cmd_allow;
+extern const struct cmd cmd_bind;
 extern const struct cmd cmd_attach;
 extern const struct cmd cmd_cat;
 extern const struct cmd cmd_clone;

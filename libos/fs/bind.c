@@ -37,9 +37,22 @@ static int take_file(struct ufs *u, const char *name)
 	return r;
 }
 
-struct fs *bind_create(unsigned i, struct grant_bind *b)
+int bind_open(unsigned i, const struct grant_bind *b)
 {
-	int fd = pal_grant_bind(i, b);
+	int fd, r, number = GRANT_FD_LAYER + (int)(pal_grant()->nlayers + i);
+	char at[16];
+
+	base_snprintf(at, sizeof(at), "%s/%u", b->flags & GRANT_BIND_RDONLY ? "ro" : "rw", i);
+	fd = pal_openat(GRANT_FD_BIND, at, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0 || fd == number) /* its number was free: after an exec nothing holds it */
+		return fd;
+	r = pal_dup_to(fd, number);
+	pal_close(fd);
+	return r < 0 ? r : number;
+}
+
+struct fs *bind_create(unsigned i, int fd, const struct grant_bind *b)
+{
 	struct ufs *u = fd < 0 ? NULL : setup(i, fd, b->flags & GRANT_BIND_RDONLY);
 
 	if (!u || (b->name[0] && take_file(u, b->name) < 0))

@@ -6,7 +6,9 @@
 #include "pal/grant.h"
 
 struct fs;
-/* The i-th of the grant, described in *b. NULL: it cannot be had. */
-struct fs *bind_create(unsigned i, struct grant_bind *b);
+/* The i-th, described in *b, whose descriptor is fd. NULL: it cannot be had. */
+struct fs *bind_create(unsigned i, int fd, const struct grant_bind *b);
+/* One that came later, into this process: its descriptor or -errno. */
+int bind_open(unsigned i, const struct grant_bind *b);
 
 #endif

@@ -12,12 +12,12 @@
 #include "libos/fs/tty.h"
 #include "libos/ipc/ipc.h"
 
-#define LOCKS 11
+#define LOCKS 12
 
 static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 {
 	struct mutex *const order[LOCKS] = {
-		&chain_lock,   &p->reap,      &ipc_holds_lock, &p->lock,    &p->files->lock, &p->fs->lock,
+		&binds_lock,   &chain_lock,   &p->reap,      &ipc_holds_lock, &p->lock,    &p->files->lock, &p->fs->lock,
 		&dcache_lock,  &p->mm->lock,  &p->sig.lock,    &epoll_lock, &ptm_lock,
 	};
 

@@ -11,6 +11,7 @@
  * (coord/area.h), which is the truth for them.
  *
  * Lock order, outermost first:
+ *   binds_lock                binds that came (vfs/mount.c)
  *   chain_lock                the stack of layers (fs/union_chain.c), while nobody is in one
  *   process.reap              an ended child: that it is there, and what its slot says (task/wait.c)
  *   process.lock              threads, children, credentials, limits
@@ -98,6 +99,7 @@ struct process {
 	u32 ipc_joined;			/* atomic: takes part in IPC (ipc/area.c) */
 	u32 early_sockets;		/* atomic: some of its sockets may be unknown to the leader (net/ask.c) */
 	struct open_chain layers;	/* chain_lock; read by who is in a layer (fs/union_chain.c) */
+	u32 binds_seq;			/* of the binds that it has open (vfs/mount.c); binds_lock, read without */
 	int reaped;			/* status of the last child that was waited for; any thread's */
 	bool told_raw;			/* the monitor knows that the terminal is not canonical (fs/tty.c) */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */

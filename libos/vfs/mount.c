@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * The table of mounts. It is made at start and never changes: mount(2) is not for guests.
+ * The table of mounts. It is made at start and then only grows, by binds that the monitor tells of in the area:
+ * mount(2) is not for guests. So it is read without a lock.
  *
  * A directory to be mounted on need not exist in the base; then a stub stands for it in the tree of names. The
  * mounted-on dentry is pinned in the cache, so that no lookup can replace it.
@@ -8,8 +9,13 @@
 #include "libos/vfs/impl.h"
 #include "libos/fs/bind.h"
 #include "libos/ckpt/cursor.h"
+#include "libos/coord/area.h"
 #include "libos/split/split.h"
 #include "libos/task/task.h"
+
+struct mutex binds_lock;
+static u32 binds_mounted; /* of the grant's and the area's. binds_lock */
+static bool binds_mounted_at_start; /* immutable once start is over */
 
 struct list mount_list = { &mount_list, &mount_list };
 struct mount *mount_root;
@@ -152,20 +158,53 @@ static int make_way(char *where)
 	return r;
 }
 
-/* What cannot be mounted is left out, with a line in the log: it went after the sandbox was started. */
+/* What cannot be mounted is left out, with a line in the log: it went after the sandbox was given it. */
+static void mount_bind(unsigned i, int fd, struct grant_bind *b)
+{
+	struct fs *fs = bind_create(i, fd, b);
+	unsigned flags = MS_NOSUID | MS_NODEV | MS_RELATIME;
+	int r = fs ? make_way(b->at) : -ENOENT;
+
+	if (!r)
+		r = mount_add(b->at, fs, flags | (b->flags & GRANT_BIND_RDONLY ? MS_RDONLY : 0));
+	if (r)
+		pal_log("bind at %s: error %d\n", b->at, -r);
+}
+
 static void mount_binds(void)
 {
 	for (unsigned i = 0; i < pal_grant()->nbinds; i++) {
 		struct grant_bind b;
-		struct fs *fs = bind_create(i, &b);
-		unsigned flags = MS_NOSUID | MS_NODEV | MS_RELATIME;
-		int r = fs ? make_way(b.at) : -ENOENT;
 
-		if (!r)
-			r = mount_add(b.at, fs, flags | (b.flags & GRANT_BIND_RDONLY ? MS_RDONLY : 0));
-		if (r)
-			pal_log("bind at %s: error %d\n", b.at, -r);
+		mount_bind(i, pal_grant_bind(i, &b), &b);
 	}
+	binds_mounted = pal_grant()->nbinds;
+}
+
+/* Descriptors are of a process, the table is of memory, which a vfork child shares. */
+void binds_follow(void)
+{
+	const struct grant_binds *all = &the_area->binds;
+	struct process *p = this_process();
+	struct grant_bind b;
+
+	if (!binds_mounted_at_start || the_area->split.on)
+		return;
+	lock(&binds_lock);
+	p->binds_seq = atomic_load(&all->seq); /* first: the walks below look, too */
+	for (u32 i = pal_grant()->nbinds, n = MIN(all->n, (u32)GRANT_BINDS_MAX); i < n; i++) {
+		int fd;
+
+		memcpy(&b, &all->bind[i], sizeof(b));
+		b.name[sizeof(b.name) - 1] = b.at[sizeof(b.at) - 1] = '\0';
+		fd = bind_open(i, &b);
+		if (i < binds_mounted)
+			continue;
+		binds_mounted = i + 1;
+		if (*b.at == '/')
+			mount_bind(i, fd, &b);
+	}
+	unlock(&binds_lock);
 }
 
 struct fs *mount_tmpfs(void)
@@ -214,6 +253,7 @@ int mount_init(struct cursor *kept)
 			return r;
 	}
 	mount_binds();
+	binds_mounted_at_start = true;
 	init_moves(kept);
 	return kept ? kept->err : 0;
 }

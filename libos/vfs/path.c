@@ -10,6 +10,7 @@
  * Linux: fs/namei.c; path_resolution(7), openat2(2).
  */
 #include "libos/vfs/impl.h"
+#include "libos/coord/area.h"
 #include "libos/task/task.h"
 
 struct walker {
@@ -332,6 +333,8 @@ static int begin(struct walker *w, int dirfd, const char *name, unsigned flags)
 
 	*w = (struct walker){ .flags = flags, .rest = name, .dots = true };
 	moves_apply();
+	if (unlikely(atomic_load_relaxed(&the_area->binds.seq) != this_process()->binds_seq))
+		binds_follow();
 	lock(&dcache_lock);
 	path_walks++;
 	w->root = fs->root;

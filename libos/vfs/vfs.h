@@ -297,6 +297,9 @@ struct fs *mount_tmpfs(void);	     /* the one that is mounted, or NULL */
 /* keep.c: mounts and names for mount_init in the next address space; wanted: n names (not NULL) that it will need. */
 void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n);
 struct mount *mount_at(struct mount *mnt, struct dentry *d); /* mounted on d, or NULL */
+/* Binds that came since are mounted, and opened in this process. */
+void binds_follow(void);
+extern struct mutex binds_lock;
 int mount_add(const char *where, struct fs *fs, unsigned flags);
 extern struct list mount_list;
 extern struct mount *mount_root;

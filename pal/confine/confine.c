@@ -140,16 +140,13 @@ static int report_send(int sock, const struct report *r, int fd)
 static int hand_over(struct confine_state *st)
 {
 	struct report r = { .kind = REPORT_WORLD };
-	struct statx stx;
+	int err = mounts_id(st->tree, &r.tree_mount);
 
-	if (statx(st->tree, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
-		return -errno;
-	r.tree_mount = stx.stx_mnt_id;
-	for (unsigned i = 0; i < st->spec->nbinds; i++) {
-		if (statx(st->bound[i], "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
-			return -errno;
-		r.bind_mount[i] = st->spec->binds[i].readonly ? 0 : stx.stx_mnt_id;
-	}
+	for (unsigned i = 0; i < st->spec->nbinds && !err; i++)
+		if (!st->spec->binds[i].readonly)
+			err = mounts_id(st->bound[i], &r.bind_mount[i]);
+	if (err)
+		return err;
 	return report_send(st->report, &r, st->ptmx);
 }
 
@@ -176,7 +173,7 @@ static int lay_out(struct confine_state *st)
 	PUT(st->shm, GRANT_FD_SHM);
 	PUT(st->work, GRANT_FD_WORK);
 	for (i = GRANT_FD_WORK + 1; i < GRANT_FD_LAYER; i++)
-		PUT(-1, (int)i);
+		PUT(i == GRANT_FD_BIND ? st->binds : -1, (int)i);
 	for (i = 0; i < GRANT_LAYERS_MAX + GRANT_BINDS_MAX; i++)
 		PUT(i <= spec->nlayers			      ? st->layer[i]
 		    : i <= spec->nlayers + spec->nbinds ? st->bind[i - spec->nlayers - 1]

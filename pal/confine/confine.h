@@ -120,6 +120,13 @@ int confine_dialer(const struct confine_child *child) __attribute__((warn_unused
 /* A TCP socket of the sandbox's network, not blocking, or -errno. */
 int confine_dial(int dialer, int family) __attribute__((warn_unused_result));
 
+/* Rung A: have a place in a sandbox that runs, at that slot (of GRANT_BINDS_MAX; those of the spec are the first), and
+ * take it away. *mount: as in confine_child. 0 or -errno (bind.c). */
+int confine_bind(const struct confine_child *child, const struct confine_bind *bind, unsigned slot, uint64_t *mount)
+	__attribute__((warn_unused_result));
+int confine_unbind(const struct confine_child *child, const struct confine_bind *bind, unsigned slot)
+	__attribute__((warn_unused_result));
+
 /* Rung A: a way out of the sandbox's network (nat.c) that does not lead to the n prefixes closed. 0, or -errno with the
  * note filled. It ends when the lifeline is closed; the keeper, a child of the caller's, ends with it. */
 struct confine_prefix {

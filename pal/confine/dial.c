@@ -23,7 +23,7 @@
 
 #define ANSWER_S 2
 
-static int open_ns(pid_t pid, const char *kind)
+int confine_open_ns(pid_t pid, const char *kind)
 {
 	char path[64];
 	int fd;
@@ -33,7 +33,7 @@ static int open_ns(pid_t pid, const char *kind)
 	return fd < 0 ? -errno : fd;
 }
 
-static int send_fd(int to, int fd)
+int confine_send_fd(int to, int fd)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -73,7 +73,7 @@ static int dialer(int sock, const int ns[2])
 	while (recv(0, &family, 1, 0) == 1) {
 		int fd = socket(family == '6' ? AF_INET6 : AF_INET,
 				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		int err = send_fd(0, fd);
+		int err = confine_send_fd(0, fd);
 
 		if (fd >= 0)
 			close(fd);
@@ -90,8 +90,8 @@ bool confine_leads(const struct confine_child *child)
 
 int confine_namespaces(const struct confine_child *child, int ns[2])
 {
-	ns[0] = open_ns(child->leader, "user");
-	ns[1] = open_ns(child->leader, "net");
+	ns[0] = confine_open_ns(child->leader, "user");
+	ns[1] = confine_open_ns(child->leader, "net");
 	if (ns[0] >= 0 && ns[1] >= 0 && confine_leads(child))
 		return 0;
 	return ns[0] < 0 ? ns[0] : ns[1] < 0 ? ns[1] : -ESRCH;
@@ -123,13 +123,13 @@ int confine_dialer(const struct confine_child *child)
 	return err ? err : ends[0];
 }
 
-int confine_dial(int dialer, int family)
+int confine_take_fd(int from)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	char byte = family == AF_INET6 ? '6' : '4';
+	char byte;
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
@@ -137,10 +137,17 @@ int confine_dial(int dialer, int family)
 			      .msg_controllen = sizeof(control.buf) };
 	int fd = -EIO;
 
-	if (send(dialer, &byte, 1, MSG_NOSIGNAL) != 1 || recvmsg(dialer, &msg, MSG_CMSG_CLOEXEC) != 1)
+	if (recvmsg(from, &msg, MSG_CMSG_CLOEXEC) != 1)
 		return -EIO;
 	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
 	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(h), sizeof(int));
 	return fd;
+}
+
+int confine_dial(int dialer, int family)
+{
+	char byte = family == AF_INET6 ? '6' : '4';
+
+	return send(dialer, &byte, 1, MSG_NOSIGNAL) == 1 ? confine_take_fd(dialer) : -EIO;
 }

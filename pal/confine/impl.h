@@ -12,6 +12,7 @@ struct confine_state {
 	struct confine_note
 		*note; /* a step may leave a detail or a hint here before it returns -errno */
 	int null, base, tree, work, shm, ptmx;
+	int binds; /* rung A: the directory of all places to bind at */
 	int sys;   /* base/sys/devices/system: the processors, read-only; -1: not there */
 	int cache; /* rung A: of its own mount; else -1, and the caller's stands */
 	int image; /* as cache */
@@ -26,7 +27,7 @@ struct confine_state {
 
 #define CONFINE_CLOSED_STATE                                                                      \
 	{                                                                                         \
-		.null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, \
+		.null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, .binds = -1, \
 		.cache = -1, .image = -1, .report = -1                                                         \
 	}
 
@@ -40,6 +41,13 @@ int userns_map(struct confine_state *st);
 int userns_names(struct confine_state *st);
 /* mounts.c */
 int mounts_enter(struct confine_state *st);
+/* A place as a mount that is nowhere yet. 0 or -errno */
+int mounts_copy_bind(const struct confine_bind *b, int *mnt) __attribute__((warn_unused_result));
+/* Where it is attached, below the new root. */
+void mounts_bind_at(const struct confine_bind *b, unsigned slot, char at[32]);
+int mounts_attach(int mnt, const char *at) __attribute__((warn_unused_result));
+int mounts_detach(const char *at) __attribute__((warn_unused_result));
+int mounts_id(int fd, uint64_t *id) __attribute__((warn_unused_result)); /* as statx() tells it */
 /* without a root of its own: opens the real paths */
 int paths_open(struct confine_state *st);
 /* caps.c */
@@ -53,6 +61,10 @@ int landlock_enter(struct confine_state *st);
 int keeper_run(int lifeline, pid_t leader, bool leads_namespace);
 pid_t confine_parent_of(pid_t pid); /* -1: there is none such */
 
+/* dial.c: a descriptor, or none (-1) with a word of it, by a socket: 0 or -1; one that comes, or -errno */
+int confine_send_fd(int to, int fd);
+int confine_take_fd(int from) __attribute__((warn_unused_result));
+int confine_open_ns(pid_t pid, const char *kind) __attribute__((warn_unused_result));
 /* dial.c: descriptors of the user and the network namespace of the leader; -1 where there was an error. 0 or -errno */
 int confine_namespaces(const struct confine_child *child, int ns[2]) __attribute__((warn_unused_result));
 

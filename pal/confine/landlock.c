@@ -68,6 +68,8 @@ static size_t attr_size(int abi)
 	return abi >= LANDLOCK_ABI_SCOPES ? 24 : abi >= LANDLOCK_ABI_NET ? 16 : 8;
 }
 
+#define FS_BOUND (FS_OWN & ~FS_MAKE_CHAR)
+
 struct rules {
 	int fd;
 	uint64_t fs; /* handled */
@@ -175,6 +177,25 @@ static int allow_tops(struct confine_state *st, const struct rules *r)
 	return err;
 }
 
+/* Whatever is mounted below them, now or later. */
+static int allow_binds(struct confine_state *st, const struct rules *r)
+{
+	static const struct {
+		const char *name;
+		uint64_t access;
+	} kinds[] = { { "ro", FS_READ }, { "rw", FS_BOUND } };
+	int err = 0;
+
+	for (size_t i = 0; i < 2 && !err; i++) {
+		int fd = openat(st->binds, kinds[i].name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		err = fd < 0 ? -errno : allow(r, fd, kinds[i].access);
+		if (fd >= 0)
+			close(fd);
+	}
+	return err;
+}
+
 static int allow_all(struct confine_state *st, const struct rules *r)
 {
 	int err;
@@ -201,8 +222,10 @@ static int allow_all(struct confine_state *st, const struct rules *r)
 		err = allow(r, st->spec->image, FS_READ_FILE | FS_EXECUTE);
 	if (err)
 		return confine_say(st, err, "own trees");
-	for (unsigned i = 0; i < st->spec->nbinds && !err; i++)
-		err = allow(r, st->bound[i], st->spec->binds[i].readonly ? FS_READ : FS_OWN & ~FS_MAKE_CHAR);
+	if (!err && st->binds >= 0)
+		err = allow_binds(st, r);
+	for (unsigned i = 0; i < st->spec->nbinds && st->binds < 0 && !err; i++)
+		err = allow(r, st->bound[i], st->spec->binds[i].readonly ? FS_READ : FS_BOUND);
 	return err ? confine_say(st, err, "binds") : 0;
 }
 

@@ -7,8 +7,8 @@
  *           by an empty read-only tmpfs (sys keeps the description of processors and memory nodes)
  *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between
  *           them
- *   /bind/N the places of the host's that the settings bind, each a mount of its own without what is mounted below it;
- *           a file is /bind/N/file
+ *   /bind   the places of the host's that the settings bind, at ro/N to be read and rw/N to be written, too, each a mount of
+ *           its own without what is mounted below it; a file is N/file. More may come while the sandbox runs (bind.c)
  *   /cache  the patched-image cache, read-only
  *   /image  the picoprocess image, read-only: as its owner we could change its mode otherwise
  *   /shm    a tmpfs of its own; and the root directory of every picoprocess
@@ -28,6 +28,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,13 +125,47 @@ static int copy_given(struct confine_state *st, int fd, int *mnt)
 	return err ? confine_say(st, err, "%.240s", path) : 0;
 }
 
-static int copy_bind(struct confine_state *st, const struct confine_bind *b, int *mnt)
+/* By no link: a sandbox that may write on the way could put one there. */
+int mounts_copy_bind(const struct confine_bind *b, int *mnt)
 {
-	int err;
+	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	int err, place = (int)syscall(SYS_openat2, AT_FDCWD, b->from, &how, sizeof(how));
 
-	*mnt = sys_open_tree(AT_FDCWD, b->from, OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW);
-	err = *mnt < 0 ? *mnt : sys_setattr(*mnt, false, SAFE | (b->readonly ? MOUNT_ATTR_RDONLY : 0));
-	return err ? confine_say(st, err, "binding %.240s", b->from) : 0;
+	if (place < 0)
+		return -errno;
+	*mnt = sys_open_tree(place, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	close(place);
+	if (*mnt < 0)
+		return *mnt;
+	err = sys_setattr(*mnt, false, SAFE | (b->readonly ? MOUNT_ATTR_RDONLY : 0));
+	if (err)
+		close(*mnt);
+	return err;
+}
+
+void mounts_bind_at(const struct confine_bind *b, unsigned slot, char at[32])
+{
+	snprintf(at, 32, "bind/%s/%u%s", b->readonly ? "ro" : "rw", slot, b->file ? "/file" : "");
+}
+
+int mounts_attach(int mnt, const char *at)
+{
+	return sys_attach(mnt, AT_FDCWD, at);
+}
+
+int mounts_detach(const char *at)
+{
+	return syscall(SYS_umount2, at, MNT_DETACH) ? -errno : 0;
+}
+
+int mounts_id(int fd, uint64_t *id)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx))
+		return -errno;
+	*id = stx.stx_mnt_id;
+	return 0;
 }
 
 static int copy_trees(struct confine_state *st, struct trees *t)
@@ -167,8 +202,11 @@ static int copy_trees(struct confine_state *st, struct trees *t)
 		err = copy_given(st, spec->cache, &t->cache);
 	if (!err)
 		err = copy_given(st, spec->image, &t->image);
-	for (unsigned i = 0; i < spec->nbinds && !err; i++)
-		err = copy_bind(st, &spec->binds[i], &t->bind[i]);
+	for (unsigned i = 0; i < spec->nbinds && !err; i++) {
+		err = mounts_copy_bind(&spec->binds[i], &t->bind[i]);
+		if (err)
+			return confine_say(st, err, "binding %.240s", spec->binds[i].from);
+	}
 	return err;
 }
 
@@ -221,22 +259,36 @@ static int attach_image(struct confine_state *st, int mnt)
 	return err ? confine_say(st, err, "attaching the image") : 0;
 }
 
-/* Each in a directory of its own, so that ".." of a file leads to nothing. */
+/* Places to mount at: a directory, and a file in it, so that ".." of a file leads to nothing. */
+static int make_slots(const char *kind)
+{
+	char at[32];
+
+	snprintf(at, sizeof(at), "bind/%s", kind);
+	if (mkdir(at, 0755))
+		return -errno;
+	for (unsigned i = 0; i < GRANT_BINDS_MAX; i++) {
+		snprintf(at, sizeof(at), "bind/%s/%u", kind, i);
+		if (mkdir(at, 0755))
+			return -errno;
+		strcat(at, "/file");
+		if (mknod(at, S_IFREG | 0400, 0))
+			return -errno;
+	}
+	return 0;
+}
+
 static int attach_binds(struct confine_state *st, const struct trees *t)
 {
 	const struct confine_spec *spec = st->spec;
 	char at[32];
-	int err = spec->nbinds && mkdir("bind", 0755) ? -errno : 0;
+	int err = mkdir("bind", 0755) ? -errno : make_slots("ro");
 
+	if (!err)
+		err = make_slots("rw");
 	for (unsigned i = 0; i < spec->nbinds && !err; i++) {
-		snprintf(at, sizeof(at), "bind/%u", i);
-		err = mkdir(at, 0755) ? -errno : 0;
-		if (!err && spec->binds[i].file) {
-			strcat(at, "/file");
-			err = mknod(at, S_IFREG | 0400, 0) ? -errno : 0;
-		}
-		if (!err)
-			err = sys_attach(t->bind[i], AT_FDCWD, at);
+		mounts_bind_at(&spec->binds[i], i, at);
+		err = mounts_attach(t->bind[i], at);
 		close(t->bind[i]);
 	}
 	return err ? confine_say(st, err, "attaching binds") : 0;
@@ -387,10 +439,12 @@ static int open_bind(struct confine_state *st, unsigned i)
 	const struct confine_bind *b = &st->spec->binds[i];
 	char dir[PATH_MAX], name[PATH_MAX], *slash;
 
-	if (st->spec->rung == GRANT_RUNG_A)
-		snprintf(dir, sizeof(dir), "/bind/%u%s", i, b->file ? "/file" : "");
-	else
+	if (st->spec->rung == GRANT_RUNG_A) {
+		dir[0] = '/';
+		mounts_bind_at(b, i, dir + 1);
+	} else {
 		snprintf(dir, sizeof(dir), "%s", b->from);
+	}
 	strcpy(name, dir);
 	slash = strrchr(dir, '/');
 	if (b->file)
@@ -470,6 +524,10 @@ int mounts_enter(struct confine_state *st)
 	if (!err && t.cache >= 0) {
 		st->cache = open_dir(AT_FDCWD, "/cache");
 		err = st->cache < 0 ? confine_say(st, st->cache, "opening the image cache") : 0;
+	}
+	if (!err) {
+		st->binds = open_dir(AT_FDCWD, "/bind");
+		err = st->binds < 0 ? confine_say(st, st->binds, "opening the places of binds") : 0;
 	}
 	if (err)
 		return err;
