@@ -214,7 +214,9 @@ struct area {
 	u64 full_until;	/* atomic: CLOCK_MONOTONIC; nobody need measure before, nothing is left */
 	u64 whys; /* atomic: number of the youngest record of a bad end */
 	struct area_why why[WHY_ENDS];
-	u64 whiteout; /* atomic: of which layer and from when the shared one is (fs/union_whiteout.c) */
+	/* Atomic: of which layer and from when the shared whiteout is, and how many names it has (fs/union_whiteout.c). */
+	u64 whiteout;
+	u32 whiteout_names;
 	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");

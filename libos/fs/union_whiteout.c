@@ -13,6 +13,7 @@
 
 #define SHARED_NAME "whiteout"
 #define SHARED_FOR 4 /* quarters of a second */
+#define NAMES_MAX 8192 /* file systems end at some 65,000, and layers are joined by giving all another name */
 
 static int make_one(int dir, const char *path)
 {
@@ -29,14 +30,20 @@ static int renew(const struct ufs *u, u64 stamp)
 	r = make_one(u->work, s.name);
 	if (!r)
 		r = pal_renameat2(u->work, s.name, u->work, SHARED_NAME, 0);
-	if (!r)
+	if (!r) {
+		atomic_store(&the_area->whiteout_names, 0);
 		atomic_store(&the_area->whiteout, stamp);
+	}
 	return r;
 }
 
-static bool is_good(const struct ufs *u, u64 stamp, u32 now)
+/* May the shared one have another name? */
+static bool is_good(const struct ufs *u, u32 now)
 {
-	return stamp >> 32 == union_layer_mark(u, u->top) && now - (u32)stamp < SHARED_FOR;
+	u64 stamp = atomic_load(&the_area->whiteout);
+
+	return stamp >> 32 == union_layer_mark(u, u->top) && now - (u32)stamp < SHARED_FOR &&
+	       atomic_add(&the_area->whiteout_names, 1) < NAMES_MAX;
 }
 
 int whiteout_make(const struct ufs *u, int dir, const char *path)
@@ -49,9 +56,9 @@ int whiteout_make(const struct ufs *u, int dir, const char *path)
 	/* One that comes alone is worth no device in work. */
 	if (!the_area || now - before >= SHARED_FOR)
 		return make_one(dir, path);
-	r = is_good(u, atomic_load(&the_area->whiteout), now) ? 0 : renew(u, stamp);
+	r = is_good(u, now) ? 0 : renew(u, stamp);
 	if (!r)
 		r = pal_linkat(u->work, SHARED_NAME, dir, path, 0);
-	/* It has all the names that it can have, or is not there: whatever it is, the answer to this one counts. */
+	/* It is not there, or has all the names that this host allows: whatever it is, the answer to this one counts. */
 	return !r || r == -EEXIST ? r : make_one(dir, path);
 }
