@@ -5,7 +5,8 @@
  * "OSC 52 ; which ; ? ST" makes a terminal type the clipboard's contents as if they were keys, and
  * so into the sandbox. Such a question is cut out of the stream; setting the clipboard passes, and
  * so does everything else, byte by byte. At most a few bytes are held back until it is known what
- * they are, and none of other sequences.
+ * they are, and none of other sequences. In place of what is cut out stands CAN: a beginning of a sequence that was let
+ * go before it ("ESC", "ESC ] 5") would else go on with what follows.
  *
  * Terminals differ in what they overlook inside a sequence; here the most lenient counts: control
  * bytes within are acted upon at once, zeros may lead the number, and OSC may be one byte (0x9d) or
@@ -16,6 +17,7 @@
 #include "shell/shell.h"
 
 #define OSC_CLIPBOARD 52
+#define CANCEL 0x18
 
 enum { GROUND, ESCAPE, LEAD, NUMBER, WHICH, ASKED, ASKED_ESCAPE };
 
@@ -27,6 +29,14 @@ static size_t let_go(struct clipboard *c, unsigned char *out)
 	memcpy(out, c->held, n);
 	c->nheld = 0;
 	return n;
+}
+
+/* What is held back is a question, or the beginning of one. */
+static size_t cut(struct clipboard *c, unsigned char *out)
+{
+	c->nheld = 0;
+	*out = CANCEL;
+	return 1;
 }
 
 /* The state after a byte that is no part of what was expected. */
@@ -57,7 +67,7 @@ static uint8_t step(struct clipboard *c, unsigned char b)
 		return b == 7 || b == 27 || b == 0x9c ? begin(c, b) : WHICH;
 	case ASKED: /* until its end */
 		return b == 27					       ? ASKED_ESCAPE
-		       : b == 7 || b == 0x9c || b == 0x18 || b == 0x1a ? GROUND
+		       : b == 7 || b == 0x9c || b == CANCEL || b == 0x1a ? GROUND
 								       : ASKED;
 	case ASKED_ESCAPE:
 		return GROUND;
@@ -69,7 +79,7 @@ static uint8_t step(struct clipboard *c, unsigned char b)
 /* Inside a sequence a terminal acts upon these as if they came before it. */
 static bool is_control(unsigned char b)
 {
-	return (b < ' ' || b == 127) && b != 27 && b != 7 && b != 0x18 && b != 0x1a;
+	return (b < ' ' || b == 127) && b != 27 && b != 7 && b != CANCEL && b != 0x1a;
 }
 
 /* One byte; what may pass is written to `out`. */
@@ -94,17 +104,18 @@ static size_t guard(struct clipboard *c, unsigned char b, unsigned char *out)
 		c->number = 0;
 	if (c->state != WHICH)
 		c->semicolon = false;
-	if (was >= ASKED || c->state >= ASKED) {
-		c->nheld = 0;
+	if (was >= ASKED) {
+		c->last = CANCEL; /* as the terminal has it */
 		return n;
 	}
+	if (c->state >= ASKED)
+		return n + cut(c, out + n);
 	/* A beginning lets go what was before it. */
 	if (c->state == ESCAPE || c->state == LEAD || was == GROUND)
 		n = let_go(c, out);
 	if (c->nheld == sizeof(c->held)) { /* no terminal knows that many clipboards */
-		c->nheld = 0;
 		c->state = ASKED;
-		return n;
+		return n + cut(c, out + n);
 	}
 	c->held[c->nheld++] = b;
 	if (c->state == GROUND)
