@@ -515,7 +515,7 @@ static int side(int size)
 
 static void set_size(struct model *m, int rows, int cols)
 {
-	if (rows < 1 || cols < 1)
+	if (rows < 1 || cols < 1 || (side(rows) == m->rows && side(cols) == m->cols))
 		return;
 	forget_margins(m);
 	m->rows = side(rows);
