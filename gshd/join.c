@@ -5,8 +5,8 @@
  * The highest of them takes in what the others have, by hard links: files are not copied. A name that it lacks means
  * the same whether it is found there or in the layer below, so at each step of the way the tree is what it was, and
  * processes may run, the work be given up or killed, and be begun anew. Only then the others leave the chain, as with
- * undo. A directory that only they have is made beside, whole, and moved in; it keeps its inode number as a copied-up one
- * does. Of a file the change time moves, as with every link(2).
+ * undo. A directory that only they have is made beside, whole, and moved in; it keeps its inode number as one that was
+ * copied up does. Of a file the change time moves, as with every link(2).
  *
  * What a snapshot ends with is not joined with what lies above it.
  */
@@ -273,10 +273,10 @@ static int enter(struct joining *j, const struct parts *p, const char *name, con
 		 unsigned depth)
 {
 	struct parts *sub = calloc(1, sizeof(*sub));
-	int err = sub ? 0 : -ENOMEM;
+	int err = 0;
 
-	if (err)
-		return err;
+	if (!sub)
+		return -ENOMEM;
 	sub->fd[0] = open_dir(p->fd[0], name);
 	sub->number[0] = p->number[0];
 	sub->n = sub->fd[0] >= 0;
@@ -463,8 +463,8 @@ int join_prepare(struct history *h, const uint32_t *number, unsigned n)
 	return err;
 }
 
-/* First it is written down that the ops are no longer to be told apart: were it the other way round, a crash would leave
- * one that undo takes for a single op. */
+/* First it is written down that the ops are no longer to be told apart: were it the other way round, a crash would
+ * leave one that undo takes for a single op. */
 int join_finish(struct history *h, const uint32_t *number, unsigned n)
 {
 	uint32_t all[GRANT_LAYERS_MAX];

@@ -84,7 +84,8 @@ const struct cmd cmd_gc = {
 		"undone for\n"
 		"good and what crashes left are deleted. Says how many bytes each sandbox gave and how many layers "
 		"were\n"
-		"joined. Of one that runs only the trash is emptied, some time after what lies there. It may be ended at any time.",
+		"joined. Of one that runs only the trash is emptied, half a minute after the last came\n"
+		"into it. It may be ended at any time.",
 	.opts = opts,
 	.max = 1,
 	.words = WORDS_SANDBOX,

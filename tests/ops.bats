@@ -432,15 +432,15 @@ EOF"
 	overlay
 }
 
-# The kernel's view of the stopped sandbox, where a user may mount one.
+# The view of the stopped sandbox that overlayfs has, where a user may mount one.
 overlay() {
-	local tree=$BOX/store/boxes/s/tree lower
-	# A few letters a layer: the kernel takes a page of options.
-	lower=$(cd "$tree/layers" && printf '%s\n' * | sort -r | paste -sd:)
-	unshare -Urm sh -c "cd '$tree/layers' && mount -t overlay -o userxattr,lowerdir=../top/\$(ls ../top):$lower:/ overlay '$BOX/mnt'" \
-		2>/dev/null || { echo "# the kernel was not asked" >&3; return 0; }
-	unshare -Urm sh -c "cd '$tree/layers' && mount -t overlay -o userxattr,lowerdir=../top/\$(ls ../top):$lower:/ overlay '$BOX/mnt' &&
-		cd '$BOX/mnt$PWD' && find . -mindepth 1 \\( -type f -printf '%p ' -exec sha256sum {} \\; \\) -o -type l -printf '%p %l\\n' -o \
-		-type d -printf '%p/\\n' | LC_ALL=C sort" >"$BOX/kernel"
-	diff <(listing "$BOX/model" | sed -E 's/^(.*) [0-7]+ ([0-9a-f]{64})/\1 \2/; s| [0-7]+/$|/|') "$BOX/kernel"
+	local kind status
+	for kind in kernel fuse; do
+		status=0
+		"$TESTS/tools/overlaid" $kind "$BOX/store/boxes/s" "$PWD" "$BOX/mnt" "find . -mindepth 1 \\( -type f -printf '%p ' -exec sha256sum {} \\; \\) -o \
+			-type l -printf '%p %l\\n' -o -type d -printf '%p/\\n' | LC_ALL=C sort" >"$BOX/seen" || status=$?
+		[ $status != 77 ] || { echo "# no overlayfs of the $kind's is to be mounted here" >&3; continue; }
+		[ $status = 0 ]
+		diff <(listing "$BOX/model" | sed -E 's/^(.*) [0-7]+ ([0-9a-f]{64})/\1 \2/; s| [0-7]+/$|/|') "$BOX/seen"
+	done
 }
