@@ -94,8 +94,10 @@ void answer_open(struct monitor *m, struct request *r)
 	int fd, err = m->rung == GRANT_RUNG_B ? path_of_fd(r->fds[0], path) : -EOPNOTSUPP;
 
 	/* The place first: what is asked of a hidden file may be asked of gfs, and that would ask us. */
-	if (!err && !readable_place(m, path))
+	if (!err && !readable_place(m, path)) {
+		hidden_note(m, path);
 		err = -EACCES;
+	}
 	if (!err)
 		err = check_name(r->fds[0], path);
 	if (!err)

@@ -337,6 +337,11 @@ void event_tell(struct monitor *m, const char *event, struct json_object *o);
 void events_close(struct monitor *m);
 void box_events(struct wire_call *call);
 
+/* ---- answer_hidden.c ---- */
+void answer_hidden(struct monitor *m, struct request *r);
+/* The sandbox was refused that path because it is hidden, if it is. */
+void hidden_note(struct monitor *m, const char *path);
+
 /* ---- answer_device.c ---- */
 void answer_device(struct monitor *m, struct request *r);
 /* Those of the settings; one more, in the settings' form, or one less. 0 or -errno. */

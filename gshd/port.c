@@ -34,6 +34,7 @@ static const struct {
 	{ MON_QUOTA, ANY, 0, 0, 0, 0, answer_quota },
 	{ MON_DIAL, ANY, sizeof(struct mon_dial), sizeof(struct mon_dial), 0, 0, answer_dial },
 	{ MON_DEVICE, ANY, sizeof(struct mon_device), sizeof(struct mon_device), 0, 0, answer_device },
+	{ MON_HIDDEN, ANY, 2, PATH_MAX, 0, 0, answer_hidden },
 	{ MON_SPLIT, ANY, 0, 0, 2, 1 + MON_SPLIT_PLACES, answer_split },
 };
 

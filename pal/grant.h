@@ -102,6 +102,9 @@ enum grant_rung {
 #define GRANT_NAT 0x100u /* its own network leads outside (pal/confine/nat.c): IPv4 is asked of the monitor once that refused */
 #define GRANT_FLAGS 0x1ffu /* all of them */
 
+/* Rung A: what covers hidden objects of the base was last modified so long after the epoch began. */
+#define GRANT_COVER_NS 467395
+
 struct grant {
 	uint64_t magic;
 	uint32_t version;

@@ -42,6 +42,7 @@
  * MON_SPLIT     port                -                                         reply end, a port, 1 to 6 files
  * MON_DIAL      port                struct mon_dial                           reply end; the answer brings one end of a pair
  * MON_DEVICE    port                struct mon_device                         reply end; MON_DEVICE_OPEN's answer brings it
+ * MON_HIDDEN    port                path below the base, NUL-terminated         reply end; somebody looked for what is hidden
  * MON_REPLY     monitor -> reply    struct mon_reply                          as the request says
  *
  * MON_SPLIT makes the passed socket the request port of a process that splits off (libos/split/split.h). What comes by it
@@ -84,6 +85,7 @@ enum mon_type {
 	MON_KICK,
 	MON_DIAL,
 	MON_DEVICE,
+	MON_HIDDEN,
 };
 
 struct mon_msg {

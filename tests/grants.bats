@@ -838,3 +838,31 @@ for name in "f", "../f", "in/../../home":
 	run gsh bind -s v d:/srv/d:never
 	assert_failure
 }
+
+@test "what is hidden and looked for is told, with the line that allows it; and that line does" {
+	export HOME=$PWD/home
+	mkdir -p home/.ssh home/.config/gh
+	echo private >home/.ssh/id_rsa
+	echo machine >home/.netrc
+	echo x >"home/.ssh/a'b"
+	run gsh run -s h -- sh -c 'cat ~/.ssh/id_rsa ~/.ssh/none ~/.netrc "$HOME/.ssh/a'"'"'b"; cat ~/.ssh/id_rsa; ls ~/.ssh' 2>&1
+	refute_line private
+	refute_line machine
+	run gsh denials h
+	assert_line --partial "gsh allow -s h path '$HOME/.ssh/id_rsa'"
+	assert_line --partial "gsh allow -s h path '$HOME/.netrc'"
+	refute_output --partial none
+	refute_output --partial "a'b"
+	assert_equal "$(wc -l <<<"$output")" 2
+	eval "timeout 20 $(gsh denials h | grep -o "gsh allow -s h path '.*id_rsa'")"
+	[ "${RUNG-A}" = A ] || gsh stop h
+	run box h cat "$HOME/.ssh/id_rsa"
+	assert_output private
+	run gsh denials h
+	refute_output --partial id_rsa
+	# Who writes to what covers does so in the sandbox, as ever.
+	run box h sh -c 'echo mine >~/.netrc; cat ~/.netrc; mkdir -p ~/.ssh/d; echo k >~/.ssh/d/k; cat ~/.ssh/d/k'
+	[ "${RUNG-A}" = B ] || assert_output "mine
+k"
+	assert_equal "$(cat home/.netrc)" machine
+}

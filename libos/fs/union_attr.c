@@ -169,6 +169,8 @@ void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 		n->node.flags |= NODE_FLEETING;
 	if ((u->shared || u->has_base) && S_ISDIR(a.mode))
 		n->node.flags |= NODE_NAMES_FLEETING;
+	if (unlikely(union_is_cover(u, layer, st)))
+		n->node.flags |= NODE_COVER;
 	/* What a symlink says can't change without the symlink being another. */
 	n->changed_s = n->over_valid ? n->changed_s : st->stx_ctime.tv_sec;
 	n->changed_ns = n->over_valid ? n->changed_ns : st->stx_ctime.tv_nsec;

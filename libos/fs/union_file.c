@@ -142,6 +142,8 @@ int union_open(struct node *node, struct file *f)
 		return open_nameless(n, f);
 	switch (node->mode & S_IFMT) {
 	case S_IFREG:
+		if (unlikely(node->flags & NODE_COVER))
+			union_cover_tell(n, "");
 		return open_regular(n, f);
 	case S_IFDIR:
 		return union_open_dir(n, f);

@@ -6,6 +6,7 @@
  *   union_place.c   where an object lies on the host: paths in layers, opened safely
  *   union_lookup.c  names through the layers; redirects
  *   union_attr.c    attributes as the guest sees them; union_setattr.c changing them
+ *   union_cover.c   what is hidden of the base
  *   union_copyup.c  from a lower layer to the top
  *   union_links.c   all names of a file that is copied up from a layer
  *   union_stage.c   objects made in the work directory and put in place in one step; the lock
@@ -171,6 +172,11 @@ bool union_layer_lacks(const struct ufs *u, unsigned layer, const char *name);
 /* What an open file keeps of the layer it is in (file.priv): never 0 but for the base. */
 u32 union_layer_mark(const struct ufs *u, unsigned layer);
 bool union_mark_is_top(u32 mark);
+
+/* ---- union_cover.c ---- */
+bool union_is_cover(const struct ufs *u, unsigned layer, const struct statx *st);
+/* name in n, or n itself (""), is hidden, and was looked for. */
+void union_cover_tell(struct unode *n, const char *name);
 
 /* ---- union_lookup.c ---- */
 int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);

@@ -269,6 +269,12 @@ int union_lookup(struct node *dir, const char *name, size_t len, struct node **o
 
 	if (!r)
 		*out = &n->node;
+	if (r == -ENOENT && unlikely(dir->flags & NODE_COVER)) {
+		char text[NAME_MAX_LEN + 1];
+
+		base_strlcpy(text, name, MIN(len + 1, sizeof(text)));
+		union_cover_tell(to_unode(dir), text);
+	}
 	return r;
 }
 

@@ -109,6 +109,7 @@ struct node_ops {
 enum {
 	NODE_ATTR = 1,		 /* mode, uid, gid are the object's: current when its name was last looked up */
 	NODE_FLEETING = 2,	 /* may vanish unannounced: a name that leads here is good for a second */
+	NODE_COVER = 8,		 /* covers what is hidden (fs/union_cover.c) */
 	NODE_NAMES_FLEETING = 4, /* names may appear here unannounced: a miss is good for a second */
 };
 

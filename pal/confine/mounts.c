@@ -362,6 +362,7 @@ static const char *below_base(const char *base, const char *path)
 
 static int make_blanks(struct confine_state *st, struct blanks *b)
 {
+	static const struct timespec mark[2] = { { .tv_nsec = GRANT_COVER_NS }, { .tv_nsec = GRANT_COVER_NS } };
 	int err;
 
 	b->dir = fresh_tmpfs("0755"); /* read-only all the same: what the sandbox makes there, its layers hold */
@@ -370,6 +371,9 @@ static int make_blanks(struct confine_state *st, struct blanks *b)
 		return confine_say(st, b->dir < 0 ? b->dir : b->file, "tmpfs");
 	if (mknodat(b->file, BLANK_FILE, S_IFREG | 0600, 0))
 		return confine_say(st, -errno, "making an empty file");
+	/* The mark by which picoprocesses know it. */
+	if (utimensat(b->dir, ".", mark, 0) || utimensat(b->file, BLANK_FILE, mark, 0))
+		return confine_say(st, -errno, "marking what covers");
 	err = sys_setattr(b->dir, false, MOUNT_ATTR_RDONLY | SAFE);
 	if (!err)
 		err = sys_setattr(b->file, false, MOUNT_ATTR_RDONLY | SAFE);
