@@ -154,15 +154,12 @@ static int open_for_writing(struct node *n, struct fuse_file_info *fi)
 
 static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 {
-	struct stack *stack = box_stack(n->box);
-	char path[TREE_PATH_MAX];
 	struct spot s = {.n = 0};
+	struct dir *dir;
 	struct open_file *f;
 	struct stat shown;
-	int err = stack ? node_path(n, path, sizeof(path)) : -ENOENT, fd = -1;
+	int err = dir_find(n, &dir, &s), fd = -1;
 
-	if (!err)
-		err = spot_find(&stack->tree, path, &s);
 	if (!err) {
 		spot_attr(&s, n->box, &shown);
 		/* A device is shown as an empty file, and must not be opened. */
@@ -178,12 +175,12 @@ static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 		f->number = spot_number(&s);
 		f->base = s.at[0].layer == 0;
 		fi->fh = (uint64_t)(uintptr_t)f;
+		fi->keep_cache = 1; /* dropped when size or times change */
 	} else if (fd >= 0) {
 		err = -ENOMEM;
 	}
 	spot_put(&s);
-	if (stack)
-		stack_put(stack);
+	dir_put(dir);
 	return err;
 }
 

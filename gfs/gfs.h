@@ -17,6 +17,7 @@
  *	asker.c		who may ask: no sandbox
  *	node.c		numbers that the kernel knows nodes by
  *	boxes.c stack.c	which sandboxes there are; of what layers they are made
+ *	dirs.c		directories of trees, found once
  *	attr.c list.c link.c	attributes; a directory; where symbolic links lead
  *	root.c proc.c	questions about root/ and about proc/
  *	write.c data.c	changes of names in root/; what is in files
@@ -28,8 +29,9 @@
  * directory and never follows a link (gshd/tree/). The sandbox itself never goes through here, and
  * killing gfs disturbs nobody.
  *
- * Nothing is cached of root/: it is looked at anew for every question, and the kernel is told to
- * remember neither attributes nor entries. Of proc/, where every look costs its process a moment,
+ * Of root/ of a sandbox that runs the kernel is told to remember neither attributes nor entries: what
+ * is done inside is seen at once. One that does not run changes through here alone, and what it was
+ * can't change at all: of these it remembers both for a moment (pens_fresh). Of proc/, where every look costs its process a moment,
  * it remembers entries for a tenth of a second. Names of sandboxes are remembered for half a second,
  * but that a name is missing is not.
  *
@@ -157,6 +159,7 @@ struct stack *box_stack(struct box *b);
 /* The same to write to: NULL, too, when what is known may be out of date. Starts the daemon if need be. */
 struct stack *box_stack_now(struct box *b);
 bool stack_holds(const struct stack *s); /* nothing changed since */
+struct stack *stack_get(struct stack *s);
 void stack_put(struct stack *s);
 void stack_put_locked(struct stack *s); /* caller holds boxes_lock */
 
@@ -179,6 +182,7 @@ struct node {
 	uint64_t count; /* lookups of the kernel's, and children */
 	struct node *next;
 	struct open_file *files;
+	struct dir *dir; /* dirs.c's own */
 	bool gone; /* removed through the mount: nothing is at its name */
 	char *name;
 };
@@ -199,10 +203,33 @@ void node_renamed(struct node *from, const char *name, struct node *to, const ch
 /* A file is open: its node knows it, for what is asked of it without a name. */
 void node_opened(struct node *n, struct open_file *f);
 void node_closed(struct open_file *f);
+/* The directory that n is in, counted (NULL for the root of a tree), and its name there. -ESTALE: it has none any more. */
+int node_up(struct node *n, struct node **up, char name[NAME_MAX + 1]) must_check;
 /* A file was copied up: those that are open for reading read the copy, which fd is. number: of before and after. */
 void node_follow(const struct node *n, uint64_t number, int fd);
 /* A descriptor of what is open of n, to be closed; -1: nothing is. *base: it lies in the base. */
 int node_file(const struct node *n, bool *base) must_check;
+
+/* ---- dirs.c ---- */
+/* A directory of a tree, found. Immutable while counted. */
+struct dir {
+	unsigned refs; /* this and the next three are guarded by dirs.c's lock */
+	struct node *node;
+	struct dir *before, *after;
+	struct dir *parent; /* counted; NULL: the root */
+	struct stack *stack; /* counted */
+	struct spot spot;
+	uint64_t number;      /* inode number, as the sandbox sees it */
+	uint64_t changes, life; /* of struct view, when it was found */
+	uint32_t slot, count;
+	long long found;
+};
+/* The directory that n is, counted. */
+int dir_get(struct node *n, struct dir **out) must_check;
+/* What n stands for. *dir is to be put after s, on failure, too; s is to be put. */
+int dir_find(struct node *n, struct dir **dir, struct spot *s) must_check;
+void dir_put(struct dir *d); /* NULL is fine */
+void dir_forget(struct node *n);
 
 /* ---- list.c ---- */
 struct listing;
@@ -212,6 +239,8 @@ struct listing *listing_empty(void);
 int listing_add(struct listing *l, const char *name, unsigned char type, uint64_t ino) must_check;
 /* Fill buf with entries from off on, as FUSE wants them: bytes used. */
 size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t size, off_t off);
+/* The same with what each name leads to, as kind's lookup says, for names of the directory n; each was looked up. */
+size_t listing_fill_plus(fuse_req_t req, const struct listing *l, struct node *n, char *buf, size_t size, off_t off);
 void listing_free(struct listing *l);
 
 /* ---- link.c ---- */
@@ -275,6 +304,15 @@ int pen_take(struct box *b, struct pen *p) must_check;
 void pen_done(struct pen *p);
 /* A directory was renamed. Paths from the root. */
 void pen_tell_move(struct pen *p, uint64_t number, const char *from, const char *to);
+/* How one may tell that a sandbox's names changed. */
+struct view {
+	const uint32_t *counters; /* NULL: nothing runs. Valid for as long as the sandbox is known */
+	uint64_t life;		  /* another one when it was started or stopped */
+	uint64_t changes;	  /* how many were made through the mount */
+};
+struct view pens_view(struct box *b);
+/* Seconds for which the kernel may remember what it was told of b's tree. */
+double pens_fresh(struct box *b);
 /* A file is opened for writing, or closed: by so many. */
 void pens_count(struct box *b, int more);
 

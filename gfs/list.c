@@ -53,26 +53,55 @@ int listing_make(const struct spot *s, struct listing **out)
 
 /* Offset 0 and 1 are the dots; a name's is its index + 2, and what is told is the offset of the
  * next. */
-size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t size, off_t off)
+static const char *entry(const struct listing *l, uint64_t i, struct stat *st, bool *hidden)
 {
 	static const struct union_name directory = {.type = DT_DIR};
 	static const char *const dots[] = {".", ".."};
-	uint64_t i = off < 0 ? 0 : (uint64_t)off;
-	size_t used = 0;
+	const struct union_name *n = i < 2 ? &directory : &l->list.names[i - 2];
 
-	for (; i < l->list.count + 2ull; i++) {
-		const struct union_name *n = i < 2 ? &directory : &l->list.names[i - 2];
-		struct stat st = {.st_mode = (mode_t)n->type << 12,
-				  .st_ino = n->ino ? n->ino : 1};
-		const char *name = i < 2 ? dots[i] : union_list_text(&l->list, n);
-		size_t need;
+	*st = (struct stat){.st_mode = (mode_t)n->type << 12, .st_ino = n->ino ? n->ino : 1};
+	*hidden = n->hidden;
+	return i < 2 ? dots[i] : union_list_text(&l->list, n);
+}
 
-		if (n->hidden)
+size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t size, off_t off)
+{
+	size_t used = 0, need;
+	struct stat st;
+	bool hidden;
+
+	for (uint64_t i = off < 0 ? 0 : (uint64_t)off; i < l->list.count + 2ull; i++) {
+		const char *name = entry(l, i, &st, &hidden);
+
+		if (hidden)
 			continue;
 		need = fuse_add_direntry(req, buf + used, size - used, name, &st, (off_t)(i + 1));
 		if (need > size - used)
 			break;
 		used += need;
+	}
+	return used;
+}
+
+size_t listing_fill_plus(fuse_req_t req, const struct listing *l, struct node *n, char *buf, size_t size, off_t off)
+{
+	/* Where nothing is remembered it is not looked at for nothing: an entry without a number is a name. */
+	bool look = n->kind == NODE_TREE && pens_fresh(n->box) > 0;
+	size_t used = 0, need;
+	bool hidden;
+
+	for (uint64_t i = off < 0 ? 0 : (uint64_t)off; i < l->list.count + 2ull; i++) {
+		struct fuse_entry_param e = {0}, found = {0};
+		const char *name = entry(l, i, &e.attr, &hidden);
+
+		if (hidden)
+			continue;
+		need = fuse_add_direntry_plus(req, NULL, 0, name, NULL, 0);
+		if (need > size - used)
+			break;
+		if (look && i >= 2 && !kind_tree.lookup(n, name, &found))
+			e = found;
+		used += fuse_add_direntry_plus(req, buf + used, size - used, name, &e, (off_t)(i + 1));
 	}
 	return used;
 }

@@ -120,6 +120,7 @@ void node_drop(struct node *n, uint64_t count)
 	while (dead) {
 		n = dead;
 		dead = n->next;
+		dir_forget(n);
 		if (n->box)
 			box_put(n->box);
 		free(n->name);
@@ -170,6 +171,23 @@ int node_parent_path(const struct node *n, char *buf, size_t size, char name[NAM
 		err = n->gone ? -ESTALE : path_locked(n->parent, buf, size);
 	} else {
 		err = path_locked(n, buf, size);
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+int node_up(struct node *n, struct node **up, char name[NAME_MAX + 1])
+{
+	int err = 0;
+
+	*up = NULL;
+	pthread_mutex_lock(&lock);
+	if (n->gone) {
+		err = -ESTALE;
+	} else if (n->parent->kind == n->kind) {
+		*up = n->parent;
+		n->parent->count++;
+		snprintf(name, NAME_MAX + 1, "%s", n->name);
 	}
 	pthread_mutex_unlock(&lock);
 	return err;

@@ -3,8 +3,8 @@
  * FUSE's questions, handed on by the kind of node they are about. A kind that lacks an answer gets
  * the default here.
  *
- * Attributes and entries have no timeout: the kernel asks each time, and what the sandbox did is
- * seen at once. Data of files in root/ may stay in the kernel's page cache, which drops it when
+ * How long the kernel remembers attributes and entries, the kind says: of a sandbox that runs not at
+ * all, and what it did is seen at once. Data of files in root/ may stay in the kernel's page cache, which drops it when
  * size or times change (AUTO_INVAL_DATA).
  */
 #include <errno.h>
@@ -60,8 +60,7 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 		conn->want |= FUSE_CAP_PARALLEL_DIROPS;
 	/* Set-ID bits that a write takes away are the kernel's to take. */
 	conn->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
-	/* Names change under us: no readdir that also looks up. */
-	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	conn->want |= conn->capable & (unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 }
 
 int op_admit(fuse_req_t req)
@@ -108,7 +107,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	if (err)
 		fuse_reply_err(req, -err);
 	else
-		fuse_reply_attr(req, &st, 0);
+		fuse_reply_attr(req, &st, n->kind == NODE_TREE ? pens_fresh(n->box) : 0);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -155,6 +154,19 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	size = listing_fill(req, (const struct listing *)(uintptr_t)fi->fh, buf, size, off);
+	fuse_reply_buf(req, buf, size);
+	free(buf);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	char *buf = malloc(size);
+
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh, node_of(ino), buf, size, off);
 	fuse_reply_buf(req, buf, size);
 	free(buf);
 }
@@ -270,6 +282,7 @@ const struct fuse_lowlevel_ops gfs_ops = {
 	.readlink = op_readlink,
 	.opendir = op_opendir,
 	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
 	.releasedir = op_releasedir,
 	.open = op_open,
 	.read = data_read,

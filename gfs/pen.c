@@ -31,6 +31,8 @@
 #include "gshd/client/client.h"
 
 #define QUIET_S 5
+#define VERSION_FRESH 1.0
+#define STOPPED_FRESH 0.05 /* to start one takes longer */
 #define TRIES 100
 #define NAP_NS 5000000
 #define COUNTERS_SIZE (UNION_COUNTERS * sizeof(uint32_t))
@@ -43,6 +45,13 @@ struct pens {
 	int writers;	  /* files open for writing */
 	struct client *monitor; /* whom the counters are of */
 	uint32_t *counters;	/* NULL: nothing runs */
+	struct old *old;	/* counters of sandboxes that ended: somebody may look at them still */
+	uint64_t life, changes;	/* struct view */
+};
+
+struct old {
+	struct old *next;
+	uint32_t *counters;
 };
 
 struct pens *pens_create(void)
@@ -56,9 +65,15 @@ struct pens *pens_create(void)
 
 static void drop_counters(struct pens *p)
 {
-	if (p->counters)
-		munmap(p->counters, COUNTERS_SIZE);
+	struct old *o = p->counters ? malloc(sizeof(*o)) : NULL;
+
+	/* No memory: these stay mapped. */
+	if (o) {
+		*o = (struct old){p->old, p->counters};
+		p->old = o;
+	}
 	p->counters = NULL;
+	p->life++;
 	client_close(p->monitor);
 	p->monitor = NULL;
 }
@@ -68,6 +83,13 @@ void pens_free(struct pens *p)
 	if (!p)
 		return;
 	drop_counters(p);
+	while (p->old) {
+		struct old *o = p->old;
+
+		p->old = o->next;
+		munmap(o->counters, COUNTERS_SIZE);
+		free(o);
+	}
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -279,14 +301,14 @@ static void find_counters(struct pens *p, const struct box *b)
 		drop_counters(p);
 	else
 		p->counters = at;
+	p->life += p->counters != NULL;
 }
 
-static void bump(const struct box *b, uint64_t number, const char *name)
+/* What is known of who runs becomes what is. Caller holds the lock. */
+static void settle_counters(struct pens *p, const struct box *b)
 {
-	struct pens *p = b->pens;
 	struct pollfd ended = {.events = 0};
 
-	pthread_mutex_lock(&p->lock);
 	if (p->monitor) {
 		ended.fd = client_fd(p->monitor);
 		if (poll(&ended, 1, 0) > 0)
@@ -294,11 +316,46 @@ static void bump(const struct box *b, uint64_t number, const char *name)
 	}
 	if (!p->counters)
 		find_counters(p, b);
+}
+
+static void bump(const struct box *b, uint64_t number, const char *name)
+{
+	struct pens *p = b->pens;
+
+	pthread_mutex_lock(&p->lock);
+	p->changes++;
+	settle_counters(p, b);
 	if (p->counters)
 		__atomic_add_fetch(&p->counters[union_counter(number, UNION_ROOT_DEV,
 							      union_name_hash(name, strlen(name)))],
 				   1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&p->lock);
+}
+
+struct view pens_view(struct box *b)
+{
+	struct pens *p = b->pens;
+	struct view v = {.counters = NULL};
+
+	if (b->version[0])
+		return v;
+	pthread_mutex_lock(&p->lock);
+	settle_counters(p, b);
+	v = (struct view){p->counters, p->life, p->changes};
+	pthread_mutex_unlock(&p->lock);
+	return v;
+}
+
+double pens_fresh(struct box *b)
+{
+	bool runs;
+
+	if (b->version[0])
+		return b->version[0] == ':' ? 0 : VERSION_FRESH;
+	pthread_mutex_lock(&b->pens->lock);
+	runs = b->pens->counters;
+	pthread_mutex_unlock(&b->pens->lock);
+	return runs ? 0 : STOPPED_FRESH;
 }
 
 static void told(const struct change *c, const struct spot *dir, const char *name)

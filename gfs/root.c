@@ -26,31 +26,21 @@ static void stack_put_p(struct stack **s)
 }
 #define cleanup_stack __attribute__((cleanup(stack_put_p)))
 
-/* Find what n stands for. *stack is to be put after *s. */
-static int find(struct node *n, struct stack **stack, struct spot *s)
+static void dir_put_p(struct dir **d)
 {
-	char path[TREE_PATH_MAX];
-	int err = node_path(n, path, sizeof(path));
-
-	s->n = 0;
-	if (err)
-		return err;
-	*stack = box_stack(n->box);
-	return *stack ? spot_find(&(*stack)->tree, path, s) : -ENOENT;
+	dir_put(*d);
 }
+#define cleanup_dir __attribute__((cleanup(dir_put_p)))
 
 static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
 {
-	cleanup_stack struct stack *stack = NULL;
-	cleanup_spot struct spot dir, found = {.n = 0};
+	cleanup_dir struct dir *dir = NULL;
+	cleanup_spot struct spot found = {.n = 0};
 	struct node *child;
-	int err = find(n, &stack, &dir);
+	int err = dir_get(n, &dir);
 
-	if (err)
-		return err;
-	if (!S_ISDIR(dir.st.st_mode))
-		return -ENOTDIR;
-	err = spot_step(&dir, name, &found);
+	if (!err)
+		err = spot_step(&dir->spot, name, &found);
 	if (err)
 		return err;
 	spot_attr(&found, n->box, &e->attr);
@@ -58,6 +48,7 @@ static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param
 	if (!child)
 		return -ENOMEM;
 	e->ino = node_ino(child);
+	e->entry_timeout = e->attr_timeout = pens_fresh(n->box);
 	return 0;
 }
 
@@ -84,9 +75,9 @@ static int open_attr(struct node *n, struct stat *st)
 
 static int tree_getattr(struct node *n, struct stat *st)
 {
-	cleanup_stack struct stack *stack = NULL;
+	cleanup_dir struct dir *dir = NULL;
 	cleanup_spot struct spot s;
-	int err = find(n, &stack, &s);
+	int err = dir_find(n, &dir, &s);
 
 	if (!err)
 		spot_attr(&s, n->box, st);
@@ -97,10 +88,10 @@ static int tree_getattr(struct node *n, struct stat *st)
 
 static int tree_readlink(struct node *n, char *buf, size_t size)
 {
-	cleanup_stack struct stack *stack = NULL;
+	cleanup_dir struct dir *dir = NULL;
 	cleanup_spot struct spot s;
-	char target[PATH_MAX], dir[TREE_PATH_MAX];
-	int err = find(n, &stack, &s);
+	char target[PATH_MAX], path[TREE_PATH_MAX], name[NAME_MAX + 1];
+	int err = dir_find(n, &dir, &s);
 	ssize_t len;
 
 	if (err)
@@ -108,19 +99,16 @@ static int tree_readlink(struct node *n, char *buf, size_t size)
 	len = spot_readlink(&s, target, sizeof(target));
 	if (len < 0)
 		return (int)len;
-	err = node_path(n->parent, dir, sizeof(dir));
-	return err ? err : link_inside(&stack->tree, dir, target, buf, size);
+	err = node_parent_path(n, path, sizeof(path), name);
+	return err ? err : link_inside(&dir->stack->tree, path, target, buf, size);
 }
 
 static int tree_list(struct node *n, struct listing **out)
 {
-	cleanup_stack struct stack *stack = NULL;
-	cleanup_spot struct spot s;
-	int err = find(n, &stack, &s);
+	cleanup_dir struct dir *dir = NULL;
+	int err = dir_get(n, &dir);
 
-	if (err)
-		return err;
-	return S_ISDIR(s.st.st_mode) ? listing_make(&s, out) : -ENOTDIR;
+	return err ? err : listing_make(&dir->spot, out);
 }
 
 /* Of a base the user's own attributes; of a layer those that the sandbox sees. */
@@ -141,10 +129,10 @@ static ssize_t reply_value(const char *from, size_t len, char *value, size_t siz
 
 static ssize_t tree_getxattr(struct node *n, const char *name, char *value, size_t size)
 {
-	cleanup_stack struct stack *stack = NULL;
+	cleanup_dir struct dir *dir = NULL;
 	cleanup_spot struct spot s;
 	char target[PATH_MAX], path[32];
-	int err = find(n, &stack, &s);
+	int err = dir_find(n, &dir, &s);
 	ssize_t len;
 
 	if (err)
@@ -162,11 +150,11 @@ static ssize_t tree_getxattr(struct node *n, const char *name, char *value, size
 
 static ssize_t tree_listxattr(struct node *n, char *list, size_t size)
 {
-	cleanup_stack struct stack *stack = NULL;
+	cleanup_dir struct dir *dir = NULL;
 	cleanup_spot struct spot s;
 	char path[32], *all;
 	size_t kept = 0;
-	int err = find(n, &stack, &s);
+	int err = dir_find(n, &dir, &s);
 	ssize_t len;
 
 	if (err)

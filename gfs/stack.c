@@ -33,6 +33,14 @@ void stack_put_locked(struct stack *s)
 	free(s);
 }
 
+struct stack *stack_get(struct stack *s)
+{
+	pthread_mutex_lock(&boxes_lock);
+	s->refs++;
+	pthread_mutex_unlock(&boxes_lock);
+	return s;
+}
+
 void stack_put(struct stack *s)
 {
 	pthread_mutex_lock(&boxes_lock);

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Directories of trees, found once: a name in one costs a step, not a walk from the root.
+ *
+ * What was found of a directory holds while
+ *
+ *	the layers are the same, and nothing was written through the mount since;
+ *	its parent was found as it was then;
+ *	where the sandbox runs, the counter of its name stands, which processes inside bump when they change it
+ *		(libos/vfs/dentry.c): a directory that is copied up, moved or removed inside is looked up again;
+ *	the host cannot have changed it: of what lies in the base for a second only, as inside.
+ *
+ * A stopped sandbox changes by us alone, a version not at all. Descriptors are few: the longest unused go.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include "gfs/gfs.h"
+
+#define BASE_FRESH_NS 1000000000ll
+#define FDS_MAX 8192
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* outside of boxes_lock and node.c's */
+static struct dir *oldest, *youngest;			  /* lock: those that nodes have */
+static unsigned fds;					  /* lock: how many these hold */
+
+static long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+/* ---- counts; caller holds the lock for those with _locked ---- */
+
+static void put_locked(struct dir *d)
+{
+	while (d && !--d->refs) {
+		struct dir *parent = d->parent;
+
+		spot_put(&d->spot);
+		stack_put(d->stack);
+		free(d);
+		d = parent;
+	}
+}
+
+void dir_put(struct dir *d)
+{
+	if (!d)
+		return;
+	pthread_mutex_lock(&lock);
+	put_locked(d);
+	pthread_mutex_unlock(&lock);
+}
+
+static void unlist_locked(struct dir *d)
+{
+	*(d->before ? &d->before->after : &oldest) = d->after;
+	*(d->after ? &d->after->before : &youngest) = d->before;
+	d->before = d->after = NULL;
+	fds -= d->spot.n;
+}
+
+/* A node's own is its no longer. */
+static void drop_locked(struct node *n)
+{
+	struct dir *d = n->dir;
+
+	if (!d)
+		return;
+	n->dir = NULL;
+	d->node = NULL;
+	unlist_locked(d);
+	put_locked(d);
+}
+
+void dir_forget(struct node *n)
+{
+	pthread_mutex_lock(&lock);
+	drop_locked(n);
+	pthread_mutex_unlock(&lock);
+}
+
+static unsigned fds_limit(void)
+{
+	struct rlimit r;
+
+	return !getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur / 4 < FDS_MAX ? (unsigned)(r.rlim_cur / 4) : FDS_MAX;
+}
+
+static void keep_locked(struct node *n, struct dir *d)
+{
+	drop_locked(n);
+	while (oldest && fds + d->spot.n > fds_limit())
+		drop_locked(oldest->node);
+	n->dir = d;
+	d->node = n;
+	d->refs++;
+	d->before = youngest;
+	*(youngest ? &youngest->after : &oldest) = d;
+	youngest = d;
+	fds += d->spot.n;
+}
+
+/* ---- finding ---- */
+
+static bool in_base(const struct spot *s)
+{
+	return s->n && s->at[s->n - 1].layer == 0;
+}
+
+/* Counted, or NULL. */
+static struct dir *known(struct node *n, const struct dir *parent, const struct stack *stack, const struct view *v)
+{
+	struct dir *d;
+
+	pthread_mutex_lock(&lock);
+	d = n->dir;
+	if (d && d->stack == stack && d->parent == parent && d->changes == v->changes && d->life == v->life &&
+	    (!v->counters || __atomic_load_n(&v->counters[d->slot], __ATOMIC_SEQ_CST) == d->count) &&
+	    (!in_base(&d->spot) || now_ns() - d->found < BASE_FRESH_NS))
+		d->refs++;
+	else
+		d = NULL;
+	pthread_mutex_unlock(&lock);
+	return d;
+}
+
+/* Takes the parent's count; name NULL: the root. */
+static int find(struct node *n, struct dir *parent, const char *name, struct stack *stack, const struct view *v,
+		struct dir **out)
+{
+	struct dir *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d) {
+		dir_put(parent);
+		return -ENOMEM;
+	}
+	*d = (struct dir){.refs = 1, .parent = parent, .stack = stack_get(stack), .changes = v->changes,
+			  .life = v->life, .found = now_ns()};
+	if (name) {
+		d->slot = union_counter(parent->number, UNION_ROOT_DEV, union_name_hash(name, strlen(name)));
+		d->count = v->counters ? __atomic_load_n(&v->counters[d->slot], __ATOMIC_SEQ_CST) : 0;
+		err = spot_step(&parent->spot, name, &d->spot);
+	} else {
+		d->count = v->counters ? __atomic_load_n(&v->counters[0], __ATOMIC_SEQ_CST) : 0;
+		err = spot_find(&stack->tree, "", &d->spot);
+	}
+	if (!err && !S_ISDIR(d->spot.st.st_mode))
+		err = -ENOTDIR;
+	if (err) {
+		dir_put(d);
+		return err;
+	}
+	d->number = spot_number(&d->spot);
+	pthread_mutex_lock(&lock);
+	keep_locked(n, d);
+	pthread_mutex_unlock(&lock);
+	*out = d;
+	return 0;
+}
+
+static int get(struct node *n, struct stack *stack, const struct view *v, struct dir **out)
+{
+	char name[NAME_MAX + 1];
+	struct dir *parent = NULL;
+	struct node *up;
+	int err = node_up(n, &up, name);
+
+	if (err)
+		return err;
+	if (up) {
+		err = get(up, stack, v, &parent);
+		node_drop(up, 1);
+		if (err)
+			return err;
+	}
+	*out = known(n, parent, stack, v);
+	if (*out) {
+		dir_put(parent);
+		return 0;
+	}
+	return find(n, parent, up ? name : NULL, stack, v, out);
+}
+
+int dir_get(struct node *n, struct dir **out)
+{
+	struct view v = pens_view(n->box);
+	struct stack *stack = box_stack(n->box);
+	int err = stack ? get(n, stack, &v, out) : -ENOENT;
+
+	if (stack)
+		stack_put(stack);
+	return err;
+}
+
+int dir_find(struct node *n, struct dir **dir, struct spot *s)
+{
+	char name[NAME_MAX + 1];
+	struct node *up;
+	int err = node_up(n, &up, name);
+
+	*dir = NULL;
+	s->n = 0;
+	if (err)
+		return err;
+	if (!up) {
+		err = dir_get(n, dir);
+		return err ? err : spot_find(&(*dir)->stack->tree, "", s);
+	}
+	err = dir_get(up, dir);
+	node_drop(up, 1);
+	return err ? err : spot_step(&(*dir)->spot, name, s);
+}
