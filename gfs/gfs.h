@@ -239,8 +239,10 @@ struct listing *listing_empty(void);
 int listing_add(struct listing *l, const char *name, unsigned char type, uint64_t ino) must_check;
 /* Fill buf with entries from off on, as FUSE wants them: bytes used. */
 size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t size, off_t off);
-/* The same with what each name leads to, as kind's lookup says, for names of the directory n; each was looked up. */
-size_t listing_fill_plus(fuse_req_t req, const struct listing *l, struct node *n, char *buf, size_t size, off_t off);
+/* The same with what each name of the directory n leads to, which counts as a lookup of it. look NULL: names only. */
+typedef int listing_look(struct node *dir, const char *name, struct fuse_entry_param *e);
+size_t listing_fill_plus(fuse_req_t req, const struct listing *l, listing_look *look, struct node *n, char *buf,
+			 size_t size, off_t off);
 void listing_free(struct listing *l);
 
 /* ---- link.c ---- */

@@ -83,10 +83,9 @@ size_t listing_fill(fuse_req_t req, const struct listing *l, char *buf, size_t s
 	return used;
 }
 
-size_t listing_fill_plus(fuse_req_t req, const struct listing *l, struct node *n, char *buf, size_t size, off_t off)
+size_t listing_fill_plus(fuse_req_t req, const struct listing *l, listing_look *look, struct node *n, char *buf,
+			 size_t size, off_t off)
 {
-	/* Where nothing is remembered it is not looked at for nothing: an entry without a number is a name. */
-	bool look = n->kind == NODE_TREE && pens_fresh(n->box) > 0;
 	size_t used = 0, need;
 	bool hidden;
 
@@ -99,7 +98,7 @@ size_t listing_fill_plus(fuse_req_t req, const struct listing *l, struct node *n
 		need = fuse_add_direntry_plus(req, NULL, 0, name, NULL, 0);
 		if (need > size - used)
 			break;
-		if (look && i >= 2 && !kind_tree.lookup(n, name, &found))
+		if (look && i >= 2 && !look(n, name, &found))
 			e = found;
 		used += fuse_add_direntry_plus(req, buf + used, size - used, name, &e, (off_t)(i + 1));
 	}

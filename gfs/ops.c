@@ -161,12 +161,16 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	char *buf = malloc(size);
+	struct node *n = node_of(ino);
+	/* Where nothing is remembered it is not looked at for nothing: an entry without a number is a name. */
+	bool look = n->kind == NODE_TREE && pens_fresh(n->box) > 0;
 
 	if (!buf) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh, node_of(ino), buf, size, off);
+	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh, look ? kind_tree.lookup : NULL, n, buf,
+				 size, off);
 	fuse_reply_buf(req, buf, size);
 	free(buf);
 }
