@@ -28,6 +28,8 @@
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 
+#define LOCK_PATIENCE_MS 3000 /* for one that ends */
+
 struct options {
 	bool foreground;
 	unsigned idle_exit;
@@ -159,6 +161,32 @@ static int make_events(struct daemon *d)
 
 /* ---- start ---- */
 
+/* Does the one that has the lock answer? One that ends does not any more, but has the lock until it is gone. */
+static bool is_served(const struct daemon *d)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/gshd.sock", d->paths.runtime);
+	fd = paths_connect(path);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int wait_for_lock(const struct daemon *d, int fd, struct flock *lock)
+{
+	static const struct timespec nap = { .tv_nsec = 20000000 };
+	int tries = LOCK_PATIENCE_MS / 20;
+
+	while (fcntl(fd, F_SETLK, lock)) {
+		if (!tries-- || (errno != EAGAIN && errno != EACCES) || is_served(d))
+			return -1;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
 /* A lock of the process, not of the descriptor: a request's process that outlives us must not keep
  * it. */
 static int take_lock(const struct daemon *d, char *why, size_t size)
@@ -173,7 +201,7 @@ static int take_lock(const struct daemon *d, char *why, size_t size)
 		snprintf(why, size, "cannot open %.400s: %s", path, strerror(errno));
 		return -errno;
 	}
-	if (fcntl(fd, F_SETLK, &lock)) {
+	if (wait_for_lock(d, fd, &lock)) {
 		lock.l_type = F_WRLCK;
 		if (fcntl(fd, F_GETLK, &lock) || lock.l_type == F_UNLCK)
 			lock.l_pid = 0;
