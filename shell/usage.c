@@ -9,6 +9,8 @@
 
 #include "shell/cmd.h"
 
+#define HINT_MAX 120 /* a usage line that is longer is no hint any more */
+
 static void append(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 static void append(char *buf, size_t size, const char *format, ...)
@@ -51,7 +53,10 @@ int usage_fail(const struct cmd *cmd, const char *why, ...)
 	else
 		fail(FAIL_USAGE, text, NULL);
 	usage_line(cmd, line, sizeof(line));
-	hint("%s", line);
+	if (*cmd->name && strlen(line) > HINT_MAX)
+		hint("gsh help %s says how", cmd->name);
+	else
+		hint("%s", line);
 	return -FAIL_USAGE;
 }
 
@@ -179,7 +184,7 @@ static size_t distance(const char *a, const char *b)
 
 const char *nearest(const char *word, const char *const *candidates)
 {
-	size_t len = strlen(word), best = len < 3 ? 2 : len < 6 ? 3 : 4; /* must be below this */
+	size_t len = strlen(word), best = len < 4 ? 2 : len < 6 ? 3 : 4; /* must be below this */
 	const char *found = NULL;
 
 	for (; *candidates; candidates++) {

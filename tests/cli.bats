@@ -80,6 +80,18 @@ sent() {
 	[ "${#lines[@]}" -eq 2 ]
 }
 
+@test "what resembles no verb suggests none, and a long usage line is no hint" {
+	run gsh foo
+	assert_line --index 1 "hint: to run a command: gsh run -- foo ; verbs: gsh help"
+	run gsh lgo
+	assert_line --index 1 --partial 'did you mean "gsh log"?'
+	run gsh try
+	assert_failure
+	assert_line --index 1 "hint: gsh help try says how"
+	run gsh rename a
+	assert_line --index 1 "hint: gsh rename NAME NEW"
+}
+
 @test "a misspelt option is a usage error with a suggestion" {
 	run gsh ls --jsno
 	assert_failure 2
