@@ -98,6 +98,7 @@ static void box_put_locked(struct box *b)
 	proc_door_free(b->door);
 	json_object_put(b->info);
 	past_free_locked(b->past);
+	recent_free_locked(b->recent);
 	free(b);
 }
 

@@ -21,6 +21,7 @@
 #include "gfs/gfs.h"
 
 #define BASE_FRESH_NS 1000000000ll
+#define RECENT_NS 10000000ll
 #define FDS_MAX 8192
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* outside of boxes_lock and node.c's */
@@ -189,10 +190,68 @@ static int get(struct node *n, struct stack *stack, const struct view *v, struct
 	return find(n, parent, up ? name : NULL, stack, v, out);
 }
 
+/* ---- what nobody changes ---- */
+
+/* Layers that were looked at a moment ago, of what does not run: the kernel may remember more than that for longer. */
+struct recent {
+	struct stack *stack; /* counted */
+	struct view view;
+	long long until;
+};
+
+void recent_free_locked(struct recent *r)
+{
+	if (r)
+		stack_put_locked(r->stack);
+	free(r);
+}
+
+/* Counted, or NULL. */
+static struct stack *recent_get(struct box *b, struct view *v)
+{
+	uint64_t changes = pens_changes(b);
+	struct stack *s = NULL;
+
+	pthread_mutex_lock(&boxes_lock);
+	if (b->recent && b->recent->until > now_ns() && b->recent->view.changes == changes) {
+		*v = b->recent->view;
+		s = b->recent->stack;
+		s->refs++;
+	}
+	pthread_mutex_unlock(&boxes_lock);
+	return s;
+}
+
+static void recent_put(struct box *b, struct stack *s, const struct view *v)
+{
+	struct recent *r = malloc(sizeof(*r));
+
+	if (!r)
+		return;
+	*r = (struct recent){.stack = stack_get(s), .view = *v, .until = now_ns() + RECENT_NS};
+	pthread_mutex_lock(&boxes_lock);
+	recent_free_locked(b->recent);
+	b->recent = r;
+	pthread_mutex_unlock(&boxes_lock);
+}
+
+static struct stack *layers_of(struct box *b, struct view *v)
+{
+	struct stack *s = recent_get(b, v);
+
+	if (s)
+		return s;
+	*v = pens_view(b);
+	s = box_stack(b);
+	if (s && !v->counters && pens_fresh(b) > 0)
+		recent_put(b, s, v);
+	return s;
+}
+
 int dir_get(struct node *n, struct dir **out)
 {
-	struct view v = pens_view(n->box);
-	struct stack *stack = box_stack(n->box);
+	struct view v;
+	struct stack *stack = layers_of(n->box, &v);
 	int err = stack ? get(n, stack, &v, out) : -ENOENT;
 
 	if (stack)

@@ -106,6 +106,7 @@ struct stack {
 struct proc_door;
 struct pens;
 struct past;
+struct recent;
 
 /* A sandbox. Lives as long as anybody knows it, even after it was removed. */
 struct box {
@@ -123,6 +124,7 @@ struct box {
 	struct timespec asked;
 	struct json_object *info; /* as the daemon's List says */
 	struct past *past;	  /* past.c's own */
+	struct recent *recent;	  /* dirs.c's own */
 };
 
 int boxes_init(void) must_check;
@@ -230,6 +232,7 @@ int dir_get(struct node *n, struct dir **out) must_check;
 int dir_find(struct node *n, struct dir **dir, struct spot *s) must_check;
 void dir_put(struct dir *d); /* NULL is fine */
 void dir_forget(struct node *n);
+void recent_free_locked(struct recent *r); /* caller holds boxes_lock; NULL is fine */
 
 /* ---- list.c ---- */
 struct listing;
@@ -313,6 +316,7 @@ struct view {
 	uint64_t changes;	  /* how many were made through the mount */
 };
 struct view pens_view(struct box *b);
+uint64_t pens_changes(struct box *b);
 /* Seconds for which the kernel may remember what it was told of b's tree. */
 double pens_fresh(struct box *b);
 /* A file is opened for writing, or closed: by so many. */

@@ -287,6 +287,9 @@ static void find_counters(struct pens *p, const struct box *b)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/box/%s.sock", gfs.paths.runtime, b->name);
+	/* Asked for every question about a sandbox that does not run. */
+	if (access(path, F_OK))
+		return;
 	if (client_open(&p->monitor, path)) {
 		p->monitor = NULL;
 		return;
@@ -344,6 +347,16 @@ struct view pens_view(struct box *b)
 	v = (struct view){p->counters, p->life, p->changes};
 	pthread_mutex_unlock(&p->lock);
 	return v;
+}
+
+uint64_t pens_changes(struct box *b)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&b->pens->lock);
+	n = b->pens->changes;
+	pthread_mutex_unlock(&b->pens->lock);
+	return n;
 }
 
 double pens_fresh(struct box *b)

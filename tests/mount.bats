@@ -159,6 +159,50 @@ name"
 	[ "$(grep -c getdents trace)" -lt 40 ]
 }
 
+# What overlayfs and the mount show of a tree: without link counts of directories, and without the sticky bit, which marks
+# what has attributes of its own (gsh-store(5)).
+listed() {
+	(cd "$1" && find . \( -type d -printf '%P d %m\n' -o -type l -printf '%P l\n' -o -printf '%P %y %m %s\n' \) |
+		sed 's/ 1\([0-7]\{3\}\)\( [0-9]*\)*$/ \1\2/' | sort &&
+		find . -type f -exec cksum {} + | sort)
+}
+
+@test "overlayfs, the kernel's and fuse-overlayfs, show a stopped sandbox as the mount does" {
+	mkdir -p image/d/sub image/e
+	for i in 1 2 3 4 5; do echo $i >image/d/$i; echo $i >image/d/sub/$i; done
+	gsh create s --image image
+	gsh -s keep -c 'sleep 200 &'
+	gsh mount
+	v=$GSH_MOUNT/s/root
+	# Of each kind of change, in two ops: the first, and what is done to its layer by the second. Directories that are
+	# renamed and have parts below are left out: as an ordinary user the kernel follows no redirects.
+	rm "$v/d/1" && echo more >>"$v/d/2" && rm -r "$v/d/sub" && mkdir "$v/d/sub" "$v/made" && echo new >"$v/d/sub/new" &&
+		ln -s 2 "$v/d/l" && echo 5 >"$v/made/5" && mv "$v/made" "$v/moved" && mv "$v/d/4" "$v/e/4"
+	gsh snapshot s -s s
+	rm -r "$v/moved" && echo x >"$v/moved" && chmod 640 "$v/d/3" && rm "$v/d/sub/new" && mv "$v/e/4" "$v/d/sub/4" &&
+		rmdir "$v/e" && mkdir "$v/e" && echo 5 >"$v/e/5" && ln "$v/e/5" "$v/d/five"
+	gsh stop -s s
+	listed "$v" >../ours
+	grep -q '^d/sub/4 f 644' ../ours
+	layers=$(ls -d "$GSH_STORE"/boxes/s/tree/layers/* "$GSH_STORE"/boxes/s/tree/top/* | awk -F/ '{print $NF, $0}' | sort -r | cut -d' ' -f2 | paste -sd:)
+	mkdir m
+	tried=
+	if unshare -Urm sh -c "mount -t overlay -o userxattr,lowerdir=$layers o m" 2>/dev/null; then
+		tried=yes
+		export -f listed
+		unshare -Urm bash -c "mount -t overlay -o userxattr,lowerdir=$layers o m && listed m" >../kernel
+		diff ../ours ../kernel
+	fi
+	if command -v fuse-overlayfs >/dev/null; then
+		tried=yes
+		fuse-overlayfs -o "lowerdir=$layers" m
+		listed m >../fuse || true
+		fusermount3 -u m
+		diff ../ours ../fuse
+	fi
+	[ "$tried" ] || skip "neither overlayfs can be mounted here"
+}
+
 @test "all but root/ is read-only" {
 	gsh -s s -c 'echo x > f; mkdir d'
 	gsh snapshot -s s snap

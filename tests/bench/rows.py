@@ -71,6 +71,12 @@ ROWS = [
     run('rm', 'tree', 'rm -rf', 1.1, 'rm -rf {work}/rm', prepare='cp -r {tree} {work}/rm'),
     run('du', 'tree', 'du -s', 1.1, 'du -s {tree}', runs=3),
 
+    # Through the mount, of a stopped sandbox; native is the other mount. Of both what others do for them counts, too.
+    Row('view-overlay', 'view', 'a tree read through the mount, by the kernel\'s overlayfs', 1.5, 'wall', 'view', 'overlay',
+        needs='unshare tar'),
+    Row('view-fuse', 'view', 'a tree read through the mount, by fuse-overlayfs', 1.0, 'wall', 'view', 'fuse',
+        needs='fuse-overlayfs fusermount3 tar'),
+
     run('python', 'programs', 'python3 -c "import json, subprocess, asyncio"', 1.1,
         'python3 -c "import json, subprocess, asyncio"', needs='python3', runs=3),
     run('perl', 'programs', 'perl -MPOSIX -e 1', 1.1, 'perl -MPOSIX -e 1', needs='perl', runs=5),
