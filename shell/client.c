@@ -173,9 +173,9 @@ int ask_daemon_each(const char *method, struct json_object *params,
 	return err ? fail_broken("gshd", err) : result;
 }
 
-/* One question, one answer; closes the connection. */
+/* One question, one answer; closes the connection. well: an error that is none, or NULL. */
 static int ask(struct client *c, const char *interface, const char *method,
-	       struct json_object *params, struct json_object **answer)
+	       struct json_object *params, const char *well, struct json_object **answer)
 {
 	struct client_reply reply = {0};
 	char name[128];
@@ -184,7 +184,7 @@ static int ask(struct client *c, const char *interface, const char *method,
 	snprintf(name, sizeof(name), "org.gsh.%s.%s", interface, method);
 	err = client_call(c, name, params, NULL, 0, &reply);
 	if (!err && reply.error[0])
-		result = fail_reply(&reply);
+		result = well && strcmp(reply.error, well) == 0 ? 0 : fail_reply(&reply);
 	else if (!err && answer)
 		*answer = json_object_get(reply.params);
 	client_reply_free(&reply);
@@ -193,16 +193,26 @@ static int ask(struct client *c, const char *interface, const char *method,
 		   : result;
 }
 
-int ask_daemon(const char *method, struct json_object *params, struct json_object **answer)
+static int ask_gshd(const char *method, struct json_object *params, const char *well, struct json_object **answer)
 {
 	struct client *c;
 	char why[1024] = "";
 	int err = client_daemon(&c, CLIENT_START, why, sizeof(why));
 
 	if (!err)
-		return ask(c, "Daemon", method, params, answer);
+		return ask(c, "Daemon", method, params, well, answer);
 	json_object_put(params);
 	return fail_daemon(err, why);
+}
+
+int ask_daemon(const char *method, struct json_object *params, struct json_object **answer)
+{
+	return ask_gshd(method, params, NULL, answer);
+}
+
+int ask_daemon_unless(const char *well, const char *method, struct json_object *params)
+{
+	return ask_gshd(method, params, well, NULL);
 }
 
 int ask_start(const char *sandbox, struct json_object *limits, const char *settings, struct json_object **answer)
@@ -283,7 +293,7 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 
 	if (!result) {
 		free(path);
-		return ask(c, "Box", method, params, answer);
+		return ask(c, "Box", method, params, NULL, answer);
 	}
 	json_object_put(params);
 	if (result < 0)
@@ -464,7 +474,7 @@ int box_ask(const struct box *box, const char *method, struct json_object *param
 	int err = client_open(&c, box->path);
 
 	if (!err)
-		return ask(c, "Box", method, params, answer);
+		return ask(c, "Box", method, params, NULL, answer);
 	json_object_put(params);
 	return fail_broken(box->name, err);
 }

@@ -17,6 +17,8 @@ struct json_object;
  * a failure. */
 int ask_daemon(const char *method, struct json_object *params,
 	       struct json_object **reply) MUST_CHECK;
+/* The same, and with the error `well` all is well, too. */
+int ask_daemon_unless(const char *well, const char *method, struct json_object *params) MUST_CHECK;
 /* The same for a method that answers in pieces; each piece is borrowed. A failure of `each` ends
  * it. */
 int ask_daemon_each(const char *method, struct json_object *params,

@@ -19,12 +19,12 @@ static const struct opt opts[] = {
 	OPT_ROW_END,
 };
 
-static int stop(const char *name)
+static struct json_object *named(const char *name)
 {
 	struct json_object *params = json_object_new_object();
 
 	json_object_object_add(params, "name", json_object_new_string(name));
-	return ask_daemon("Stop", params, NULL);
+	return params;
 }
 
 /* Stop those that run (none if `all` is false) and count what still runs. */
@@ -45,7 +45,8 @@ static int sweep(bool all, size_t *running)
 		/* One that is just starting or stopping needs gshd too. */
 		if (strcmp(state, "stopped") == 0 || strcmp(state, "damaged") == 0)
 			continue;
-		err = all ? stop(reply_string(item, "name")) : 0;
+		/* A throwaway one may have ended by itself since. */
+		err = !all ? 0 : ask_daemon_unless("org.gsh.NoSuchSandbox", "Stop", named(reply_string(item, "name")));
 		*running += !all || err;
 		result = err ? err : result;
 	}
@@ -76,7 +77,7 @@ static int exec(const struct call *call)
 		sandbox = call_sandbox(call);
 		if (!sandbox)
 			return -FAIL_USAGE;
-		result = stop(sandbox);
+		result = ask_daemon("Stop", named(sandbox), NULL);
 	}
 	err = sweep(all, &running);
 	if (!err && !running)
