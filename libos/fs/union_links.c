@@ -183,7 +183,7 @@ static int link_there(struct search *s, struct unode *o)
 
 	if (!r)
 		r = unode_path(s->n, u->top, &from);
-	if (r < 0)
+	if (r)
 		return r;
 	r = unode_path(o, u->top, &to);
 	if (!r) {
