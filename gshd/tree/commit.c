@@ -52,11 +52,11 @@ static int place_stage(const struct commit *c, struct commit_action *a)
 static int fill_stage(const struct commit_action *a, const struct copy *copy, int dir,
 		      const char *name)
 {
-	int fd, err;
+	int fd, err = copy_node_mode(dir, name, S_IFREG, 0600);
 
 	/* One that may not be written may be now: nobody knows its name yet. */
-	if (fchmodat(dir, name, 0600, 0))
-		return -errno;
+	if (err)
+		return err;
 	fd = openat(dir, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
 	err = fd < 0 ? -errno : copy_data(copy, a->content, fd, lseek(a->content, 0, SEEK_END));
 	if (!err && fchmod(fd, a->mode_new & 07777))

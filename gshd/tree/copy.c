@@ -174,8 +174,7 @@ static int copy_link(const struct copy *c, const struct spot *s, int dir, const 
 	return 0;
 }
 
-/* By what is open, not by name: where we copy to a sandbox may write, too (Bind=), and put a link in its place. */
-static int fifo_mode(int dir, const char *name, mode_t mode)
+int copy_node_mode(int dir, const char *name, mode_t type, mode_t mode)
 {
 	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
 	char path[32];
@@ -186,7 +185,7 @@ static int fifo_mode(int dir, const char *name, mode_t mode)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st))
 		err = -errno;
-	else if (!S_ISFIFO(st.st_mode))
+	else if ((st.st_mode & S_IFMT) != type)
 		err = -ESTALE;
 	else if (chmod(path, mode))
 		err = -errno;
@@ -204,7 +203,7 @@ static int copy_fifo(const struct copy *c, const struct spot *s, const struct un
 		return -errno;
 	if (!(c->flags & COPY_ATTRS))
 		return 0;
-	err = fifo_mode(dir, name, a->mode & 0777);
+	err = copy_node_mode(dir, name, S_IFIFO, a->mode & 0777);
 	return err ? err : utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 

@@ -37,6 +37,9 @@ int copy_spot(const struct copy *c, const struct spot *s, int dir, const char *n
 int copy_one(const struct copy *c, const struct spot *s, int dir, const char *name) tree_must_check;
 /* All bytes of one file to another, holes left out, by the file system itself where it can. */
 int copy_data(const struct copy *c, int from, int to, off_t size) tree_must_check;
+/* The mode of what was just made there, by what is open and not by name: where a sandbox may write, too (its layers,
+ * Bind=), it can put a link in its place, and chmod(2) would follow that to the host. -ESTALE: it did. */
+int copy_node_mode(int dir, const char *name, mode_t type, mode_t mode) tree_must_check;
 /* A name in dir that is not taken, for staging. */
 void copy_stage_name(char name[32]);
 /* Is it one that was made so? */

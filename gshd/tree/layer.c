@@ -104,10 +104,11 @@ static int put_node(const struct spot *s, const struct union_attr *a, int dir, c
 {
 	struct timespec times[2] = { s->st.st_atim, s->st.st_mtim };
 
-	if (mknodat(dir, name, (a->mode & S_IFMT) | (a->mode & 0777), 0) ||
-	    fchmodat(dir, name, a->mode & 0777, 0) || utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW))
-		return -errno;
-	return 0;
+	int err = mknodat(dir, name, (a->mode & S_IFMT) | (a->mode & 0777), 0) ? -errno : 0;
+
+	if (!err)
+		err = copy_node_mode(dir, name, a->mode & S_IFMT, a->mode & 0777);
+	return err ? err : utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
 /* origin: of what it lies above; 0: of nothing. */
