@@ -96,6 +96,8 @@ struct seal {
 struct stack {
 	unsigned refs;
 	struct tree tree;
+	struct tree writes; /* the same, but for what is hidden inside: that is brought into no layer */
+	struct tree_hidden *hidden; /* of writes; owned */
 	uint32_t top; /* number of the layer that is written; 0: of a version */
 	uint32_t highest; /* number of the highest layer; 0: none */
 	int box, work; /* the sandbox's directory, and where to stage; -1 */

@@ -232,7 +232,7 @@ int pen_take(struct box *b, struct pen *p)
 	}
 	if (err)
 		return err;
-	p->change = (struct change){.tree = &p->stack->tree, .work = p->stack->work, .told = told, .arg = p};
+	p->change = (struct change){.tree = &p->stack->writes, .work = p->stack->work, .told = told, .arg = p};
 	return 0;
 }
 

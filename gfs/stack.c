@@ -30,6 +30,7 @@ void stack_put_locked(struct stack *s)
 	if (s->work >= 0)
 		close(s->work);
 	free(s->text);
+	free(s->hidden);
 	free(s);
 }
 
@@ -124,6 +125,23 @@ static int leave_base(struct tree *tree, bool image)
 	return 0;
 }
 
+static int hide_more(struct stack *s, struct json_object *params)
+{
+	struct json_object *list = NULL;
+	size_t n = json_object_object_get_ex(params, "hidden", &list) ? json_object_array_length(list) : 0;
+
+	s->hidden = calloc(s->tree.nhidden + n + 1, sizeof(*s->hidden));
+	if (!s->hidden)
+		return -ENOMEM;
+	memcpy(s->hidden, s->tree.hidden, s->tree.nhidden * sizeof(*s->hidden));
+	s->writes = s->tree;
+	s->writes.hidden = s->hidden;
+	for (size_t i = 0; i < n; i++)
+		s->writes.nhidden += tree_hide(&s->hidden[s->writes.nhidden],
+					       json_object_get_string(json_object_array_get_idx(list, i)));
+	return 0;
+}
+
 static struct stack *stack_open(const struct box *b, struct json_object *params)
 {
 	struct stack *s = calloc(1, sizeof(*s));
@@ -146,6 +164,10 @@ static struct stack *stack_open(const struct box *b, struct json_object *params)
 	s->tree.skip = gfs.dev;
 	s->tree.hidden = gfs.hidden;
 	s->tree.nhidden = gfs.nhidden;
+	if (hide_more(s, params)) {
+		stack_put_locked(s);
+		return NULL;
+	}
 	if (json_object_object_get_ex(params, "work", &v))
 		s->work = open(json_object_get_string(v), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (json_object_object_get_ex(params, "top", &v))

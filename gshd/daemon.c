@@ -17,6 +17,7 @@
 #include "gshd/daemon.h"
 #include "gshd/json.h"
 #include "gshd/log.h"
+#include "gshd/settings.h"
 
 #define WORKERS_MAX 32
 
@@ -213,6 +214,7 @@ static void answer_layers(struct wire_call *call)
 	struct json_object *p, *layers;
 	char path[PATH_MAX + 128], why[STORE_WHY];
 	static struct chain chain;
+	static struct conf conf;
 	int err;
 
 	if (!name)
@@ -250,6 +252,14 @@ static void answer_layers(struct wire_call *call)
 	snprintf(path, sizeof(path), "%s/boxes/%s/tree/work", d->paths.store, name);
 	json_put_str(p, "work", path);
 	chain_close(&chain);
+	if (settings_load(&d->paths, name, NULL, &conf, why, sizeof(why)) ||
+	    !(layers = hidden_list(&d->paths, chain.image ? "" : conf.inaccessible))) {
+		json_object_put(p);
+		wire_fail(call, "org.gsh.Failed", name, "it cannot be told what is hidden in it",
+			  "gsh config check tells what is wrong with its settings");
+		return;
+	}
+	json_object_object_add(p, "hidden", layers);
 	wire_reply(call, p);
 }
 

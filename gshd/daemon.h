@@ -91,4 +91,8 @@ int activation_socket(void);
 /* Tell the service manager (if there is one) "READY=1" or the like. */
 void activation_notify(const char *state);
 
+/* ---- hidden.c ---- */
+/* The host paths that [Files] Inaccessible= stands for, without gsh's own. NULL: there are too many, or no memory. */
+struct json_object *hidden_list(const struct paths *paths, const char *inaccessible);
+
 #endif

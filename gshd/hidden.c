@@ -8,11 +8,13 @@
  * refuse it whenever it came.
  */
 #include <errno.h>
+#include <json-c/json.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "gshd/daemon.h"
 #include "gshd/log.h"
 #include "gshd/monitor.h"
 
@@ -110,4 +112,25 @@ int hidden_find(struct monitor *m, const char *inaccessible)
 			err = add_word(m, word);
 	free(words);
 	return err;
+}
+
+struct json_object *hidden_list(const struct paths *paths, const char *inaccessible)
+{
+	struct json_object *list = json_object_new_array();
+	struct monitor *m = calloc(1, sizeof(*m));
+	int err = m ? 0 : -ENOMEM;
+
+	if (m)
+		m->paths = *paths;
+	if (!err)
+		err = hidden_find(m, inaccessible);
+	for (unsigned i = m ? m->nown : 0; !err && i < m->nhidden; i++)
+		json_object_array_add(list, json_object_new_string(m->hidden[i]));
+	for (unsigned i = 0; m && i < m->nhidden; i++)
+		free((void *)m->hidden[i]);
+	free(m);
+	if (!err)
+		return list;
+	json_object_put(list);
+	return NULL;
 }

@@ -232,6 +232,8 @@ static int run(struct restore *r)
 		return result;
 	result = version_open(&r->now, r->sandbox, "now");
 	if (!result) {
+		version_as_inside(&r->now);
+		version_as_inside(&r->then);
 		result = restore(r);
 		version_close(&r->now);
 		stage_end(&r->stage);

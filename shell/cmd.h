@@ -203,9 +203,12 @@ int changes_show(const struct call *call, const char *schema, const struct colum
 
 /* ---- versions.c: the trees a call compares or reads ---- */
 
+#define VERSION_HIDDEN 128
+
 struct version {
 	struct tree tree;
-	struct tree_hidden hidden[3];
+	struct tree_hidden hidden[VERSION_HIDDEN];
+	unsigned nhidden; /* of these the first are hidden from the tree; all: version_as_inside() */
 	char base[4096]; /* where the base lies on the host */
 	bool image;	 /* the base is an image's, and below it is nothing */
 };
@@ -215,6 +218,8 @@ int version_open(struct version *v, const char *sandbox, const char *word) MUST_
 /* The same for a word of a command line, which may name another sandbox: OTHER@ or OTHER@VERSION. */
 int version_open_word(struct version *v, const char *sandbox, const char *word) MUST_CHECK;
 void version_close(struct version *v);
+/* From now on nothing is seen of the host's that is hidden inside: for what is brought into a layer. */
+void version_as_inside(struct version *v);
 /* A path, on the host or in a version of a sandbox: PATH, SANDBOX:PATH, SANDBOX@VERSION:PATH, or :PATH in the sandbox of
  * the call. What has a slash ahead of the colon is the host's. */
 struct place {

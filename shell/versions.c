@@ -29,8 +29,9 @@ static void raise_limit(void)
 	}
 }
 
-static int hide(struct version *v)
+static int hide(struct version *v, struct json_object *layers)
 {
+	struct json_object *list = NULL;
 	struct paths paths;
 	char why[1024];
 
@@ -40,6 +41,13 @@ static int hide(struct version *v)
 	v->tree.nhidden += tree_hide(&v->hidden[v->tree.nhidden], paths.store);
 	v->tree.nhidden += tree_hide(&v->hidden[v->tree.nhidden], paths.runtime);
 	v->tree.nhidden += tree_hide(&v->hidden[v->tree.nhidden], paths.mount);
+	v->nhidden = v->tree.nhidden;
+	if (!json_object_object_get_ex(layers, "hidden", &list) ||
+	    json_object_array_length(list) > VERSION_HIDDEN - v->nhidden)
+		return fail(FAIL_NO, "gshd", "it does not tell what is hidden");
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		v->nhidden += tree_hide(&v->hidden[v->nhidden],
+					json_object_get_string(json_object_array_get_idx(list, i)));
 	return 0;
 }
 
@@ -59,13 +67,16 @@ int version_open(struct version *v, const char *sandbox, const char *word)
 	snprintf(v->base, sizeof(v->base), "%s", reply_string(layers, "base"));
 	v->image = json_object_get_boolean(json_object_object_get(layers, "image"));
 	err = tree_open_layers(&v->tree, layers);
+	result = err ? fail(FAIL_NO, sandbox, "cannot open its layers: %s", strerror(-err)) : hide(v, layers);
 	json_object_put(layers);
-	if (err)
-		return fail(FAIL_NO, sandbox, "cannot open its layers: %s", strerror(-err));
-	result = hide(v);
-	if (result)
+	if (result && !err)
 		version_close(v);
 	return result;
+}
+
+void version_as_inside(struct version *v)
+{
+	v->tree.nhidden = v->nhidden;
 }
 
 int version_open_word(struct version *v, const char *sandbox, const char *word)

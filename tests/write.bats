@@ -54,6 +54,25 @@ inside_end() {
 	wait
 }
 
+@test "what is hidden inside is brought in neither by restore nor by the mount" {
+	export HOME=$BOX/home
+	mkdir -p "$HOME/.ssh"
+	echo the-key >"$HOME/.ssh/id"
+	echo the-token >"$HOME/.netrc"
+	gsh -s s -c 'echo mine >~/.netrc; rm -rf ~/.ssh; mkdir -p ~/.ssh; echo mine >~/.ssh/id; echo x >~/other; true' 2>/dev/null
+	gsh restore -s s base -- "$HOME"
+	run gsh -s s -c 'cat ~/.netrc ~/.ssh/id ~/other'
+	refuses grep -e the-key -e the-token <<<"$output"
+	gsh mount
+	gsh -s t -c true
+	refuses sh -c "echo more >>'$GSH_MOUNT/t/root$HOME/.netrc'"
+	refuses sh -c "chmod 600 '$GSH_MOUNT/t/root$HOME/.ssh/id'"
+	echo also >"$GSH_MOUNT/t/root$HOME/also"
+	run gsh -s t -c 'cat ~/also ~/.netrc ~/.ssh/id'
+	refuses grep -e the-key -e the-token <<<"$output"
+	grep -qx also <<<"$output"
+}
+
 @test "the same operations natively, inside and through the mount" {
 	for i in native inside mount; do
 		mkdir $i
