@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,17 +106,49 @@ static int open_process(int pid)
 	return open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Behind those that are known already. */
-static void add_children(int proc, int *pid, unsigned *n)
+/*
+ * Who held nothing when it was looked at last, and how long it had run by then. One that has not run since holds nothing
+ * of a layer that is newer, nor of the same: an op that begins among processes that sleep need not read what they have.
+ */
+static struct looked {
+	int pid;
+	uint64_t ran; /* nanoseconds, of all threads */
+} looked[HELD_PROCESSES + 1];
+static unsigned nlooked;
+
+#define RAN_UNKNOWN UINT64_MAX
+
+static bool has_not_run(int pid, uint64_t ran)
+{
+	for (unsigned i = 0; i < nlooked; i++)
+		if (looked[i].pid == pid)
+			return ran != RAN_UNKNOWN && looked[i].ran == ran;
+	return false;
+}
+
+/* Children of one, behind those that are known already. How long it has run. */
+static uint64_t add_children(int proc, int *pid, unsigned *n)
 {
 	DIR *tasks = open_list(proc, "task");
+	uint64_t sum = tasks ? 0 : RAN_UNKNOWN;
 	struct dirent *e;
 
 	while (tasks && (e = readdir(tasks))) {
+		unsigned long long ran;
 		char name[64];
 		int child;
 		FILE *f;
 
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%.20s/schedstat", e->d_name);
+		f = open_text(dirfd(tasks), name);
+		if (!f || fscanf(f, "%llu", &ran) != 1)
+			sum = RAN_UNKNOWN;
+		else if (sum != RAN_UNKNOWN)
+			sum += ran;
+		if (f)
+			fclose(f);
 		snprintf(name, sizeof(name), "%.20s/children", e->d_name);
 		f = open_text(dirfd(tasks), name);
 		while (f && *n <= HELD_PROCESSES && fscanf(f, "%d", &child) == 1)
@@ -125,21 +158,41 @@ static void add_children(int proc, int *pid, unsigned *n)
 	}
 	if (tasks)
 		closedir(tasks);
+	return sum;
 }
 
-static bool holds(int proc, const char *place)
+bool held_below(const char *place)
 {
-	return has_open(proc, place) || has_mapped(proc, place);
+	struct looked now[HELD_PROCESSES + 1];
+	int pid[HELD_PROCESSES + 1] = { getpid() };
+	unsigned n = 1, nnow = 0;
+	bool yes = false;
+
+	for (unsigned i = 0; i < n && !yes; i++) {
+		int proc = open_process(pid[i]);
+		uint64_t ran;
+
+		if (proc < 0)
+			continue;
+		ran = add_children(proc, pid, &n); /* before its descriptors are read: it may be running */
+		yes = n > HELD_PROCESSES || (i && !has_not_run(pid[i], ran) &&
+					     (has_open(proc, place) || has_mapped(proc, place)));
+		if (!yes)
+			now[nnow++] = (struct looked){ pid[i], ran };
+		close(proc);
+	}
+	memcpy(looked, now, nnow * sizeof(now[0]));
+	nlooked = nnow;
+	return yes;
 }
 
 /* The letter behind the name, which may hold anything. */
-static bool is_stopped(int proc, const char *unused)
+static bool is_stopped(int proc)
 {
 	FILE *f = open_text(proc, "stat");
 	char line[512], *end;
 	bool yes = false;
 
-	(void)unused;
 	if (f && fgets(line, sizeof(line), f) && (end = strrchr(line, ')')))
 		yes = end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 	if (f)
@@ -147,7 +200,7 @@ static bool is_stopped(int proc, const char *unused)
 	return yes;
 }
 
-static bool any_below(int root, bool (*is)(int proc, const char *place), const char *place)
+bool held_stopped(int root)
 {
 	int pid[HELD_PROCESSES + 1] = { root };
 	unsigned n = 1;
@@ -158,19 +211,9 @@ static bool any_below(int root, bool (*is)(int proc, const char *place), const c
 
 		if (proc < 0)
 			continue;
-		add_children(proc, pid, &n);
-		yes = n > HELD_PROCESSES || (i && is(proc, place));
+		(void)add_children(proc, pid, &n);
+		yes = n > HELD_PROCESSES || (i && is_stopped(proc));
 		close(proc);
 	}
 	return yes;
-}
-
-bool held_below(const char *place)
-{
-	return any_below(getpid(), holds, place);
-}
-
-bool held_stopped(int root)
-{
-	return any_below(root, is_stopped, NULL);
 }

@@ -54,6 +54,16 @@ void stamp_take(const struct stat *st, struct commit_stamp *s)
 	};
 }
 
+void stamp_dir(const struct stat *st, uint32_t mode, struct commit_stamp *s)
+{
+	*s = (struct commit_stamp){ .dev = st->st_dev, .ino = st->st_ino, .size = mode & 07777, .sec = INT64_MIN };
+}
+
+bool stamp_is_dir(const struct commit_stamp *s)
+{
+	return s->sec == INT64_MIN;
+}
+
 int stamp_at(int dir, const char *name, struct commit_stamp *s)
 {
 	struct stat st;

@@ -199,6 +199,8 @@ static int apply(struct commit *c)
 		i--; /* that one is not done */
 	else
 		err = sync_all(c);
+	if (!err)
+		err = journal_state(c, c->number, "applied");
 	if (err)
 		commit_take_back(c, i);
 	return err;
@@ -283,8 +285,9 @@ static int run(struct commit *c, const struct tree *source, const struct copy *c
 		journal_drop(c, c->number);
 		return err;
 	}
-	err = journal_state(c, c->number, "applied");
-	return err ? err : commit_finish(c);
+	/* From here on it is done: what fails is made good by who opens the commits next. */
+	(void)!commit_finish(c);
+	return 0;
 }
 
 int commit_run(struct commit *c, const struct tree *source, const struct copy *copy)

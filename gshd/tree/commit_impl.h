@@ -12,6 +12,9 @@ int host_open(int root, const char *path, int flags) tree_must_check;
 int host_parent(int root, const char *path, const char **last) tree_must_check;
 int host_rename(int from, const char *a, int to, const char *b, unsigned flags) tree_must_check;
 void stamp_take(const struct stat *st, struct commit_stamp *s);
+/* Of a directory, whose times tell nothing of itself. */
+void stamp_dir(const struct stat *st, uint32_t mode, struct commit_stamp *s);
+bool stamp_is_dir(const struct commit_stamp *s);
 int stamp_at(int dir, const char *name, struct commit_stamp *s) tree_must_check;
 /* For sorting and searching. */
 int stamp_order(const void *a, const void *b);

@@ -242,6 +242,7 @@ static int visit(struct walk *w, const struct spot *a, const struct spot *b, enu
 	return r;
 }
 
+/* 1: it cannot be looked at, which is told; that is no reason to take it for missing. */
 static int step(const struct walk *w, const struct spot *dir, const char *name, struct spot *out)
 {
 	int err = dir ? spot_step(dir, name, out) : -ENOENT;
@@ -250,7 +251,7 @@ static int step(const struct walk *w, const struct spot *dir, const char *name, 
 		out->n = 0;
 	if (err && err != -ENOENT && err != -ENOMEM && err != -EMFILE && err != -ENFILE) {
 		lost(w, err);
-		err = -ENOENT;
+		return 1;
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -275,6 +276,8 @@ static int visit_name(struct walk *w, const struct spot *a, const struct spot *b
 			r = step(w, b, name, &y);
 		if (!r && (x.n || y.n))
 			r = visit(w, x.n ? &x : NULL, y.n ? &y : NULL, where);
+		else if (r > 0)
+			r = 0;
 	}
 	w->len = len;
 	w->path[len] = '\0';

@@ -463,14 +463,23 @@ static int recover_one(struct commit *c, unsigned number, void *arg)
 /* What it put on the host, be it undone by now: there the host has changed nothing. */
 static int learn_known(struct commit *c, const struct commit *one)
 {
-	struct commit_stamp *more = realloc(c->known, (c->nknown + one->n + 1) * sizeof(*more));
+	struct commit_stamp *more = realloc(c->known, (c->nknown + 2 * one->n + 1) * sizeof(*more));
 
 	if (!more)
 		return -ENOMEM;
 	c->known = more;
-	for (size_t i = 0; i < one->n; i++)
-		if (one->actions[i].is.ino && one->actions[i].host != HOST_MERGED && one->actions[i].host != HOST_BACK)
-			c->known[c->nknown++] = one->actions[i].is;
+	for (size_t i = 0; i < one->n; i++) {
+		const struct commit_action *a = &one->actions[i];
+
+		if (!a->is.ino || a->host == HOST_MERGED || a->host == HOST_BACK)
+			continue;
+		c->known[c->nknown++] = a->is;
+		/* Of a directory that was the mode before: it may have been undone. */
+		if (stamp_is_dir(&a->is)) {
+			c->known[c->nknown++] = a->is;
+			c->known[c->nknown - 1].size = a->mode_new;
+		}
+	}
 	return 0;
 }
 

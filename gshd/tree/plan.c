@@ -54,6 +54,8 @@ static int plan_mode(struct commit *c, const struct diff_found *f, uint32_t old)
 	if (f->a && S_ISREG(f->was.mode))
 		stamp_take(&f->a->st,
 			   &a->is); /* its time will move, but it will be no change of the host's */
+	else if (f->a && S_ISDIR(f->was.mode))
+		stamp_dir(&f->a->st, f->was.mode, &a->is);
 	return 0;
 }
 
@@ -181,7 +183,10 @@ bool commit_changed(const struct commit *c, const struct tree *now, const struct
 	/* One that goes: what is in it is asked about by itself. */
 	if (S_ISDIR(f->was.mode) && !(f->b && S_ISDIR(f->is.mode)))
 		return false;
-	stamp_take(&f->a->st, &stamp);
+	if (S_ISDIR(f->was.mode))
+		stamp_dir(&f->a->st, f->was.mode, &stamp);
+	else
+		stamp_take(&f->a->st, &stamp);
 	if (c->nknown && bsearch(&stamp, c->known, c->nknown, sizeof(stamp), stamp_order))
 		return false;
 	if (!touched_first(&c->touched, now, f->path, &when))

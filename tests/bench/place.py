@@ -63,7 +63,7 @@ class Place:
     def set_up(self, rungs, peers):
         for part in 'bin', 'libexec':
             shutil.copytree(os.path.join(TREE, 'build', part), os.path.join(self.top, part))
-        for tool in 'build/tests/bench/micro', 'tests/bench/servers', 'tests/bench/trees', 'tests/project/generate', \
+        for tool in 'build/tests/bench/micro', 'tests/bench/servers', 'tests/bench/trees', 'tests/bench/push', 'tests/project/generate', \
                     'tests/tools/fetch-source':
             shutil.copy(os.path.join(TREE, tool), self.bin)
         if os.geteuid() == 0:

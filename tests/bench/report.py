@@ -73,7 +73,7 @@ class Result:
             native = self.samples.get('native', {}).get(number)
             if native is None:
                 continue
-            if self.row.kind == 'start':
+            if self.row.kind in ('start', 'push'):
                 yield (sample[which] - native[which]) / 1e6
             elif self.row.kind == 'ram':
                 yield sample[which] - native[which]
@@ -105,7 +105,7 @@ class Result:
     def plain(self, sides):
         r = self.row
         return {'name': r.name, 'family': r.family, 'what': r.what, 'budget': r.budget, 'by': r.by,
-                'unit': 'KiB' if r.kind == 'ram' else 'ns', 'form': r.kind if r.kind in ('start', 'ram') else 'ratio',
+                'unit': 'KiB' if r.kind == 'ram' else 'ns', 'form': {'start': 'start', 'push': 'start', 'ram': 'ram'}.get(r.kind, 'ratio'),
                 'skipped': self.skipped, 'failed': None if self.skipped else self.failed,
                 'results': {s: x for s in sides for x in [self.summary(s)] if x}}
 

@@ -45,6 +45,9 @@ ROWS = [
     Row('prompt-warm', 'start', 'gsh in a running sandbox, to its prompt', 30, 'wall', 'start', 'prompt'),
     Row('echo', 'start', 'a key at a prompt, to its echo', None, 'wall', 'start', 'echo'),
 
+    # An op begins under 20 processes with open files; natively it is nothing.
+    Row('push', 'start', 'a layer put on top of 20 processes', 2, 'wall', 'push', '20'),
+
     run('loop-fork', 'shell', '100 x $(echo)', 1.2, LOOP % 'x=$(echo $i)', runs=3),
     run('loop-exec', 'shell', '100 x $(/bin/echo)', 1.0, LOOP % 'x=$(/bin/echo $i)', runs=3),
     run('loop-pipe', 'shell', '100 x a pipeline of three', 1.0, LOOP % 'echo $i | cat | /bin/cat', runs=3),
