@@ -178,11 +178,13 @@ static int exec(const struct call *call)
 
 const struct cmd cmd_events = {
 	.name = "events",
-	.args = "",
+	.args = "[NAME]",
 	.summary = "follow what happens in a sandbox",
 	.help = "Sessions that start, end, are attached to or detached from; programs that failed because\n"
 		"something was refused. Ends with the sandbox.",
 	.opts = opts,
+	.max = 1,
+	.words = WORDS_SANDBOX,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

@@ -48,9 +48,11 @@ static int exec(const struct call *call)
 
 const struct cmd cmd_ps = {
 	.name = "ps",
-	.args = "",
+	.args = "[NAME]",
 	.summary = "list the processes of a sandbox",
 	.opts = opts,
+	.max = 1,
+	.words = WORDS_SANDBOX,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

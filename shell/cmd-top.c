@@ -283,9 +283,11 @@ static int exec(const struct call *call)
 
 const struct cmd cmd_top = {
 	.name = "top",
-	.args = "",
+	.args = "[NAME]",
 	.summary = "watch the processes of a sandbox, busiest first",
 	.opts = opts,
+	.max = 1,
+	.words = WORDS_SANDBOX,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

@@ -265,11 +265,13 @@ static int exec(const struct call *call)
 
 const struct cmd cmd_why = {
 	.name = "why",
-	.args = "",
+	.args = "[NAME]",
 	.summary = "why the last program that failed did so",
 	.help = "Shown are the calls that were refused it, and what of that is the sandbox's doing.\n"
 		"Exit status: 1 if nothing is known.",
 	.opts = opts,
+	.max = 1,
+	.words = WORDS_SANDBOX,
 	.group = GROUP_SEE,
 	.exec = exec,
 };

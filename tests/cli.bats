@@ -123,6 +123,11 @@ sent() {
 @test "two names are refused" {
 	run gsh start -s one two
 	assert_failure 2
+	for verb in ps top why events log status; do
+		run gsh "$verb" -s one two
+		assert_failure 2
+		assert_output --partial "two names: one and two"
+	done
 }
 
 @test "impossible names are refused with a sentence, and nothing is started" {
@@ -196,7 +201,7 @@ sent() {
 @test "no such sandbox is 3, a conflict is 4" {
 	run gsh stop nope
 	assert_failure 3
-	run gsh ps -s nope
+	run gsh ps nope
 	assert_failure 3
 	run gsh info nope
 	assert_failure 3
