@@ -4,7 +4,8 @@
  *
  * The socket is ours and stays here: one that went in could be disconnected and turned elsewhere. What goes in is one
  * end of a pair, and bytes or messages are carried. A stream's answer waits until its connection stands or has failed,
- * so that the sandbox hears the errno; the sandbox's own network says ENETUNREACH to what is refused.
+ * so that the sandbox hears the errno. Who does not wait gets his end at once, but stuffed, so that it cannot be written to,
+ * and a ticket for the outcome; the stuffing is taken out when the connection stands, and ends with it where it fails. the sandbox's own network says ENETUNREACH to what is refused.
  *
  * Bounded: connections, bytes under way of each, the time to connect.
  */
@@ -35,7 +36,10 @@ struct wire_out {
 	struct peer peer;
 	struct bufferevent *side[2]; /* the peer's, the sandbox's */
 	bool ended[2], told[2];
-	int inner;	     /* the end for the sandbox, until it is answered; -1 */
+	int inner;	     /* the end for the sandbox, until it is known how it went; -1 */
+	bool stands;
+	uint32_t ticket;     /* 0: its answer waits */
+	size_t stuffed;
 	struct request later; /* what to answer */
 	struct event *gram[2];
 	int fd[2];
@@ -122,20 +126,90 @@ static void on_written(struct bufferevent *to, void *arg)
 		bufferevent_enable(w->side[from], EV_READ);
 }
 
+/* What lies in the pair before anything of the guest's. */
+static void unstuff(struct wire_out *w)
+{
+	static const int room = 212992; /* what a socket has by default */
+	char buf[4096];
+
+	(void)setsockopt(w->inner, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	while (w->stuffed) {
+		size_t want = w->stuffed < sizeof(buf) ? w->stuffed : sizeof(buf);
+		ssize_t n = recv(bufferevent_getfd(w->side[1]), buf, want, MSG_DONTWAIT);
+
+		if (n <= 0)
+			return;
+		w->stuffed -= (size_t)n;
+	}
+}
+
+static void put_outcome(struct wire_out *w, uint32_t outcome)
+{
+	uint32_t *word = &w->m->dials->word[w->ticket & 0xffff];
+
+	__atomic_store_n(word, (w->ticket & 0xffff0000u) | outcome, __ATOMIC_SEQ_CST);
+}
+
+/* It is known how it went. */
 static void answer(struct wire_out *w, int err)
 {
-	if (w->later.sock < 0)
+	if (w->stands)
 		return;
-	w->later.reply.head.error = -err;
-	if (!err) {
-		w->later.reply.fds[0] = w->inner;
-		w->later.reply.nfds = 1;
+	w->stands = !err;
+	if (w->ticket) {
+		put_outcome(w, (uint32_t)-err);
+		if (!err)
+			unstuff(w);
+	} else if (w->later.sock >= 0) {
+		w->later.reply.head.error = -err;
+		if (!err) {
+			w->later.reply.fds[0] = w->inner;
+			w->later.reply.nfds = 1;
+		}
+		port_reply(&w->later);
+		close(w->later.sock);
+		w->later.sock = -1;
 	}
-	port_reply(&w->later);
-	close(w->later.sock);
-	w->later.sock = -1;
 	close(w->inner);
 	w->inner = -1;
+}
+
+/* As little room as there may be, filled: poll then says of it what it says of a socket that is being connected. */
+static void stuff(struct wire_out *w)
+{
+	static const int least = 0;
+	static const char nothing[64];
+	ssize_t n;
+
+	(void)setsockopt(w->inner, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	while ((n = send(w->inner, nothing, sizeof(nothing), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+		w->stuffed += (size_t)n;
+}
+
+/* The answer, at once. */
+static int answer_early(struct wire_out *w, struct request *r)
+{
+	struct monitor *m = w->m;
+	uint32_t count = m->ndials++;
+	int fd = fcntl(w->inner, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	w->ticket = (count % 0xffff + 1) << 16 | count % GRANT_DIALS_MAX;
+	put_outcome(w, GRANT_DIAL_PENDING);
+	stuff(w);
+	r->reply.head.value = w->ticket;
+	r->reply.fds[r->reply.nfds++] = fd;
+	return 0;
+}
+
+static int answer_later(struct wire_out *w, const struct request *r)
+{
+	w->later = *r;
+	w->later.fds = NULL;
+	w->later.nfds = 0;
+	w->later.sock = fcntl(r->sock, F_DUPFD_CLOEXEC, 0);
+	return w->later.sock < 0 ? -errno : 0;
 }
 
 static void on_event(struct bufferevent *b, short what, void *arg)
@@ -150,7 +224,7 @@ static void on_event(struct bufferevent *b, short what, void *arg)
 		bufferevent_enable(w->side[1], EV_READ);
 		return;
 	}
-	if (w->later.sock >= 0) { /* not connected yet */
+	if (!w->stands) {
 		int err = what & BEV_EVENT_TIMEOUT ? ETIMEDOUT : EVUTIL_SOCKET_ERROR();
 
 		answer(w, err ? -err : -ECONNREFUSED);
@@ -208,8 +282,8 @@ static int make_pair(int type, int ends[2])
 	return evutil_make_socket_nonblocking(ends[0]) ? -EIO : 0;
 }
 
-/* r is answered later if it is 0. */
-static int dial_stream(struct monitor *m, struct request *r, const struct peer *p)
+/* r is answered later if it is 0 and somebody waits. */
+static int dial_stream(struct monitor *m, struct request *r, const struct peer *p, bool nowait)
 {
 	static const struct timeval limit = { .tv_sec = CONNECT_S };
 	struct sockaddr_storage to;
@@ -229,14 +303,9 @@ static int dial_stream(struct monitor *m, struct request *r, const struct peer *
 		err = fd < 0 ? -errno : attach(w, 0, fd);
 	if (err)
 		goto fail;
-	w->later = *r;
-	w->later.sock = fcntl(r->sock, F_DUPFD_CLOEXEC, 0);
-	w->later.fds = NULL;
-	w->later.nfds = 0;
-	if (w->later.sock < 0) {
-		err = -errno;
+	err = nowait ? answer_early(w, r) : answer_later(w, r);
+	if (err)
 		goto fail;
-	}
 	bufferevent_set_timeouts(w->side[0], NULL, &limit);
 	/* Fails at once where there is no way at all: then on_event has answered, and w is gone. */
 	if (bufferevent_socket_connect(w->side[0], (void *)&to, (int)len)) {
@@ -344,10 +413,10 @@ void answer_dial(struct monitor *m, struct request *r)
 	else if (p.udp && p.port == 53 && !reach_allows(m->reach, &p))
 		err = names_serve(m, r);
 	else if (!reach_allows(m->reach, &p))
-		err = refused(m, &p, q.quiet || has_own_way(m->reach, &p));
+		err = refused(m, &p, q.flags & MON_DIAL_QUIET || has_own_way(m->reach, &p));
 	else
-		err = p.udp ? dial_gram(m, r, &p) : dial_stream(m, r, &p);
-	r->later = !err && !p.udp;
+		err = p.udp ? dial_gram(m, r, &p) : dial_stream(m, r, &p, q.flags & MON_DIAL_NOWAIT);
+	r->later = !err && !p.udp && !(q.flags & MON_DIAL_NOWAIT);
 	r->reply.head.error = -err;
 }
 

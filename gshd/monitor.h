@@ -88,6 +88,8 @@ struct monitor {
 	int area;		   /* memory that all picoprocesses share, ops.c; if chain is set */
 	struct grant_chain *chain; /* in it */
 	struct grant_binds *late_binds; /* in it */
+	struct grant_dials *dials;
+	uint32_t ndials; /* tickets given */
 	struct contents *contents;
 	struct keeper keeper;
 	struct squash squash;

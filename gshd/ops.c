@@ -52,7 +52,7 @@ static void write_chain(struct history *h, bool pushed)
 
 int ops_start(struct monitor *m, int area)
 {
-	char *page = mmap(NULL, GRANT_BINDS_AT + sizeof(struct grant_binds),
+	char *page = mmap(NULL, GRANT_DIALS_AT + sizeof(struct grant_dials),
 			  PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
 
 	if (page == MAP_FAILED)
@@ -61,6 +61,7 @@ int ops_start(struct monitor *m, int area)
 	if (m->area < 0)
 		return -errno;
 	m->chain = (struct grant_chain *)(page + GRANT_CHAIN_AT);
+	m->dials = (struct grant_dials *)(page + GRANT_DIALS_AT);
 	m->late_binds = (struct grant_binds *)(page + GRANT_BINDS_AT);
 	m->history.publish = write_chain;
 	m->history.arg = m;

@@ -154,4 +154,15 @@ struct grant_binds {
 };
 #define GRANT_BINDS_AT 544768 /* behind the counters of names, UNION_COUNTERS_AT */
 
+/*
+ * How connections went that nobody waited for (MON_DIAL_NOWAIT), written by the monitor. A ticket is a count above the index of
+ * a word; the word has the same count, and below it GRANT_DIAL_PENDING, 0 or an errno. With another count it is forgotten.
+ */
+#define GRANT_DIALS_MAX 512
+struct grant_dials {
+	uint32_t word[GRANT_DIALS_MAX];
+};
+#define GRANT_DIALS_AT 565248
+#define GRANT_DIAL_PENDING 0xffffu
+
 #endif

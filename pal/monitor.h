@@ -201,14 +201,17 @@ enum { MON_NET_TCP = 1, MON_NET_TCP6, MON_NET_UDP, MON_NET_UDP6, MON_NET_UNIX };
 
 /* Whom outside the sandbox to speak to, if the policy has it: the monitor carries bytes (STREAM) or messages (GRAM)
  * between one end of a pair and a socket of its own, which does not come in. Port 53 is the monitor's own: it answers
- * questions for the addresses of names that the policy has. The answer waits until the connection stands. */
+ * questions for the addresses of names that the policy has. The answer waits until the connection stands; with NOWAIT it comes at
+ * once, its value a ticket (grant_dials in pal/grant.h), and its end of the pair takes nothing before the connection stands. */
 struct mon_dial {
 	uint16_t kind;	/* MON_DIAL_* */
 	uint16_t port;
-	uint32_t quiet; /* a refusal is nothing to tell anybody of: nobody may have meant it */
+	uint32_t flags; /* MON_DIAL_* */
 	uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 };
 enum { MON_DIAL_STREAM = 1, MON_DIAL_GRAM };
+#define MON_DIAL_QUIET 1u /* a refusal is nothing to tell anybody of: nobody may have meant it */
+#define MON_DIAL_NOWAIT 2u
 
 /* A device of the host's in /dev that the policy grants. LOOK, by name, and LIST, by number (flags), are answered by
  * three words behind the reply, its number's halves and permissions, and its name; LIST with ENODEV where that one is

@@ -866,3 +866,70 @@ for name in "f", "../f", "in/../../home":
 k"
 	assert_equal "$(cat home/.netrc)" machine
 }
+
+@test "a connect with O_NONBLOCK to a peer outside does not wait: poll, SO_ERROR and a second connect tell how it went" {
+	a=$(own_address)
+	[ -n "$a" ] || skip "this host has no address but its loopback"
+	serve "$a"
+	# A listener whose queue is full answers nobody: a connect to it stays under way.
+	/usr/bin/python3 -c "import os, socket, time
+s = socket.socket(); s.bind(('$a', 0)); s.listen(0)
+held = [socket.socket() for i in range(4)]
+for h in held: h.setblocking(False); h.connect_ex(s.getsockname())
+open('full.new', 'w').write(str(s.getsockname()[1])); os.rename('full.new', 'full')
+time.sleep(60)" 3>&- &
+	FULL=$!
+	wait_until 100 test -s full
+	cat >now.py <<-PY
+	import asyncio, errno, select, socket, time
+	def begin(port):
+	    s = socket.socket(); s.setblocking(False)
+	    t = time.time()
+	    r = s.connect_ex(("$a", port))
+	    assert time.time() - t < 5
+	    return s, errno.errorcode.get(r, r)
+	def told(s):
+	    e = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+	    return errno.errorcode.get(e, e)
+	s, r = begin($PORT)
+	ready = select.select([], [s], [], 20)[1] == [s]
+	print(r, ready, told(s), s.getpeername() == ("$a", $PORT))
+	# Nothing is there to be read that nobody sent, and what is sent arrives whole.
+	try: s.recv(10)
+	except BlockingIOError: print("nothing")
+	s.setblocking(True)
+	s.sendall(b"x" * 500000); s.shutdown(socket.SHUT_WR)
+	got = b""
+	while (b := s.recv(65536)): got += b
+	print(len(got), set(got[:-3]) == {88})
+	# Nobody listens there.
+	s, r = begin($((PORT ^ 1)))
+	p = select.poll(); p.register(s, select.POLLOUT)
+	print(r, bool(p.poll(20000)[0][1] & select.POLLERR), told(s), told(s))
+	# Nobody answers: it is not writable, sends nothing, and a second connect says that it is under way.
+	s, r = begin($(cat full))
+	print(r, select.select([], [s], [], 0.3)[1], told(s), errno.errorcode[s.connect_ex(("$a", $(cat full)))])
+	try: s.send(b"x")
+	except BlockingIOError: print("not yet")
+	# An event loop goes on meanwhile.
+	async def main():
+	    slow = asyncio.ensure_future(asyncio.open_connection("$a", $(cat full)))
+	    r, w = await asyncio.open_connection("$a", $PORT)
+	    w.write(b"loop"); print(await r.read(100)); w.close()
+	    print(slow.done()); slow.cancel()
+	    try: await asyncio.open_connection("$a", $((PORT ^ 1)))
+	    except OSError as e: print(errno.errorcode[e.errno])
+	asyncio.run(main())
+	PY
+	run gsh run -s now --net "$a:*" -- /usr/bin/python3 now.py
+	kill "$SERVER" "$FULL"
+	assert_output "EINPROGRESS True 0 True
+nothing
+500003 True
+EINPROGRESS True ECONNREFUSED 0
+EINPROGRESS [] 0 EALREADY
+not yet
+b'LOOP'
+False
+ECONNREFUSED"
+}

@@ -177,6 +177,7 @@ struct area {
 	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c; and who writes from the host). */
 	u32 generation[AREA_GENERATIONS] __attribute__((aligned(4096)));
 	struct grant_binds binds __attribute__((aligned(4096))); /* the monitor (vfs/mount.c) */
+	struct grant_dials dials __attribute__((aligned(4096))); /* the monitor (net/out.c) */
 	u32 ready;	/* leader: layout done */
 	u32 cursor;	/* atomic: next id to try */
 	u32 limit;	/* leader: ids that may be in use at a time */
@@ -223,7 +224,7 @@ _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 
 _Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT && offsetof(struct area, names) == GRANT_NAMES_AT &&
 		       offsetof(struct area, generation) == UNION_COUNTERS_AT &&
-		       offsetof(struct area, binds) == GRANT_BINDS_AT,
+		       offsetof(struct area, binds) == GRANT_BINDS_AT && offsetof(struct area, dials) == GRANT_DIALS_AT,
 	       "the monitor writes there");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */

@@ -96,6 +96,7 @@ struct net {
 	u64 cookie;
 	struct net_record *early; /* what stands for the record as long as the leader knows nothing; until release */
 	int far;	/* till then: the far end. -1: the leader has been told. Guarded by f->lock, read by anyone */
+	u32 ticket; /* atomic: of the connect that nobody waited for (out.c); 0: none, or it was told how it went */
 	u16 protocol;
 	bool settled;	/* a connected stream: the names below will not change */
 	struct net_addr local, remote;

@@ -5,6 +5,7 @@
  * written into the record: nothing is lost, delayed or routed here, so to remember them is to obey them.
  */
 #include "libos/net/net.h"
+#include "libos/net/out.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
 
@@ -186,9 +187,13 @@ static int give(void *to, unsigned *guest_len, const void *value, unsigned size)
 	return user_write(to, value, size) < 0 || user_write(guest_len, &size, sizeof(size)) < 0 ? -EFAULT : 0;
 }
 
-static int get_error(const struct file *f)
+static int get_error(struct file *f)
 {
 	struct net_record *r = net_record(f);
+	int outcome = out_outcome(f);
+
+	if (outcome)
+		return outcome == -EALREADY ? 0 : -outcome;
 
 	if (r)
 		atomic_and(&r->flags, ~(u32)NET_CONNECTING);

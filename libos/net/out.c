@@ -53,12 +53,12 @@ bool out_first(const struct file *f, const void *addr, unsigned len)
 	       (net_is_gram(f) || !own_way(&to));
 }
 
-/* The end of a pair at whose other end the monitor speaks to `to`. */
-static int dial(const struct file *f, const struct net_addr *to, bool quiet)
+/* The end of a pair at whose other end the monitor speaks to `to`. ticket: NULL: wait until it stands. */
+static int dial(const struct file *f, const struct net_addr *to, bool quiet, u32 *ticket)
 {
 	struct mon_dial q = { .kind = net_is_gram(f) ? MON_DIAL_GRAM : MON_DIAL_STREAM,
 			      .port = to->port,
-			      .quiet = quiet };
+			      .flags = (quiet ? MON_DIAL_QUIET : 0) | (ticket ? MON_DIAL_NOWAIT : 0) };
 	struct mon_reply reply;
 	int fd = -1, n = 1, r;
 
@@ -66,6 +66,8 @@ static int dial(const struct file *f, const struct net_addr *to, bool quiet)
 	r = pal_monitor(MON_DIAL, &q, sizeof(q), NULL, 0, &reply, sizeof(reply), &fd, &n);
 	if (r < 0)
 		return r;
+	if (ticket)
+		*ticket = reply.value;
 	return n == 1 ? host_fd_move(fd) : -ENETUNREACH;
 }
 
@@ -104,7 +106,7 @@ static void leave_net(struct net *n)
 	n->far = -1;
 }
 
-static int become_stream(struct file *f, int fd, const struct net_addr *to)
+static int become_stream(struct file *f, int fd, const struct net_addr *to, u32 ticket)
 {
 	struct net *n = to_net(f);
 	int r;
@@ -128,6 +130,7 @@ static int become_stream(struct file *f, int fd, const struct net_addr *to)
 	n->remote = *to;
 	own_address(to, &n->local);
 	n->settled = true;
+	n->ticket = ticket;
 	to_sock(f)->net = n;
 	f->ops = &net_stream_ops;
 	unlock(&f->lock);
@@ -160,7 +163,7 @@ static int open_pair(struct file *f, bool quiet)
 
 	if (o->dialed)
 		return 0;
-	fd = dial(f, &o->remote, quiet);
+	fd = dial(f, &o->remote, quiet, NULL);
 	if (fd < 0)
 		return fd;
 	r = become_gram(f, fd);
@@ -200,6 +203,7 @@ int out_connect(struct file *f, const void *addr, unsigned len, int r)
 {
 	struct net_addr to;
 	bool tried, later;
+	u32 ticket = 0;
 	int fd;
 
 	if (!may_ask(f) || read_addr(f, addr, len, &to) <= 0)
@@ -213,17 +217,31 @@ int out_connect(struct file *f, const void *addr, unsigned len, int r)
 	if (to.port != PORT_NAMES && (tried ? r != -ECONNREFUSED : r != -ENETUNREACH))
 		return r;
 	if (!net_is_gram(f)) {
-		fd = dial(f, &to, net_is_local(&to));
+		fd = dial(f, &to, net_is_local(&to), f->flags & O_NONBLOCK ? &ticket : NULL);
 		if (fd < 0 && later)
 			return -EINPROGRESS;
 		if (fd < 0)
 			return fd == -ENETUNREACH ? (r < 0 ? r : -ECONNREFUSED) : fd;
-		return become_stream(f, fd, &to);
+		r = become_stream(f, fd, &to, ticket);
+		return !r && ticket ? -EINPROGRESS : r;
 	}
 	r = note_peer(f, &to, true);
 	if (!r)
 		(void)open_pair(f, true);
 	return r;
+}
+
+int out_outcome(struct file *f)
+{
+	u32 ticket = atomic_load(&to_net(f)->ticket), word;
+
+	if (!ticket)
+		return 0;
+	word = atomic_load(&the_area->dials.word[ticket % GRANT_DIALS_MAX]);
+	if (!((word ^ ticket) >> 16) && (word & 0xffff) == GRANT_DIAL_PENDING)
+		return -EALREADY;
+	atomic_store(&to_net(f)->ticket, 0);
+	return (word ^ ticket) >> 16 ? 0 : -(int)(word & 0xffff);
 }
 
 int out_reconnect(struct file *f, const void *addr, unsigned len)

@@ -28,6 +28,8 @@ static inline struct out *to_out(const struct file *f)
 bool out_first(const struct file *f, const void *addr, unsigned len);
 /* connect(2), once the sandbox's own network said r. The result that holds. */
 int out_connect(struct file *f, const void *addr, unsigned len, int r);
+/* How the connect of a stream went, that was not waited for: told once. 0, -errno; -EALREADY: it is under way. */
+int out_outcome(struct file *f);
 /* The socket has such a peer: a connect to somebody else; 1: to whom it is, is not for us. */
 int out_reconnect(struct file *f, const void *addr, unsigned len);
 /* Before a datagram is sent, to addr or to the peer: 0, -errno, or 1 if it is not for us. */

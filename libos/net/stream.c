@@ -7,6 +7,7 @@
  * SO_ERROR or another connect.
  */
 #include "libos/net/net.h"
+#include "libos/net/out.h"
 #include "libos/coord/area.h"
 #include "libos/sys/wait_end.h"
 #include "pal/grant.h"
@@ -92,6 +93,8 @@ static int connect_early(struct file *f, const struct net_addr *to)
 	struct net_record *r = net_record(f);
 	u32 flags = net_state(f);
 
+	if (to_net(f)->ticket)
+		return out_outcome(f);
 	if (flags & NET_CONNECTED) {
 		if (r && flags & NET_CONNECTING && atomic_and(&r->flags, ~(u32)NET_CONNECTING) & NET_CONNECTING)
 			return 0;

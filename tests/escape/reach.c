@@ -68,7 +68,7 @@ static long ask(const struct mon_dial *q, size_t size)
 
 static long dial(const char *address, int to, int kind)
 {
-	struct mon_dial q = { .kind = (uint16_t)kind, .port = (uint16_t)to, .quiet = 1 };
+	struct mon_dial q = { .kind = (uint16_t)kind, .port = (uint16_t)to, .flags = MON_DIAL_QUIET };
 
 	return inet_pton(AF_INET6, address, q.addr) == 1 ? ask(&q, sizeof(q)) : -EINVAL;
 }
