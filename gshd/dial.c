@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -325,6 +326,14 @@ fail:
 
 /* ---- datagrams ---- */
 
+/* An empty message, or the end of who would send one? */
+static bool hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
 /* What finds no room is lost, as on a wire. */
 static void on_gram(evutil_socket_t fd, short what, void *arg)
 {
@@ -338,7 +347,7 @@ static void on_gram(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n > 0 || (n == 0 && !from))
+	if (n > 0 || (n == 0 && (!from || !hung_up(fd))))
 		(void)!send(w->fd[!from], buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (from && (n == 0 || errno != EAGAIN))
 		wire_free(w); /* the sandbox let go of it */

@@ -286,6 +286,7 @@ def say(to, what=b"hello"):
 	u.sendmsg([b"two ", b"parts"]); print(u.recvfrom(100)[0], select.select([u], [], [], 0)[0])
 	v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	v.settimeout(20)
+	v.sendto(b"", there); print(v.recvfrom(100) == (b"", there))
 	v.sendto(b"to", there); print(v.recvfrom(100) == (b"TO", there))
 	try: v.sendto(b"x", ("198.51.100.7", 5000))
 	except OSError as e: print(e.strerror)
@@ -309,6 +310,7 @@ b'ASYNC'
 Network is unreachable
 b'UDP' True
 b'TWO PARTS' []
+True
 True
 Network is unreachable
 b'in'
