@@ -935,3 +935,30 @@ b'LOOP'
 False
 ECONNREFUSED"
 }
+
+@test "curl and git fetch from a server outside, by the monitor and, on rung A, by nat" {
+	a=$(own_address)
+	[ -n "$a" ] || skip "this host has no address but its loopback"
+	command -v curl >/dev/null || skip "no curl"
+	local way
+	git init -q -b main src
+	git -C src -c user.name=n -c user.email=e commit -q --allow-empty -m first
+	git clone -q --bare src repo.git
+	git -C repo.git update-server-info
+	head -c 3000000 /dev/zero >big
+	/usr/bin/python3 -c "import http.server, os
+s = http.server.ThreadingHTTPServer(('$a', 0), http.server.SimpleHTTPRequestHandler)
+open('port.new', 'w').write(str(s.server_address[1])); os.rename('port.new', 'port'); s.serve_forever()" >/dev/null 2>&1 3>&- &
+	SERVER=$!
+	wait_until 100 test -s port
+	PORT=$(cat port)
+	printf '[Network]\nDeny=\n' >"$GSH_CONFIG"
+	for way in "$a:$PORT" nat; do
+		[ "$way" != nat ] || { [ "${RUNG-A}" = A ] && [ -w /dev/net/tun ]; } || continue
+		run gsh run -x --net "$way" -- sh -c "curl -sS http://$a:$PORT/big | wc -c
+			git clone -q http://$a:$PORT/repo.git got && git -C got log --format=%s"
+		assert_output "3000000
+first"
+	done
+	kill "$SERVER"
+}
