@@ -95,8 +95,8 @@ static int open_changes(struct node *n, struct fuse_file_info *fi)
 	struct stack *then = base ? box_stack(base) : NULL, *now = box_stack(n->box);
 	char *text = NULL;
 	size_t size = 0;
-	int err = then && now ? compare(&then->tree, &now->tree, !strcmp(n->name, parts[PART_DELETED].name), &text, &size)
-			      : -ENOENT;
+	bool deleted = !strcmp(n->name, parts[PART_DELETED].name);
+	int err = then && now ? compare(&then->tree, &now->tree, deleted, &text, &size) : -ENOENT;
 
 	if (now)
 		stack_put(now);

@@ -54,7 +54,7 @@ void file_close(struct open_file *f)
 	free(f);
 }
 
-/* A file that the user may write by its mode may be read-only to the host, and be open for writing since it was made. */
+/* A file whose mode forbids writing may be open for it since it was made. */
 static int open_top(const struct spot *s, int flags)
 {
 	int fd = spot_open(s, flags);

@@ -31,7 +31,8 @@
  *
  * Of root/ of a sandbox that runs the kernel is told to remember neither attributes nor entries: what
  * is done inside is seen at once. One that does not run changes through here alone, and what it was
- * can't change at all: of these it remembers both for a moment (pens_fresh). Of proc/, where every look costs its process a moment,
+ * can't change at all: of these it remembers both for a moment (pens_fresh). Of proc/, where every look costs its process
+ * a moment,
  * it remembers entries for a tenth of a second. Names of sandboxes are remembered for half a second,
  * but that a name is missing is not.
  *
@@ -170,8 +171,8 @@ void stack_put_locked(struct stack *s); /* caller holds boxes_lock */
 /* ---- node.c ---- */
 
 enum node_kind {
-	NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC, NODE_SNAPSHOTS, NODE_OPS, NODE_OP, NODE_OP_TEXT,
-	NODE_CHANGES, NODE_CHANGES_TEXT, NODE_AT
+	NODE_TOP, NODE_README, NODE_BOX, NODE_INFO, NODE_TREE, NODE_PROC, NODE_SNAPSHOTS, NODE_OPS, NODE_OP,
+	NODE_OP_TEXT, NODE_CHANGES, NODE_CHANGES_TEXT, NODE_AT
 };
 
 /* Something the kernel has a number of. A node is a way down from its parent; what is there may

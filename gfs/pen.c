@@ -10,8 +10,8 @@
  *		when gfs is killed.
  *	ops	what is written through the mount is an op of its own. One begins with the first write after somebody
  *		else's op, or after QUIET_S without any; while a file is open for writing it goes on.
- *	names	what processes remember is valid while counters stand that they share; they are in a piece of memory that the
- *		monitor gives. Who runs as soon as the change is made finds the counter bumped before gfs answers.
+ *	names	what processes remember is valid while counters stand that they share; they are in a piece of memory
+ *		that the monitor gives. They are bumped before gfs answers.
  */
 #include <errno.h>
 #include <fcntl.h>

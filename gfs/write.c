@@ -113,7 +113,7 @@ void write_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	struct fuse_entry_param e = {0};
 	struct open_file *f = NULL;
 	struct place p;
-	int err = begin(req, parent, &p), fd = -1;
+	int err = begin(req, parent, &p), fd;
 
 	if (!err) {
 		fd = change_create(&p.pen.change, p.path, name, mode, O_RDWR | (fi->flags & O_APPEND));

@@ -253,7 +253,10 @@ int layers_change(struct history *h, const char *what, const uint32_t *number, u
 	json_put_str(o, "do", what);
 	json_object_object_add(o, "layers", list);
 	pens = pens_wait(h->box);
-	err = pens < 0 ? pens : store_write_text(h->box, "pending", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	err = pens < 0 ? pens : 0;
+	if (!err)
+		err = store_write_text(h->box, "pending",
+				       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	if (!err)
 		err = layers_sync(h->box, ".");
 	if (!err && (touch == TOUCH_TAKES || touch == TOUCH_JOINS)) {

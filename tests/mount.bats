@@ -340,3 +340,30 @@ build_in_background() {
 	run timeout 60 "$GSH" run -s s -- find "$BOX" -xdev -name nothing
 	[ "$status" -ne 124 ]
 }
+
+@test "gshd goes and comes, gfs is killed: the view and what is written go on; a dead mount holds up no start" {
+	gsh -s s -c 'echo x >f'
+	gsh -s keep -c 'sleep 300 &'
+	gsh mount
+	v=$(view s)
+	grep -F " $GSH_MOUNT " /proc/self/mountinfo >mounted
+	grep -q nosuid mounted && grep -q nodev mounted
+	refuses grep -q allow_other mounted
+	exec 5>>"$v/f"
+	gsh daemon restart
+	echo restarted >&5
+	for p in $(pgrep -u "$(id -u)" -x gshd); do
+		grep -qzF "$BOX" "/proc/$p/environ" 2>/dev/null && kill -KILL "$p"
+	done
+	echo killed >&5
+	echo new >"$v/new"
+	exec 5>&-
+	[ "$(gsh -s s -c 'cat f new')" = $'x\nrestarted\nkilled\nnew' ]
+	kill -KILL "$(gfs_pid)"
+	refuses ls "$v" 2>err
+	gsh stop -s s
+	[ "$(gsh -s s -c 'echo y >f; cat f')" = y ]
+	gsh mount
+	[ "$(cat "$v/f")" = y ]
+	[ "$(box_mounts | wc -l)" = 1 ]
+}

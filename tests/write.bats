@@ -306,6 +306,6 @@ inside_end() {
 		gsh -s s -c 'rm -rf base'
 		gsh undo -s s 99 >/dev/null
 	done
-	[ "$(ls from | wc -l)" = 40 ]
+	[ "$(find from -type f | wc -l)" = 40 ]
 	diff -r from base
 }

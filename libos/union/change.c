@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Changes of names in a stack of layers: what has to be left or marked, so that what lies below neither shows through nor
- * gets lost. See union.h. */
+/* Changes of names in a stack of layers: what has to be left or marked, so that what lies below neither shows through
+ * nor gets lost. See union.h. */
 #include "libos/union/union.h"
 
 enum union_removal union_removal(bool in_top, bool below)
