@@ -107,8 +107,9 @@ static int open_process(int pid)
 }
 
 /*
- * Who held nothing when it was looked at last, and how long it had run by then. One that has not run since holds nothing
- * of a layer that is newer, nor of the same: an op that begins among processes that sleep need not read what they have.
+ * Who held nothing when it was looked at last, and how long it had run by then. One that has not run since holds
+ * nothing of a layer that is newer, nor of the same: an op that begins among processes that sleep need not read what
+ * they have.
  */
 static struct looked {
 	int pid;
