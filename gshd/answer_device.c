@@ -130,7 +130,7 @@ void answer_device(struct monitor *m, struct request *r)
 {
 	const struct device *d = NULL;
 	struct mon_device q;
-	struct stat st;
+	struct stat st = { 0 };
 	int pinned, fd = 0;
 
 	memcpy(&q, r->data, sizeof(q));

@@ -444,6 +444,8 @@ void dial_close_refused(struct monitor *m)
 
 void dial_close_all(struct monitor *m)
 {
-	while (m->wires)
-		wire_free(m->wires);
+	for (struct wire_out *w = m->wires, *next; w; w = next) {
+		next = w->next;
+		wire_free(w);
+	}
 }
