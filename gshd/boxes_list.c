@@ -7,12 +7,12 @@
 #include <unistd.h>
 #include "gshd/client/client.h"
 #include "gshd/daemon.h"
-#include "gshd/ended.h"
-#include "gshd/json.h"
-#include "gshd/limits.h"
+#include "gshd/store/ended.h"
+#include "gshd/wire/json.h"
+#include "gshd/monitor/limits.h"
 #include "gshd/log.h"
 #include "gshd/settings.h"
-#include "gshd/shm.h"
+#include "gshd/monitor/shm.h"
 
 #define ASK_MS 500
 

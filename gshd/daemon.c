@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "gshd/chain.h"
+#include "gshd/store/chain.h"
 #include "gshd/daemon.h"
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "gshd/log.h"
 #include "gshd/settings.h"
 

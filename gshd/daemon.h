@@ -21,8 +21,8 @@
 #define GSHD_DAEMON_H
 
 #include <stdint.h>
-#include "gshd/store.h"
-#include "gshd/wire.h"
+#include "gshd/store/store.h"
+#include "gshd/wire/wire.h"
 
 struct event;
 

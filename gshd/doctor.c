@@ -13,7 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "gshd/daemon.h"
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "pal/confine/confine.h"
 
 #ifndef HWCAP2_FSGSBASE

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "gshd/daemon.h"
 #include "gshd/log.h"
-#include "gshd/monitor.h"
+#include "gshd/monitor/monitor.h"
 
 /* Below the home. */
 static const char *const in_home[] = {

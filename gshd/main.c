@@ -26,7 +26,7 @@
 #include "conf/conf.h"
 #include "gshd/daemon.h"
 #include "gshd/log.h"
-#include "gshd/monitor.h"
+#include "gshd/monitor/monitor.h"
 
 #define LOCK_PATIENCE_MS 3000 /* for one that ends */
 

@@ -13,9 +13,9 @@
 #include <string.h>
 #include "conf/conf.h"
 #include "gshd/daemon.h"
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "gshd/settings.h"
-#include "gshd/store.h"
+#include "gshd/store/store.h"
 #include "pal/confine/confine.h"
 
 struct policy {

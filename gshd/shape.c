@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "gshd/daemon.h"
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "gshd/settings.h"
 
 static bool name_ok(struct wire_call *call, const char *name)

@@ -158,7 +158,7 @@ struct mon_proc_data {
  * op WAIT: process pid, in the foreground of terminal number, is about to wait for a line that the terminal edits and
  * echoes; value 1: the monitor wants to hear of the end of it, by op DONE, followed by what was read (nothing if that is
  * long, or an error); value 1 of that: the monitor has taken it, and the reader is to wait again. So the host's side can
- * edit the line in the terminal's stead (gshd/edit.c). */
+ * edit the line in the terminal's stead (gshd/session/edit.c). */
 struct mon_pty {
 	uint32_t op;
 	uint32_t number;
@@ -172,7 +172,7 @@ enum {
 };
 #define MON_PTY_TEXT_MAX 512
 /* RAW, COOKED: a session's leader takes its terminal out of canonical mode, to edit a line itself, and puts it back, to
- * carry one out (gshd/lines.c). */
+ * carry one out (gshd/session/lines.c). */
 enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST, MON_PTY_WAIT, MON_PTY_DONE, MON_PTY_RAW, MON_PTY_COOKED };
 
 /* Change an attribute of a file in the sandbox's own layers (never of the base: the monitor checks where it lies). */

@@ -10,7 +10,7 @@
  *
  * Processes inside may be at work on the same layers: each step is one host call, or is made in `work` and put in place
  * by one, or is done under the lock that they take, too. A crash at any point leaves nothing half done in the tree. The
- * caller sees to it that no layer is put on the top meanwhile (gshd/pens.c).
+ * caller sees to it that no layer is put on the top meanwhile (gshd/store/pens.c).
  *
  * Paths are from the root, without a slash ahead; "" is the root. Functions return 0 or negative errno.
  */

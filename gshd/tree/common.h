@@ -4,7 +4,7 @@
  * cannot be merged.
  *
  * Nothing on the way of a program that writes pays for it. After each op the monitor looks at the files of the host that
- * the op's layer replaces (gshd/keep.c), and what is small and text is copied, if the host has not changed it since the
+ * the op's layer replaces (gshd/monitor/keep.c), and what is small and text is copied, if the host has not changed it since the
  * sandbox first touched it; it does not matter how the file was changed inside, be it in place or by a rename. A commit
  * keeps what it puts on the host, for that is what both have in common from then on.
  *

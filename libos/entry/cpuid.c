@@ -4,7 +4,7 @@
  *
  * In a virtual machine the instruction leaves the machine: microseconds each, and glibc's loader
  * executes some eighty of them before a program begins, more than half of the cost of starting one.
- * Its places in the loader and the libc are rewritten like system calls (gshd/rewrite.h), and
+ * Its places in the loader and the libc are rewritten like system calls (gshd/rewrite/rewrite.h), and
  * answered here from a table in the sandbox area.
  *
  * Kept are the leaves that say the same on every processor of the machine, and leaf 1, which holds

@@ -2,7 +2,7 @@
 /*
  * A patched image: one file of the image cache, byte by byte.
  *
- * The worker (gshd/rewrite.h) makes one for each executable file that a sandbox maps; the libOS
+ * The worker (gshd/rewrite/rewrite.h) makes one for each executable file that a sandbox maps; the libOS
  * (entry/sites.c) maps it. It holds patched copies of those pages of the executable's text that
  * contain system call instructions, and the trampolines these jump to, so that every process maps
  * them read-only and shared, with nothing to decode.

@@ -10,7 +10,7 @@
  *   others    the domain's scopes: signals and abstract sockets end at it, inwards only they come; the new area
  *             instead of the shared one, new ports instead of the shared ones
  *   network   a second seccomp filter
- *   monitor   a port of its own, where it may ask for attribute changes below what it may write (gshd/split_port.c)
+ *   monitor   a port of its own, where it may ask for attribute changes below what it may write (gshd/monitor/split_port.c)
  *
  * The new world has its own leader (coord/split_leader.c), a fresh execution of the image inside the domain, and its own
  * staging directory in work; its first process keeps its guest id. In the old sandbox the slot stays: the parent waits

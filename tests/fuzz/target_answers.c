@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* Questions to a terminal: whatever a program prints, an answer is bounded, and is no question itself. */
 #include <string.h>
-#include "gshd/screen_impl.h"
+#include "gshd/session/screen_impl.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

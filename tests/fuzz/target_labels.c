@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the monitor reads out of a terminal's output and of what readers hand back: the words of an op (gshd/lines.c), and
- * what was typed (gshd/typed.c).
+ * What the monitor reads out of a terminal's output and of what readers hand back: the words of an op (gshd/session/lines.c), and
+ * what was typed (gshd/session/typed.c).
  */
-#include "gshd/lines.c"
-#include "gshd/typed.h"
+#include "gshd/session/lines.c"
+#include "gshd/session/typed.h"
 #include "tests/fuzz/fuzz.h"
 
 int log_verbose;

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "gshd/log.h"
-#include "gshd/monitor.h"
-#include "gshd/reach.h"
+#include "gshd/monitor/monitor.h"
+#include "gshd/reach/reach.h"
 #include "tests/fuzz/fuzz.h"
 
 #define ASKED 3

@@ -3,7 +3,7 @@
  * Questions for names as a sandbox asks them: what is let through is one plain name, and its answer is no longer than
  * promised and repeats the question. The parser is the monitor's own, so its file is taken in whole.
  */
-#include "gshd/names.c"
+#include "gshd/reach/names.c"
 #include "tests/fuzz/fuzz.h"
 
 int log_verbose;

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "gshd/client/frames.h"
-#include "gshd/screen.h"
+#include "gshd/session/screen.h"
 #include "tests/fuzz/fuzz.h"
 
 #define DRAWINGS_MAX 4

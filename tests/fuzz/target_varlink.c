@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "gshd/log.h"
-#include "gshd/wire.h"
+#include "gshd/wire/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 int log_verbose;

@@ -31,7 +31,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "gshd/rewrite.h"
+#include "gshd/rewrite/rewrite.h"
 #include "pal/confine/confine.h"
 #include "pal/monitor.h"
 

@@ -4,7 +4,7 @@
 .PHONY: tools
 tools: $(B)/tests/pico $(B)/tests/calls $(B)/tests/deny
 
-$(B)/tests/pico: $(call host_obj,tests/tools/pico.c $(wildcard pal/confine/*.c) $(wildcard gshd/rewrite*.c))
+$(B)/tests/pico: $(call host_obj,tests/tools/pico.c $(wildcard pal/confine/*.c) $(wildcard gshd/rewrite/*.c))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ $(shell $(PKG_CONFIG) --libs libseccomp) -lZydis
 

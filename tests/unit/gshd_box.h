@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "gshd/client/client.h"
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "pal/confine/confine.h"
 #include "tests/unit/gshd_test.h"
 

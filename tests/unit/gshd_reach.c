@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "gshd/reach.h"
+#include "gshd/reach/reach.h"
 #include "tests/unit/gshd_test.h"
 
 static struct reach r;

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "gshd/client/client.h"
-#include "gshd/json.h"
+#include "gshd/wire/json.h"
 #include "tests/unit/gshd_test.h"
 
 static char scratch[] = "/tmp/gsh-service-XXXXXX", gshd[PATH_MAX], said[1024];

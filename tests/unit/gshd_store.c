@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "gshd/chain.h"
-#include "gshd/ring.h"
-#include "gshd/shm.h"
-#include "gshd/store.h"
+#include "gshd/store/chain.h"
+#include "gshd/session/ring.h"
+#include "gshd/monitor/shm.h"
+#include "gshd/store/store.h"
 #include "tests/unit/gshd_test.h"
 
 static char scratch[] = "/tmp/gsh-store-XXXXXX", why[STORE_WHY];

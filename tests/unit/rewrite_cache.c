@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "gshd/rewrite.h"
+#include "gshd/rewrite/rewrite.h"
 
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
 

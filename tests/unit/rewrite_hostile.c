@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "gshd/rewrite.h"
+#include "gshd/rewrite/rewrite.h"
 
 static uint64_t state = 88172645463325252ull;
 

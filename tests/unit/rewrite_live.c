@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "gshd/rewrite.h"
+#include "gshd/rewrite/rewrite.h"
 #include "pal/tcb.h"
 
 #define ARCH_SET_GS 0x1001

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Who writes a sandbox's top from the host, through the mount, holds the sandbox's lock `pens` shared for the moment of
+ * each change; who changes the chain of layers holds it alone. So no layer is put on a change that is half made, and
+ * none is written that was sealed. A lock that the kernel keeps: it goes with its holder, however that ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+#include "gshd/store/history.h"
+
+#define NAP_NS 200000
+#define TRIES 1000 /* a change through the mount takes microseconds; one that copies a big file up may take longer */
+
+int pens_wait(int box)
+{
+	static const struct timespec nap = { .tv_nsec = NAP_NS };
+	int fd = openat(box, "pens", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	for (int i = 0; i < TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return fd;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			break;
+		nanosleep(&nap, NULL);
+	}
+	close(fd);
+	return -EBUSY;
+}
