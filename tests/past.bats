@@ -39,3 +39,20 @@ teardown() {
 	"$TESTS/tools/past-faults" "$PWD/w" >"$BOX/out" || { cat "$BOX/out"; false; }
 	echo "# $(cat "$BOX/out")" >&3
 }
+
+@test "the client killed, and with each fault of a disk, at each step of what it writes: nothing is lost" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	strace -qq -o /dev/null true || skip "nothing can be traced here"
+	[ "${RUNG:-A}" = A ] || skip "the client's side is the same on both rungs"
+	# All verbs, at each step, with every fault: HOST_VERBS= HOST_KINDS=all
+	export HOST_VERBS=${HOST_VERBS-commit restore}
+	"$GSH" -s keeper -c true # gshd stays
+	mkdir w/d
+	sleep 0.05
+	"$GSH" -s s -c 'cd w; echo 1 >first'
+	"$GSH" snapshot -s s begin
+	"$GSH" -s s -c 'cd w; echo new >new; echo changed >c; rm a/b; ln -s x link; mkdir n; echo in >n/f; chmod 700 d'
+	"$GSH" stop s
+	"$TESTS/tools/host-faults" "$PWD/w" >"$BOX/out" || { cat "$BOX/out"; false; }
+	echo "# $(cat "$BOX/out")" >&3
+}
