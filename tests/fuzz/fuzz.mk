@@ -27,7 +27,7 @@ FUZZ_SRC_journal := $(TREE_SRC) $(UNION_SRC)
 FUZZ_SRC_rewrite := $(filter-out gshd/rewrite/cache.c,$(wildcard gshd/rewrite/*.c))
 # Free-standing code wants memcpy hidden, as in a picoprocess; clang's sanitiser has taken its place already.
 FUZZ_SRC_coord := libos/coord/wire.c $(if $(FUZZ_MAIN),pal/base/mem.c)
-FUZZ_SRC_screen := gshd/session/screen_model.c gshd/client/frames.c
+FUZZ_SRC_screen := $(wildcard gshd/session/screen_*.c) gshd/client/frames.c
 FUZZ_SRC_names := $(filter-out gshd/reach/names.c,$(FUZZ_GSHD))
 FUZZ_SRC_labels := $(filter-out gshd/session/lines.c,$(FUZZ_GSHD))
 FUZZ_SRC_layers := $(TREE_SRC) $(UNION_SRC) gshd/client/delete.c
