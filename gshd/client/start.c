@@ -125,8 +125,11 @@ int client_daemon(struct client **c, unsigned flags, char *why, size_t size)
 	err = try_connect(c, &p);
 	if (err)
 		err = start_daemon(why, size);
-	if (!err && !*c)
-		err = try_connect(c, &p);
+	/* Ours may have been refused for one that was started by hand meanwhile. */
+	if (!*c && !try_connect(c, &p))
+		err = 0;
+	else if (!*c && !err)
+		err = -ECONNREFUSED;
 	close(lock);
 	return err;
 }
