@@ -642,7 +642,7 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 
 @test "the page of the protocols describes every method, frame and message, and mandoc takes it" {
 	local page=$ROOT/build/man/gsh-protocol.7 name n
-	for source in daemon:org.gsh.Daemon box:org.gsh.Box; do
+	for source in daemon:org.gsh.Daemon monitor/box:org.gsh.Box; do
 		sed -n "/^\.Ss ${source#*:}\$/,/^\.S[sh] /p" "$page" | sed -n 's/^\.Ic //p' | sort >"$DIR/described"
 		sed -n '/^static const struct wire_method methods/,/^};/p' "$ROOT/gshd/${source%:*}.c" |
 			grep -o '{ "[A-Za-z]*"' | tr -dc 'A-Za-z\n' | sort >"$DIR/there"
@@ -658,7 +658,7 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 	for name in $(sed -n '/^enum mon_type/,/^}/s/^\t\(MON_[A-Z_]*\).*/\1/p' "$ROOT/pal/monitor.h"); do
 		grep -q "^$name " "$page"
 	done
-	for name in $(grep -oh '"org\.gsh\.[A-Z][A-Za-z]*"' "$ROOT"/gshd/*.c | tr -d '"' | sort -u); do
+	for name in $(grep -roh --include='*.c' '"org\.gsh\.[A-Z][A-Za-z]*"' "$ROOT/gshd" | tr -d '"' | sort -u); do
 		grep -qw "$name" "$page" || { echo "$name is missing" >&2; false; }
 	done
 	command -v mandoc >/dev/null || skip "mandoc is not installed"

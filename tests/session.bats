@@ -56,6 +56,11 @@ at_terminal() {
 @test "attach restores a full-screen program and what lies below it" {
 	at_terminal attach_restores_a_full_screen
 }
+
+@test "a repetition of nothing hangs no screen" {
+	at_terminal a_repetition_of_nothing_hangs_no_screen
+}
+
 @test "what a program asks its terminal is answered while nobody is attached" {
 	at_terminal queries_are_answered_while_detached
 }

@@ -48,8 +48,10 @@ struct model {
 	struct bytes below; /* the normal screen below an alternate one */
 	char title[TITLE_MAX];
 	/* The recogniser. */
-	enum { GROUND, ESCAPE, CSI, CSI_PRIVATE, CSI_OTHER } at;
-	unsigned param[PARAMS_MAX], nparams;
+	enum { GROUND, ESCAPE, ESCAPE_MORE, CSI, CSI_PRIVATE, CSI_OTHER, OSC, STRING } at;
+	bool behind_text;  /* the sequence stands behind a character that has a width */
+	bool ends_in_text; /* so would one that comes now */
+	unsigned param[PARAMS_MAX], nparams, nseparators;
 	uint32_t modes;	      /* bit i: row i of the table is set */
 	unsigned top, bottom; /* scrolling region; 0: all */
 	unsigned cursor_style;
@@ -342,32 +344,73 @@ static void recognise_csi(struct model *m, uint8_t c)
 	}
 }
 
-/* Look at a byte; true: libvterm must have all before it first. */
+static bool is_graph(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
+static void recognise_escape(struct model *m, uint8_t c)
+{
+	if (c < 0x20 || c == 0x7f)
+		return; /* a control is carried out, and the sequence goes on */
+	if (c < 0x30) {
+		m->at = ESCAPE_MORE;
+		return;
+	}
+	if (m->at == ESCAPE_MORE)
+		m->at = GROUND;
+	else
+		m->at = c == '[' ? CSI : c == ']' ? OSC : c < 0x80 && strchr("PX^_", c) ? STRING : GROUND;
+	m->param[0] = 0;
+	m->nparams = 1;
+	m->nseparators = 0;
+	if (c == '=' || c == '>')
+		m->keypad = c == '=';
+	else if (c == 'c')
+		modes_rest(m);
+}
+
+/* Look at a byte. True: it belongs to a CSI sequence, and libvterm must have all before it first. */
 static bool recognise(struct model *m, uint8_t c)
 {
-	if (c == 27) {
+	if (c == 27)
 		m->at = ESCAPE;
-	} else if (m->at == ESCAPE) {
-		m->at = c == '[' ? CSI : GROUND;
-		m->param[0] = 0;
-		m->nparams = 1;
-		if (c == '=' || c == '>')
-			m->keypad = c == '=';
-		else if (c == 'c')
-			modes_rest(m);
-	} else if (m->at != GROUND) {
-		return true;
-	}
+	else if (c == 0x18 || c == 0x1a || (c == 7 && m->at == OSC))
+		m->at = GROUND;
+	else if (m->at == ESCAPE || m->at == ESCAPE_MORE)
+		recognise_escape(m, c);
+	else
+		return m->at == CSI || m->at == CSI_PRIVATE || m->at == CSI_OTHER;
 	return false;
+}
+
+/* Give libvterm what it has not got of this, up to `end`. */
+static size_t give(struct model *m, const uint8_t *data, size_t given, size_t end)
+{
+	vterm_input_write(m->vt, (const char *)data + given, end - given);
+	return end;
+}
+
+/* What libvterm (0.1.4) must not get. It writes parameters behind the end of those that it holds: what has more loses them. It
+ * repeats for ever what has no width: a repetition (REP) is given on only behind a letter; and what it takes for the
+ * beginning of a sequence, and the recogniser does not, is cancelled, so that both agree on what is text. */
+#define CANCEL "\x18"
+
+/* An escape that goes on behind what is not of ASCII, and one with something between it and a bracket. */
+static bool is_odd_escape(const struct model *m, uint8_t c)
+{
+	return (m->at == ESCAPE && c >= 0x80) || (m->at == ESCAPE_MORE && (c >= 0x80 || (c && strchr("[]PX^_", c))));
 }
 
 static void feed(struct model *m, const uint8_t *data, size_t size)
 {
 	struct answer answer;
-	size_t given = 0;
+	size_t given = 0, text = 0; /* given: to libvterm; text: where the plain text before this byte begins */
 
 	for (size_t i = 0; i < size; i++) {
-		if (m->at == GROUND && m->question.at == QUESTION_NONE) {
+		bool ground = m->at == GROUND, odd = is_odd_escape(m, data[i]);
+
+		if (ground && m->question.at == QUESTION_NONE) {
 			const uint8_t *esc = memchr(data + i, 27, size - i);
 			if (!esc)
 				break;
@@ -375,19 +418,34 @@ static void feed(struct model *m, const uint8_t *data, size_t size)
 		}
 		if (question_ends(&m->question, data[i], m->vt, &answer)) {
 			/* Behind the answers to what was asked before. */
-			vterm_input_write(m->vt, (const char *)data + given, i - given);
-			given = i;
+			given = give(m, data, given, i);
 			on_answer(answer.text, answer.size, m);
 		}
-		if (!recognise(m, data[i]))
-			continue;
-		if (m->at == CSI_PRIVATE && (data[i] == 'h' || data[i] == 'l')) {
-			vterm_input_write(m->vt, (const char *)data + given, i - given);
-			given = i;
+		if (data[i] == 27)
+			m->behind_text = ground && (i > text ? is_graph(data[i - 1]) : !i && m->ends_in_text);
+		if (recognise(m, data[i])) {
+			m->nseparators += data[i] == ';' || data[i] == ':';
+			if (m->nseparators >= PARAMS_MAX && (data[i] < 0x40 || data[i] >= 0x7f)) {
+				give(m, data, given, i);
+				given = i + 1;
+			} else if (m->at == CSI_PRIVATE && (data[i] == 'h' || data[i] == 'l')) {
+				given = give(m, data, given, i);
+			} else if (data[i] == 'b' && !m->behind_text) {
+				give(m, data, given, i);
+				given = i + 1;
+				vterm_input_write(m->vt, CANCEL, 1);
+			}
+			recognise_csi(m, data[i]);
+		} else if (odd) {
+			given = give(m, data, given, i);
+			vterm_input_write(m->vt, CANCEL, 1);
 		}
-		recognise_csi(m, data[i]);
+		if (!ground)
+			text = i + 1;
 	}
-	vterm_input_write(m->vt, (const char *)data + given, size - given);
+	give(m, data, given, size);
+	if (size)
+		m->ends_in_text = m->at == GROUND && size > text && is_graph(data[size - 1]);
 }
 
 /* ---- the drawing ---- */
