@@ -122,7 +122,9 @@ static const char *conf_is_bind_ro(const char *value)
 
 	if (wrong || !last || last[1] == '/')
 		return wrong;
-	return conf_bind(value, from, at, sizeof(at)) == CONF_BIND_RO ? NULL : "it is to be read only: Bind= takes :rw and :cow";
+	return conf_bind(value, from, at, sizeof(at)) == CONF_BIND_RO
+		       ? NULL
+		       : "it is to be read only: Bind= takes :rw and :cow";
 }
 
 const char *conf_device(const char *value, char name[CONF_DEVICE_MAX], bool *read, bool *write)

@@ -374,8 +374,8 @@ static int op_text_open(struct node *n, struct fuse_file_info *fi)
 
 /* ---- at ---- */
 
-/* "2026-11-28T03:14:15Z", also with a fraction or without seconds; a day alone is its beginning. Milliseconds since 1970,
- * or -1. */
+/* "2026-11-28T03:14:15Z", also with a fraction or without seconds; a day alone is its beginning. Milliseconds since
+ * 1970, or -1. */
 static int64_t time_of(const char *name)
 {
 	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };

@@ -6,8 +6,8 @@
  * sandbox's processes as one more of them:
  *
  *	layers	no layer is put on top, or taken away, while a change is under way: `pens`, a lock in the sandbox's
- *		directory that gfs holds shared for each change and the monitor alone (gshd/store/pens.c). The kernel frees it
- *		when gfs is killed.
+ *		directory that gfs holds shared for each change and the monitor alone (gshd/store/pens.c). The kernel
+ *		frees it when gfs is killed.
  *	ops	what is written through the mount is an op of its own. One begins with the first write after somebody
  *		else's op, or after QUIET_S without any; while a file is open for writing it goes on.
  *	names	what processes remember is valid while counters stand that they share; they are in a piece of memory

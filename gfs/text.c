@@ -10,8 +10,8 @@
 static const char readme[] =
 	"The sandboxes of gsh. In each: root/ is its merged tree, live, and may be written to, which is an op;\n"
 	"proc/ its processes; info.json what it is; base/ what it began with; changes/ what became of that: tree/,\n"
-	"deleted, patch; snapshots/NAME/ its tree as it was; ops/N/ what the commands were, their patch, and root/ the\n"
-	"tree after each; at/TIME/ as it was then (2026-11-28T03:14:15Z).\n"
+	"deleted, patch; snapshots/NAME/ its tree as it was; ops/N/ what the commands were, their patch, and root/\n"
+	"the tree after each; at/TIME/ as it was then (2026-11-28T03:14:15Z).\n"
 	"Absolute symbolic links are shown relative to root/ (the stored "
 	"target: extended attribute gsh.link); everything\n"
 	"belongs to you here, devices are empty files. \"gsh umount\" takes "

@@ -105,7 +105,8 @@ static void say_binds(struct policy *p, const char *list, const char *what)
 	while (conf_next(&list, value, sizeof(value))) {
 		switch (conf_bind(value, from, at, sizeof(at))) {
 		case CONF_BIND_COW:
-			say(p, "files", "reads the host's %s though it may be hidden; changes stay in its own layers", from);
+			say(p, "files",
+			    "reads the host's %s though it may be hidden; changes stay in its own layers", from);
 			break;
 		case CONF_BIND_RO:
 			what = ", to read";
@@ -158,16 +159,16 @@ static void say_reach(struct policy *p)
 		    "may speak to anybody outside but the host's loopback and its link; the monitor carries it");
 	else if (!strcmp(p->conf.net_access, "nat"))
 		say(p, "network",
-		    "may speak to anybody outside but the host's loopback and its link, through pasta(1); a datagram to a "
-		    "group of the link leaves, too");
+		    "may speak to anybody outside but the host's loopback and its link, through pasta(1); a datagram "
+		    "to a group of the link leaves, too");
 	else if (!*list)
 		say(p, "network", "nobody outside is reached unless gsh allow says so");
 	while (conf_next(&list, value, sizeof(value)))
 		say(p, "network", "may speak to %s", value);
 	if (*p->conf.net_deny)
 		say(p, "network",
-		    "may not speak to what [Network] Deny= names, unless its address is allowed: %s (host: the addresses of "
-		    "this host)",
+		    "may not speak to what [Network] Deny= names, unless its address is allowed: %s (host: the "
+		    "addresses of this host)",
 		    p->conf.net_deny);
 }
 

@@ -68,7 +68,8 @@ static int exec(const struct call *call)
 	if (!sandbox)
 		return -FAIL_USAGE;
 	if (opt_given(call, OPT_LIST))
-		return call->argc ? usage_fail(call->cmd, "--list takes no words") : grant_list(sandbox, false, opt_given(call, OPT_JSON));
+		return call->argc ? usage_fail(call->cmd, "--list takes no words")
+				  : grant_list(sandbox, false, opt_given(call, OPT_JSON));
 	if (opt_given(call, OPT_JSON))
 		return usage_fail(call->cmd, "--json is for --list");
 	if (call->argc != 2)

@@ -787,7 +787,7 @@ ro"
 	assert_equal "$(cat one | tr '\n' ' ')$(stat -c %a one)" "file more 600"
 	# A directory that is held does not outlive the grant.
 	run box p sh -c 'cd /srv/x; cat f; touch w; exec 3<f; cd /; echo done'
-	assert_line done
+	assert_line "done"
 	(cd w && exec timeout 60 "$GSH" run -s p -- /usr/bin/python3 -c 'import os, time
 h = os.open("/srv/x", os.O_RDONLY)
 open("held", "w").close()

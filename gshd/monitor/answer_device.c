@@ -2,9 +2,10 @@
 /*
  * MON_DEVICE: devices of the host's that the policy has by name ([Files] DeviceAllow=).
  *
- * The monitor opens them, as it may, and passes what is open; whatever is done by ioctl is then the filter's to allow, which
- * knows terminals. Character devices in /dev only: a block device is a disk. Never those that are memory or messages of
- * the kernel's, or a way to more terminals. The directory is the host's own, so a name is looked up when it is asked for.
+ * The monitor opens them, as it may, and passes what is open; whatever is done by ioctl is then the filter's to
+ * allow, which knows terminals. Character devices in /dev only: a block device is a disk. Never those that are
+ * memory or messages of the kernel's, or a way to more terminals. The directory is the host's own, so a name is
+ * looked up when it is asked for.
  *
  * A name that is a device of the host's and not granted is noted as refused.
  */

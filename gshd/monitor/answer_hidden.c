@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * MON_HIDDEN: somebody looked for what is hidden (hidden.c). It is noted as refused if it is there, and if its name is one
- * that a person can be shown in a line to be typed: the sandbox can say any.
+ * MON_HIDDEN: somebody looked for what is hidden (hidden.c). It is noted as refused if it is there, and if its name
+ * is one that a person can be shown in a line to be typed: the sandbox can say any.
  */
 #include <ctype.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Places of the host's that a sandbox has as they are: [Files] Bind= and BindReadOnly=. One with :cow is no mount: of a base
- * that is the host's tree everything is copy-on-write already, so it is just not hidden.
+ * Places of the host's that a sandbox has as they are: [Files] Bind= and BindReadOnly=. One with :cow is no mount:
+ * of a base that is the host's tree everything is copy-on-write already, so it is just not hidden.
  *
- * What is bound is the sandbox's to read or write, all of it: neither a mount nor Landlock can carve a hole into it. So
- * nothing can be bound that holds something hidden; what is hidden itself can, that being an exception somebody asks
- * for. Never bound are gsh's own places and settings, in which a sandbox would write its own rules, and what is no
- * files but the kernel's: /proc and its kin.
+ * What is bound is the sandbox's to read or write, all of it: neither a mount nor Landlock can carve a hole into it.
+ * So nothing can be bound that holds something hidden; what is hidden itself can, that being an exception somebody
+ * asks for. Never bound are gsh's own places and settings, in which a sandbox would write its own rules, and what is
+ * no files but the kernel's: /proc and its kin.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,10 +100,12 @@ static void drop_last(struct monitor *m)
 static int show(struct monitor *m, const char *path, struct confine_note *note)
 {
 	if (strcmp(m->spec.base, "/"))
-		return refuse(note, -EPERM, path, "with :cow it must lie in the sandbox's base, which is ", m->spec.base);
+		return refuse(note, -EPERM, path, "with :cow it must lie in the sandbox's base, which is ",
+			      m->spec.base);
 	for (unsigned i = m->nown; i < m->nhidden; i++) {
 		if (path_below(path, m->hidden[i]))
-			return refuse(note, -EPERM, path, "with :cow all of what hides it must be named: ", m->hidden[i]);
+			return refuse(note, -EPERM, path, "with :cow all of what hides it must be named: ",
+				      m->hidden[i]);
 		if (strcmp(path, m->hidden[i]))
 			continue;
 		m->hidden[i] = m->hidden[--m->nhidden]; /* not freed: a trial (grants.c) borrows them */

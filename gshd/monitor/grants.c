@@ -4,11 +4,11 @@
  *
  *	net           HOST:PORT[/udp], in force at once
  *	device        /dev/NAME, in force at once
- *	read, write   a directory or file as it is: a bind (binds.c); on rung A in force at once, on rung B, whose Landlock
- *		      rules nobody can add to, from the next start on
+ *	read, write   a directory or file as it is: a bind (binds.c); on rung A in force at once, on rung B, whose
+ *		      Landlock rules nobody can add to, from the next start on
  *
- * What is not said to be for once is written into the sandbox's own settings, so that the next start has it, too. What
- * is taken back goes from there; what the user's settings or a profile grant is theirs to say.
+ * What is not said to be for once is written into the sandbox's own settings, so that the next start has it, too.
+ * What is taken back goes from there; what the user's settings or a profile grant is theirs to say.
  */
 #include <errno.h>
 #include <json-c/json.h>

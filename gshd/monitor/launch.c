@@ -225,7 +225,8 @@ static int rung_settings(struct launch *l, char *only, char *least,
 		return refuse(note, -EINVAL, "the rung that is asked for is neither A nor B",
 			      "GSH_RUNG=A or GSH_RUNG=B, or leave it unset");
 	if (m->reach->nat && (*only == 'B' || l->lean))
-		return refuse(note, -EPERM, "its network is nat, for which there is neither rung B nor [Confine] Calls=lean",
+		return refuse(note, -EPERM,
+			      "its network is nat, for which there is neither rung B nor [Confine] Calls=lean",
 			      "they have no sockets of a network; --net host has the monitor carry what is said");
 	if (*only == 'B' && *least == 'A')
 		return refuse(note, -EPERM, "rung B is asked for, but the settings demand rung A",
@@ -249,7 +250,8 @@ static int climb(struct launch *l, struct confine_note *note)
 	log_line("rung A is not to be had: %s", note->text);
 	if (l->m->reach->nat) {
 		snprintf(note->hint + strlen(note->hint), sizeof(note->hint) - strlen(note->hint),
-			 "%sits network is nat, which needs this rung: --net host does not", note->hint[0] ? "; or " : "");
+			 "%sits network is nat, which needs this rung: --net host does not",
+			 note->hint[0] ? "; or " : "");
 		return err;
 	}
 	if (least == 'A') {

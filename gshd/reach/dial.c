@@ -2,10 +2,11 @@
 /*
  * MON_DIAL: peers outside, for a sandbox whose policy has some (reach.h).
  *
- * The socket is ours and stays here: one that went in could be disconnected and turned elsewhere. What goes in is one
- * end of a pair, and bytes or messages are carried. A stream's answer waits until its connection stands or has failed,
- * so that the sandbox hears the errno. Who does not wait gets his end at once, but stuffed, so that it cannot be written to,
- * and a ticket for the outcome; the stuffing is taken out when the connection stands, and ends with it where it fails. the sandbox's own network says ENETUNREACH to what is refused.
+ * The socket is ours and stays here: one that went in could be disconnected and turned elsewhere. What goes in is
+ * one end of a pair, and bytes or messages are carried. A stream's answer waits until its connection stands or has
+ * failed, so that the sandbox hears the errno. Who does not wait gets his end at once, but stuffed, so that it
+ * cannot be written to, and a ticket for the outcome; the stuffing is taken out when the connection stands, and ends
+ * with it where it fails. the sandbox's own network says ENETUNREACH to what is refused.
  *
  * Bounded: connections, bytes under way of each, the time to connect.
  */

@@ -162,7 +162,8 @@ static bool is_site(const struct segment *seg, u64 at)
 	return a & MARK_SITE && !(a & (MARK_BODY | MARK_PAD)) && !(b & (MARK_START | MARK_TARGET));
 }
 
-/* What may be an instruction of ours: a byte that may begin one, before the other. All of the text is looked at here, once. */
+/* What may be an instruction of ours: a byte that may begin one, before the other. All of the text is looked at here,
+ * once. */
 static int find_candidates(struct decoder *d)
 {
 	for (unsigned i = 0; i < d->img->nsegs; i++) {

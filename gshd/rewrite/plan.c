@@ -2,12 +2,11 @@
 /*
  * An encoding for each site.
  *
- * Islands are few. They go first to CPUIDs in loops, of which glibc's loader has one that alone makes
- * seven of its exits from a virtual machine, some microseconds each; then to the sites that no punned
- * jump can serve, then to those whose punned jump would land far away, on a page that no other site
- * uses, then to all others; lowest address first. What is left takes the punned jump, highest address first, because its
- * displacement is made of the bytes behind it, which must be final by then. A site that gets
- * nothing stays a system call instruction, and traps.
+ * Islands are few. They go first to CPUIDs in loops, of which glibc's loader has one that alone makes seven of its
+ * exits from a virtual machine, some microseconds each; then to the sites that no punned jump can serve, then to
+ * those whose punned jump would land far away, on a page that no other site uses, then to all others; lowest address
+ * first. What is left takes the punned jump, highest address first, because its displacement is made of the bytes
+ * behind it, which must be final by then. A site that gets nothing stays a system call instruction, and traps.
  */
 #include <errno.h>
 #include <string.h>

@@ -7,9 +7,6 @@
  * been there all the time. A full-screen program has the alternate screen; the normal one below it
  * is drawn first, as it was when the program switched, and the viewer's terminal brings it back by
  * itself when the program leaves.
- *
- * libvterm does not tell all modes; a small recogniser of CSI sequences beside it notes those that
- * are needed to go on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,56 +16,9 @@
 #include "gshd/session/screen.h"
 #include "gshd/session/screen_impl.h"
 
-#define SCROLLED_LINES 10000
 #define SCROLLED_BYTES (1u << 20)
 #define SIDE_MAX 2000 /* rows or columns */
 #define SIDE_MIN 2    /* a wide character must fit: libvterm is lost if it does not */
-#define PARAMS_MAX 16
-#define TITLE_MAX 256
-
-struct bytes {
-	char *text;
-	size_t size, room;
-};
-
-struct line {
-	char *text;
-	size_t size;
-};
-
-struct model {
-	int fd;
-	VTerm *vt;
-	VTermScreen *screen;
-	VTermState *state;
-	int rows, cols;
-	bool viewed, alternate;
-	struct line scrolled[SCROLLED_LINES]; /* a ring */
-	size_t first, nscrolled, scrolled_bytes;
-	struct bytes below; /* the normal screen below an alternate one */
-	char title[TITLE_MAX];
-	/* The recogniser. */
-	enum { GROUND, ESCAPE, ESCAPE_MORE, CSI, CSI_PRIVATE, CSI_OTHER, OSC, STRING } at;
-	bool behind_text;  /* the sequence stands behind a character that has a width */
-	bool ends_in_text; /* so would one that comes now */
-	unsigned param[PARAMS_MAX], nparams, nseparators;
-	uint32_t modes;	      /* bit i: row i of the table is set */
-	unsigned top, bottom; /* scrolling region; 0: all */
-	unsigned cursor_style;
-	bool keypad;
-	struct question question;
-};
-
-/* clang-format off */
-static const struct {
-	unsigned mode;
-	bool rest;
-} modes[] = {
-	{ 1, false }, { 6, false }, { 7, true }, { 9, false }, { 25, true }, { 1000, false }, { 1002, false },
-	{ 1003, false }, { 1004, false }, { 1005, false }, { 1006, false }, { 1015, false }, { 2004, false },
-};
-/* clang-format on */
-#define NMODES (sizeof(modes) / sizeof(modes[0]))
 
 /* Not frame_write(), whose sendmsg() the child may not call. */
 static int send_frame(int fd, uint8_t type, const char *data, size_t size)
@@ -214,7 +164,7 @@ static void put_row(struct bytes *b, const VTermScreenCell *cells, int cols)
 }
 
 /* The rows of the screen that is shown, one below the other. */
-static void put_screen(struct model *m, struct bytes *b)
+void model_put_screen(struct model *m, struct bytes *b)
 {
 	VTermScreenCell *cells = calloc((size_t)m->cols, sizeof(*cells));
 
@@ -271,181 +221,12 @@ static int on_prop(VTermProp prop, VTermValue *value, void *arg)
 	return 1;
 }
 
-static void on_answer(const char *text, size_t size, void *arg)
+void model_answers(const char *text, size_t size, void *arg)
 {
 	struct model *m = arg;
 
 	if (!m->viewed && size <= FRAME_MAX && send_frame(m->fd, 'a', text, size))
 		_exit(0);
-}
-
-/* ---- the recogniser ---- */
-
-static void set_modes(struct model *m, bool set)
-{
-	for (unsigned i = 0; i < m->nparams; i++)
-		for (unsigned j = 0; j < NMODES; j++)
-			if (modes[j].mode == m->param[i])
-				m->modes = set ? m->modes | 1u << j : m->modes & ~(1u << j);
-}
-
-static void modes_rest(struct model *m)
-{
-	m->modes = 0;
-	for (unsigned j = 0; j < NMODES; j++)
-		m->modes |= modes[j].rest ? 1u << j : 0;
-	m->top = m->bottom = m->cursor_style = 0;
-	m->keypad = false;
-}
-
-static bool switches_screen(const struct model *m)
-{
-	for (unsigned i = 0; i < m->nparams; i++)
-		if (m->param[i] == 47 || m->param[i] == 1047 || m->param[i] == 1049)
-			return true;
-	return false;
-}
-
-/* The last byte of a sequence, not yet seen by libvterm. */
-static void sequence(struct model *m, uint8_t c)
-{
-	if (m->at == CSI_PRIVATE && (c == 'h' || c == 'l')) {
-		if (c == 'h' && switches_screen(m) && !m->alternate) {
-			m->below.size = 0;
-			put_screen(m, &m->below);
-		}
-		set_modes(m, c == 'h');
-	} else if (m->at == CSI && c == 'r') {
-		m->top = m->nparams > 1 ? m->param[0] : 0;
-		m->bottom = m->nparams > 1 ? m->param[1] : 0;
-	} else if (m->at == CSI_OTHER && c == 'q') {
-		m->cursor_style = m->param[0];
-	} else if (m->at == CSI_OTHER && c == 'p') {
-		modes_rest(m); /* a soft reset, or something rare */
-	}
-}
-
-static void recognise_csi(struct model *m, uint8_t c)
-{
-	unsigned *p = &m->param[m->nparams - 1];
-
-	if (c >= '0' && c <= '9') {
-		*p = *p > 100000 ? *p : *p * 10 + (c - '0');
-	} else if (c == ';') {
-		if (m->nparams < PARAMS_MAX)
-			m->param[m->nparams++] = 0;
-	} else if (c == '?' && m->at == CSI) {
-		m->at = CSI_PRIVATE;
-	} else if ((c >= 0x20 && c < 0x30) || (c >= 0x3c && c < 0x40)) {
-		m->at = CSI_OTHER;
-	} else if (c >= 0x40 && c < 0x7f) {
-		sequence(m, c);
-		m->at = GROUND;
-	}
-}
-
-static bool is_graph(uint8_t c)
-{
-	return c >= 0x20 && c < 0x7f;
-}
-
-static void recognise_escape(struct model *m, uint8_t c)
-{
-	if (c < 0x20 || c == 0x7f)
-		return; /* a control is carried out, and the sequence goes on */
-	if (c < 0x30) {
-		m->at = ESCAPE_MORE;
-		return;
-	}
-	if (m->at == ESCAPE_MORE)
-		m->at = GROUND;
-	else
-		m->at = c == '[' ? CSI : c == ']' ? OSC : c < 0x80 && strchr("PX^_", c) ? STRING : GROUND;
-	m->param[0] = 0;
-	m->nparams = 1;
-	m->nseparators = 0;
-	if (c == '=' || c == '>')
-		m->keypad = c == '=';
-	else if (c == 'c')
-		modes_rest(m);
-}
-
-/* Look at a byte. True: it belongs to a CSI sequence, and libvterm must have all before it first. */
-static bool recognise(struct model *m, uint8_t c)
-{
-	if (c == 27)
-		m->at = ESCAPE;
-	else if (c == 0x18 || c == 0x1a || (c == 7 && m->at == OSC))
-		m->at = GROUND;
-	else if (m->at == ESCAPE || m->at == ESCAPE_MORE)
-		recognise_escape(m, c);
-	else
-		return m->at == CSI || m->at == CSI_PRIVATE || m->at == CSI_OTHER;
-	return false;
-}
-
-/* Give libvterm what it has not got of this, up to `end`. */
-static size_t give(struct model *m, const uint8_t *data, size_t given, size_t end)
-{
-	vterm_input_write(m->vt, (const char *)data + given, end - given);
-	return end;
-}
-
-/* What libvterm (0.1.4) must not get. It writes parameters behind the end of those that it holds: what has more loses them. It
- * repeats for ever what has no width: a repetition (REP) is given on only behind a letter; and what it takes for the
- * beginning of a sequence, and the recogniser does not, is cancelled, so that both agree on what is text. */
-#define CANCEL "\x18"
-
-/* An escape that goes on behind what is not of ASCII, and one with something between it and a bracket. */
-static bool is_odd_escape(const struct model *m, uint8_t c)
-{
-	return (m->at == ESCAPE && c >= 0x80) || (m->at == ESCAPE_MORE && (c >= 0x80 || (c && strchr("[]PX^_", c))));
-}
-
-static void feed(struct model *m, const uint8_t *data, size_t size)
-{
-	struct answer answer;
-	size_t given = 0, text = 0; /* given: to libvterm; text: where the plain text before this byte begins */
-
-	for (size_t i = 0; i < size; i++) {
-		bool ground = m->at == GROUND, odd = is_odd_escape(m, data[i]);
-
-		if (ground && m->question.at == QUESTION_NONE) {
-			const uint8_t *esc = memchr(data + i, 27, size - i);
-			if (!esc)
-				break;
-			i = (size_t)(esc - data);
-		}
-		if (question_ends(&m->question, data[i], m->vt, &answer)) {
-			/* Behind the answers to what was asked before. */
-			given = give(m, data, given, i);
-			on_answer(answer.text, answer.size, m);
-		}
-		if (data[i] == 27)
-			m->behind_text = ground && (i > text ? is_graph(data[i - 1]) : !i && m->ends_in_text);
-		if (recognise(m, data[i])) {
-			m->nseparators += data[i] == ';' || data[i] == ':';
-			if (m->nseparators >= PARAMS_MAX && (data[i] < 0x40 || data[i] >= 0x7f)) {
-				give(m, data, given, i);
-				given = i + 1;
-			} else if (m->at == CSI_PRIVATE && (data[i] == 'h' || data[i] == 'l')) {
-				given = give(m, data, given, i);
-			} else if (data[i] == 'b' && !m->behind_text) {
-				give(m, data, given, i);
-				given = i + 1;
-				vterm_input_write(m->vt, CANCEL, 1);
-			}
-			recognise_csi(m, data[i]);
-		} else if (odd) {
-			given = give(m, data, given, i);
-			vterm_input_write(m->vt, CANCEL, 1);
-		}
-		if (!ground)
-			text = i + 1;
-	}
-	give(m, data, given, size);
-	if (size)
-		m->ends_in_text = m->at == GROUND && size > text && is_graph(data[size - 1]);
 }
 
 /* ---- the drawing ---- */
@@ -465,11 +246,11 @@ static void put_modes(struct model *m, struct bytes *b)
 {
 	char text[64];
 
-	for (unsigned j = 0; j < NMODES; j++) {
+	for (unsigned j = 0; j < SCREEN_MODES; j++) {
 		bool set = m->modes & 1u << j;
-		snprintf(text, sizeof(text), "\033[?%u%c", modes[j].mode, set ? 'h' : 'l');
+		snprintf(text, sizeof(text), "\033[?%u%c", screen_modes[j].mode, set ? 'h' : 'l');
 		/* Where the cursor goes is said from the screen's corner. */
-		if (set != modes[j].rest && modes[j].mode != 6)
+		if (set != screen_modes[j].rest && screen_modes[j].mode != 6)
 			puts_to(b, text);
 	}
 	if (m->keypad)
@@ -525,7 +306,7 @@ static void draw(struct model *m, struct bytes *b)
 		put(b, m->below.text ? m->below.text : "", m->below.size);
 		puts_to(b, "\033[?1049h\033[H\033[2J");
 	}
-	put_screen(m, b);
+	model_put_screen(m, b);
 	put_title(m, b);
 	put_modes(m, b);
 	put_pen(m, b);
@@ -586,7 +367,7 @@ static int take(struct model *m, const struct frame *f)
 	struct frame_winsize w;
 
 	if (f->type == 'd')
-		feed(m, f->data, f->size);
+		model_feed(m, f->data, f->size);
 	else if (f->type == 'w' && !frame_get_winsize(f, &w))
 		set_size(m, w.rows, w.cols);
 	else if (f->type == 'v' && f->size)
@@ -606,13 +387,13 @@ static void serve(struct model *m, struct frame_reader *reader)
 	if (!m->vt)
 		return;
 	vterm_set_utf8(m->vt, 1);
-	vterm_output_set_callback(m->vt, on_answer, m);
+	vterm_output_set_callback(m->vt, model_answers, m);
 	m->state = vterm_obtain_state(m->vt);
 	m->screen = vterm_obtain_screen(m->vt);
 	vterm_screen_set_callbacks(m->screen, &callbacks, m);
 	vterm_screen_enable_altscreen(m->screen, 1);
 	vterm_screen_reset(m->screen, 1);
-	modes_rest(m);
+	model_modes_rest(m);
 	while (frame_read(reader, m->fd, &f) > 0)
 		if (take(m, &f))
 			return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * What the base does not show because it is hidden: on rung A an empty directory or file covers it (pal/confine/mounts.c),
- * known by its time. Who looks for something in it, or reads it, is told by the sandbox's denials (MON_HIDDEN), so that the
- * user learns what to allow; the guest finds nothing, as if there were nothing.
+ * What the base does not show because it is hidden: on rung A an empty directory or file covers it
+ * (pal/confine/mounts.c), known by its time. Who looks for something in it, or reads it, is told by the sandbox's
+ * denials (MON_HIDDEN), so that the user learns what to allow; the guest finds nothing, as if there were nothing.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/coord/area.h"

@@ -3,9 +3,10 @@
  * Where an object lies on the host.
  *
  * A node knows its parent and its name; its path in a layer is put together when it is needed, from the node upwards
- * until a redirect says where the rest lies, or to a directory that the guest has open: who walks a tree has, and so the
- * host need not walk from the root for each file. Host paths are relative to the layer's directory, hold no "." and "..",
- * and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and none is for the host to follow.
+ * until a redirect says where the rest lies, or to a directory that the guest has open: who walks a tree has, and so
+ * the host need not walk from the root for each file. Host paths are relative to the layer's directory, hold no "."
+ * and "..", and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and none is for the host to
+ * follow.
  */
 #include "libos/fs/union_impl.h"
 

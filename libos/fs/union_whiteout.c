@@ -59,6 +59,7 @@ int whiteout_make(const struct ufs *u, int dir, const char *path)
 	r = is_good(u, now) ? 0 : renew(u, stamp);
 	if (!r)
 		r = pal_linkat(u->work, SHARED_NAME, dir, path, 0);
-	/* It is not there, or has all the names that this host allows: whatever it is, the answer to this one counts. */
+	/* It is not there, or has all the names that this host allows: whatever it is, the answer to this one
+	 * counts. */
 	return !r || r == -EEXIST ? r : make_one(dir, path);
 }

@@ -79,7 +79,8 @@ void task_exit_thread(int status)
 		atomic_sub(&the_area->nthreads, 1);
 		area_free_id(tid);
 	}
-	/* Only an exec waits for the others to leave (thread_end_others), and says so before it looks how many there are. */
+	/* Only an exec waits for the others to leave (thread_end_others), and says so before it looks how many there
+	 * are. */
 	if (atomic_load(&p->exec_by))
 		(void)pal_futex_plain(&p->nthreads, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
 	/* The region stays usable until the host has let go of the stack. */

@@ -2,8 +2,8 @@
 /*
  * All locks that a fork must find free in the child, taken in their order (task.h) and left in the reverse one.
  *
- * What is missing on purpose: locks of single objects that are held over host calls that may block (struct file's): the
- * child makes them anew instead (vfs/file.c), or fork would wait for a reader. The PAL holds its own.
+ * What is missing on purpose: locks of single objects that are held over host calls that may block (struct file's):
+ * the child makes them anew instead (vfs/file.c), or fork would wait for a reader. The PAL holds its own.
  */
 #include "libos/task/task.h"
 #include "libos/mm/mm.h"
@@ -17,8 +17,8 @@
 static void locks_in_order(struct process *p, struct mutex *out[LOCKS])
 {
 	struct mutex *const order[LOCKS] = {
-		&binds_lock,   &chain_lock,   &p->reap,      &ipc_holds_lock, &p->lock,    &p->files->lock, &p->fs->lock,
-		&dcache_lock,  &p->mm->lock,  &p->sig.lock,    &epoll_lock, &ptm_lock,
+		&binds_lock, &chain_lock,  &p->reap,     &ipc_holds_lock, &p->lock,    &p->files->lock,
+		&p->fs->lock, &dcache_lock, &p->mm->lock, &p->sig.lock,    &epoll_lock, &ptm_lock,
 	};
 
 	memcpy(out, order, sizeof(order));

@@ -2,10 +2,11 @@
 /*
  * Binds of a sandbox that runs (rung A): mounts that come and go below /bind of its root (mounts.c).
  *
- * Two children do it, since nobody has power over both worlds. One makes a user namespace of its own, in which it may copy
- * the place as a mount that is nowhere yet; its descriptor goes by the caller to the other, which enters the sandbox's
- * namespaces and attaches it. The sandbox's Landlock domain, which nobody can change any more, has a rule for what lies
- * below /bind/ro and /bind/rw; what is taken away there is below nothing, and held by it no file of it can be opened.
+ * Two children do it, since nobody has power over both worlds. One makes a user namespace of its own, in which it
+ * may copy the place as a mount that is nowhere yet; its descriptor goes by the caller to the other, which enters
+ * the sandbox's namespaces and attaches it. The sandbox's Landlock domain, which nobody can change any more, has a
+ * rule for what lies below /bind/ro and /bind/rw; what is taken away there is below nothing, and held by it no file
+ * of it can be opened.
  *
  * The place is opened without following any link, so that it is the one whose path was checked.
  */

@@ -7,8 +7,9 @@
  *           by an empty read-only tmpfs (sys keeps the description of processors and memory nodes)
  *   /tree   the sandbox's own directory of layers and work: one mount, so that rename works between
  *           them
- *   /bind   the places of the host's that the settings bind, at ro/N to be read and rw/N to be written, too, each a mount of
- *           its own without what is mounted below it; a file is N/file. More may come while the sandbox runs (bind.c)
+ *   /bind   the places of the host's that the settings bind, at ro/N to be read and rw/N to be written, too, each a
+ *           mount of its own without what is mounted below it; a file is N/file. More may come while the sandbox
+ *           runs (bind.c)
  *   /cache  the patched-image cache, read-only
  *   /image  the picoprocess image, read-only: as its owner we could change its mode otherwise
  *   /shm    a tmpfs of its own; and the root directory of every picoprocess

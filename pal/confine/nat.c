@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A way out of the sandbox's own network (rung A), by pasta(1): a process outside that reads packets from an interface
- * inside and speaks for them by plain sockets of the user's. The guest's sockets are the kernel's, in its own network.
+ * A way out of the sandbox's own network (rung A), by pasta(1): a process outside that reads packets from an
+ * interface inside and speaks for them by plain sockets of the user's. The guest's sockets are the kernel's, in its
+ * own network.
  *
- * pasta makes the interface and confines itself (it needs no file, no other process, and says so to the kernel). All that
- * it offers beyond is off: nothing of the host's loopback, no port in either direction. It lives below a keeper
+ * pasta makes the interface and confines itself (it needs no file, no other process, and says so to the kernel). All
+ * that it offers beyond is off: nothing of the host's loopback, no port in either direction. It lives below a keeper
  * (keeper.c) and ends with the lifeline that the caller gets.
  *
- * What must not be reached is closed here, in the sandbox's network, whose routes the sandbox cannot change: by local
- * routes *of that interface*. They turn what is sent there back into the sandbox, where nobody listens. A route that
- * prohibits would not do: the kernel takes a datagram with an interface asked for (IP_PKTINFO, IP_UNICAST_IF), for which
- * it finds no route, to be on the link, and sends it. The interface goes up with all that is closed in place, and only then
- * comes the default route. What no route decides is multicast: a datagram to a group leaves, for one hop.
+ * What must not be reached is closed here, in the sandbox's network, whose routes the sandbox cannot change: by
+ * local routes *of that interface*. They turn what is sent there back into the sandbox, where nobody listens. A
+ * route that prohibits would not do: the kernel takes a datagram with an interface asked for (IP_PKTINFO,
+ * IP_UNICAST_IF), for which it finds no route, to be on the link, and sends it. The interface goes up with all that
+ * is closed in place, and only then comes the default route. What no route decides is multicast: a datagram to a
+ * group leaves, for one hop.
  *
  * IPv4 only: an IPv6 interface of its own would need the same for rules that its routes do not know.
  */
@@ -275,8 +277,8 @@ static void say(struct confine_note *note, int err, int errors)
 	snprintf(note->text, sizeof(note->text), "its network is nat, and pasta does not give it: %s",
 		 *line ? line : strerror(-err));
 	snprintf(note->hint, sizeof(note->hint),
-		 "install it (Debian: apt install passt), see that /dev/net/tun may be opened and that the host has a default "
-		 "route; or --net host, which needs none of it");
+		 "install it (Debian: apt install passt), see that /dev/net/tun may be opened and that the host has a "
+		 "default route; or --net host, which needs none of it");
 	note->err = -err;
 }
 
