@@ -3,7 +3,7 @@
 #include "shell/cmd.h"
 
 static const struct opt opts[] = {
-	{OPT_COORD, "coord", NULL, "show messages, kicks and signals between processes", WORDS_NONE},
+	{OPT_COORD, "coord", NULL, "show messages, kicks and signals between processes instead", WORDS_NONE},
 	{'o', "output", "FILE", "write them to FILE instead of standard error", WORDS_FILE},
 	{OPT_JSON, "json", NULL, "one JSON object a line", WORDS_NONE},
 	OPT_ROW_SANDBOX,
@@ -15,21 +15,19 @@ static const struct opt opts[] = {
 
 static int exec(const struct call *call)
 {
-	struct trace trace = {.file = opt_value(call, 'o'), .json = opt_given(call, OPT_JSON)};
+	struct trace trace = {.file = opt_value(call, 'o'), .json = opt_given(call, OPT_JSON),
+			      .coord = opt_given(call, OPT_COORD)};
 	struct run run = {.argv = call->argv, .trace = &trace};
 
-	if (!opt_given(call, OPT_COORD))
-		return usage_fail(call->cmd, "needs to be told what to show: --coord, the coordination of "
-					     "processes, is all that it can so far");
 	return cmd_run_in(call, &run);
 }
 
 const struct cmd cmd_trace = {
 	.name = "trace",
 	.args = "[--] CMD [ARG...]",
-	.summary = "run a command and show how processes coordinate",
-	.help = "Shown are time, sender, receiver, name and size of each message; of the whole\n"
-		"sandbox. Exit status: as run.",
+	.summary = "run a command and show the system calls of its sandbox",
+	.help = "Shown are process, call and result, of the whole sandbox; with --coord time,\n"
+		"sender, receiver, name and size of each message. Exit status: as run.",
 	.opts = opts,
 	.group = GROUP_USE,
 	.flags = CMD_RUNS | CMD_ARGV,

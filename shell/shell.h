@@ -227,6 +227,7 @@ int relay(int sock, struct frame_reader *in, struct tty *t, bool hang_up, const 
 struct trace {
 	const char *file; /* NULL: standard error */
 	bool json;
+	bool coord; /* coordination, not system calls */
 	int pipe; /* its being closed ends the child */
 	pid_t child;
 };

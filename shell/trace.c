@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * What happens between the processes of a sandbox while a command runs in it.
+ * What happens in a sandbox while a command runs in it: its system calls, or what its processes say to each other.
  *
- * The libOS records it while somebody reads /proc/gsh/coord (libos/coord/trace.h). A child of gsh reads it ten times a
- * second, so that neither the relay of a terminal nor the wait for the command knows of it, and once more when gsh
+ * The libOS records it while somebody reads /proc/gsh/calls or /proc/gsh/coord (libos/task/calls.h, libos/coord/trace.h).
+ * A child of gsh reads it ten times a second, and at once again where there was much, so that neither the relay of a terminal nor the wait for the command knows of it, and once more when gsh
  * says that the command has ended, by closing a pipe. A throwaway sandbox is held until then.
  */
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include "shell/client.h"
 
 #define EVERY_MS 100
+#define MANY 256 /* records of a turn: more will come soon, and may be waited for inside */
 #define ANSWERS_MAX 64 /* a ring has fewer; whoever says otherwise is not believed for ever */
 
 struct reader {
@@ -33,6 +34,8 @@ struct reader {
 	uint64_t known, old;	/* the first number that was not taken yet; the same a turn ago */
 	uint64_t lost;
 	bool over;		/* nothing is waited for any more */
+	bool coord;		/* coordination, not system calls */
+	unsigned int taken;	/* records of this turn */
 };
 
 /* The text of the records from r->next on, NUL-terminated; NULL with errno. */
@@ -44,7 +47,7 @@ static char *fetch(struct reader *r)
 	size_t len;
 	int err;
 
-	snprintf(path, sizeof(path), "gsh/coord/%" PRIu64, r->next);
+	snprintf(path, sizeof(path), "gsh/%s/%" PRIu64, r->coord ? "coord" : "calls", r->next);
 	json_object_object_add(p, "path", json_object_new_string(path));
 	json_object_object_add(p, "offset", json_object_new_int(0));
 	err = -client_call(r->conn, "org.gsh.Box.ProcRead", p, NULL, 0, &reply);
@@ -87,18 +90,73 @@ struct event {
 	int from, to;
 	char name[32];
 	unsigned int size, fds;
+	const char *call; /* name and arguments; `name` is the result */
 };
 
-static bool parse(const char *line, struct event *e)
+static bool parse(const struct reader *r, const char *line, struct event *e)
 {
+	int n = 0;
+
+	if (!r->coord) {
+		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %d %23s %n", &e->number, &e->time, &e->from, e->name, &n) != 4)
+			return false;
+		e->call = line + n;
+		return n > 0;
+	}
 	return sscanf(line, "%" SCNu64 " %" SCNu64 " %d %d %23s %u %u", &e->number, &e->time, &e->from, &e->to,
 		      e->name, &e->size, &e->fds) == 7;
+}
+
+/* As strace has it: "?" for what did not return or is begun again, -1 and why, or the value. */
+static void format_result(char *text, size_t size, const char *word)
+{
+	long long result = atoll(word);
+	const char *name = result < 0 && result >= -4095 ? strerrorname_np((int)-result) : NULL;
+
+	if (name)
+		snprintf(text, size, "-1 %s (%s)", name, strerrordesc_np((int)-result));
+	else if (*word == '?' || (result < 0 && result >= -4095))
+		snprintf(text, size, "?");
+	else if (result > INT32_MAX || result < INT32_MIN)
+		snprintf(text, size, "0x%llx", result);
+	else
+		snprintf(text, size, "%lld", result);
+}
+
+/* The text comes from inside: nothing but printable ASCII is let through, whatever was to be escaped there. */
+static void show_call(const struct reader *r, const struct event *e, double seconds)
+{
+	struct json_object *o;
+	char *call = strdup(e->call), *p, result[128];
+
+	if (!call)
+		return;
+	for (p = call; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	format_result(result, sizeof(result), e->name);
+	if (r->json) {
+		o = json_object_new_object();
+		json_object_object_add(o, "time", json_object_new_double(seconds));
+		json_object_object_add(o, "pid", json_object_new_int(e->from));
+		json_object_object_add(o, "call", json_object_new_string(call));
+		json_object_object_add(o, "result", json_object_new_string(result));
+		fprintf(r->to, "%s%s", json_object_to_json_string(o), r->end);
+		json_object_put(o);
+	} else {
+		fprintf(r->to, "%d %s = %s%s", e->from, call, result, r->end);
+	}
+	free(call);
 }
 
 static void show(const struct reader *r, struct event *e)
 {
 	double seconds = e->time > r->start ? (double)(e->time - r->start) / 1e9 : 0;
 
+	if (!r->coord) {
+		show_call(r, e, seconds);
+		return;
+	}
 	if (!plain(e->name)) /* "-": what failed */
 		return;
 	name_signal(e->name, sizeof(e->name));
@@ -145,12 +203,13 @@ static int take(struct reader *r, uint64_t *now, uint64_t *newest)
 	while (more && (line = strsep(&rest, "\n"))) {
 		struct event e;
 
-		if (!parse(line, &e) || e.number < r->next || e.number >= next)
+		if (!parse(r, line, &e) || e.number < r->next || e.number >= next)
 			continue;
 		more = skip_to(r, e.number);
 		if (more) {
 			show(r, &e);
 			r->next = e.number + 1;
+			r->taken++;
 			*newest = e.time;
 		}
 	}
@@ -169,7 +228,10 @@ static int turn(struct reader *r)
 
 	/* The relay may have set the terminal so that a line's end goes down and not back. */
 	r->end = tcgetattr(fileno(r->to), &attr) || (attr.c_oflag & OPOST) ? "\n" : "\r\n";
-	r->old = r->over ? UINT64_MAX : r->known;
+	/* A turn that follows at once gives an unfinished record no time to be finished. */
+	if (r->over || r->taken < MANY)
+		r->old = r->over ? UINT64_MAX : r->known;
+	r->taken = 0;
 	err = take(r, &begin, &newest);
 	for (i = 0; !err && newest && newest < begin && i < ANSWERS_MAX; i++)
 		err = take(r, &now, &newest);
@@ -182,7 +244,7 @@ static void watch(struct reader *r, int pipe)
 	struct pollfd p = {.fd = pipe, .events = POLLIN};
 	int err = 0;
 
-	while (!err && poll(&p, 1, EVERY_MS) == 0)
+	while (!err && poll(&p, 1, r->taken < MANY ? EVERY_MS : 0) == 0)
 		err = turn(r);
 	if (!err)
 		err = turn(r);
@@ -253,7 +315,7 @@ static int start(struct trace *t, struct reader *r, const struct box *box)
 int trace_start(struct trace *t, const struct box *box)
 {
 	/* From the end: none has that number yet. */
-	struct reader r = {.json = t->json, .to = stderr, .next = INT64_MAX};
+	struct reader r = {.json = t->json, .coord = t->coord, .to = stderr, .next = INT64_MAX};
 	int err = 0;
 
 	t->child = t->pipe = -1;
@@ -264,7 +326,7 @@ int trace_start(struct trace *t, const struct box *box)
 	err = start(t, &r, box);
 	if (t->file)
 		fclose(r.to);
-	return err ? fail(FAIL_NO, box->name, "its coordination cannot be watched: %s", strerror(-err)) : 0;
+	return err ? fail(FAIL_NO, box->name, "it cannot be watched: %s", strerror(-err)) : 0;
 }
 
 void trace_finish(struct trace *t)

@@ -470,6 +470,20 @@ on_small_disk() {
 	[ "$c" -eq "$((b + 1))" ]
 }
 
+@test "trace shows system calls, those of children too" {
+	run --separate-stderr gsh trace -s s -- sh -c 'cat /no/such; : >"$(printf "/tmp/a\\033b")"; exit 3'
+	[ "$status" -eq 3 ]
+	grep -Eq '^[0-9]+ openat\(AT_FDCWD, "/no/such", 0x0, 00000\) = -1 ENOENT \(No such file or directory\)$' <<<"$stderr"
+	grep -Fq '"/tmp/a\033b"' <<<"$stderr"
+	grep -Eq '^[0-9]+ exit_group\(3\) = \?$' <<<"$stderr"
+	[ "$(grep -oE '^[0-9]+ [a-z]' <<<"$stderr" | cut -d' ' -f1 | sort -u | wc -l)" -ge 2 ]
+	# More than the ring has room for: who calls waits for the reader, so nothing is lost and all is in order.
+	run gsh trace --json -o calls -x -- bash -c 'for ((i = 0; i < 10000; i++)); do [ -e /no/$i ]; done; kill -9 $$'
+	[ "$status" -eq 137 ]
+	[ -z "$output" ]
+	/usr/bin/python3 -c 'import json, re; l = [json.loads(s) for s in open("calls")]; n = [int(m[1]) for c in l if (m := re.search("\"/no/([0-9]+)\"", c["call"]))]; assert n == list(range(10000)), len(n)'
+}
+
 @test "the rung asked for is the rung reached" {
 	gsh -s s -c true
 	[ -z "${RUNG-}" ] || gsh ls --json | grep -q "\"rung\" *: *\"$RUNG\""

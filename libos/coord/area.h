@@ -169,6 +169,21 @@ struct area_event {
 #define AREA_EVENTS 16384
 #define AREA_BORN 65536
 
+/* A system call (task/calls.h). Writer: whoever took the number. */
+#define CALL_PATH 128
+struct area_call {
+	u64 number;	/* written last; else the record is not whole */
+	u64 time_ns;
+	s64 result;
+	u64 arg[6];
+	s32 pid;
+	u32 nr;
+	u8 endless;	/* recorded as it began, for it may not return */
+	u8 has_path;	/* bitmap of arguments: the next of path[] is this one's */
+	char path[2][CALL_PATH];
+};
+#define AREA_CALLS 4096
+
 struct area {
 	u64 magic;
 	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
@@ -213,6 +228,11 @@ struct area {
 	u32 quota;	/* what the changes take on the disk is limited, too (fs/quota.h) */
 	s64 bytes_left, inodes_left; /* atomic: what may be added before somebody measures */
 	u64 full_until;	/* atomic: CLOCK_MONOTONIC; nobody need measure before, nothing is left */
+	u64 calls_until; /* atomic: system calls are recorded until then (task/calls.h); 0: they are not */
+	u64 calls;	/* atomic: number of the youngest record */
+	u64 calls_read;	/* leader: the reader has what lies before */
+	u32 calls_turn;	/* atomic, a futex: the reader took some */
+	struct area_call call[AREA_CALLS];
 	u64 whys; /* atomic: number of the youngest record of a bad end */
 	struct area_why why[WHY_ENDS];
 	/* Atomic: of which layer and from when the shared whiteout is, and how many names it has (fs/union_whiteout.c). */

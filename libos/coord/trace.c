@@ -132,6 +132,7 @@ static int coord_find(struct pseudo_node *dir, const char *name, struct pseudo_r
 
 const struct pseudo_desc proc_gsh_rows[] = {
 	{ .name = "coord", .mode = S_IFDIR | 0555, .find = coord_find },
+	{ .name = "calls", .mode = S_IFDIR | 0555, .find = calls_find },
 	PSEUDO_TEXT("why", why_show),
 	PSEUDO_END,
 };

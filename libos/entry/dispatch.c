@@ -5,20 +5,22 @@
  */
 #include "libos/entry/entry.h"
 #include "libos/sys/sys.h"
+#include "libos/task/calls.h"
 #include "libos/task/seccomp.h"
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
 struct syscall_row {
 	const char *name;
+	const char *prototype;
 	syscall_fn fn;
 	int err; /* of calls that are not supported */
 };
 
 /* Handlers take fewer or narrower arguments than syscall_fn; under the x86-64 calling convention they simply do not
  * look at the rest, as Linux's own table relied on for decades. */
-#define SYS(nr, name, args) [nr] = { #name, (syscall_fn)sys_##name, 0 },
-#define NOSYS(nr, name, err) [nr] = { #name, NULL, err },
+#define SYS(nr, name, args) [nr] = { #name, #args, (syscall_fn)sys_##name, 0 },
+#define NOSYS(nr, name, err) [nr] = { #name, NULL, NULL, err },
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-function-type"
 static const struct syscall_row table[] = {
@@ -35,26 +37,37 @@ const char *syscall_name(unsigned nr)
 	return nr < ARRAY_SIZE(table) ? table[nr].name : NULL;
 }
 
+const char *syscall_prototype(unsigned nr)
+{
+	return nr < ARRAY_SIZE(table) ? table[nr].prototype : NULL;
+}
+
 static bool is_restart(long r)
 {
 	return r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK;
 }
 
-void entry_dispatch(struct pal_regs *regs)
+static inline long carry_out(struct pal_regs *regs)
 {
 	u64 nr = regs->orig_rax;
-	long r = -ENOSYS;
 
 	if (unlikely(current()->seccomp_mode) && seccomp_stops(current(), regs))
-		r = (long)regs->rax;
-	else if (likely(nr < ARRAY_SIZE(table))) {
+		return (long)regs->rax;
+	if (likely(nr < ARRAY_SIZE(table))) {
 		const struct syscall_row *row = &table[nr];
 
 		if (likely(row->fn))
-			r = row->fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
-		else if (row->err)
-			r = -row->err;
+			return row->fn(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9);
+		if (row->err)
+			return -row->err;
 	}
+	return -ENOSYS;
+}
+
+void entry_dispatch(struct pal_regs *regs)
+{
+	long r = calls_watched() ? calls_run(regs, carry_out) : carry_out(regs);
+
 	if (unlikely(r < 0 && r >= -133)) /* an errno, not a result */
 		why_note(regs, -r);
 	regs->rax = r;

@@ -116,6 +116,7 @@ extern const struct pseudo_desc proc_net_rows[];
 /* ---- coord/trace.c ---- */
 extern const struct pseudo_desc proc_gsh_rows[];
 int why_show(struct pseudo_node *node, struct buf *b); /* task/why.c */
+int calls_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref); /* task/calls.c */
 
 /* ---- proc_ipc.c ---- */
 extern const struct pseudo_desc proc_ipc_rows[];

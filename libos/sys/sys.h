@@ -19,5 +19,6 @@
 #undef NOSYS
 
 const char *syscall_name(unsigned nr); /* NULL beyond the table */
+const char *syscall_prototype(unsigned nr); /* "(int fd, ...)"; NULL if it is not supported */
 
 #endif

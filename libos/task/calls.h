@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Watching the system calls of a sandbox.
+ *
+ * As with coordination (coord/trace.h), who reads /proc/gsh/calls is watching for a few seconds from then, and a call that
+ * nobody watches pays a look at one word. Here nothing is overwritten before it was read: a call that finds the ring full
+ * waits for the reader, as long as there is one. So the lines of a thread are whole and in their order.
+ *
+ * A call is recorded when it returns; one that does not (exit, and an execve that succeeds) when it begins. Paths are
+ * copied before the call, for it may change or unmap them.
+ */
+#ifndef LIBOS_TASK_CALLS_H
+#define LIBOS_TASK_CALLS_H
+
+#include "libos/coord/area.h"
+
+static inline bool calls_watched(void)
+{
+	return unlikely(atomic_load_relaxed(&the_area->calls_until));
+}
+
+struct pal_regs;
+/* Carry out the call in these registers by way of `run`, and record it. Its result. */
+long calls_run(struct pal_regs *regs, long (*run)(struct pal_regs *regs));
+
+#endif
