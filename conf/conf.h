@@ -8,8 +8,9 @@
  *	/etc/gsh/gsh.conf, /etc/gsh/gsh.conf.d/NAME.conf (in the order of their names),
  *	$XDG_CONFIG_HOME/gsh/gsh.conf, and its gsh.conf.d/ likewise
  *
- * $GSH_CONFIG, a file, replaces them all. A file that does not exist is none; an unknown section or
- * key, or a value out of its range, is an error with file, line and, for a near miss, a suggestion.
+ * then those of a project and those of one sandbox (conf_load_own). $GSH_CONFIG, a file, replaces all but these two. A
+ * file that does not exist is none; an unknown section or key, or a value out of its range, is an error with file, line
+ * and, for a near miss, a suggestion.
  *
  * A key that is a list may be given many times: each value is appended, an empty one drops those before.
  *
@@ -51,14 +52,22 @@ struct conf {
 
 /* 0, or -errno with a sentence in why. */
 int conf_load(struct conf *conf, char *why, size_t size) __attribute__((warn_unused_result));
-/* The same for one sandbox, whose own settings are in the file `own` (conf_own_path; a missing one is none, as is
- * NULL), followed by the text `more`, or NULL. */
-int conf_load_own(struct conf *conf, const char *own, const char *more, char *why, size_t size)
-	__attribute__((warn_unused_result));
+/* The settings of a project, which stand between the user's and a sandbox's own: text, called `path` in what is said,
+ * or, if text is NULL, that file; a missing one is none. Whoever hands them in has seen that they are trusted. */
+struct conf_project {
+	const char *path, *text;
+};
+/* The same for one sandbox, with those of a project, or NULL; its own are in the file `own` (conf_own_path; a missing
+ * one is none, as is NULL), followed by the text `more`, or NULL. */
+int conf_load_own(struct conf *conf, const struct conf_project *project, const char *own, const char *more, char *why,
+		  size_t size) __attribute__((warn_unused_result));
 /* Do both say the same, wherever it was said? */
 bool conf_same(const struct conf *a, const struct conf *b);
 /* Where a store keeps the settings of one sandbox. -ENAMETOOLONG. */
 int conf_own_path(char *path, size_t size, const char *store, const char *name)
+	__attribute__((warn_unused_result));
+/* Where it keeps those of the project that the sandbox was started in. -ENAMETOOLONG. */
+int conf_project_path(char *path, size_t size, const char *store, const char *name)
 	__attribute__((warn_unused_result));
 /* Text as a file's would be, called `path` in what is said. */
 int conf_read_text(struct conf *conf, const char *path, const char *text, char *why, size_t size)

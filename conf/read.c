@@ -230,14 +230,21 @@ static int read_profile(struct conf *conf, const char *name, char *why, size_t s
 	return err;
 }
 
-static int read_own(struct conf *conf, const char *own, const char *more, char *why, size_t size)
+static int read_own(struct conf *conf, const struct conf_project *project, const char *own, const char *more, char *why,
+		    size_t size)
 {
-	int err = own ? conf_read_file(conf, own, why, size) : 0;
+	int err = 0;
 
+	if (project)
+		err = project->text ? conf_read_text(conf, project->path, project->text, why, size)
+				    : conf_read_file(conf, project->path, why, size);
+	if (!err && own)
+		err = conf_read_file(conf, own, why, size);
 	return !err && more ? conf_read_text(conf, "the words given", more, why, size) : err;
 }
 
-int conf_load_own(struct conf *conf, const char *own, const char *more, char *why, size_t size)
+int conf_load_own(struct conf *conf, const struct conf_project *project, const char *own, const char *more, char *why,
+		  size_t size)
 {
 	char common[CONF_VALUE_MAX], chosen[CONF_VALUE_MAX];
 	int err;
@@ -248,7 +255,7 @@ int conf_load_own(struct conf *conf, const char *own, const char *more, char *wh
 	strcpy(common, conf->profile);
 	strcpy(conf->profile, "");
 	if (!err)
-		err = read_own(conf, own, more, why, size);
+		err = read_own(conf, project, own, more, why, size);
 	strcpy(chosen, conf->profile);
 	if (err)
 		return err;
@@ -259,12 +266,12 @@ int conf_load_own(struct conf *conf, const char *own, const char *more, char *wh
 		err = read_settings(conf, why, size);
 	if (!err && *chosen)
 		err = read_profile(conf, chosen, why, size);
-	return err ? err : read_own(conf, own, more, why, size);
+	return err ? err : read_own(conf, project, own, more, why, size);
 }
 
 int conf_load(struct conf *conf, char *why, size_t size)
 {
-	return conf_load_own(conf, NULL, NULL, why, size);
+	return conf_load_own(conf, NULL, NULL, NULL, why, size);
 }
 
 bool conf_same(const struct conf *a, const struct conf *b)
@@ -278,6 +285,11 @@ bool conf_same(const struct conf *a, const struct conf *b)
 int conf_own_path(char *path, size_t size, const char *store, const char *name)
 {
 	return snprintf(path, size, "%s/boxes/%s/gsh.conf", store, name) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+int conf_project_path(char *path, size_t size, const char *store, const char *name)
+{
+	return snprintf(path, size, "%s/boxes/%s/project.conf", store, name) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
 bool conf_next(const char **at, char *value, size_t size)

@@ -319,14 +319,33 @@ static bool settle(struct wire_call *call, const char *name, const char *more)
 	return !err;
 }
 
+/* What the client says of its project holds from the next start to the one after. */
+static bool settle_project(struct wire_call *call, const char *name)
+{
+	const struct daemon *d = call->server->context;
+	const char *text = json_str(call->params, "project", NULL);
+	int err;
+
+	if (!text || store_locked(d->store, name) == 1)
+		return true;
+	err = settings_put_project(&d->paths, name, text);
+	if (err)
+		wire_fail(call, "org.gsh.Failed", name, strerror(-err), NULL);
+	return !err;
+}
+
 static bool check_settings(struct wire_call *call, const char *more)
 {
 	static struct conf conf;
 	char why[1024];
+	const struct conf_project project = { json_str(call->params, "projectPath", "the project's settings"),
+					      json_str(call->params, "project", "") };
 
-	if (strlen(more) < SETTINGS_MAX && !conf_load_own(&conf, NULL, more, why, sizeof(why)))
+	if (strlen(more) < SETTINGS_MAX && strlen(project.text) < SETTINGS_MAX &&
+	    !conf_load_own(&conf, &project, NULL, more, why, sizeof(why)))
 		return true;
-	wire_fail(call, "org.gsh.BadRequest", "settings", strlen(more) < SETTINGS_MAX ? why : "too long", NULL);
+	wire_fail(call, "org.gsh.BadRequest", "settings",
+		  strlen(more) < SETTINGS_MAX && strlen(project.text) < SETTINGS_MAX ? why : "too long", NULL);
 	return false;
 }
 
@@ -340,7 +359,9 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 	int err = store_read_spec(d->store, spec->name, &old, why);
 
 	*made = false;
-	if (*more && !check_settings(call, more))
+	if ((*more || *json_str(call->params, "project", "")) && !check_settings(call, more))
+		return false;
+	if (!err && !settle_project(call, spec->name))
 		return false;
 	if (!err && *more && !settle(call, spec->name, more))
 		return false;
@@ -354,6 +375,8 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 		spec->settings = *more ? more : NULL;
 		err = store_create(d->store, spec, why);
 		*made = !err;
+		if (!err && !settle_project(call, spec->name))
+			return false;
 		if (err == -EEXIST) /* somebody else did, a moment ago */
 			err = 0;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A sandbox's own settings: boxes/NAME/gsh.conf in the store, read on top of the user's (conf/conf.h).
+ * A sandbox's own settings: boxes/NAME/gsh.conf in the store, read on top of the user's (conf/conf.h); between them
+ * boxes/NAME/project.conf, what the client sent of a project that its user trusts, replaced at each start.
  *
  * They are written when the sandbox is made, when it is started with other ones, and when an exception is kept (gsh
  * allow); always whole, aside and renamed, so that a start never sees half of them.
@@ -17,14 +18,17 @@
 int settings_load(const struct paths *paths, const char *name, const char *more, struct conf *conf, char *why,
 		  size_t size)
 {
-	char path[PATH_MAX + 128];
+	char path[PATH_MAX + 128], of_project[PATH_MAX + 128];
+	const struct conf_project project = { .path = of_project };
 	int err = conf_own_path(path, sizeof(path), paths->store, name);
 
+	if (!err)
+		err = conf_project_path(of_project, sizeof(of_project), paths->store, name);
 	if (err) {
 		snprintf(why, size, "sandbox %s: %s", name, strerror(-err));
 		return err;
 	}
-	return conf_load_own(conf, path, more, why, size);
+	return conf_load_own(conf, &project, path, more, why, size);
 }
 
 static int read_all(const char *path, char *text, size_t size)
@@ -68,6 +72,14 @@ int settings_put(const struct paths *paths, const char *name, const char *text)
 {
 	char path[PATH_MAX + 128];
 	int err = conf_own_path(path, sizeof(path), paths->store, name);
+
+	return err ? err : write_all(path, text);
+}
+
+int settings_put_project(const struct paths *paths, const char *name, const char *text)
+{
+	char path[PATH_MAX + 128];
+	int err = conf_project_path(path, sizeof(path), paths->store, name);
 
 	return err ? err : write_all(path, text);
 }

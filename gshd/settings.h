@@ -17,6 +17,9 @@ int settings_get(const struct paths *paths, const char *name, char *text, size_t
 	__attribute__((warn_unused_result));
 int settings_put(const struct paths *paths, const char *name, const char *text)
 	__attribute__((warn_unused_result));
+/* Those of the project that it is started in; "" for none. */
+int settings_put_project(const struct paths *paths, const char *name, const char *text)
+	__attribute__((warn_unused_result));
 /* Take the lines KEY=VALUE out of it: 1 if there was one, 0, or -errno. */
 int settings_drop(const struct paths *paths, const char *name, const char *key, const char *value)
 	__attribute__((warn_unused_result));

@@ -16,7 +16,9 @@
 #include <time.h>
 
 #include "gshd/client/client.h"
+#include "conf/conf.h"
 #include "shell/client.h"
+#include "shell/project.h"
 
 const char *reply_string(struct json_object *reply, const char *key)
 {
@@ -217,6 +219,7 @@ int ask_daemon_unless(const char *well, const char *method, struct json_object *
 
 int ask_start(const char *sandbox, struct json_object *limits, const char *settings, struct json_object **answer)
 {
+	const struct project *project = project_here();
 	struct json_object *p = json_object_new_object();
 
 	json_object_object_add(p, "name", json_object_new_string(sandbox ? sandbox : ""));
@@ -226,6 +229,9 @@ int ask_start(const char *sandbox, struct json_object *limits, const char *setti
 		json_object_object_add(p, "limits", limits);
 	if (settings)
 		json_object_object_add(p, "settings", json_object_new_string(settings));
+	json_object_object_add(p, "project", json_object_new_string(project ? project->text : ""));
+	if (project)
+		json_object_object_add(p, "projectPath", json_object_new_string(project->path));
 	return ask_daemon("Start", p, answer);
 }
 
@@ -302,6 +308,27 @@ int ask_box(const char *sandbox, const char *method, struct json_object *params,
 	return result ? result : 1;
 }
 
+/* Of one that runs already: what the project says here holds only if it was started with it. */
+static void note_project(const char *sandbox)
+{
+	const struct project *p = project_here();
+	char why[1024], path[PATH_MAX + 128];
+	static char kept[PROJECT_MAX + 2];
+	struct paths paths;
+	size_t n = 0;
+	FILE *file;
+
+	if (!p || paths_find(&paths, why, sizeof(why)) || conf_project_path(path, sizeof(path), paths.store, sandbox))
+		return;
+	file = fopen(path, "re");
+	if (file) {
+		n = fread(kept, 1, sizeof(kept), file);
+		fclose(file);
+	}
+	if (n != strlen(p->text) || memcmp(kept, p->text, n) != 0)
+		note("sandbox %s was not started with %s (gsh stop -s %s; then it will be)", sandbox, p->path, sandbox);
+}
+
 int box_open_with(struct box *box, const char *sandbox, struct json_object *limits, const char *settings)
 {
 	struct json_object *answer = NULL;
@@ -313,6 +340,8 @@ int box_open_with(struct box *box, const char *sandbox, struct json_object *limi
 		snprintf(box->name, sizeof(box->name), "%s", sandbox);
 		result = open_monitor(sandbox, &box->conn, &box->path);
 	}
+	if (!result)
+		note_project(sandbox);
 	if (result <= 0)
 		return result;
 	result = ask_start(sandbox, json_object_get(limits), settings, &answer);

@@ -10,12 +10,16 @@
 #include "conf/conf.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
+#include "shell/project.h"
 
-enum { OPT_ORIGIN = 660 };
+enum { OPT_ORIGIN = 660, OPT_LIST, OPT_FORGET };
 
 static const struct opt opts[] = {
 	{OPT_ORIGIN, "origin", NULL, "say which file and line a value comes from", WORDS_NONE},
 	{'s', "sandbox", "NAME", "those of a sandbox, its own included", WORDS_SANDBOX},
+	{OPT_LIST, "list", NULL, "with trust: which files are trusted", WORDS_NONE},
+	{OPT_FORGET, "forget", NULL, "with trust: do not trust the file any more", WORDS_NONE},
+	{'y', "yes", NULL, "with trust: do not ask", WORDS_NONE},
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
@@ -93,8 +97,15 @@ static int check(const struct call *call)
 	static struct conf conf;
 	char why[1024];
 
-	if (call->argc < 2)
-		return load(&conf, NULL);
+	if (call->argc < 2) {
+		static struct project p;
+		const char *unfit;
+		int result = load(&conf, NULL);
+
+		if (!result && project_find(&p, &unfit) > 0 && project_check(&p, &conf, why, sizeof(why)))
+			return fail(FAIL_USAGE, "settings", "%s", why);
+		return result;
+	}
 	if (access(call->argv[1], R_OK) < 0)
 		return fail(FAIL_NOSUCH, call->argv[1], "%s", strerror(errno));
 	conf_defaults(&conf);
@@ -103,16 +114,175 @@ static int check(const struct call *call)
 	return 0;
 }
 
+/* ---- trust ---- */
+
+static const struct column said_columns[] = {
+	{"KEY", "name", false},
+	{"VALUE", "value", false},
+	{"", "opens", false},
+};
+
+static const struct column trusted_columns[] = {
+	{"PATH", "path", false},
+	{"STATE", "state", false},
+};
+
+/* May a setting of this kind let the sandbox reach or see more? */
+static bool opens(const struct conf_key *k)
+{
+	static const char *const sections[] = {"Files", "Network", "Exec", "Confine"};
+	size_t i;
+
+	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		if (strcmp(k->section, sections[i]) == 0)
+			return true;
+	return strcmp(k->key, "Profile") == 0;
+}
+
+/* What the file says, and which of it opens the sandbox. */
+static int show_said(const struct conf *conf)
+{
+	struct json_object *items = json_object_new_array();
+	size_t i;
+	int result;
+
+	for (i = 0; i < conf_nkeys; i++) {
+		struct json_object *o;
+
+		if (!*conf->origin[i])
+			continue;
+		o = row(conf, i);
+		if (opens(&conf_keys[i]))
+			json_object_object_add(o, "opens",
+					       json_object_new_string("decides what the sandbox may reach"));
+		json_object_array_add(items, o);
+	}
+	result = show_list(false, "config", items, said_columns, 3);
+	json_object_put(items);
+	return result;
+}
+
+static int trust_ask(const struct call *call, const struct project *p)
+{
+	char line[16];
+
+	if (opt_given(call, 'y'))
+		return 0;
+	if (!isatty(0) || !isatty(2)) {
+		fail(FAIL_NO, "config trust", "nobody can be asked; %s is not trusted", p->path);
+		hint("-y trusts it without a question");
+		return -FAIL_NO;
+	}
+	fputs("Let these settings hold there? [y/N] ", stderr);
+	if (fgets(line, sizeof(line), stdin) && line[0] == 'y')
+		return 0;
+	note("it is not trusted");
+	return -FAIL_NO;
+}
+
+static int list_trusted(const char *digest, const char *path, void *arg)
+{
+	static struct project p;
+	struct json_object *o = json_object_new_object();
+	const char *why, *state = "changed";
+	int found;
+
+	snprintf(p.path, sizeof(p.path), "%s", path);
+	found = project_read(&p, &why);
+	if (found <= 0)
+		state = found ? "unfit" : "missing";
+	else if (strcmp(p.digest, digest) == 0)
+		state = "trusted";
+	show_add_path(o, "path", path);
+	json_object_object_add(o, "digest", json_object_new_string(digest));
+	json_object_object_add(o, "state", json_object_new_string(state));
+	json_object_array_add(arg, o);
+	return 0;
+}
+
+static int trust_list(const struct call *call)
+{
+	struct json_object *items = json_object_new_array();
+	int err = trusted_each(list_trusted, items), result;
+
+	result = err ? fail(FAIL_HOST, "config trust", "%s", strerror(-err))
+		     : show_list(opt_given(call, OPT_JSON), "trusted", items, trusted_columns, 2);
+	json_object_put(items);
+	return result;
+}
+
+/* The file that was named, a directory's, or the nearest: 1, 0, -1 as project_find(). */
+static int trust_named(const struct call *call, struct project *p, const char **why)
+{
+	char dir[PATH_MAX], parent[PATH_MAX];
+	const char *named = call->argc > 1 ? call->argv[1] : NULL, *slash;
+
+	if (!named)
+		return project_find(p, why);
+	slash = strrchr(named, '/');
+	if (realpath(named, dir) && strcmp(strrchr(dir, '/') + 1, PROJECT_NAME) != 0)
+		snprintf(parent, sizeof(parent), "%s", named); /* a directory */
+	else
+		snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - named) + 1 : 1, slash ? named : ".");
+	if (!realpath(parent, dir))
+		snprintf(dir, sizeof(dir), "%s", parent);
+	if (snprintf(p->path, sizeof(p->path), "%s/" PROJECT_NAME, dir) >= (int)sizeof(p->path)) {
+		*why = strerror(ENAMETOOLONG);
+		return -1;
+	}
+	return project_read(p, why);
+}
+
+static int trust_exec(const struct call *call)
+{
+	static struct project p;
+	static struct conf conf;
+	char why[1024];
+	const char *unfit = NULL;
+	int found, result;
+
+	if (opt_given(call, OPT_ORIGIN) || opt_given(call, 's') ||
+	    opt_given(call, OPT_LIST) + opt_given(call, OPT_FORGET) + opt_given(call, 'y') > 1 ||
+	    (opt_given(call, OPT_JSON) && !opt_given(call, OPT_LIST)))
+		return usage_fail(call->cmd, "trust takes one of --list, --forget and --yes");
+	if (opt_given(call, OPT_LIST))
+		return call->argc > 1 ? usage_fail(call->cmd, "--list takes no file") : trust_list(call);
+	found = trust_named(call, &p, &unfit);
+	if (opt_given(call, OPT_FORGET)) {
+		result = *p.path ? project_forget(p.path) : 0;
+		if (result < 0)
+			return fail(FAIL_HOST, "config trust", "%s", strerror(-result));
+		return result ? 0 : fail(FAIL_NOSUCH, *p.path ? p.path : PROJECT_NAME, "it was not trusted");
+	}
+	if (!found)
+		return fail(FAIL_NOSUCH, PROJECT_NAME, "there is none here");
+	if (found < 0)
+		return fail(FAIL_REFUSED, p.path, "%s", unfit);
+	if (project_check(&p, &conf, why, sizeof(why)))
+		return fail(FAIL_USAGE, "settings", "%s", why);
+	result = show_said(&conf);
+	if (!result)
+		result = trust_ask(call, &p);
+	if (result)
+		return result;
+	result = project_trust(&p);
+	return result ? fail(FAIL_HOST, "config trust", "%s", strerror(-result)) : 0;
+}
+
 static int exec(const struct call *call)
 {
-	bool shows = strcmp(call->argv[0], "show") == 0;
+	bool shows = strcmp(call->argv[0], "show") == 0, trusts = strcmp(call->argv[0], "trust") == 0;
 
+	if (!trusts && (opt_given(call, OPT_LIST) || opt_given(call, OPT_FORGET) || opt_given(call, 'y')))
+		return usage_fail(call->cmd, "--list, --forget and --yes belong to trust");
 	if (shows && call->argc == 1)
 		return show(call);
 	if (shows)
 		return usage_fail(call->cmd, "too many words: %s", call->argv[1]);
+	if (trusts)
+		return trust_exec(call);
 	if (strcmp(call->argv[0], "check") != 0)
-		return usage_fail(call->cmd, "show or check, not %s", call->argv[0]);
+		return usage_fail(call->cmd, "show, check or trust, not %s", call->argv[0]);
 	if (opt_given(call, OPT_ORIGIN) || opt_given(call, OPT_JSON) || opt_given(call, 's'))
 		return usage_fail(call->cmd, "check says nothing but what is wrong");
 	return check(call);
@@ -120,12 +290,13 @@ static int exec(const struct call *call)
 
 const struct cmd cmd_config = {
 	.name = "config",
-	.args = "show|check [FILE]",
-	.summary = "show the settings that hold, or check the files that make them",
+	.args = "show|check|trust [FILE]",
+	.summary = "show the settings that hold, check the files that make them, trust a project's",
 	.help = "show lists every setting; with --origin where its value comes from: a file and a\n"
 		"line (that of a profile, too), a variable, or the default. check is silent if all files are right, "
 		"or the\n"
-		"one that is named. Exit status: 0, or 2 if something in them is wrong.",
+		"one that is named. trust lets the settings of a project hold, ./.gsh.conf or the nearest\n"
+		"one above, as it is now; what it says is shown first. Exit status: 0, or 2 if something in them is wrong.",
 	.opts = opts,
 	.min = 1,
 	.max = 2,

@@ -28,7 +28,7 @@ enum words {
 	WORDS_WHEN,
 	WORDS_EDIT,
 	WORDS_DAEMON,
-	WORDS_CONFIG, /* show or check, then a file */
+	WORDS_CONFIG, /* show, check or trust, then a file */
 	WORDS_PROFILE,
 	WORDS_NET,
 	WORDS_GRANT, /* net or path, then what */

@@ -180,7 +180,7 @@ static void offer_kind(const struct line *l, enum words kind, const char *prefix
 {
 	static const char *const signals[] = { "HUP",  "INT",  "QUIT", "KILL", "USR1",	"USR2",
 					       "TERM", "CONT", "STOP", "TSTP", "WINCH", NULL };
-	static const char *const config[] = {"show", "check", NULL};
+	static const char *const config[] = {"show", "check", "trust", NULL};
 	static const char *const daemon[] = {"show", "restart", "stop", NULL};
 	static const char *const edit[] = {"auto", "host", "native", NULL};
 	static const char *const grants[] = { "net", "path", "device", NULL };

@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "gshd/client/paths.h"
 #include "shell/cmd.h"
+#include "shell/project.h"
 
 static const struct {
 	int opt;
@@ -115,12 +116,18 @@ int settings_given(const struct call *call, char **text)
 
 int settings_of(const char *sandbox, struct conf *conf)
 {
-	char why[1024], own[PATH_MAX + 128];
+	char why[1024], own[PATH_MAX + 128], kept[PATH_MAX + 128];
+	struct conf_project project = {.path = kept};
+	const struct project *here = sandbox ? NULL : project_here();
 	struct paths paths;
 
-	if (sandbox && (paths_find(&paths, why, sizeof(why)) || conf_own_path(own, sizeof(own), paths.store, sandbox)))
+	if (sandbox && (paths_find(&paths, why, sizeof(why)) ||
+			conf_own_path(own, sizeof(own), paths.store, sandbox) ||
+			conf_project_path(kept, sizeof(kept), paths.store, sandbox)))
 		return fail(FAIL_HOST, "settings", "%s", why);
-	return conf_load_own(conf, sandbox ? own : NULL, NULL, why, sizeof(why))
+	if (here)
+		project = (struct conf_project){here->path, here->text};
+	return conf_load_own(conf, sandbox || here ? &project : NULL, sandbox ? own : NULL, NULL, why, sizeof(why))
 		       ? fail(FAIL_USAGE, "settings", "%s", why)
 		       : 0;
 }

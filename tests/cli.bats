@@ -692,7 +692,7 @@ print(*((e["event"], e.get("signal")) for e in map(json.loads, open(sys.argv[1])
 	run env -u GSH_CONFIG "XDG_CONFIG_HOME=$DIR/xdg" gsh config show --origin
 	assert_line $'Limits.TasksMax\t101\t'"$DIR/xdg/gsh/gsh.conf.d/50-more.conf:2"
 	run gsh __complete line config ''
-	assert_output $'show\ncheck'
+	assert_output $'show\ncheck\ntrust'
 }
 
 @test "config check is silent, or names file and line" {

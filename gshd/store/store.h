@@ -5,6 +5,7 @@
  *	STORE/VERSION                     "gsh-store 2"
  *	STORE/boxes/NAME/spec.json        what it was made with
  *	STORE/boxes/NAME/gsh.conf         its own settings (conf/conf.h), if it has any
+ *	STORE/boxes/NAME/project.conf     those of the project that it was started in last
  *	STORE/boxes/NAME/lock             locked by the monitor for as long as it runs; holds what a
  *	                                  client may know of it
  *	STORE/boxes/NAME/log              its monitor's log
