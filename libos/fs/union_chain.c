@@ -48,6 +48,8 @@ bool union_layer_lacks(const struct ufs *u, unsigned layer, const char *name)
 	if (u != chained || layer == 0 || layer == u->top)
 		return false;
 	number = this_process()->layers.number[layer];
+	if (!number)
+		return false;
 	g = &the_area->names[number % GRANT_LAYERS_MAX];
 	if (atomic_load(&g->number) != number || union_names_has(g->bits, name))
 		return false;

@@ -238,6 +238,9 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 	char *value = NULL;
 	int r = 1;
 
+	/* Its layers are places in a stack that is no more: what lies there now says nothing of the name. */
+	if (unlikely(dir->epoch != ufs_of(dir)->epoch))
+		return -ESTALE;
 	n = unode_create(dir, name, len);
 	if (!n)
 		return -ENOMEM;
