@@ -296,7 +296,8 @@ const struct cmd cmd_config = {
 		"line (that of a profile, too), a variable, or the default. check is silent if all files are right, "
 		"or the\n"
 		"one that is named. trust lets the settings of a project hold, ./.gsh.conf or the nearest\n"
-		"one above, as it is now; what it says is shown first. Exit status: 0, or 2 if something in them is wrong.",
+		"one above, as it is now; what it says is shown first. Exit status: 0, or 2 if something in\n"
+		"them is wrong.",
 	.opts = opts,
 	.min = 1,
 	.max = 2,

@@ -35,7 +35,7 @@ static char **all_values(const struct call *call, int id)
 
 int cmd_run_in(const struct call *call, struct run *run)
 {
-	char **set = all_values(call, 'e'), **ports = all_values(call, 'p'), *settings = NULL;
+	char **set = all_values(call, run->trace ? OPT_ENV : 'e'), **ports = all_values(call, 'p'), *settings = NULL;
 	int result = 0;
 
 	if (!set || !ports) {

@@ -9,16 +9,19 @@ static const struct opt opts[] = {
 	OPT_ROW_SANDBOX,
 	{'x', "throwaway", NULL, "a sandbox of its own, removed at the end", WORDS_NONE},
 	{'C', "chdir", "DIR", "start in DIR (default: here)", WORDS_DIR},
-	{'e', "env", "K[=V]", "set a variable inside, or pass it; may be repeated", WORDS_NONE},
+	{'e', "only", "CLASS", "file, process, network, signal, ipc, memory, desc, or names; !: all but", WORDS_NONE},
+	{OPT_ENV, "env", "K[=V]", "set a variable inside, or pass it; may be repeated", WORDS_NONE},
 	OPT_ROW_END,
 };
 
 static int exec(const struct call *call)
 {
 	struct trace trace = {.file = opt_value(call, 'o'), .json = opt_given(call, OPT_JSON),
-			      .coord = opt_given(call, OPT_COORD)};
+			      .coord = opt_given(call, OPT_COORD), .only = opt_value(call, 'e')};
 	struct run run = {.argv = call->argv, .trace = &trace};
 
+	if (!trace_words_ok(trace.only))
+		return usage_fail(call->cmd, "-e takes classes or names of calls, with commas between");
 	return cmd_run_in(call, &run);
 }
 

@@ -228,9 +228,15 @@ struct trace {
 	const char *file; /* NULL: standard error */
 	bool json;
 	bool coord; /* coordination, not system calls */
+	const char *only; /* which calls, as -e says (trace_classes.c); NULL: all */
 	int pipe; /* its being closed ends the child */
 	pid_t child;
 };
+
+/* ---- trace_classes.c ---- */
+/* Is this one of them? call: its name, perhaps with arguments behind. */
+bool trace_shows(const char *only, const char *call);
+bool trace_words_ok(const char *only);
 
 struct run {
 	const char *sandbox; /* NULL with throwaway */

@@ -2,9 +2,11 @@
 /*
  * What happens in a sandbox while a command runs in it: its system calls, or what its processes say to each other.
  *
- * The libOS records it while somebody reads /proc/gsh/calls or /proc/gsh/coord (libos/task/calls.h, libos/coord/trace.h).
- * A child of gsh reads it ten times a second, and at once again where there was much, so that neither the relay of a terminal nor the wait for the command knows of it, and once more when gsh
- * says that the command has ended, by closing a pipe. A throwaway sandbox is held until then.
+ * The libOS records it while somebody reads /proc/gsh/calls or /proc/gsh/coord (libos/task/calls.h,
+ * libos/coord/trace.h).
+ * A child of gsh reads it ten times a second, and at once again where there was much, so that neither the relay of a
+ * terminal nor the wait for the command knows of it, and once more when gsh says that the command has ended, by closing
+ * a pipe. A throwaway sandbox is held until then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +37,7 @@ struct reader {
 	uint64_t lost;
 	bool over;		/* nothing is waited for any more */
 	bool coord;		/* coordination, not system calls */
+	const char *only;	/* which calls; NULL: all */
 	unsigned int taken;	/* records of this turn */
 };
 
@@ -98,7 +101,8 @@ static bool parse(const struct reader *r, const char *line, struct event *e)
 	int n = 0;
 
 	if (!r->coord) {
-		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %d %23s %n", &e->number, &e->time, &e->from, e->name, &n) != 4)
+		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %d %23s %n", &e->number, &e->time, &e->from, e->name,
+			   &n) != 4)
 			return false;
 		e->call = line + n;
 		return n > 0;
@@ -154,7 +158,8 @@ static void show(const struct reader *r, struct event *e)
 	double seconds = e->time > r->start ? (double)(e->time - r->start) / 1e9 : 0;
 
 	if (!r->coord) {
-		show_call(r, e, seconds);
+		if (trace_shows(r->only, e->call))
+			show_call(r, e, seconds);
 		return;
 	}
 	if (!plain(e->name)) /* "-": what failed */
@@ -315,7 +320,7 @@ static int start(struct trace *t, struct reader *r, const struct box *box)
 int trace_start(struct trace *t, const struct box *box)
 {
 	/* From the end: none has that number yet. */
-	struct reader r = {.json = t->json, .coord = t->coord, .to = stderr, .next = INT64_MAX};
+	struct reader r = {.json = t->json, .coord = t->coord, .only = t->only, .to = stderr, .next = INT64_MAX};
 	int err = 0;
 
 	t->child = t->pipe = -1;

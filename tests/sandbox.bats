@@ -477,6 +477,14 @@ on_small_disk() {
 	grep -Fq '"/tmp/a\033b"' <<<"$stderr"
 	grep -Eq '^[0-9]+ exit_group\(3\) = \?$' <<<"$stderr"
 	[ "$(grep -oE '^[0-9]+ [a-z]' <<<"$stderr" | cut -d' ' -f1 | sort -u | wc -l)" -ge 2 ]
+	# Some only: a class, names, all but.
+	gsh trace -e file,getppid -o some -s s -- python3 -c 'import os; os.getppid(); os.kill(os.getpid(), 0); os.path.exists("/no/such")'
+	grep -q 'getppid()' some && grep -q '"/no/such"' some
+	refuses grep -qE ' (kill|mmap|read|close)\(' some
+	gsh trace -e '!file,memory' -o some -s s -- cat /dev/null
+	grep -q ' read(' some
+	refuses grep -qE ' (openat|mmap|brk|execve)\(' some
+	run -2 gsh trace -e 'rm -rf' -s s -- true
 	# More than the ring has room for: who calls waits for the reader, so nothing is lost and all is in order.
 	run gsh trace --json -o calls -x -- bash -c 'for ((i = 0; i < 10000; i++)); do [ -e /no/$i ]; done; kill -9 $$'
 	[ "$status" -eq 137 ]

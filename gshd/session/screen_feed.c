@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * What a program writes, on its way to libvterm: a small recogniser of sequences beside it notes the modes that it does not
- * tell and that are needed to go on, and keeps from it what it cannot bear.
+ * What a program writes, on its way to libvterm: a small recogniser of sequences beside it notes the modes that it does
+ * not tell and that are needed to go on, and keeps from it what it cannot bear.
  */
 #include <stdio.h>
 #include <string.h>
@@ -125,8 +125,8 @@ static size_t give(struct model *m, const uint8_t *data, size_t given, size_t en
 }
 
 /* What libvterm (0.1.4) must not get. It writes parameters behind the end of those that it holds: what has more loses
- * them. It repeats for ever what has no width: a repetition (REP) is given on only behind a letter; and what it takes for
- * the beginning of a sequence, and the recogniser does not, is cancelled, so that both agree on what is text. */
+ * them. It repeats for ever what has no width: a repetition (REP) is given on only behind a letter; and what it takes
+ * for the beginning of a sequence, and the recogniser does not, is cancelled, so that both agree on what is text. */
 #define CANCEL "\x18"
 
 /* An escape that goes on behind what is not of ASCII, and one with something between it and a bracket. */
