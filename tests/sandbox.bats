@@ -484,7 +484,7 @@ on_small_disk() {
 	gsh trace -e '!file,memory' -o some -s s -- cat /dev/null
 	grep -q ' read(' some
 	refuses grep -qE ' (openat|mmap|brk|execve)\(' some
-	run -2 gsh trace -e 'rm -rf' -s s -- true
+	run -125 gsh trace -e 'rm -rf' -s s -- true
 	# More than the ring has room for: who calls waits for the reader, so nothing is lost and all is in order.
 	run gsh trace --json -o calls -x -- bash -c 'for ((i = 0; i < 10000; i++)); do [ -e /no/$i ]; done; kill -9 $$'
 	[ "$status" -eq 137 ]
