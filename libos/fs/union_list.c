@@ -22,6 +22,7 @@ struct udir {
 	bool filled;
 	bool impure;
 	unsigned layer;		/* of host_fd */
+	u32 epoch;		/* when `impure` was read: joining layers makes directories so */
 	struct union_list list;
 	u64 dev[GRANT_LAYERS_MAX]; /* device of the directory in each layer, 0: not asked yet */
 };
@@ -172,6 +173,7 @@ int union_open_dir(struct unode *n, struct file *f)
 		return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
 	}
 	d->impure = is_impure(n, fd, layer);
+	d->epoch = u->epoch;
 	f->ops = &union_dir_ops;
 	f->host_fd = fd;
 	f->priv = d;
@@ -232,6 +234,10 @@ static int fill(struct file *f, struct udir *d, struct unode *n)
 
 	if (d->filled)
 		return 0;
+	if (d->epoch != ufs_of(n)->epoch) {
+		d->epoch = ufs_of(n)->epoch;
+		d->impure = is_impure(n, f->host_fd, d->layer);
+	}
 	union_list_free(&d->list);
 	r = union_read_names(n, &d->list);
 	if (!r)
