@@ -4,28 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib.bash
-
-setup() {
-	{ [ -r /dev/fuse ] && [ -w /dev/fuse ]; } || skip "/dev/fuse is not for ordinary users here"
-	box_setup
-}
-
-teardown() {
-	[ -z "${BOX-}" ] || box_teardown
-}
-
-gsh() {
-	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
-}
-
-view() { # the place of this directory in the view of sandbox $1
-	echo "$GSH_MOUNT/$1/root$PWD"
-}
-
-gfs_pid() {
-	local p
-	for p in $(pgrep -u "$(id -u)" -x gfs); do grep -qzF "$BOX" "/proc/$p/environ" 2>/dev/null && echo "$p"; done
-}
+load mounted.bash
 
 @test "mount says where, lists sandboxes, and goes cleanly" {
 	gsh -s one -c true

@@ -10,21 +10,10 @@
  */
 #include "libos/coord/trace.h"
 #include "libos/coord/coord.h"
-#include "libos/fs/proc.h"
+#include "libos/coord/ring.h"
 #include "pal/pal.h"
 
-#define TRACE_WATCHED_NS 3000000000ull /* from each reading on */
-#define TRACE_TEXT_MAX 60000	       /* one answer to MON_PROC_READ */
-
 _Static_assert(!(AREA_EVENTS & (AREA_EVENTS - 1)), "numbers wrap where the ring does");
-
-static u64 now_ns(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)pal_clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
-}
 
 static struct area_event *event_of(u64 number)
 {
@@ -33,7 +22,7 @@ static struct area_event *event_of(u64 number)
 
 u64 trace_take(void)
 {
-	u64 until = atomic_load(&the_area->watched_until), now = now_ns(), number;
+	u64 until = atomic_load(&the_area->watched_until), now = ring_now(), number;
 
 	if (now >= until) {
 		(void)atomic_cas(&the_area->watched_until, until, 0);
@@ -67,18 +56,6 @@ void trace_kick(s32 to)
 	trace_end(trace_begin(), 0, (struct area_event){ .kind = TRACE_KICK, .from = this_process()->pid, .to = to });
 }
 
-/* A whole copy of a record. False: it is being written or overwritten, or its writer died. */
-static bool whole(u64 number, struct area_event *e)
-{
-	const struct area_event *from = event_of(number);
-
-	if (atomic_load(&from->number) != number)
-		return false;
-	*e = *from;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return atomic_load(&from->number) == number;
-}
-
 static void put_event(struct buf *b, const struct area_event *e)
 {
 	static const char *const messages[] = {
@@ -102,32 +79,23 @@ static int show_coord(struct pseudo_node *n, struct buf *b)
 {
 	struct buf lines = { 0 };
 	struct area_event e;
-	u64 now = now_ns(), end, first, at;
+	u64 now = ring_now(), end, first, at;
 
-	atomic_store(&the_area->watched_until, now + TRACE_WATCHED_NS);
+	atomic_store(&the_area->watched_until, now + RING_WATCHED_NS);
 	/* Numbers begin with 1, so that 0 is none. */
 	end = atomic_load(&the_area->events) + 1;
 	first = MIN(MAX((u64)n->key, end > AREA_EVENTS ? end - AREA_EVENTS : 1), end);
-	for (at = first; at < end && lines.size < TRACE_TEXT_MAX; at++)
-		if (whole(at, &e))
+	for (at = first; at < end && lines.size < RING_TEXT_MAX; at++)
+		if (ring_copy(at, &e, event_of(at), sizeof(e)))
 			put_event(&lines, &e);
-	base_buf_printf(b, "first %lu next %lu end %lu now %lu\n", first, at, end, now);
-	base_buf_put(b, lines.data, lines.size);
-	b->err = b->err ?: lines.err;
-	base_buf_free(&lines);
-	return 0;
+	return ring_put(b, &lines, first, at, end, now);
 }
 
 static const struct pseudo_desc coord_from = PSEUDO_TEXT("", show_coord);
 
 static int coord_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref)
 {
-	u64 number;
-
-	if (!base_parse_u64(name, 10, &number) || number > INT64_MAX)
-		return -ENOENT;
-	*ref = (struct pseudo_ref){ .desc = &coord_from, .key = (s64)number };
-	return 0;
+	return ring_find(&coord_from, name, ref);
 }
 
 const struct pseudo_desc proc_gsh_rows[] = {

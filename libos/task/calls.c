@@ -6,32 +6,19 @@
  * arguments. What an argument is, is read off its handler's prototype in sys/syscalls.def.
  */
 #include "libos/task/calls.h"
-#include "libos/fs/proc.h"
+#include "libos/coord/ring.h"
 #include "libos/sys/sys.h"
 #include "libos/sys/user.h"
 #include "libos/task/task.h"
 #include "pal/pal.h"
 
-#define CALLS_WATCHED_NS 3000000000ull /* from each reading on */
-#define CALLS_TEXT_MAX 60000	       /* one answer to MON_PROC_READ */
 #define CALLS_WAIT_NS 1000000
 
 _Static_assert(!(AREA_CALLS & (AREA_CALLS - 1)), "numbers wrap where the ring does");
 
-static u64 now_ns(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)pal_clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
-}
-
 static bool starts(const char *s, const char *with)
 {
-	while (*with)
-		if (*s++ != *with++)
-			return false;
-	return true;
+	return !strncmp(s, with, strlen(with));
 }
 
 /* The parameter behind this one, or NULL. */
@@ -76,7 +63,7 @@ static bool wait_for_room(u64 number)
 		seen = atomic_load(&the_area->calls_turn);
 		if (number < atomic_load(&the_area->calls_read) + AREA_CALLS)
 			return true;
-		if (now_ns() >= until)
+		if (ring_now() >= until)
 			return false;
 		(void)pal_futex_plain(&the_area->calls_turn, FUTEX_WAIT, seen, &pause, NULL, 0);
 	}
@@ -84,7 +71,7 @@ static bool wait_for_room(u64 number)
 
 static void record(const struct area_call *c)
 {
-	u64 until = atomic_load(&the_area->calls_until), now = now_ns(), number;
+	u64 until = atomic_load(&the_area->calls_until), now = ring_now(), number;
 	struct area_call *to;
 
 	if (now >= until) {
@@ -210,50 +197,29 @@ static void put_call(struct buf *b, const struct area_call *c)
 	base_buf_printf(b, ")\n");
 }
 
-/* A whole copy of a record. False: it is being written, or its writer died. */
-static bool whole(u64 number, struct area_call *c)
-{
-	const struct area_call *from = &the_area->call[number % AREA_CALLS];
-
-	if (atomic_load(&from->number) != number)
-		return false;
-	*c = *from;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return atomic_load(&from->number) == number;
-}
-
 static int show_calls(struct pseudo_node *n, struct buf *b)
 {
 	struct buf lines = { 0 };
 	struct area_call c;
-	u64 now = now_ns(), read = atomic_load(&the_area->calls_read), end, first, at;
+	u64 now = ring_now(), read = atomic_load(&the_area->calls_read), end, first, at;
 
 	/* Numbers from `read` on that have a record have it still; who waits for room has taken one beyond the ring. */
 	end = atomic_load(&the_area->calls) + 1;
 	first = MIN(MAX((u64)n->key, read > AREA_CALLS ? read - AREA_CALLS : 1), end);
 	/* What lies before it was read: there is room again. */
 	atomic_store(&the_area->calls_read, first);
-	atomic_store(&the_area->calls_until, now + CALLS_WATCHED_NS);
+	atomic_store(&the_area->calls_until, now + RING_WATCHED_NS);
 	(void)atomic_add(&the_area->calls_turn, 1);
 	(void)pal_futex_plain(&the_area->calls_turn, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-	for (at = first; at < end && lines.size < CALLS_TEXT_MAX; at++)
-		if (whole(at, &c))
+	for (at = first; at < end && lines.size < RING_TEXT_MAX; at++)
+		if (ring_copy(at, &c, &the_area->call[at % AREA_CALLS], sizeof(c)))
 			put_call(&lines, &c);
-	base_buf_printf(b, "first %lu next %lu end %lu now %lu\n", first, at, end, now);
-	base_buf_put(b, lines.data, lines.size);
-	b->err = b->err ?: lines.err;
-	base_buf_free(&lines);
-	return 0;
+	return ring_put(b, &lines, first, at, end, now);
 }
 
 static const struct pseudo_desc calls_from = PSEUDO_TEXT("", show_calls);
 
 int calls_find(struct pseudo_node *dir, const char *name, struct pseudo_ref *ref)
 {
-	u64 number;
-
-	if (!base_parse_u64(name, 10, &number) || number > INT64_MAX)
-		return -ENOENT;
-	*ref = (struct pseudo_ref){ .desc = &calls_from, .key = (s64)number };
-	return 0;
+	return ring_find(&calls_from, name, ref);
 }

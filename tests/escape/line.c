@@ -22,37 +22,18 @@
 /* The value of the reply. */
 static uint32_t ask(unsigned terminal, uint32_t op, const char *text)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} c = { 0 };
 	struct {
 		struct mon_msg head;
 		struct mon_pty pty;
 		char text[64];
 	} m = { .head = { .type = MON_PTY, .len = (uint32_t)(sizeof(m.pty) + strlen(text)) },
 		.pty = { .op = op, .number = terminal, .pid = getpid() } };
-	struct {
-		struct mon_msg head;
-		struct mon_reply reply;
-	} answer = { 0 };
-	struct iovec iov = { &m, sizeof(m.head) + m.head.len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
-	int pair[2];
+	uint32_t value;
 
 	memcpy(m.text, text, strlen(text));
-	if (call(PAL, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+	if (way_ask(&m, sizeof(m.head) + m.head.len, -1, &value, NULL))
 		exit(2);
-	c.align.cmsg_level = SOL_SOCKET;
-	c.align.cmsg_type = SCM_RIGHTS;
-	c.align.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&c.align), &pair[1], sizeof(int));
-	if (call(PAL, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL) < 0 ||
-	    call(PAL, SYS_read, pair[0], &answer, sizeof(answer)) < (long)sizeof(answer) || answer.reply.error)
-		exit(2);
-	call(PAL, SYS_close, pair[0]);
-	call(PAL, SYS_close, pair[1]);
-	return answer.reply.value;
+	return value;
 }
 
 int main(void)

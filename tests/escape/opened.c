@@ -22,43 +22,13 @@
 #include "pal/grant.h"
 #include "pal/monitor.h"
 
-struct message {
-	uint32_t type, len;
-	uint64_t id;
-	int32_t error;
-	uint32_t value;
-};
-
-/* The request as the PAL makes it; the descriptor that came back, or -errno. */
+/* The descriptor that came back, or -errno. */
 static long ask(int pinned)
 {
-	union {
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} c = { 0 };
-	struct message m = { .type = MON_OPEN };
-	struct iovec iov = { &m, 16 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
-	int pair[2], fd;
+	const struct mon_msg m = { .type = MON_OPEN };
+	int fd, err = way_ask(&m, sizeof(m), pinned, NULL, &fd);
 
-	if (call(PAL, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
-		return -EIO;
-	c.align.cmsg_level = SOL_SOCKET;
-	c.align.cmsg_type = SCM_RIGHTS;
-	c.align.cmsg_len = CMSG_LEN(2 * sizeof(int));
-	memcpy(CMSG_DATA(&c.align), (int[]){ pair[1], pinned }, 2 * sizeof(int));
-	if (call(PAL, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL) < 0)
-		return -EIO;
-	iov.iov_len = sizeof(m);
-	msg.msg_controllen = sizeof(c);
-	if (call(PAL, SYS_recvmsg, pair[0], &msg, 0) < (long)sizeof(m))
-		return -EIO;
-	if (m.error)
-		return -m.error;
-	if (msg.msg_controllen < CMSG_LEN(sizeof(int)))
-		return -EIO;
-	memcpy(&fd, CMSG_DATA(&c.align), sizeof(fd));
-	return fd;
+	return err ? err : fd < 0 ? -EIO : fd;
 }
 
 static long opened(const char *path)

@@ -261,27 +261,12 @@ static enum verdict by_monitor(enum way w, void *arg)
 		struct mon_msg head;
 		struct mon_kick kick;
 	} m = { { MON_KICK, sizeof(m.kick), 1 }, { .pid = (int)victim, .sig = SIGUSR1 } };
-	struct {
-		struct mon_msg head;
-		struct mon_reply reply;
-	} answer = { .reply.error = -1 };
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr head;
-	} control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
-	struct iovec out = { &m, sizeof(m) }, in = { &answer, sizeof(answer) };
-	struct msghdr msg = { .msg_iov = &out, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	int ends[2];
 
-	if (w != PAL || !way_pal() || call(w, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
+	if (w != PAL || !way_pal())
 		return REFUSED;
-	memcpy(CMSG_DATA(&control.head), &ends[1], sizeof(int));
 	for (int i = 0; i < 2; i++) {
 		m.kick.tid = i ? (int)victim : 0;
-		if (call(w, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL) < 0)
-			return REFUSED;
-		struct msghdr heard = { .msg_iov = &in, .msg_iovlen = 1 };
-		if (call(w, SYS_recvmsg, ends[0], &heard, 0) > 0 && !answer.reply.error)
+		if (!way_ask(&m, sizeof(m), -1, NULL, NULL))
 			return DONE;
 	}
 	return REFUSED;

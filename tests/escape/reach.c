@@ -27,43 +27,16 @@
 
 static int port;
 
-struct answer {
-	struct mon_msg head;
-	struct mon_reply reply;
-};
-
 /* The descriptor that came back, or -errno. */
 static long ask(const struct mon_dial *q, size_t size)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} c = { 0 };
 	struct {
 		struct mon_msg head;
 		struct mon_dial q;
 	} out = { .head = { .type = MON_DIAL, .len = (uint32_t)size }, .q = *q };
-	struct iovec iov = { &out, sizeof(out.head) + size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
-	struct answer in = { .reply = { .error = EIO } };
-	int pair[2], fd;
+	int fd, err = way_ask(&out, sizeof(out.head) + size, -1, NULL, &fd);
 
-	if (call(PAL, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
-		return -EIO;
-	c.align.cmsg_level = SOL_SOCKET;
-	c.align.cmsg_type = SCM_RIGHTS;
-	c.align.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&c.align), &pair[1], sizeof(int));
-	if (call(PAL, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL) < 0)
-		return -EIO;
-	iov = (struct iovec){ &in, sizeof(in) };
-	msg.msg_controllen = sizeof(c);
-	if (call(PAL, SYS_recvmsg, pair[0], &msg, 0) < (long)sizeof(in) || in.reply.error)
-		return -in.reply.error;
-	if (msg.msg_controllen < CMSG_LEN(sizeof(int)))
-		return -EIO;
-	memcpy(&fd, CMSG_DATA(&c.align), sizeof(fd));
-	return fd;
+	return err ? err : fd < 0 ? -EIO : fd;
 }
 
 static long dial(const char *address, int to, int kind)

@@ -11,9 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "pal/grant.h"
+#include "pal/monitor.h"
 
 /* Where the picoprocess image lies, and how far we look for its host-call instruction. */
 #define IMAGE 0x780000000000ul
@@ -152,4 +157,41 @@ int attempt(const char *name, enum way way, enum verdict (*fn)(enum way, void *)
 	}
 	printf("%s %s: %s\n", name, way_names[way], verdict);
 	return !strcmp(verdict, "escaped");
+}
+
+int way_ask(const void *m, size_t size, int with, uint32_t *value, int *fd)
+{
+	union {
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr head;
+	} c = { 0 };
+	struct {
+		struct mon_msg head;
+		struct mon_reply reply;
+	} in = { .reply = { .error = EIO } };
+	struct iovec request = { (void *)m, size }, answer = { &in, sizeof(in) };
+	size_t fds = (with < 0 ? 1 : 2) * sizeof(int);
+	struct msghdr msg = { .msg_iov = &request, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_SPACE(fds) };
+	int pair[2];
+	long n;
+
+	if (call(PAL, SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+		return -EIO;
+	c.head = (struct cmsghdr){ CMSG_LEN(fds), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(&c.head), (int[]){ pair[1], with }, fds);
+	n = call(PAL, SYS_sendmsg, GRANT_FD_PORT, &msg, MSG_NOSIGNAL);
+	call(PAL, SYS_close, pair[1]);
+	msg = (struct msghdr){ .msg_iov = &answer, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
+	if (n >= 0)
+		n = call(PAL, SYS_recvmsg, pair[0], &msg, 0);
+	call(PAL, SYS_close, pair[0]);
+	if (n < (long)sizeof(in))
+		return -EIO;
+	if (value)
+		*value = in.reply.value;
+	if (fd && msg.msg_controllen >= CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(&c.head), sizeof(int));
+	else if (fd)
+		*fd = -1;
+	return -in.reply.error;
 }

@@ -14,6 +14,7 @@
 #define TESTS_ESCAPE_WAY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -32,6 +33,10 @@ bool way_pal(void);
 long way_tid(void);
 /* fstat by a call that the filter lists. */
 long way_fstat(enum way way, int fd, struct stat *st);
+
+/* Ask the monitor at the port, as the PAL does: m is a struct mon_msg and what belongs to it; with: a descriptor that goes
+ * along, -1: none. *value and *fd, where wanted, are what the reply says and the descriptor in it, -1: none. 0 or -errno. */
+int way_ask(const void *m, size_t size, int with, uint32_t *value, int *fd);
 
 enum verdict { REFUSED, DONE, ESCAPED };
 /* Run fn(way, arg) in a child and print "name way: verdict". Returns 1 if it escaped. */

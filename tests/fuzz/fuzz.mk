@@ -16,7 +16,7 @@ FUZZ_MAIN := $(if $(filter clang,$(FUZZ_CC)),,tests/fuzz/driver.c)
 FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp 2>/dev/null) -linih -lZydis -lvterm
 
 # The targets of the daemon bring a log of their own.
-FUZZ_GSHD := $(filter-out gshd/main.c gshd/log.c,$(GSHD_SRC)) $(GSHCLIENT_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC)
+FUZZ_GSHD := $(filter-out gshd/main.c gshd/log.c,$(GSHD_SRC)) $(GSHCLIENT_SRC) $(KEEP_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC)
 FUZZ_SRC_union := $(UNION_SRC)
 FUZZ_SRC_frames := gshd/client/frames.c
 FUZZ_SRC_conf := $(CONF_SRC)

@@ -6,7 +6,6 @@
  * Of the input: objects; a byte for the layer and the kind, four of the path (a letter each), for a link, a file and an
  * attribute a byte of length and the bytes.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,7 +18,7 @@
 #include "gshd/client/delete.h"
 #include "gshd/tree/commit_impl.h"
 #include "gshd/tree/patch.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/files.h"
 
 #define LAYERS 4
 #define OBJECTS_MAX 48
@@ -181,18 +180,6 @@ static void walk(const struct tree *base, const struct tree *all)
 		spot_put(&s);
 	}
 	close(out);
-}
-
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	must(d != NULL);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -7,7 +7,6 @@
  * Of the input: a byte for the start, then messages: a byte (1 the port, 2 and 4 descriptors, 8 a
  * header made for what follows), one for its type, two of length, the bytes.
  */
-#include <dirent.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -19,7 +18,7 @@
 #include "gshd/log.h"
 #include "gshd/monitor/monitor.h"
 #include "gshd/reach/reach.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/files.h"
 
 #define ASKED 3
 
@@ -97,18 +96,6 @@ static void one_message(const uint8_t **data, size_t *size, const int sock[2], i
 	*data += n;
 	*size -= n;
 	send_message(sock[how & 1], buf, at + n, how >> 1 & 3, file);
-}
-
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	must(d != NULL);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

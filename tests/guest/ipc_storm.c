@@ -13,6 +13,7 @@
 
 #define WORKERS 6
 #define STORM_MS 2500
+#define OWN_SIZE 5000 /* bytes of a segment that a worker makes for itself */
 
 struct body {
 	unsigned sum, size;
@@ -106,7 +107,7 @@ static void posix(unsigned *seed)
 
 static void memory(void)
 {
-	int own = shmget(IPC_PRIVATE, 5000, 0600 | IPC_CREAT);
+	int own = shmget(IPC_PRIVATE, OWN_SIZE, 0600 | IPC_CREAT);
 	char *p = shmat(shm, NULL, 0), *q = own < 0 ? (void *)-1 : shmat(own, NULL, 0);
 
 	if (own >= 0)
@@ -179,6 +180,24 @@ static void check_left(void)
 	must(shmctl(shm, IPC_RMID, NULL));
 }
 
+/* What a killed worker made and had no time to remove would stay on the host for ever, in everyone's way. */
+static void remove_left_by(pid_t pid)
+{
+	struct shmid_ds ds;
+	int id, last = (int)must(shmctl(0, SHM_INFO, &ds));
+
+	for (int i = 0; i <= last; i++)
+		if ((id = shmctl(i, SHM_STAT, &ds)) >= 0 && ds.shm_cpid == pid && ds.shm_segsz == OWN_SIZE)
+			shmctl(id, IPC_RMID, NULL);
+}
+
+static void end_worker(pid_t pid, int *status)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, status, 0);
+	remove_left_by(pid);
+}
+
 static void storm(void)
 {
 	unsigned seed = 4711, before[WORKERS];
@@ -194,8 +213,7 @@ static void storm(void)
 		long i = next(&seed) % WORKERS;
 
 		usleep(next(&seed) % 3000);
-		kill(pid[i], SIGKILL);
-		waitpid(pid[i], &status, 0);
+		end_worker(pid[i], &status);
 		if (!WIFSIGNALED(status) && bad++ < 5)
 			say("FAIL: a worker ended: %s", t_status(status));
 		killed++;
@@ -212,10 +230,8 @@ static void storm(void)
 		t_sleep_ms(1);
 	}
 	ok(!all);
-	for (int i = 0; i < WORKERS; i++) {
-		kill(pid[i], SIGKILL);
-		waitpid(pid[i], &status, 0);
-	}
+	for (int i = 0; i < WORKERS; i++)
+		end_worker(pid[i], &status);
 	check_left();
 }
 
