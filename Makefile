@@ -71,11 +71,13 @@ PICO := $(B)/libexec/gsh/picoprocess
 PROGS := $(B)/bin/gshd $(B)/bin/gsh $(B)/bin/gfs
 EDIT := $(B)/libexec/gsh/edit.so
 IMAGE := $(B)/libexec/gsh/image.so
+# Programs for sandboxes whose user is root.
+ASROOT := $(B)/libexec/gsh/root/sudo
 
 PROFILES := $(patsubst conf/profiles/%,$(B)/share/gsh/profiles/%,$(wildcard conf/profiles/*.conf))
 
 .PHONY: all run check check-long check-escape bench bench-quick lint format boundary fuzz deb install install-files uninstall deps clean
-all: $(PICO) $(PROGS) $(EDIT) $(IMAGE) $(PROFILES) $(B)/man/gsh-verbs.1 $(B)/man/gsh-protocol.7
+all: $(PICO) $(PROGS) $(EDIT) $(IMAGE) $(ASROOT) $(PROFILES) $(B)/man/gsh-verbs.1 $(B)/man/gsh-protocol.7
 
 # Beside the programs as they will be when they are installed.
 $(B)/share/gsh/profiles/%.conf: conf/profiles/%.conf
@@ -115,6 +117,9 @@ $(B)/bin/gsh: $(call host_obj,$(SHELL_SRC) $(GSHCLIENT_SRC) $(TREE_SRC) $(UNION_
 $(EDIT): $(call host_obj,$(EDIT_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(HOSTLD)) -shared -o $@ $^ $(shell $(PKG_CONFIG) --libs readline json-c)
+$(ASROOT): contrib/root/sudo
+	@mkdir -p $(@D)
+	$(Q)install -m 755 $< $@
 # So is what reads and writes archives.
 $(IMAGE): $(call host_obj,$(IMAGE_SRC))
 	@mkdir -p $(@D)
@@ -168,6 +173,8 @@ install-files:
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(PICO) $(DESTDIR)$(LIBEXECDIR)/gsh
 	install -m 644 $(EDIT) $(IMAGE) $(DESTDIR)$(LIBEXECDIR)/gsh
+	install -d $(DESTDIR)$(LIBEXECDIR)/gsh/root
+	install -m 755 $(ASROOT) $(DESTDIR)$(LIBEXECDIR)/gsh/root
 	install -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR) $(DESTDIR)$(DATADIR)/gsh/schemas $(DESTDIR)$(DATADIR)/gsh/profiles
 	install -m 644 contrib/completions/gsh.bash $(DESTDIR)$(BASHCOMPDIR)/gsh
 	install -m 644 contrib/completions/_gsh $(DESTDIR)$(ZSHCOMPDIR)

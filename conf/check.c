@@ -200,6 +200,11 @@ static const char *conf_is_calls(const char *value)
 	return !strcmp(value, "full") || !strcmp(value, "lean") ? NULL : "it must be full or lean";
 }
 
+static const char *conf_is_user(const char *value)
+{
+	return !strcmp(value, "self") || !strcmp(value, "root") ? NULL : "it must be self or root";
+}
+
 static const char *conf_is_edit(const char *value)
 {
 	return !strcmp(value, "auto") || !strcmp(value, "native") || !strcmp(value, "host")

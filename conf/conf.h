@@ -36,6 +36,7 @@ struct conf {
 	char shell_program[CONF_VALUE_MAX];
 	char edit[CONF_VALUE_MAX];
 	char hostname[CONF_VALUE_MAX];
+	char user[CONF_VALUE_MAX];
 	char limit[LIMITS][CONF_VALUE_MAX]; /* limits.h */
 	char minimum_rung[CONF_VALUE_MAX];
 	char calls[CONF_VALUE_MAX];

@@ -189,6 +189,10 @@ static void say_processes(struct policy *p)
 {
 	say(p, "processes", "at most %s processes and threads%s", p->conf.limit[LIMIT_TASKS],
 	    p->rung == 'A' ? ", which the kernel sees to as well" : "");
+	if (!strcmp(p->conf.user, "root"))
+		say(p, "processes",
+		    "are root inside, in name: owners, modes and identities are recorded in the sandbox, and to the "
+		    "host all that they do is done by the user");
 	say(p, "processes", "signals, traces and sees memory of its own processes only");
 	if (p->rung == 'B')
 		say(p, "processes",

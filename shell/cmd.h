@@ -94,6 +94,7 @@ struct opt {
 /* What a sandbox may do: settings.c. */
 #define OPT_ROWS_POLICY \
 	{ OPT_PROFILE, "profile", "NAME", "settings by name: default, build, offline, server, strict", WORDS_PROFILE }, \
+	{ OPT_ROOT, "root", NULL, "programs inside are root there (on the host they remain you)", WORDS_NONE }, \
 	{ OPT_BIND, "bind", "HOST[:INSIDE]", "have a directory or file of the host as it is, to write", WORDS_DIR }, \
 	{ OPT_NET, "net", "WHOM", "whom it reaches: none, private, host, nat, or HOST:PORT,...", WORDS_NET }, \
 	{ OPT_BIND_RO, "bind-ro", "HOST[:INSIDE]", "the same, to read only", WORDS_DIR }
@@ -109,7 +110,7 @@ enum run_opt { OPT_TIMEOUT = 640, OPT_STATUS_FD, OPT_EDIT };
 #define OPT_LIMIT 700
 enum follow_opt { OPT_COUNT = 760 };
 /* Of verbs that may make a sandbox. */
-enum policy_opt { OPT_PROFILE = 720, OPT_BIND, OPT_BIND_RO, OPT_NET };
+enum policy_opt { OPT_PROFILE = 720, OPT_BIND, OPT_BIND_RO, OPT_NET, OPT_ROOT };
 /* Options that every verb has, unless it has one of its own by that name. */
 enum common_opt { OPT_QUIET = 'q', OPT_NULL = 'z', OPT_COLOR = 512, OPT_NO_PAGER };
 

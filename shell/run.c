@@ -80,6 +80,41 @@ static int env_pass(struct env *env, const char *name)
 	return err;
 }
 
+/* Is dir one of the places of PATH? */
+static bool in_path(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	for (; path; path = strchr(path, ':'), path += path != NULL)
+		if (strncmp(path, dir, n) == 0 && (path[n] == ':' || !path[n]))
+			return true;
+	return false;
+}
+
+/* Root's PATH: with the programs that only root has use for, and before all the sudo that asks for nothing. */
+static int add_root_path(struct env *env)
+{
+	static const char *const dirs[] = {"/usr/local/sbin", "/usr/sbin", "/sbin"};
+	const char *path = env_get(env, "PATH");
+	char own[PATH_MAX], *text = NULL;
+	size_t i, size;
+	FILE *f = open_memstream(&text, &size);
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	if (place_beside("../libexec/gsh/root", own, sizeof(own)) || access(own, X_OK))
+		snprintf(own, sizeof(own), "%s/root", GSH_LIBEXEC);
+	path = path ? path : "/usr/local/bin:/usr/bin:/bin";
+	fprintf(f, "PATH=%s:%s", own, path);
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (!in_path(path, dirs[i]))
+			fprintf(f, ":%s", dirs[i]);
+	err = fclose(f) ? -ENOMEM : env_set(env, text);
+	free(text);
+	return err;
+}
+
 /* Variables: the host's but for what is held back, then where one is, then -e. */
 static int make_env(struct env *env, const struct run *run, const char *sandbox, const char *cwd)
 {
@@ -96,6 +131,8 @@ static int make_env(struct env *env, const struct run *run, const char *sandbox,
 		snprintf(text, sizeof(text), "PWD=%s", cwd);
 		err = env_set(env, text);
 	}
+	if (!err && strcmp(conf.user, "root") == 0)
+		err = add_root_path(env);
 	snprintf(text, sizeof(text), "GSH_SANDBOX=%s", sandbox);
 	if (!err)
 		err = env_set(env, text);

@@ -20,6 +20,7 @@ static const struct {
 	{OPT_BIND, "Files", "Bind"},
 	{OPT_BIND_RO, "Files", "BindReadOnly"},
 	{OPT_NET, "Network", "Access"},
+	{OPT_ROOT, "Sandbox", "User"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -92,6 +93,7 @@ int settings_given(const struct call *call, char **text)
 	for (i = 0; i < call->ngiven && !result; i++)
 		for (k = 0; k < ROWS && !result; k++) {
 			const struct given *g = &call->given[i];
+			const char *value = g->opt->id == OPT_ROOT ? "root" : g->value;
 			char *line;
 
 			if (rows[k].opt != g->opt->id)
@@ -100,9 +102,9 @@ int settings_given(const struct call *call, char **text)
 				result = add_net(text, g->opt, g->value);
 				continue;
 			}
-			if (asprintf(&line, "[%s]\n%s=%s\n", rows[k].section, rows[k].key, g->value) < 0)
+			if (asprintf(&line, "[%s]\n%s=%s\n", rows[k].section, rows[k].key, value) < 0)
 				return fail(FAIL_NO, "out of memory", NULL);
-			result = check(g->opt, g->value, line);
+			result = check(g->opt, value, line);
 			if (!result)
 				result = add(text, line);
 			free(line);

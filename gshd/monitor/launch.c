@@ -35,6 +35,7 @@ struct launch {
 	struct confine_bind binds[GRANT_BINDS_MAX];
 	int control[2], port[2], log[2];
 	bool lean;
+	bool root; /* programs inside are, and we are not */
 	uint32_t files;
 	uint64_t memory;
 };
@@ -118,10 +119,12 @@ static int make_grant(struct launch *l, enum grant_rung rung)
 	uint32_t count;
 	int err, n = getgroups(NGROUPS_MAX, groups);
 
-	for (int i = 0; i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
+	if (l->root)
+		g.uid = g.gid = 0;
+	for (int i = 0; !l->root && i < n && g.ngroups < GRANT_GROUPS_MAX; i++)
 		g.groups[g.ngroups++] = groups[i];
 	g.flags = m->grant_flags = confine_flags(rung, l->lean) | (m->reach->none ? 0 : GRANT_DIAL) |
-			     (m->reach->nat ? GRANT_NAT : 0);
+			     (m->reach->nat ? GRANT_NAT : 0) | (l->root ? GRANT_FAKE_ROOT : 0);
 	if (!getrlimit(RLIMIT_CORE, &core)) {
 		g.core_soft = core.rlim_cur;
 		g.core_hard = core.rlim_max;
@@ -219,6 +222,7 @@ static int rung_settings(struct launch *l, char *only, char *least,
 		return err;
 	take_limits(l);
 	l->lean = !strcmp(conf.calls, "lean");
+	l->root = !strcmp(conf.user, "root") && geteuid() != 0;
 	*least = conf.minimum_rung[0];
 	*only = env && *env ? *env : m->spec.rung;
 	if (*only && ((*only != 'A' && *only != 'B') || (env && *env && env[1])))

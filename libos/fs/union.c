@@ -244,16 +244,20 @@ int union_setup(struct ufs *u, const int *layers, unsigned nlayers, int work, st
 	u->work = work;
 	u->has_base = nlayers > 1;
 	u->layer = nlayers == 1 ? layers[0] : -1;
-	u->uid = g->uid;
-	u->gid = g->gid;
 	u->guest_root = g->uid == 0;
+	u->blind = u->has_base && g->flags & GRANT_FAKE_ROOT;
 	root = make_root(u);
 	if (!root)
 		return -ENOMEM;
-	if (kept)
-		return union_recall_root(kept, u, root) ? 0 : -EINVAL;
-	r = find_identity(u, layers[nlayers - 1]);
-	return r < 0 ? r : look_at_root(u, root);
+	if (kept && !union_recall_root(kept, u, root))
+		return -EINVAL;
+	r = kept ? 0 : find_identity(u, layers[nlayers - 1]);
+	if (r < 0)
+		return r;
+	/* Who is root in name only is no owner of the user's files: what root makes there says so in its attributes. */
+	u->uid = g->flags & GRANT_FAKE_ROOT ? u->host_uid : g->uid;
+	u->gid = g->flags & GRANT_FAKE_ROOT ? u->host_gid : g->gid;
+	return kept ? 0 : look_at_root(u, root);
 }
 
 struct fs *union_fs_create(struct cursor *kept)

@@ -266,8 +266,14 @@ static int copy_file(struct unode *n, bool with_data)
 	bool keep, names;
 	int to, r, from = open_lower(n, O_RDONLY | O_NONBLOCK, &a);
 
-	if (from < 0)
-		return from;
+	if (union_blind(u, layer, from)) {
+		r = union_getattr_now(&n->node, &a);
+		with_data = false;
+	} else {
+		r = MIN(from, 0);
+	}
+	if (r < 0)
+		return r;
 	names = a.nlink > 1 && layer_ours(u, layer);
 	keep = a.nlink == 1 || names;
 	stage_name(&s);
@@ -281,7 +287,8 @@ static int copy_file(struct unode *n, bool with_data)
 		r = stat_staged(u, &s, &st);
 	if (to >= 0)
 		pal_close(to);
-	pal_close(from);
+	if (from >= 0)
+		pal_close(from);
 	if (r < 0) {
 		if (to >= 0)
 			stage_drop(u, &s);

@@ -40,6 +40,7 @@ struct ufs {
 	int work;			/* immutable: where to stage, -1: no staging */
 	bool shared;			/* immutable: a place of the host's as it is (bind.c): others change it, too */
 	bool has_base;			/* immutable: layer 0 is not ours: read-only, its sticky bits are real */
+	bool blind;			/* immutable: root inside, whom the host refuses parts of the base (union_blind) */
 	bool guest_root;		/* immutable: may all inside; to the host it has no power over modes */
 	u64 main_dev;			/* immutable: the device whose inode numbers stay as they are */
 	u32 host_uid, host_gid;		/* immutable: who we are to the host */
@@ -88,6 +89,16 @@ static inline struct ufs *ufs_of(const struct unode *n)
 {
 	return container_of(n->node.fs, struct ufs, fs);
 }
+/*
+ * For a guest that is root where the host's user is not (GRANT_FAKE_ROOT) what the base's modes keep from that user is
+ * not there: a directory that he may not search or list is empty, and a file that he may not read is empty once it is
+ * written. Reading it stays refused: nobody is told that there is nothing.
+ */
+static inline bool union_blind(const struct ufs *u, unsigned layer, int r)
+{
+	return unlikely(r == -EACCES) && u->blind && layer == 0;
+}
+
 static inline bool layer_ours(const struct ufs *u, unsigned layer)
 {
 	return layer > 0 || !u->has_base;

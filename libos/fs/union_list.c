@@ -73,7 +73,7 @@ static int read_layer(struct unode *n, struct union_list *list, unsigned layer, 
 	if (fd == -EACCES && !n->parent && !the_area->split.on)
 		return read_layer_root(u, list, layer, buf);
 	if (fd < 0)
-		return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+		return fd == -ENOENT || fd == -ENOTDIR || union_blind(u, layer, fd) ? 0 : fd;
 	r = add_entries(list, u, layer, fd, buf);
 	pal_close(fd);
 	return r;
@@ -158,6 +158,7 @@ int union_open_dir(struct unode *n, struct file *f)
 	u64 layers = unode_layers(n);
 	unsigned layer = (unsigned)highest(layers);
 	struct udir *d = base_zalloc(sizeof(*d));
+	bool blind;
 	int fd;
 
 	if (!d)
@@ -168,16 +169,22 @@ int union_open_dir(struct unode *n, struct file *f)
 	fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
 	if (fd == -EACCES && !n->parent && !the_area->split.on) /* see read_layer_root */
 		fd = unode_open(n, layer, O_PATH | O_DIRECTORY);
+	blind = union_blind(u, layer, fd);
+	if (blind) {
+		d->snapshot = true;
+		fd = host_fd_move(pal_memfd("dir", 0)); /* what keeps the place in the list */
+	}
 	if (fd < 0) {
 		base_free(d);
 		return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
 	}
-	d->impure = is_impure(n, fd, layer);
+	d->impure = !blind && is_impure(n, fd, layer);
 	d->epoch = u->epoch;
 	f->ops = &union_dir_ops;
 	f->host_fd = fd;
 	f->priv = d;
-	unode_dir_opened(n, layer, fd);
+	if (!blind)
+		unode_dir_opened(n, layer, fd);
 	return 0;
 }
 

@@ -169,7 +169,7 @@ static int stat_entry(struct unode *dir, const char *name, unsigned layer, struc
 	r = hpath_stat(h, st);
 	if (r < 0)
 		hpath_done(h);
-	return r == -ENOTDIR || r == -ELOOP ? -ENOENT : r;
+	return r == -ENOTDIR || r == -ELOOP || union_blind(ufs_of(dir), layer, r) ? -ENOENT : r;
 }
 
 /* May a directory of a layer say something about itself that the look-up needs? */
