@@ -133,6 +133,36 @@ more"
 	assert_line "files	has the host's $PWD/ro as it is, at /opt/deep/ro, to read"
 }
 
+@test "a bound directory keeps no notes of the libOS: sticky and set-group bits are the host's, owners are not given away" {
+	mkdir -p given/sticky given/group
+	chmod 1777 given/sticky
+	chmod 2755 given/group
+	for root in '' --root; do
+		[ "$(id -u)" != 0 ] || [ -z "$root" ] || continue
+		rm -rf given/own given/group/* given/mode
+		run gsh run -x $root --bind "$BOX/work/given:/srv/given" --bind-ro /usr/share:/srv/share -- sh -c '
+			cd /srv/given
+			stat -c "%a %n" sticky group
+			mkdir group/sub; echo x >own; echo x >mode; chmod 400 mode
+			stat -c "%a %n" group/sub mode; stat -c "%U %n" own /srv/share
+			chmod 1755 sticky; chmod 6755 own; chown 4711 own; chown $(stat -c %u own) own; echo $?'
+		assert_output - <<OUT
+1777 sticky
+2755 group
+2755 group/sub
+400 mode
+$(id -un) own
+root /srv/share
+chmod: changing permissions of 'own': Operation not permitted
+chown: changing ownership of 'own': Operation not permitted
+0
+OUT
+		assert_equal "$(stat -c '%a %n' given/*)" "$(printf '%s\n' '2755 given/group' '400 given/mode' '644 given/own' '1755 given/sticky')"
+		assert_equal "$(/usr/bin/python3 -c 'import os,sys; print([os.listxattr(f) for f in sys.argv[1:]])' given/*)" "[[], [], [], []]"
+		chmod 1777 given/sticky
+	done
+}
+
 @test "a bound file, over one that is there and where none is" {
 	echo h >hosts
 	echo r >res

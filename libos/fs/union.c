@@ -220,11 +220,12 @@ static int look_at_root(struct ufs *u, struct unode *root)
 	return 0;
 }
 
-/* Who are we to the host? The owner of what we write. */
+/* Who are we to the host? The owner of what we write in the sandbox; a place of the host's may be another's. */
 static int find_identity(struct ufs *u, int dir)
 {
-	struct stat st;
-	int r = pal_fstat(dir, &st);
+	const struct ufs *main = u->shared ? chain_union() : NULL;
+	struct stat st = { .st_uid = main ? main->host_uid : 0, .st_gid = main ? main->host_gid : 0 };
+	int r = main ? 0 : pal_fstat(dir, &st);
 
 	if (r < 0)
 		return r;

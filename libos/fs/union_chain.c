@@ -282,6 +282,11 @@ long chain_leave(const struct passage *p, long r)
 	return r;
 }
 
+const struct ufs *chain_union(void)
+{
+	return chained;
+}
+
 /* A change under way has an odd number, so none that anybody follows is 1. */
 u32 chain_shared(void)
 {

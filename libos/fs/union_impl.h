@@ -101,7 +101,7 @@ static inline bool union_blind(const struct ufs *u, unsigned layer, int r)
 
 static inline bool layer_ours(const struct ufs *u, unsigned layer)
 {
-	return layer > 0 || !u->has_base;
+	return !u->shared && (layer > 0 || !u->has_base);
 }
 /* The host directory of a layer; of the caller's process. */
 static inline int layer_fd(const struct ufs *u, unsigned layer)
@@ -175,6 +175,7 @@ long chain_leave(const struct passage *p, long r);
 bool chain_new_epoch(const struct passage *p); /* did more than a layer on top come, since it entered? */
 /* Around what may wait for somebody else for long: how deep the thread was, for chain_resume. Places in the stack may
  * mean others afterwards. */
+const struct ufs *chain_union(void); /* the sandbox's root, once it is there */
 u32 chain_pause(void);
 void chain_resume(u32 depth);
 int chain_setup(struct ufs *u, struct cursor *kept);

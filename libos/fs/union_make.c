@@ -158,7 +158,7 @@ int union_create(struct node *d, const char *name, u32 mode, struct file *f, str
 		pal_close(fd);
 		return PTR_ERR(n);
 	}
-	if (union_is_marked(st.stx_mode)) {
+	if (layer_ours(ufs_of(dir), ufs_of(dir)->top) && union_is_marked(st.stx_mode)) {
 		union_read_over(n, fd, &st);
 		union_adopt(n, ufs_of(dir)->top, &st);
 	}
@@ -438,7 +438,7 @@ int union_sock_at(struct node *d, const char *name, bool create, u32 mode, int *
 		layer = (unsigned)highest(n->layers);
 		node_put(found);
 		/* A socket of the base is the host's: no way leads there. */
-		if (!layer_ours(ufs_of(dir), layer))
+		if (!layer && ufs_of(dir)->has_base)
 			r = -ECONNREFUSED;
 	}
 	if (!r)

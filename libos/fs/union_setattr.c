@@ -10,6 +10,12 @@ bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host
 {
 	bool differs;
 
+	/* A place of the host's gets no notes of ours; who creates there, and what set-id bits its directories hand on,
+	 * the host knows. */
+	if (u->shared) {
+		*host_mode = a->mode & (0777 | S_ISVTX);
+		return false;
+	}
 	*host_mode = union_host_mode(a->mode, u->guest_root, &differs);
 	return differs || a->uid != u->uid || a->gid != u->gid;
 }
@@ -51,6 +57,10 @@ void union_new_attr(struct unode *dir, u32 mode, struct union_attr *a)
 	const struct node *d = &dir->node;
 
 	*a = (struct union_attr){ .mode = mode, .uid = p->cred.fsuid, .gid = p->cred.fsgid };
+	if (ufs_of(dir)->shared) {
+		a->uid = ufs_of(dir)->uid;
+		a->gid = ufs_of(dir)->gid;
+	}
 	if (!(d->mode & S_ISGID))
 		return;
 	a->gid = d->gid;
@@ -78,12 +88,14 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 	struct union_attr want;
 	struct attr old;
 	struct statx st;
+	bool marked;
 	u32 host_mode;
 	int r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
 
 	if (r < 0)
 		return r;
-	if (union_is_marked(st.stx_mode))
+	marked = !u->shared && union_is_marked(st.stx_mode);
+	if (marked)
 		union_read_over(n, fd, &st);
 	union_fill_attr(n, u->top, &st, &old);
 	want = (struct union_attr){ .mode = old.mode, .uid = old.uid, .gid = old.gid, .rdev = old.rdev };
@@ -93,10 +105,10 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 		want.uid = a->uid;
 	if (a->valid & ATTR_GID)
 		want.gid = a->gid;
-	r = union_write_attr(u, fd, &want, union_is_marked(st.stx_mode));
+	r = union_write_attr(u, fd, &want, marked);
 	if (r < 0)
 		return r;
-	union_set_over(n, &want, union_is_marked(st.stx_mode) || union_needs_over(u, &want, &host_mode));
+	union_set_over(n, &want, marked || union_needs_over(u, &want, &host_mode));
 	lock(&dcache_lock);
 	n->node.mode = want.mode;
 	n->node.uid = want.uid;
@@ -155,7 +167,7 @@ static int set_by_name(struct unode *n, const struct attr *a)
 	struct timespec times[2] = { a->atime, a->mtime };
 	struct union_attr want = { .mode = (n->node.mode & S_IFMT) | (a->mode & S_IALLUGO),
 				   .uid = u->uid, .gid = u->gid };
-	bool marked = n->over_valid || n->origin;
+	bool marked = !u->shared && (n->over_valid || n->origin);
 	struct hpath h;
 	u32 host_mode = 0;
 	int r;
@@ -177,11 +189,21 @@ static int set_by_name(struct unode *n, const struct attr *a)
 	return r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
 }
 
+/* Of a place of the host's: its owners and set-id bits are not the guest's to give. */
+static int shared_refuses(const struct node *node, const struct attr *a)
+{
+	bool foreign = (a->valid & ATTR_UID && a->uid != node->uid) || (a->valid & ATTR_GID && a->gid != node->gid);
+
+	return foreign || (a->valid & ATTR_MODE && a->mode & (S_ISUID | S_ISGID)) ? -EPERM : 0;
+}
+
 int union_setattr(struct node *node, const struct attr *a)
 {
 	struct unode *n = to_unode(node);
-	int fd, r;
+	int fd, r = ufs_of(n)->shared ? shared_refuses(node, a) : 0;
 
+	if (r < 0)
+		return r;
 	if (n->gone && n->tmp_fd < 0)
 		return -ENOENT;
 	union_fresh_drop(n);
@@ -209,6 +231,8 @@ int union_file_setattr(struct file *f, const struct attr *a)
 {
 	struct unode *n = to_unode(path_node(&f->path));
 
+	if (ufs_of(n)->shared && shared_refuses(&n->node, a) < 0)
+		return -EPERM;
 	/* A descriptor of a lower layer: the change goes to the copy. */
 	if (!union_file_in_top(f))
 		return union_setattr(&n->node, a);
