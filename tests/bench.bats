@@ -78,3 +78,33 @@ BENCH=$BATS_TEST_DIRNAME/bench
 	assert verdict('private', 600, [(800, 0)], 'ram')['value'] == 700
 	PY
 }
+
+@test "what a run found goes into README and ARCHITECTURE, with the reasons of what was missed" {
+	mkdir -p tree/tests
+	cp -r "$BENCH" tree/tests/
+	cp "$TREE/README.md" "$TREE/ARCHITECTURE.md" tree/
+	chmod -R u+w tree
+	python3 - >bench.json <<-'PY'
+	import json
+	def row(name, what, budget, by, form, value, missed, unit='ns'):
+	    return dict(name=name, what=what, budget=budget, by=by, form=form, unit=unit, skipped=None, failed=None, results={
+	        'native': {k: {'median': 2e6, 'mad': 0} for k in ('first', 'second')},
+	        'gsh-A': dict(value=value, noise=0.5, pairs=7, missed=missed)})
+	print(json.dumps(dict(schema='gsh.bench/1', sides=['native', 'gsh-A'],
+	    facts=dict(date='2031-02-03 04:05', load=[0.25, 1], cpus=9, cpu='a processor', memory_gib=8, kernel='9.9', minutes='12.0', rounds=7, files=20),
+	    rows=[row('getppid', 'getppid', 0.15, 'cpu', 'ratio', 0.07, False), row('open-close', 'open and close a base file', 1.3, 'cpu', 'ratio', 9, True),
+	          row('start-warm', 'gsh -c true in a running sandbox', 3, 'wall', 'start', 4.5, 'perhaps'), row('new', 'a new row', 1, 'cpu', 'ratio', 2, True)])))
+	PY
+	tree/tests/bench/publish bench.json
+	cp tree/README.md once.md
+	tree/tests/bench/publish bench.json
+	cmp once.md tree/README.md
+	grep -xF '| getppid | 2 ms | 0.07 | 0.15 | cpu |' tree/README.md
+	grep -xF '| gsh -c true in a running sandbox | 2 ms | +4.5 ms ? | 3.0 ms | wall | 0.5 ms | 7 |' tree/ARCHITECTURE.md
+	grep -xF -- '- a new row: why is not known.' tree/ARCHITECTURE.md
+	grep -q '^- open and close a base file: Landlock' tree/ARCHITECTURE.md
+	grep -q '^Taken 2031-02-03 with load 0.25,' tree/ARCHITECTURE.md
+	# All else is as it was.
+	run diff <(grep -v '^|\|^- \|^Taken\|^private. Taken' "$TREE/ARCHITECTURE.md") <(grep -v '^|\|^- \|^Taken\|^private. Taken' tree/ARCHITECTURE.md)
+	assert_success
+}

@@ -22,6 +22,8 @@ import statistics
 import subprocess
 import time
 
+from reasons import REASONS
+
 NOISY = 0.1  # noise by value above this is marked
 OTHERS = {'wall': 'cpu', 'cpu': 'wall', 'private': 'PSS'}
 
@@ -178,6 +180,18 @@ def table(rows, sides):
         yield '| ' + ' | '.join(cells).replace('  ', ' ') + ' |'
 
 
+def misses(rows):
+    """What is over its budget by more than the noise, together by the reason."""
+    why = {}
+    for r in rows:
+        if any(x.get('missed') is True for x in r['results'].values()):
+            why.setdefault(REASONS.get(r['name'], 'why is not known'), []).append(r['what'])
+    yield 'Budgets missed:%s' % ('' if why else ' none.')
+    for reason, missed in why.items():
+        yield '- %s: %s.' % ('; '.join(missed), reason)
+    yield ''
+
+
 def markdown(facts, rows, sides, absent):
     yield '# Benchmarks'
     yield ''
@@ -194,8 +208,7 @@ def markdown(facts, rows, sides, absent):
     yield ''
     yield from table([r for r in rows if not r['skipped']], sides)
     yield ''
-    missed = [r['name'] for r in rows if any(x.get('missed') is True for x in r['results'].values())]
-    yield 'Budgets missed: %s.' % (', '.join(missed) or 'none')
+    yield from misses(rows)
     if absent:
         yield 'Peers not installed, left out: %s.' % ', '.join(absent)
     if skipped:
