@@ -88,7 +88,7 @@ cat: /root/.bashrc: No such file or directory
 0
 me:x
 OUT
-	run -0 gsh run -s other -- sh -c 'cat /etc/shadow; ls /root; id -u' 
+	run -0 gsh run -s other -- sh -c 'cat /etc/shadow; ls /root; id -u'
 	assert_output --partial "cat: /etc/shadow: Permission denied"
 	assert_output --partial "cannot open directory '/root'"
 }
