@@ -575,6 +575,10 @@ pastas() {
 	ps -o comm= -u "$(id -u)" | grep -c '^past\|^passt' || :
 }
 
+pastas_are() {
+	[ "$(pastas)" = "$1" ]
+}
+
 @test "nat: sockets of its own lead outside, and to nothing that is closed; pasta ends with the sandbox" {
 	needs_nat
 	local had i
@@ -633,7 +637,7 @@ print(say(('$a', $PORT)), say(('127.0.0.1', $PORT)))"
 	assert_line --partial "[Network] Deny="
 	# pasta goes with the sandbox, also where its monitor is killed.
 	gsh stop open
-	wait_until 50 test "$(pastas)" = $((had + 1))
+	wait_until 50 pastas_are $((had + 1))
 	i=$(gsh info shut --json | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
 	kill -KILL "$i"
 	for ((i = 0; i < 50; i++)); do [ "$(pastas)" != "$had" ] || break; sleep 0.1; done

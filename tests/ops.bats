@@ -236,7 +236,7 @@ host_calls() {
 	in_box 'echo 2 >>a; ls -i a b d/c | awk "{print \$1}" | sort -u | wc -l; stat -c %h b' >"$BOX/links"
 	[ "$(paste -sd' ' "$BOX/links")" = "1 3" ]
 	[ "$(in_box 'cat b; cat d/c')" = $'1\n2\n1\n2' ]
-	until_true 10 test "$(gsh cat s:got)" = through
+	until_true 10 eval '[ "$(gsh cat s:got)" = through ]'
 	# A server that goes on writing, and one that holds a lock.
 	in_box 'setsid sh -c "exec 3>>log 4>l; flock 4; touch ready; until [ -e end ]; do sleep 0.1; done; echo last >&3" </dev/null >/dev/null 2>&1 &
 		until [ -e ready ]; do sleep 0.1; done'
