@@ -54,6 +54,7 @@ const struct cmd *const cmd_list[] = {
 	&cmd_version,
 	&cmd_help,
 	&cmd_complete,
+	&cmd_inside,
 	NULL,
 };
 /* clang-format on */

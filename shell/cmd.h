@@ -154,6 +154,11 @@ struct cmd {
 extern const struct cmd *const cmd_list[]; /* in the order of the help; NULL-terminated */
 const struct cmd *cmd_find(const char *name) MUST_CHECK;
 
+/* ---- main.c ---- */
+/* A command line; admit, unless it is NULL, may refuse or complete what was parsed (0, or a failure that it said). The exit
+ * status. */
+int gsh_main(int argc, char **argv, int (*admit)(struct call *call));
+
 /* ---- parse.c ---- */
 
 /* The options that every verb has; -h among them. */
@@ -222,6 +227,8 @@ int version_open_word(struct version *v, const char *sandbox, const char *word) 
 void version_close(struct version *v);
 /* From now on nothing is seen of the host's that is hidden inside: for what is brought into a layer. */
 void version_as_inside(struct version *v);
+/* The same for all that this process opens: what it has to say goes inside. */
+void versions_as_inside(void);
 /* A path, on the host or in a version of a sandbox: PATH, SANDBOX:PATH, SANDBOX@VERSION:PATH, or :PATH in the sandbox of
  * the call. What has a slash ahead of the colon is the host's. */
 struct place {
@@ -395,6 +402,7 @@ extern const struct cmd cmd_gc;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_import;
 extern const struct cmd cmd_info;
+extern const struct cmd cmd_inside;
 extern const struct cmd cmd_kill;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_ls;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "shell/cmd.h"
+#include "shell/inside.h"
 
 /* Descriptors 0, 1 and 2 exist from here on: otherwise a socket of ours would become somebody's
  * stdout. */
@@ -31,36 +32,66 @@ static int fill_stdio(void)
 	return 0;
 }
 
-static int exec_call(const struct call *call)
+/* What help is about needs no sandbox, and no host. */
+static bool is_by_itself(const struct cmd *cmd)
+{
+	return cmd == &cmd_help || cmd == &cmd_version || cmd == &cmd_complete;
+}
+
+/* asked: the words as they were given, for the host's gsh; NULL: we are that. */
+static int exec_call(struct call *call, char **asked, int (*admit)(struct call *call))
 {
 	bool runs = call->cmd->flags & CMD_RUNS;
+	int result;
 
 	if (opt_given(call, 'h'))
 		return exit_status(*call->cmd->name ? usage_help(call->cmd) : usage_overview(),
 				   false);
+	if (!is_by_itself(call->cmd)) {
+		if (asked)
+			return inside_ask(call, asked);
+		result = admit ? admit(call) : 0;
+		if (result)
+			return exit_status(result, false);
+	}
 	if (ui_settle(call))
 		return exit_status(-FAIL_USAGE, runs);
 	return exit_status(call->cmd->exec(call), runs);
 }
 
-int main(int argc, char **argv)
+int gsh_main(int argc, char **argv, int (*admit)(struct call *call))
 {
 	static struct call first, call;
 	const struct cmd *verb;
+	char **asked = NULL;
 	bool runs;
 
-	setlocale(LC_CTYPE, "");
-	if (fill_stdio() < 0)
-		return EXIT_SELF;
+	/* Parsing moves words. */
+	if (!admit && inside_is()) {
+		asked = calloc((size_t)argc + 1, sizeof(*asked));
+		if (!asked)
+			return exit_status(fail(FAIL_NO, "out of memory", NULL), false);
+		memcpy(asked, argv, (size_t)argc * sizeof(*asked));
+	}
+	memset(&first, 0, sizeof(first));
+	memset(&call, 0, sizeof(call));
 	if (parse_call(&first, &cmd_shell, argc - 1, argv + 1, NULL))
 		return FAIL_USAGE;
 	if (!first.argc || opt_given(&first, 'c') || opt_given(&first, 'h'))
-		return exec_call(&first);
+		return exec_call(&first, asked, admit);
 	verb = cmd_find(first.argv[0]);
 	if (!verb)
 		return exit_status(usage_unknown_verb(first.argv[0]), false);
 	runs = verb->flags & CMD_RUNS;
 	if (parse_call(&call, verb, first.argc - 1, first.argv + 1, &first))
 		return exit_status(-FAIL_USAGE, runs);
-	return exec_call(&call);
+	return exec_call(&call, asked, admit);
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "");
+	if (fill_stdio() < 0)
+		return EXIT_SELF;
+	return gsh_main(argc, argv, NULL);
 }

@@ -29,6 +29,8 @@ static void raise_limit(void)
 	}
 }
 
+static bool all_as_inside;
+
 static int hide(struct version *v, struct json_object *layers)
 {
 	struct json_object *list = NULL;
@@ -71,12 +73,19 @@ int version_open(struct version *v, const char *sandbox, const char *word)
 	json_object_put(layers);
 	if (result && !err)
 		version_close(v);
+	if (!result && all_as_inside)
+		version_as_inside(v);
 	return result;
 }
 
 void version_as_inside(struct version *v)
 {
 	v->tree.nhidden = v->nhidden;
+}
+
+void versions_as_inside(void)
+{
+	all_as_inside = true;
 }
 
 int version_open_word(struct version *v, const char *sandbox, const char *word)

@@ -7,7 +7,7 @@
  * memory or messages of the kernel's, or a way to more terminals. The directory is the host's own, so a name is
  * looked up when it is asked for.
  *
- * A name that is a device of the host's and not granted is noted as refused.
+ * A name that is a device of the host's and not granted is noted as refused. One more is there always, /dev/gsh: inside.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +117,10 @@ static void note(struct monitor *m, const char *name)
 	denial_note(m, "device", path);
 }
 
+/* The way to gsh, which is no device of the host's: of the numbers for local use. */
+static const struct device own = { "gsh", true, true };
+#define OWN_DEV makedev(240, 0)
+
 /* The answer's words: the device's number, who may do what with it, its name. */
 static void describe(struct request *r, const struct device *d, const struct stat *st)
 {
@@ -125,6 +129,22 @@ static void describe(struct request *r, const struct device *d, const struct sta
 	r->reply.more[2] = (d->read ? 0444u : 0) | (d->write ? 0222u : 0);
 	memcpy(&r->reply.more[3], d->name, sizeof(d->name));
 	r->reply.nmore = 3 + sizeof(d->name) / sizeof(r->reply.more[0]);
+}
+
+static void answer_own(struct monitor *m, struct request *r, uint32_t op)
+{
+	struct stat st = { .st_rdev = OWN_DEV };
+	int fd;
+
+	if (op != MON_DEVICE_OPEN) {
+		describe(r, &own, &st);
+		return;
+	}
+	fd = inside_open(m);
+	if (fd < 0)
+		r->reply.head.error = -fd;
+	else
+		r->reply.fds[r->reply.nfds++] = fd;
 }
 
 void answer_device(struct monitor *m, struct request *r)
@@ -136,6 +156,10 @@ void answer_device(struct monitor *m, struct request *r)
 
 	memcpy(&q, r->data, sizeof(q));
 	q.name[sizeof(q.name) - 1] = '\0';
+	if (q.op == MON_DEVICE_LIST ? q.flags == m->ndevices : !strcmp(q.name, own.name)) {
+		answer_own(m, r, q.op);
+		return;
+	}
 	if (q.op == MON_DEVICE_LIST)
 		d = q.flags < m->ndevices ? &m->devices[q.flags] : NULL;
 	else if (!strchr(q.name, '/'))

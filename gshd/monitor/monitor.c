@@ -193,6 +193,7 @@ static void on_sigchld(evutil_socket_t sig, short what, void *arg)
 		} else {
 			image_reaped(m, pid);
 			keep_reaped(m, pid);
+			inside_reaped(m, pid);
 			squash_reaped(m, pid, status);
 		}
 	if (gone) {

@@ -44,6 +44,7 @@
 #define HIDDEN_MAX 128 /* the store, the runtime directory, the mount; what hidden.c and the settings add */
 #define DENIALS_MAX 128
 #define DEVICES_MAX 32
+#define INSIDE_MAX 4 /* clients that answer somebody inside, at a time */
 #define DENIAL_WHAT 320 /* bytes of what was refused, with its end */
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
 
@@ -104,6 +105,7 @@ struct monitor {
 	unsigned nbinds;
 	struct device devices[DEVICES_MAX];
 	unsigned ndevices;
+	pid_t inside[INSIDE_MAX]; /* 0: none */
 	struct confine_child child;
 	enum box_state state;
 	int64_t started; /* unix time */
@@ -350,6 +352,11 @@ void answer_device(struct monitor *m, struct request *r);
 int devices_find(struct monitor *m, const struct conf *conf) __attribute__((warn_unused_result));
 int device_add(struct monitor *m, const char *value) __attribute__((warn_unused_result));
 int device_remove(struct monitor *m, const char *value);
+
+/* ---- inside.c ---- */
+/* Start a client for somebody inside who opened /dev/gsh. The other end for him, or -errno: -EBUSY. */
+int inside_open(struct monitor *m) __attribute__((warn_unused_result));
+void inside_reaped(struct monitor *m, pid_t pid);
 
 /* ---- dial.c, names.c ---- */
 void answer_dial(struct monitor *m, struct request *r);

@@ -293,7 +293,7 @@ static int find_exec(int dirfd, const char *path, int at_flags, struct path *out
 	return r;
 }
 
-int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out)
+static int open_exec_once(int dirfd, const char *path, int at_flags, struct file **out)
 {
 	struct path at;
 	struct node *n;
@@ -320,6 +320,17 @@ int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out)
 			file_put(f);
 		}
 	}
+	if (r == -ESTALE && at.dentry)
+		dentry_forget(at.dentry);
 	path_put(&at);
+	return r;
+}
+
+int vfs_open_exec(int dirfd, const char *path, int at_flags, struct file **out)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++)
+		r = open_exec_once(dirfd, path, at_flags, out);
 	return r == -ESTALE ? -ENOENT : r;
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * /dev/gsh: a way for gsh inside to the host's gsh (shell/inside.h). For each open a client of the host's is started, which
+ * reads from one end of a pair what is asked and writes what there is to say; the monitor looks at neither. The client knows what it may
+ * do for somebody inside. Few at a time, and not for long: whoever opens and does nothing is in his own way.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "gshd/log.h"
+#include "gshd/monitor/monitor.h"
+
+#define CPU_S 60 /* of one answer */
+
+/* Beside our own executable. */
+static int client_path(char path[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 8);
+	char *end;
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	end = strrchr(path, '/');
+	if (!end)
+		return -ENOENT;
+	strcpy(end, "/gsh");
+	return 0;
+}
+
+static void run_client(const struct monitor *m, const char *path, int sock)
+{
+	char *argv[] = { "gsh", "inside", "-s", (char *)m->spec.name, NULL };
+	struct rlimit cpu = { CPU_S, CPU_S };
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpriority(PRIO_PROCESS, 0, 5);
+	setrlimit(RLIMIT_CPU, &cpu);
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(sock, 0) < 0 || dup2(sock, 1) < 0 || setenv("GSH_STORE", m->paths.store, 1) ||
+	    setenv("GSH_RUNTIME", m->paths.runtime, 1) || setenv("GSH_MOUNT", m->paths.mount, 1) || unsetenv("GSH_SANDBOX") || chdir("/"))
+		_exit(1);
+	execv(path, argv);
+	_exit(1);
+}
+
+int inside_open(struct monitor *m)
+{
+	char path[PATH_MAX];
+	int pair[2], err = client_path(path);
+	unsigned i = 0;
+	pid_t pid;
+
+	while (i < INSIDE_MAX && m->inside[i])
+		i++;
+	if (i == INSIDE_MAX)
+		return -EBUSY;
+	if (!err && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		err = -errno;
+	if (err)
+		return err;
+	pid = fork();
+	if (pid == 0)
+		run_client(m, path, pair[1]);
+	if (pid < 0)
+		err = -errno;
+	close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return err;
+	}
+	m->inside[i] = pid;
+	return pair[0];
+}
+
+void inside_reaped(struct monitor *m, pid_t pid)
+{
+	for (unsigned i = 0; i < INSIDE_MAX; i++)
+		if (m->inside[i] == pid)
+			m->inside[i] = 0;
+}
