@@ -7,7 +7,8 @@
  * memory or messages of the kernel's, or a way to more terminals. The directory is the host's own, so a name is
  * looked up when it is asked for.
  *
- * A name that is a device of the host's and not granted is noted as refused. One more is there always, /dev/gsh: inside.c.
+ * A name that is a device of the host's and not granted is noted as refused. One more is there always:
+ * /dev/gsh, inside.c.
  */
 #include <errno.h>
 #include <fcntl.h>
