@@ -126,6 +126,9 @@ struct conf_key {
 };
 extern const struct conf_key conf_keys[];
 extern const size_t conf_nkeys;
+/* ---- widen.c ---- */
+/* Does the value now let a sandbox do, reach or use what the value was does not? Values as struct conf holds them. */
+bool conf_widens(const struct conf_key *key, const char *was, const char *now);
 /* The nearest known name to a misspelt one ("Hostname" for "HostName"), or NULL. section NULL: a
  * section's. */
 const char *conf_suggest(const char *section, const char *name);

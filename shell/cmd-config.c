@@ -12,13 +12,14 @@
 #include "shell/cmd.h"
 #include "shell/project.h"
 
-enum { OPT_ORIGIN = 660, OPT_LIST, OPT_FORGET };
+enum { OPT_ORIGIN = 660, OPT_LIST, OPT_FORGET, OPT_WIDEN };
 
 static const struct opt opts[] = {
 	{OPT_ORIGIN, "origin", NULL, "say which file and line a value comes from", WORDS_NONE},
 	{'s', "sandbox", "NAME", "those of a sandbox, its own included", WORDS_SANDBOX},
 	{OPT_LIST, "list", NULL, "with trust: which files are trusted", WORDS_NONE},
 	{OPT_FORGET, "forget", NULL, "with trust: do not trust the file any more", WORDS_NONE},
+	{OPT_WIDEN, "widen", NULL, "with trust: even where it lets sandboxes do more than your settings", WORDS_NONE},
 	{'y', "yes", NULL, "with trust: do not ask", WORDS_NONE},
 	OPT_ROW_JSON,
 	OPT_ROW_END,
@@ -127,34 +128,24 @@ static const struct column trusted_columns[] = {
 	{"STATE", "state", false},
 };
 
-/* May a setting of this kind let the sandbox reach or see more? */
-static bool opens(const struct conf_key *k)
-{
-	static const char *const sections[] = {"Files", "Network", "Exec", "Confine"};
-	size_t i;
-
-	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
-		if (strcmp(k->section, sections[i]) == 0)
-			return true;
-	return strcmp(k->key, "Profile") == 0;
-}
-
-/* What the file says, and which of it opens the sandbox. */
-static int show_said(const struct conf *conf)
+/* What the file says, and what of that, or of a profile that it names, lets sandboxes do more than without it, by which
+ * line. */
+static int show_said(const struct conf *said, const struct conf *with, const bool *widens)
 {
 	struct json_object *items = json_object_new_array();
+	char text[CONF_ORIGIN_MAX + 32];
 	size_t i;
 	int result;
 
 	for (i = 0; i < conf_nkeys; i++) {
 		struct json_object *o;
 
-		if (!*conf->origin[i])
+		if (!*said->origin[i] && !widens[i])
 			continue;
-		o = row(conf, i);
-		if (opens(&conf_keys[i]))
-			json_object_object_add(o, "opens",
-					       json_object_new_string("decides what the sandbox may reach"));
+		o = row(widens[i] ? with : said, i);
+		snprintf(text, sizeof(text), "widens what sandboxes may (%s)", with->origin[i]);
+		if (widens[i])
+			json_object_object_add(o, "opens", json_object_new_string(text));
 		json_object_array_add(items, o);
 	}
 	result = show_list(false, "config", items, said_columns, 3);
@@ -162,7 +153,26 @@ static int show_said(const struct conf *conf)
 	return result;
 }
 
-static int trust_ask(const struct call *call, const struct project *p)
+/* What widens is not let in on the way. */
+static int trust_width(const struct call *call, const struct project *p, const struct conf *said, enum trust *trust)
+{
+	static struct conf with;
+	bool widens[CONF_KEYS_MAX];
+	char why[1024];
+	int n = project_widens(p, &with, widens, why, sizeof(why)), result;
+
+	if (n < 0)
+		return fail(FAIL_USAGE, "settings", "%s", why);
+	result = show_said(said, &with, widens);
+	*trust = n && opt_given(call, OPT_WIDEN) ? TRUST_WIDE : TRUST_PLAIN;
+	if (result || !n || *trust == TRUST_WIDE)
+		return result;
+	fail(FAIL_NO, "config trust", "%s lets sandboxes do more than your settings do; it is not trusted", p->path);
+	hint("--widen trusts it all the same");
+	return -FAIL_NO;
+}
+
+static int trust_ask(const struct call *call, const struct project *p, enum trust trust)
 {
 	char line[16];
 
@@ -173,14 +183,16 @@ static int trust_ask(const struct call *call, const struct project *p)
 		hint("-y trusts it without a question");
 		return -FAIL_NO;
 	}
-	fputs("Let these settings hold there? [y/N] ", stderr);
+	fputs(trust == TRUST_WIDE ? "Let these settings hold there, what widens too? [y/N] "
+				  : "Let these settings hold there? [y/N] ",
+	      stderr);
 	if (fgets(line, sizeof(line), stdin) && line[0] == 'y')
 		return 0;
 	note("it is not trusted");
 	return -FAIL_NO;
 }
 
-static int list_trusted(const char *digest, const char *path, void *arg)
+static int list_trusted(const char *digest, const char *path, enum trust trust, void *arg)
 {
 	static struct project p;
 	struct json_object *o = json_object_new_object();
@@ -192,7 +204,7 @@ static int list_trusted(const char *digest, const char *path, void *arg)
 	if (found <= 0)
 		state = found ? "unfit" : "missing";
 	else if (strcmp(p.digest, digest) == 0)
-		state = "trusted";
+		state = trust == TRUST_WIDE ? "trusted, may widen" : "trusted";
 	show_add_path(o, "path", path);
 	json_object_object_add(o, "digest", json_object_new_string(digest));
 	json_object_object_add(o, "state", json_object_new_string(state));
@@ -239,12 +251,15 @@ static int trust_exec(const struct call *call)
 	static struct conf conf;
 	char why[1024];
 	const char *unfit = NULL;
+	enum trust trust = TRUST_NONE;
 	int found, result;
 
 	if (opt_given(call, OPT_ORIGIN) || opt_given(call, 's') ||
-	    opt_given(call, OPT_LIST) + opt_given(call, OPT_FORGET) + opt_given(call, 'y') > 1 ||
+	    opt_given(call, OPT_LIST) + opt_given(call, OPT_FORGET) +
+			    (opt_given(call, 'y') || opt_given(call, OPT_WIDEN)) >
+		    1 ||
 	    (opt_given(call, OPT_JSON) && !opt_given(call, OPT_LIST)))
-		return usage_fail(call->cmd, "trust takes one of --list, --forget and --yes");
+		return usage_fail(call->cmd, "trust takes one of --list, --forget and --yes or --widen");
 	if (opt_given(call, OPT_LIST))
 		return call->argc > 1 ? usage_fail(call->cmd, "--list takes no file") : trust_list(call);
 	found = trust_named(call, &p, &unfit);
@@ -260,12 +275,12 @@ static int trust_exec(const struct call *call)
 		return fail(FAIL_REFUSED, p.path, "%s", unfit);
 	if (project_check(&p, &conf, why, sizeof(why)))
 		return fail(FAIL_USAGE, "settings", "%s", why);
-	result = show_said(&conf);
+	result = trust_width(call, &p, &conf, &trust);
 	if (!result)
-		result = trust_ask(call, &p);
+		result = trust_ask(call, &p, trust);
 	if (result)
 		return result;
-	result = project_trust(&p);
+	result = project_trust(&p, trust);
 	return result ? fail(FAIL_HOST, "config trust", "%s", strerror(-result)) : 0;
 }
 
@@ -273,8 +288,9 @@ static int exec(const struct call *call)
 {
 	bool shows = strcmp(call->argv[0], "show") == 0, trusts = strcmp(call->argv[0], "trust") == 0;
 
-	if (!trusts && (opt_given(call, OPT_LIST) || opt_given(call, OPT_FORGET) || opt_given(call, 'y')))
-		return usage_fail(call->cmd, "--list, --forget and --yes belong to trust");
+	if (!trusts && (opt_given(call, OPT_LIST) || opt_given(call, OPT_FORGET) || opt_given(call, OPT_WIDEN) ||
+			opt_given(call, 'y')))
+		return usage_fail(call->cmd, "--list, --forget, --widen and --yes belong to trust");
 	if (shows && call->argc == 1)
 		return show(call);
 	if (shows)
@@ -296,7 +312,8 @@ const struct cmd cmd_config = {
 		"line (that of a profile, too), a variable, or the default. check is silent if all files are right, "
 		"or the\n"
 		"one that is named. trust lets the settings of a project hold, ./.gsh.conf or the nearest\n"
-		"one above, as it is now; what it says is shown first. Exit status: 0, or 2 if something in\n"
+		"one above, as it is now; what it says is shown first. If it lets sandboxes do more than your\n"
+		"settings do, it is refused without --widen. Exit status: 0, or 2 if something in\n"
 		"them is wrong.",
 	.opts = opts,
 	.min = 1,

@@ -7,11 +7,14 @@
  * trust). What is trusted is a path and the SHA-256 of the bytes; the bytes are read once, and those whose digest was
  * compared are those that are parsed and sent. A changed file is a stranger again.
  *
+ * What is trusted may not let a sandbox do more than the user's settings do, as they are when it is used, unless that was
+ * said, too (--widen): so what the user closes later stays closed.
+ *
  * The search ends at the home, at the root and where another file system begins. A file that others may write, or that
  * is no plain file of the user's, is not looked at, trusted or not.
  *
- * The list of what is trusted stands beside the user's settings: a line "DIGEST PATH" each, written aside and renamed
- * under a lock on its folder.
+ * The list of what is trusted stands beside the user's settings: a line "DIGEST PATH" each, or "DIGEST+PATH" of what may
+ * widen, written aside and renamed under a lock on its folder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,6 +122,26 @@ int project_check(const struct project *p, struct conf *conf, char *why, size_t 
 	return err;
 }
 
+int project_widens(const struct project *p, struct conf *with, bool *widens, char *why, size_t size)
+{
+	static struct conf without;
+	const struct conf_project project = {.path = p->path, .text = p->text};
+	int err = conf_load(&without, why, size), n = 0;
+	size_t i;
+
+	if (!err)
+		err = conf_load_own(with, &project, NULL, NULL, why, size);
+	if (err)
+		return err;
+	for (i = 0; i < conf_nkeys; i++) {
+		size_t at = conf_keys[i].offset;
+
+		widens[i] = conf_widens(&conf_keys[i], (char *)&without + at, (char *)with + at);
+		n += widens[i];
+	}
+	return n;
+}
+
 /* ---- the list ---- */
 
 /* The folder of the user's settings. 0 or -errno. */
@@ -138,7 +161,7 @@ static int list_folder(char *dir, size_t size)
 	return n < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-int trusted_each(int (*each)(const char *digest, const char *path, void *arg), void *arg)
+int trusted_each(int (*each)(const char *digest, const char *path, enum trust trust, void *arg), void *arg)
 {
 	char path[PATH_MAX + 16], line[PATH_MAX + 80];
 	int err = list_folder(path, PATH_MAX), r = 0;
@@ -151,26 +174,31 @@ int trusted_each(int (*each)(const char *digest, const char *path, void *arg), v
 	if (!file)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	while (!r && fgets(line, sizeof(line), file)) {
+		enum trust trust;
+
 		line[strcspn(line, "\n")] = '\0';
-		if (strlen(line) < 66 || line[64] != ' ')
+		if (strlen(line) < 66 || !strchr(" +", line[64]))
 			continue;
+		trust = line[64] == '+' ? TRUST_WIDE : TRUST_PLAIN;
 		line[64] = '\0';
-		r = each(line, line + 65, arg);
+		r = each(line, line + 65, trust, arg);
 	}
 	fclose(file);
 	return r;
 }
 
-static int is_it(const char *digest, const char *path, void *arg)
+static int is_it(const char *digest, const char *path, enum trust trust, void *arg)
 {
 	const struct project *p = arg;
 
-	return strcmp(digest, p->digest) == 0 && strcmp(path, p->path) == 0;
+	return strcmp(digest, p->digest) == 0 && strcmp(path, p->path) == 0 ? (int)trust : 0;
 }
 
-bool project_trusted(struct project *p)
+enum trust project_trusted(struct project *p)
 {
-	return trusted_each(is_it, p) == 1;
+	int r = trusted_each(is_it, p);
+
+	return r > 0 ? (enum trust)r : TRUST_NONE;
 }
 
 struct rewriting {
@@ -179,19 +207,19 @@ struct rewriting {
 	bool had;
 };
 
-static int keep_others(const char *digest, const char *path, void *arg)
+static int keep_others(const char *digest, const char *path, enum trust trust, void *arg)
 {
 	struct rewriting *w = arg;
 
 	if (strcmp(path, w->path) == 0)
 		w->had = true;
 	else
-		fprintf(w->to, "%s %s\n", digest, path);
+		fprintf(w->to, "%s%c%s\n", digest, trust == TRUST_WIDE ? '+' : ' ', path);
 	return 0;
 }
 
 /* Write the list without the path, then with it if there is a digest: 1 if it was in it, 0, or -errno. */
-static int rewrite(const char *path, const char *digest)
+static int rewrite(const char *path, const char *digest, enum trust trust)
 {
 	char dir[PATH_MAX], name[PATH_MAX + 16], aside[PATH_MAX + 32];
 	struct rewriting w = {.path = path};
@@ -219,7 +247,7 @@ static int rewrite(const char *path, const char *digest)
 	}
 	err = trusted_each(keep_others, &w);
 	if (digest)
-		fprintf(w.to, "%s %s\n", digest, path);
+		fprintf(w.to, "%s%c%s\n", digest, trust == TRUST_WIDE ? '+' : ' ', path);
 	if (!err && (fflush(w.to) || ferror(w.to) || fsync(fileno(w.to)) < 0))
 		err = -EIO;
 	if (ftell(w.to) > TRUSTED_MAX)
@@ -234,25 +262,45 @@ static int rewrite(const char *path, const char *digest)
 	return err ? err : w.had;
 }
 
-int project_trust(const struct project *p)
+int project_trust(const struct project *p, enum trust trust)
 {
-	int r = rewrite(p->path, p->digest);
+	int r = rewrite(p->path, p->digest, trust);
 
 	return r < 0 ? r : 0;
 }
 
 int project_forget(const char *path)
 {
-	return rewrite(path, NULL);
+	return rewrite(path, NULL, TRUST_NONE);
 }
 
 /* ---- here ---- */
+
+/* Trusted, it holds as long as it opens nothing that the user's settings have closed since. */
+static bool within(const struct project *p)
+{
+	static struct conf with;
+	bool widens[CONF_KEYS_MAX];
+	char why[1024];
+	int n = project_widens(p, &with, widens, why, sizeof(why));
+	size_t i;
+
+	for (i = 0; n > 0 && !widens[i]; i++)
+		;
+	if (n > 0)
+		note("%s is not used: its [%s] %s= lets sandboxes do more than your settings do "
+		     "(gsh config trust --widen)", p->path, conf_keys[i].section, conf_keys[i].key);
+	else if (n < 0)
+		note("%s is not used: %s", p->path, why);
+	return n == 0;
+}
 
 const struct project *project_here(void)
 {
 	static struct project p;
 	static bool looked, holds;
 	const char *why = NULL;
+	enum trust trust;
 	int found;
 
 	if (looked)
@@ -261,8 +309,9 @@ const struct project *project_here(void)
 	found = project_find(&p, &why);
 	if (found < 0)
 		note("%s is not used: %s", p.path, why);
-	holds = found > 0 && project_trusted(&p);
-	if (found > 0 && !holds)
+	trust = found > 0 ? project_trusted(&p) : TRUST_NONE;
+	if (found > 0 && trust == TRUST_NONE)
 		note("%s is not used: it is not trusted (gsh config trust)", p.path);
+	holds = trust == TRUST_WIDE || (trust == TRUST_PLAIN && within(&p));
 	return holds ? &p : NULL;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# A project's settings: nothing of .gsh.conf holds before it was trusted, and nothing of a changed one.
+# A project's settings: nothing of .gsh.conf holds before it was trusted, and nothing of a changed one; it opens nothing.
 # shellcheck disable=SC2154 # stderr: of run --separate-stderr
 
 bats_require_minimum_version 1.5.0
@@ -30,14 +30,14 @@ hostname_said() {
 	assert_success
 	refute_line $'Sandbox.Hostname\tproject'
 	assert_equal "$stderr" "gsh: $HOME/p/.gsh.conf is not used: it is not trusted (gsh config trust)"
-	run --separate-stderr "$GSH" config trust
+	run --separate-stderr "$GSH" config trust --widen
 	assert_failure 1
-	assert_line --partial $'Files.BindReadOnly\t/usr/share:/srv/here\tdecides'
+	assert_line $'Files.BindReadOnly\t/usr/share:/srv/here\twidens what sandboxes may ('"$HOME/p/.gsh.conf:4)"
 	[[ $stderr == *"nobody can be asked"* ]]
 	assert_equal "$(hostname_said)" -
 
 	cd sub/deep
-	run "$GSH" config trust -y
+	run "$GSH" config trust --widen -y
 	assert_success
 	run --separate-stderr "$GSH" config show --origin
 	assert_success
@@ -54,8 +54,12 @@ hostname_said() {
 }
 
 @test "trust is listed, forgotten, and of one path only" {
-	"$GSH" config trust -y .gsh.conf >/dev/null
+	"$GSH" config trust --widen -y .gsh.conf >/dev/null
 	"$GSH" config trust --list --json | "$TREE/tests/tools/json-check"
+	run "$GSH" config trust --list
+	assert_output "$HOME/p/.gsh.conf"$'\ttrusted, may widen'
+	printf '[Sandbox]\nHostname=project\n' >.gsh.conf
+	"$GSH" config trust -y --widen .gsh.conf >/dev/null
 	run "$GSH" config trust --list
 	assert_output "$HOME/p/.gsh.conf"$'\ttrusted'
 	mkdir ../copy
@@ -125,8 +129,59 @@ hostname_said() {
 	refute_output --partial $'\033'
 }
 
-@test "a sandbox has the settings of the project that it is started in; its own are stronger" {
+@test "what lets a sandbox do more than the user's settings is trusted with --widen only, and what they close stays closed" {
+	local line
+	cat >"$GSH_CONFIG" <<-'EOF'
+		[Limits]
+		MemoryMax=1G
+		[Network]
+		Deny=host private
+		Allow=example.org:443
+		[Files]
+		Inaccessible=default ~/x
+		Bind=/usr/share:/srv/cover
+		[Exec]
+		UnsetEnvironment=AA BB
+		[Confine]
+		Calls=lean
+	EOF
+	for line in Limits:MemoryMax=2G Limits:MemoryMax=infinity Network:Deny=host Network:Deny= Network:Access=host \
+		Network:Access=nat Network:Allow='*:80' Files:Inaccessible=default Files:Inaccessible='~/x' \
+		Files:Bind=/tmp Files:Bind= Files:BindReadOnly=/etc:/srv/x Files:DeviceAllow=/dev/kvm \
+		Exec:PassEnvironment=SSH_AUTH_SOCK Exec:UnsetEnvironment= Confine:Calls=full Sandbox:Profile=server; do
+		printf '[%s]\n%s\n' "${line%%:*}" "${line#*:}" >.gsh.conf
+		run --separate-stderr "$GSH" config trust -y
+		assert_failure 1
+		assert_output --partial "widens what sandboxes may"
+		[[ $stderr == *"lets sandboxes do more than your settings do; it is not trusted"* ]]
+		run "$GSH" config trust --list
+		assert_output ""
+	done
+	for line in Limits:MemoryMax=512M Limits:TasksMax=64 Network:Deny='host private 192.0.2.0/24' \
+		Network:Access=none Network:Allow= Files:Inaccessible='~/x ~/y default' \
+		Confine:MinimumRung=A Sandbox:Hostname=h Sandbox:User=root Shell:Program=/bin/dash; do
+		printf '[%s]\n%s\n' "${line%%:*}" "${line#*:}" >.gsh.conf
+		run --separate-stderr "$GSH" config trust -y
+		assert_success
+		refute_output --partial widens
+		run --separate-stderr "$GSH" config show --origin
+		assert_line --partial "$HOME/p/.gsh.conf:2"
+		assert_equal "$stderr" ""
+	done
+	printf '[Limits]\nMemoryMax=512M\n' >.gsh.conf
 	"$GSH" config trust -y >/dev/null
+	printf '[Limits]\nMemoryMax=256M\n' >"$GSH_CONFIG"
+	run --separate-stderr "$GSH" config show
+	assert_line $'Limits.MemoryMax\t256M'
+	[[ $stderr == *"is not used: its [Limits] MemoryMax= lets sandboxes do more"* ]]
+	"$GSH" config trust --widen -y >/dev/null
+	run --separate-stderr "$GSH" config show
+	assert_line $'Limits.MemoryMax\t512M'
+	assert_equal "$stderr" ""
+}
+
+@test "a sandbox has the settings of the project that it is started in; its own are stronger" {
+	"$GSH" config trust --widen -y >/dev/null
 	run "$GSH" run -s a -- sh -c 'uname -n; test -d /srv/here/doc && echo bound'
 	assert_success
 	assert_output $'project\nbound'
