@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -36,6 +37,13 @@ struct restore {
 	struct copy copy;
 	struct json_object *items;
 	size_t lost;
+	/* Files of several names that were put: of which inode of the version, and where. */
+	struct several {
+		dev_t dev;
+		ino_t ino;
+		char *path;
+	} *several;
+	size_t nseveral;
 };
 
 static void lost(const char *path, int err, void *arg)
@@ -96,6 +104,60 @@ static int put_root(struct restore *r, const struct spot *s)
 	return layer_set_attr(r->stage.dir, &a, 0);
 }
 
+static const char *put_already(const struct restore *r, const struct stat *st)
+{
+	for (size_t i = 0; i < r->nseveral; i++)
+		if (r->several[i].ino == st->st_ino && r->several[i].dev == st->st_dev)
+			return r->several[i].path;
+	return NULL;
+}
+
+static int remember(struct restore *r, const struct stat *st, const char *path)
+{
+	struct several *more = reallocarray(r->several, r->nseveral + 1, sizeof(*more));
+	char *copy = strdup(path);
+
+	if (more)
+		r->several = more;
+	if (!more || !copy) {
+		free(copy);
+		return -ENOMEM;
+	}
+	more[r->nseveral++] = (struct several){ st->st_dev, st->st_ino, copy };
+	return 0;
+}
+
+/* All names of a file of the base lead to what one of them has now (libos/fs/union_index.c). */
+static int put_link(struct restore *r, const char *path, int dir, const char *last)
+{
+	struct tree base = r->then.tree;
+	cleanup_spot struct spot s = { .n = 0 };
+	char to[UNION_LINK_MAX];
+
+	base.n = 1;
+	if (spot_find(&base, path, &s) || !spot_link_path(&s, to))
+		return 0;
+	if (mkdirat(r->stage.dir, UNION_LINKS, 0700) && errno != EEXIST)
+		return -errno;
+	return linkat(dir, last, r->stage.dir, to, 0) && errno != EEXIST ? -errno : 0;
+}
+
+/* Names of one file stay so. */
+static int put_file(struct restore *r, const struct diff_found *f, int dir, const char *last)
+{
+	const struct stat *st = &f->b->st;
+	const char *other = S_ISREG(st->st_mode) && st->st_nlink > 1 ? put_already(r, st) : NULL;
+	int err;
+
+	if (other)
+		return linkat(r->stage.dir, other + 1, dir, last, 0) ? -errno : 0;
+	err = layer_put(&r->copy, f->b, dir, last);
+	if (err || !S_ISREG(st->st_mode))
+		return err;
+	err = put_link(r, f->path, dir, last);
+	return err || st->st_nlink < 2 ? err : remember(r, st, f->path);
+}
+
 static int make(struct restore *r, const struct diff_found *f)
 {
 	const char *last;
@@ -113,7 +175,7 @@ static int make(struct restore *r, const struct diff_found *f)
 	else if (S_ISDIR(f->b->st.st_mode) && f->a && S_ISDIR(f->a->st.st_mode))
 		err = layer_put_above(f->a, f->b, dir, last);
 	else
-		err = layer_put(&r->copy, f->b, dir, last);
+		err = put_file(r, f, dir, last);
 	/* What a version holds and cannot be read does not come back; the rest does. */
 	if (err == -EACCES && f->b) {
 		lost(f->path, err, r);
@@ -281,6 +343,10 @@ static int exec(const struct call *call)
 	progress_end();
 	for (size_t i = 0; r && paths && i < r->scope.n; i++)
 		free(paths[i]);
+	for (size_t i = 0; r && i < r->nseveral; i++)
+		free(r->several[i].path);
+	if (r)
+		free(r->several);
 	if (r)
 		json_object_put(r->items);
 	free(paths);

@@ -173,7 +173,9 @@ static void walk(struct finder *f, const struct level *l)
 	n = scandirat(l->fd, ".", &names, NULL, alphasort);
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
-		if (strcmp(name, ".") && strcmp(name, "..") && at + strlen(name) + 2 < sizeof(f->path)) {
+		if (!at && union_is_links(name, strlen(name)))
+			; /* other names of what has one in the layer */
+		else if (strcmp(name, ".") && strcmp(name, "..") && at + strlen(name) + 2 < sizeof(f->path)) {
 			snprintf(f->path + at, sizeof(f->path) - at, "/%s", name);
 			look(f, l, name);
 			f->path[at] = '\0';

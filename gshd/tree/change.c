@@ -98,15 +98,63 @@ static void keep_times(const struct spot *dir)
 	(void)!utimensat(AT_FDCWD, path, times, 0);
 }
 
+/* Where a copy was taken back by restore. */
+static int replace_link(const struct change *c, const char *stage, const char *path)
+{
+	int top = c->tree->fd[c->tree->n - 1], lock = change_lock(c), err = lock < 0 ? lock : 0;
+	char again[32];
+
+	if (!err && !change_is_whiteout(top, path))
+		err = -EEXIST;
+	copy_stage_name(again);
+	if (!err && linkat(c->work, stage, c->work, again, 0))
+		err = -errno;
+	else if (!err && renameat2(c->work, again, top, path, 0)) {
+		err = -errno;
+		change_drop(c, again);
+	}
+	if (lock >= 0)
+		close(lock);
+	return err;
+}
+
+/* The staged copy is what all names of the file lead to (libos/fs/union_index.c). -EEXIST: it was copied under another
+ * one. */
+static int link_copy(const struct change *c, const char *stage, const char *path)
+{
+	int top = c->tree->fd[c->tree->n - 1], err = linkat(c->work, stage, top, path, 0) ? -errno : 0;
+
+	if (err == -ENOENT) {
+		(void)!mkdirat(top, UNION_LINKS, 0700);
+		err = linkat(c->work, stage, top, path, 0) ? -errno : 0;
+	}
+	return err == -EEXIST ? replace_link(c, stage, path) : err;
+}
+
+static void tell_links(const struct change *c)
+{
+	struct spot root;
+
+	if (spot_find(c->tree, "", &root))
+		return;
+	c->told(c, &root, UNION_LINKS_NAME);
+	spot_put(&root);
+}
+
 /* Somebody else's copy is as good as ours: the caller looks again. */
 static int raise_one(const struct change *c, const struct spot *dir, const char *name, const struct spot *s)
 {
 	static const struct copy how;
-	char stage[32];
+	char stage[32], path[UNION_LINK_MAX];
+	bool several = spot_link_path(s, path);
 	int err;
 
 	copy_stage_name(stage);
 	err = layer_raise(&how, s, c->work, stage);
+	if (!err && several)
+		err = link_copy(c, stage, path);
+	if (!err && several)
+		tell_links(c);
 	if (!err && renameat2(c->work, stage, change_top(dir), name, RENAME_NOREPLACE))
 		err = -errno;
 	if (err)
@@ -135,6 +183,23 @@ static int step_up(const struct change *c, struct spot *at, const char *name, st
 	}
 	spot_put(at);
 	return err;
+}
+
+int change_own_name(const struct spot *dir, const char *name, const struct spot *s)
+{
+	char path[32];
+
+	if (!S_ISREG(s->st.st_mode) || !change_in_top(s) || change_has(dir, name))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->at[0].fd);
+	return linkat(AT_FDCWD, path, change_top(dir), name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
+bool change_has(const struct spot *dir, const char *name)
+{
+	struct stat st;
+
+	return !fstatat(change_top(dir), name, &st, AT_SYMLINK_NOFOLLOW);
 }
 
 int change_object(const struct change *c, const char *path, struct spot *out)
@@ -355,8 +420,14 @@ int change_link(const struct change *c, const char *from, const char *name, cons
 	err = spot_step(&old, name, &s);
 	if (!err && S_ISDIR(s.st.st_mode))
 		err = -EPERM;
-	if (!err && !change_in_top(&s))
+	if (!err && !change_in_top(&s)) {
 		err = raise_one(c, &old, name, &s);
+		spot_put(&s);
+		if (!err)
+			err = spot_step(&old, name, &s);
+	}
+	if (!err)
+		err = change_own_name(&old, name, &s);
 	if (!err)
 		err = prepare(c, path, as, &dir, &over);
 	if (err) {

@@ -70,6 +70,10 @@ static inline bool change_in_top(const struct spot *s)
 /* Does a layer below the top show this name? 0, 1 or -errno. */
 int change_below(const struct spot *dir, const char *name);
 bool change_is_whiteout(int dir, const char *name);
+/* Has the top's own directory this name? One of several names of a file may lie in the top by its index alone. */
+bool change_has(const struct spot *dir, const char *name);
+/* Then it gets the name, which is to be moved or linked. */
+int change_own_name(const struct spot *dir, const char *name, const struct spot *s);
 /* What is staged goes. */
 void change_drop(const struct change *c, const char *stage);
 /* The lock of what takes several steps: a descriptor to be closed. */

@@ -111,6 +111,7 @@ static int remove_name(const struct change *c, const char *path, const char *nam
 {
 	struct spot dir, s = { .n = 0 };
 	int err = spot_find(c->tree, path, &dir), below = 1;
+	bool in_top;
 
 	if (err)
 		return err;
@@ -127,14 +128,15 @@ static int remove_name(const struct change *c, const char *path, const char *nam
 		spot_put(&s);
 		return err;
 	}
-	if (change_in_top(&s))
+	in_top = change_in_top(&s) && (is_dir || change_has(&dir, name));
+	if (in_top)
 		below = change_below(&dir, name);
 	if (below < 0)
 		err = below;
 	else if (is_dir)
-		err = remove_dir(c, &dir, name, &s, union_removal(change_in_top(&s), below));
+		err = remove_dir(c, &dir, name, &s, union_removal(in_top, below));
 	else
-		err = remove_file(c, &dir, name, union_removal(change_in_top(&s), below));
+		err = remove_file(c, &dir, name, union_removal(in_top, below));
 	if (!err)
 		c->told(c, &dir, name);
 	spot_put(&s);

@@ -261,6 +261,10 @@ int change_rename(const struct change *c, const char *path, const char *name, co
 	if (!err)
 		err = check(&from, &to, flags);
 	if (!err)
+		err = change_own_name(&from.dir, name, &from.s);
+	if (!err && flags & RENAME_EXCHANGE)
+		err = change_own_name(&to.dir, as, &to.s);
+	if (!err)
 		err = rename_found(c, &from, &to, flags);
 	if (!err) {
 		c->told(c, &from.dir, name);

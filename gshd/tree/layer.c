@@ -179,8 +179,12 @@ int layer_put(const struct copy *c, const struct spot *s, int dir, const char *n
 	return put(c, s, 0, dir, name);
 }
 
-/* One of several names is a new object, as in overlayfs without an index. */
+/* One of several names whose other names nothing can lead to the copy is a new object, as in overlayfs without an
+ * index. */
 int layer_raise(const struct copy *c, const struct spot *s, int dir, const char *name)
 {
-	return put(c, s, S_ISDIR(s->st.st_mode) || s->st.st_nlink == 1 ? spot_number(s) : 0, dir, name);
+	char path[UNION_LINK_MAX];
+	bool same = S_ISDIR(s->st.st_mode) || s->st.st_nlink == 1 || spot_link_path(s, path);
+
+	return put(c, s, same ? spot_number(s) : 0, dir, name);
 }

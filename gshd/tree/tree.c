@@ -108,7 +108,7 @@ static int look(const struct spot *s, unsigned i, const char *name, struct union
 
 	memset(e, 0, sizeof(*e));
 	*out = -1;
-	if (!layer && tree_hides(s->tree, s->at[i].fd, s->root, name))
+	if (layer ? s->root && union_is_links(name, strlen(name)) : tree_hides(s->tree, s->at[i].fd, s->root, name))
 		return 0;
 	fd = open_beneath(s->at[i].fd, name, layer);
 	/* EXDEV: something is mounted in a layer, which nobody of ours did. */
@@ -193,6 +193,44 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 	return 0;
 }
 
+bool spot_link_path(const struct spot *s, char path[UNION_LINK_MAX])
+{
+	struct statx x;
+
+	if (!S_ISREG(s->st.st_mode) || s->st.st_nlink < 2 ||
+	    statx(s->at[0].fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BTIME, &x) || !(x.stx_mask & STATX_BTIME))
+		return false;
+	union_link_path(path, s->st.st_ino, x.stx_btime.tv_sec, x.stx_btime.tv_nsec);
+	return true;
+}
+
+/* The copy of what s is, if a higher layer has one by another name. */
+static bool find_copy(struct spot *s)
+{
+	unsigned at = s->at[0].layer;
+	char path[UNION_LINK_MAX];
+	struct stat st;
+
+	if (at + 1 >= s->tree->n || !spot_link_path(s, path))
+		return false;
+	for (unsigned i = s->tree->n - 1; i > at; i--) {
+		int fd = open_beneath(s->tree->fd[i], path, true);
+
+		if (fd < 0)
+			continue;
+		if (stat_now(fd, &st) || !S_ISREG(st.st_mode)) {
+			close(fd);
+			return false;
+		}
+		close(s->at[0].fd);
+		s->at[0].fd = fd;
+		s->at[0].layer = i;
+		s->st = st;
+		return true;
+	}
+	return false;
+}
+
 static int step(const struct spot *s, const char *name, struct patience *p, struct spot *out)
 {
 	struct union_merge m;
@@ -230,6 +268,8 @@ static int step(const struct spot *s, const char *name, struct patience *p, stru
 		err = -ENOENT;
 	if (err)
 		spot_put(out);
+	while (!err && find_copy(out))
+		continue; /* copied again */
 	return err;
 }
 
@@ -371,7 +411,8 @@ int spot_list(const struct spot *s, unsigned i, struct union_list *list)
 		unsigned char type =
 			e->d_type == DT_CHR || e->d_type == DT_BLK ? DT_REG : e->d_type;
 
-		if (!layer && tree_hides(s->tree, s->at[i].fd, s->root, e->d_name))
+		if (layer ? s->root && union_is_links(e->d_name, strlen(e->d_name))
+			  : tree_hides(s->tree, s->at[i].fd, s->root, e->d_name))
 			continue;
 		if (list->count >= ENTRIES_MAX)
 			err = -EOVERFLOW;

@@ -77,6 +77,8 @@ bool tree_hide(struct tree_hidden *h, const char *path);
 int spot_find(const struct tree *tree, const char *path, struct spot *out) tree_must_check;
 /* One name down. The name is one component and neither "." nor "..". */
 int spot_step(const struct spot *s, const char *name, struct spot *out) tree_must_check;
+/* Where the copy of one of several names of a file is, below the root of the layer that has it. False: it has one name. */
+bool spot_link_path(const struct spot *s, char path[UNION_LINK_MAX]);
 void spot_put(struct spot *s);
 #define cleanup_spot __attribute__((cleanup(spot_put)))
 /* Open for reading what the spot holds on top: no other object than was looked at. A descriptor. */

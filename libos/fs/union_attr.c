@@ -171,6 +171,8 @@ void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 		n->node.flags |= NODE_NAMES_FLEETING;
 	if (unlikely(union_is_cover(u, layer, st)))
 		n->node.flags |= NODE_COVER;
+	if (unlikely(n->redirects && S_ISREG(a.mode)) || unlikely(union_index_asks(u, layer, st)))
+		n->node.flags |= NODE_LINKED;
 	/* What a symlink says can't change without the symlink being another. */
 	n->changed_s = n->over_valid ? n->changed_s : st->stx_ctime.tv_sec;
 	n->changed_ns = n->over_valid ? n->changed_ns : st->stx_ctime.tv_nsec;
@@ -201,7 +203,8 @@ struct kept_attr {
 
 static bool may_keep(struct unode *n)
 {
-	return ufs_of(n)->has_base && unode_layers(n) == 1 && !S_ISDIR(n->node.mode) && n->tmp_fd < 0 && !n->gone;
+	return ufs_of(n)->has_base && !(n->node.flags & NODE_LINKED) && unode_layers(n) == 1 &&
+	       !S_ISDIR(n->node.mode) && n->tmp_fd < 0 && !n->gone;
 }
 
 static void kept_put(struct unode *n, const struct attr *a)

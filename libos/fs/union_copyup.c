@@ -3,8 +3,9 @@
  * Copy-up: before an object of a lower layer is changed, the top gets one of its own, made in work and put in place
  * where nothing was. Two that copy at the same time: the second finds the first's and uses it.
  *
- * A file's holes stay holes. Its inode number is remembered (user.gsh.origin) unless it has several names below: then
- * the copy is of one name only and a new object, as in overlayfs without an index.
+ * A file's holes stay holes. Its inode number is remembered (user.gsh.origin). If it has several names below, the copy
+ * is what all of them lead to (union_index.c); where the host tells no births of files, or takes no hard links, it is
+ * of one name only and a new object, as in overlayfs without an index.
  */
 #include "libos/fs/union_impl.h"
 #include "libos/fs/quota.h"
@@ -245,7 +246,7 @@ void union_adopt_copy(struct unode *n, const struct statx *st, const struct attr
 		n->node.ino = union_ino(u, st);
 	else
 		n->origin = n->node.ino;
-	n->node.flags &= ~NODE_FLEETING;
+	n->node.flags &= ~(NODE_FLEETING | NODE_LINKED);
 	dcache_unlock();
 	unode_bump(n);
 }
@@ -255,51 +256,87 @@ static int stat_staged(const struct ufs *u, const struct stage *s, struct statx 
 	return pal_statx(u->work, s->name, AT_SYMLINK_NOFOLLOW, UNION_STATX, st);
 }
 
+/* In work, with all that belongs to it. */
+static int stage_copy(struct unode *n, struct stage *s, int from, const struct attr *a, bool with_data, bool keep,
+		      struct statx *st)
+{
+	struct ufs *u = ufs_of(n);
+	int to, r;
+
+	stage_name(s);
+	to = pal_openat(u->work, s->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (to < 0)
+		return to;
+	r = with_data ? copy_data(from, to, a) : 0;
+	if (!r)
+		r = copy_attrs(n, from, to, a, keep);
+	if (!r)
+		r = stat_staged(u, s, st);
+	pal_close(to);
+	if (r < 0)
+		stage_drop(u, s);
+	return r;
+}
+
+static bool takes_no_links(int r)
+{
+	return r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EMLINK;
+}
+
+/* index: its other names are to find the copy. -EEXIST: another name did so first. */
+static int copy_opened(struct unode *n, int from, const struct attr *a, bool with_data, bool index)
+{
+	struct ufs *u = ufs_of(n);
+	unsigned layer = (unsigned)highest(unode_layers(n));
+	u64 ino = n->host_ino;
+	bool names = a->nlink > 1 && layer_ours(u, layer), keep = a->nlink == 1 || names || index;
+	struct statx st = { 0 };
+	struct stage s;
+	int r = stage_copy(n, &s, from, a, with_data, keep, &st);
+
+	if (r < 0)
+		return r;
+	if (index) {
+		r = union_index_put(u, &s, from);
+		if (r < 0) {
+			stage_drop(u, &s);
+			return takes_no_links(r) ? copy_opened(n, from, a, with_data, false) : r;
+		}
+	}
+	r = finish(n, &s, false);
+	if (r < 0 && index)
+		union_index_drop(u, from);
+	if (!r)
+		union_adopt_copy(n, &st, a, keep);
+	if (!r && names)
+		union_keep_links(n, layer, ino, &st, a);
+	return r;
+}
+
 static int copy_file(struct unode *n, bool with_data)
 {
 	struct ufs *u = ufs_of(n);
-	struct stage s;
-	struct statx st = { 0 };
-	struct attr a;
 	unsigned layer = (unsigned)highest(unode_layers(n));
-	u64 ino = n->host_ino;
-	bool keep, names;
-	int to, r, from = open_lower(n, O_RDONLY | O_NONBLOCK, &a);
+	struct attr a;
+	bool index;
+	int r, from = open_lower(n, O_RDONLY | O_NONBLOCK, &a);
 
 	if (union_blind(u, layer, from)) {
 		r = union_getattr_now(&n->node, &a);
-		with_data = false;
-	} else {
-		r = MIN(from, 0);
+		return r < 0 ? r : copy_opened(n, -1, &a, false, false);
 	}
-	if (r < 0)
+	if (from < 0)
+		return from;
+	index = a.nlink > 1 && a.btime.tv_sec && u->has_base && !u->shared && !layer_ours(u, layer);
+	r = a.nlink > 1 && union_index_follow(n, from, layer) ? -EEXIST
+							      : copy_opened(n, from, &a, with_data, index);
+	pal_close(from);
+	if (r != -EEXIST)
 		return r;
-	names = a.nlink > 1 && layer_ours(u, layer);
-	keep = a.nlink == 1 || names;
-	stage_name(&s);
-	to = pal_openat(u->work, s.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	r = MIN(to, 0);
-	if (!r && with_data)
-		r = copy_data(from, to, &a);
-	if (!r)
-		r = copy_attrs(n, from, to, &a, keep);
-	if (!r)
-		r = stat_staged(u, &s, &st);
-	if (to >= 0)
-		pal_close(to);
-	if (from >= 0)
-		pal_close(from);
-	if (r < 0) {
-		if (to >= 0)
-			stage_drop(u, &s);
-		return r;
-	}
-	r = finish(n, &s, false);
-	if (!r)
-		union_adopt_copy(n, &st, &a, keep);
-	if (!r && names)
-		union_keep_links(n, layer, ino, &st, &a);
-	return r;
+	/* It was copied up under another name: in this op, or in one before, whose copy is to be copied. */
+	if (unode_in_top(n))
+		return 0;
+	return (unsigned)highest(unode_layers(n)) > layer ? copy_file(n, with_data) : -ESTALE;
 }
 
 static int copy_dir(struct unode *n)

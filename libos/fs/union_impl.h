@@ -13,6 +13,7 @@
  *   union_make.c    create, mkdir, mknod, symlink, link; union_remove.c unlink, rmdir; union_rename.c
  *   union_whiteout.c what stands for a name that is removed
  *   union_split.c   the layers of a process that splits off
+ *   union_index.c   names of one file below that was copied up under another
  *   union_chain.c   layers that come and go while processes run
  *   union_lock.c    what files are locked at
  *   union_file.c    open regular files; union_list.c open directories; union_xattr.c
@@ -199,6 +200,24 @@ int union_below(struct unode *dir, const char *name);
 int union_below_stat(struct unode *dir, const char *name, struct statx *st); /* and what; only if 1 */
 /* The node of something just made in the top; st: its statx if known. ERR_PTR. */
 struct unode *union_fresh(struct unode *dir, const char *name, const struct statx *st);
+
+int unode_add_redirect(struct unode *n, unsigned layer, const char *path);
+
+/* ---- union_index.c ---- */
+struct stage;
+/* Is this, in that layer, a file whose other names have to be thought of? */
+bool union_index_asks(const struct ufs *u, unsigned layer, const struct statx *st);
+/* What *layer has is *st. If a higher one has its copy: *layer and *st are the copy's, path (UNION_LINK_MAX) leads to it. */
+bool union_index_find(const struct ufs *u, unsigned *layer, struct statx *st, char *path);
+/* n, of a layer below the top, was opened as fd. True: it has a copy in a higher layer, and is that from now on. */
+bool union_index_follow(struct unode *n, int fd, unsigned layer);
+/* The staged copy of what fd is of, in the index before it gets its place. -EEXIST: it is copied already. */
+int union_index_put(const struct ufs *u, const struct stage *s, int fd);
+void union_index_drop(const struct ufs *u, int fd);
+/* The same for what has a name below: path is in some layer's index. */
+void union_index_link(struct unode *n, const char *path);
+/* n gets its place in the top, if it is found there by the index alone. */
+int union_index_settle(struct unode *n);
 
 /* ---- union_lock.c ---- */
 int union_lock_fd(struct file *f, bool *own);

@@ -6,8 +6,7 @@
  * them, too. All names of an object lie in one layer, since link() copies up first, but only a walk through that layer
  * finds them. It is taken for files with several names alone, and what it found is kept: who copies one such file up
  * copies thousands (git clone). A name that is not where its layer has it, below a directory that was renamed since,
- * stays with the old object. So do all names of a file of the base: the host's other names are not the sandbox's
- * business.
+ * stays with the old object. The names of a file of the base are found by another way (union_index.c).
  */
 #include "libos/fs/union_impl.h"
 
@@ -223,6 +222,11 @@ void union_keep_links(struct unode *n, unsigned layer, u64 ino, const struct sta
 			if (e->ino != ino)
 				continue;
 			s.left--;
+			if (!strcmp(text + e->dir, "./" UNION_LINKS)) {
+				base_snprintf(path, PATH_MAX_LEN, "%s/%s", UNION_LINKS, text + e->name);
+				union_index_link(n, path);
+				continue;
+			}
 			if (base_snprintf(path, PATH_MAX_LEN, "%s/%s", text + e->dir, text + e->name) < PATH_MAX_LEN)
 				found(&s, path + 2); /* without "./" */
 		}

@@ -34,47 +34,50 @@ static bool shown_in(const struct unode *n, unsigned layer)
 	return !(n->hollow && layer == 0);
 }
 
-static int add_entries(struct union_list *list, const struct ufs *u, unsigned layer, int fd, char *buf)
+static int add_entries(struct union_list *list, const struct unode *dir, unsigned layer, int fd, char *buf)
 {
+	bool ours = layer_ours(ufs_of(dir), layer), root = !dir->parent;
+
 	ssize_t n;
 
 	while ((n = pal_getdents(fd, buf, READ_SIZE)) > 0)
 		for (ssize_t at = 0; at < n;) {
 			struct linux_dirent64 *e = (struct linux_dirent64 *)(buf + at);
 
-			if (union_list_add(list, layer, e->d_name, e->d_type, e->d_ino,
-					   e->d_type == DT_CHR && layer_ours(u, layer)))
-				return -ENOMEM;
 			at += e->d_reclen;
+			if (root && ours && union_is_links(e->d_name, strlen(e->d_name)))
+				continue;
+			if (union_list_add(list, layer, e->d_name, e->d_type, e->d_ino, e->d_type == DT_CHR && ours))
+				return -ENOMEM;
 		}
 	return (int)n;
 }
 
 /* Where the rung lets nobody open the base's root (it rules on its entries one by one), the layer's own descriptor
  * lists it; its offset is shared by the whole sandbox. */
-static int read_layer_root(struct ufs *u, struct union_list *list, unsigned layer, char *buf)
+static int read_layer_root(const struct unode *root, struct union_list *list, unsigned layer, char *buf)
 {
+	const struct ufs *u = ufs_of(root);
 	int r, held = work_lock(u);
 
 	if (held < 0)
 		return held;
 	r = (int)pal_lseek(layer_fd(u, layer), 0, SEEK_SET);
 	if (!r)
-		r = add_entries(list, u, layer, layer_fd(u, layer), buf);
+		r = add_entries(list, root, layer, layer_fd(u, layer), buf);
 	work_unlock(held);
 	return r;
 }
 
 static int read_layer(struct unode *n, struct union_list *list, unsigned layer, char *buf)
 {
-	struct ufs *u = ufs_of(n);
 	int r, fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
 
 	if (fd == -EACCES && !n->parent && !the_area->split.on)
-		return read_layer_root(u, list, layer, buf);
+		return read_layer_root(n, list, layer, buf);
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOTDIR || union_blind(u, layer, fd) ? 0 : fd;
-	r = add_entries(list, u, layer, fd, buf);
+	r = add_entries(list, n, layer, fd, buf);
 	pal_close(fd);
 	return r;
 }

@@ -22,7 +22,7 @@ void union_drop_redirects(struct uredirect *r)
 	}
 }
 
-static int add_redirect(struct unode *n, unsigned layer, const char *path)
+int unode_add_redirect(struct unode *n, unsigned layer, const char *path)
 {
 	size_t len = strlen(path);
 	struct uredirect *r = base_alloc(sizeof(*r) + len + 1);
@@ -54,7 +54,7 @@ static int absorb(struct unode *n, struct unode *other)
 		if (h.owned)
 			r = -ENAMETOOLONG;
 		else
-			r = add_redirect(n, l, h.path);
+			r = unode_add_redirect(n, l, h.path);
 		hpath_done(&h);
 		if (!r)
 			n->layers |= 1ull << l;
@@ -180,6 +180,23 @@ static bool has_marks(const struct ufs *u, unsigned layer, u32 mode, bool first,
 	return union_is_marked(mode) || candidates & ((1ull << layer) - 1);
 }
 
+/* One of several names of a file below: where its copy is. */
+static int follow_index(struct unode *n, unsigned *layer, struct hpath *h, struct statx *st)
+{
+	char path[UNION_LINK_MAX];
+	int r;
+
+	n->node.links = names_links(&ufs_of(n)->fs);
+	if (!union_index_find(ufs_of(n), layer, st, path))
+		return 0;
+	r = unode_add_redirect(n, *layer, path);
+	hpath_done(h);
+	*h = (struct hpath){ .dir = layer_fd(ufs_of(n), *layer) };
+	base_strlcpy(h->buf, path, sizeof(h->buf));
+	h->path = h->buf;
+	return r;
+}
+
 /* Feed one layer's entry. 1: go on below, 0: enough, or -errno. */
 static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsigned layer, struct union_merge *m,
 		      char **value)
@@ -195,6 +212,10 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 		return 1;
 	if (r < 0)
 		return r;
+	if (unlikely(m->top < 0 && union_index_asks(u, layer, &st))) {
+		r = follow_index(n, &layer, &h, &st);
+		ours = layer_ours(u, layer);
+	}
 	e.mode = st.stx_mode;
 	e.rdev = dev_make(st.stx_rdev_major, st.stx_rdev_minor);
 	if (ours && S_ISDIR(e.mode) && has_marks(u, layer, e.mode, m->top < 0, candidates))
@@ -241,6 +262,8 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 	/* Its layers are places in a stack that is no more: what lies there now says nothing of the name. */
 	if (unlikely(dir->epoch != ufs_of(dir)->epoch))
 		return -ESTALE;
+	if (!dir->parent && union_is_links(name, len) && ufs_of(dir)->has_base)
+		return -ENOENT;
 	n = unode_create(dir, name, len);
 	if (!n)
 		return -ENOMEM;
@@ -310,6 +333,7 @@ void union_update(struct node *o, struct node *f)
 	o->uid = f->uid;
 	o->gid = f->gid;
 	o->flags = f->flags;
+	o->links = f->links;
 }
 
 int union_below_stat(struct unode *dir, const char *name, struct statx *st)

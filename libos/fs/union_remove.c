@@ -78,7 +78,11 @@ static int remove_from_top(struct unode *dir, const char *name, int flags)
 static int remove_file(struct unode *dir, const char *name, struct unode *victim)
 {
 	bool in_top = unode_in_top(victim);
-	int r = in_top ? below(dir, name, victim) : 1;
+	/* One that is found by the index lies in the top, and its directory may not. */
+	int r = in_top ? union_copy_up_dir(dir) : 1;
+
+	if (in_top && !r)
+		r = below(dir, name, victim);
 
 	if (r < 0)
 		return r;

@@ -284,6 +284,13 @@ static int settle(struct move *from, struct move *to, unsigned flags)
 	return r;
 }
 
+static int bring_up(struct unode *n)
+{
+	int r = union_copy_up(n, true);
+
+	return r ? r : union_index_settle(n);
+}
+
 int union_rename(struct node *fd, const char *a, struct node *na, struct node *td, const char *b, struct node *nb,
 		 unsigned flags)
 {
@@ -294,9 +301,9 @@ int union_rename(struct node *fd, const char *a, struct node *na, struct node *t
 
 	base_strlcpy(old_name, a, sizeof(old_name));
 	from.name = old_name;
-	r = union_copy_up(from.n, true);
-	if (!r && flags & RENAME_EXCHANGE)
-		r = union_copy_up(to.n, true);
+	r = bring_up(from.n);
+	if (!r && to.n && (flags & RENAME_EXCHANGE || to.n->node.ino == from.n->node.ino))
+		r = bring_up(to.n);
 	if (!r)
 		r = find(&from);
 	if (!r)

@@ -53,6 +53,20 @@ size_t union_origin_encode(char value[UNION_VALUE_MAX], u64 ino)
 	return put_number(value, ino, 16);
 }
 
+void union_link_path(char path[UNION_LINK_MAX], u64 ino, s64 seconds, u32 nanoseconds)
+{
+	size_t n = sizeof(UNION_LINKS) - 1;
+
+	memcpy(path, UNION_LINKS, n);
+	path[n++] = '/';
+	n += put_number(path + n, ino, 16);
+	path[n++] = '.';
+	n += put_number(path + n, (u64)seconds, 16);
+	path[n++] = '.';
+	n += put_number(path + n, nanoseconds, 16);
+	path[n] = '\0';
+}
+
 struct reader {
 	const char *at, *end;
 	bool bad;

@@ -18,6 +18,11 @@
  *   user.gsh.attr    "mode uid gid rdev" (octal, decimal, decimal, hex): the attributes as the sandbox sees them
  *   user.gsh.origin  inode number (hex) that the object had in the sandbox before it was copied up
  *
+ * A file with several names in a layer, the base mostly, has one copy when it is changed under one of them, and nobody can
+ * find the others. So the copy has a name in the directory UNION_LINKS of its layer's root, too, that says what it is the
+ * copy of; who finds a file with several names below looks there. A whiteout in it: the copy of a lower layer counts no
+ * more. The sandbox does not see that directory.
+ *
  * Reading an extended attribute takes three calls, which would triple the price of every stat in a layer. So an object
  * that has one of the last two is marked by the sticky bit of its host mode, which means nothing to the host on files
  * and, in directories with one owner, nothing there either. (The true sticky bit then stands in user.gsh.attr.)
@@ -33,6 +38,9 @@
 #define UNION_ATTR "user.gsh.attr"
 #define UNION_ORIGIN "user.gsh.origin"
 #define UNION_VALUE_MAX 64	/* of the last two */
+#define UNION_LINKS ".gsh.links"
+#define UNION_LINKS_NAME "/links" /* in the root: its counter is bumped after each copy that was put there */
+#define UNION_LINK_MAX 64
 #define UNION_REDIRECT_MAX 4096
 
 /* ---- attr.c ---- */
@@ -49,6 +57,14 @@ size_t union_attr_encode(char value[UNION_VALUE_MAX], const struct union_attr *a
 size_t union_origin_encode(char value[UNION_VALUE_MAX], u64 ino);
 /* 0, or -1 if value is not well formed (somebody else's hand): then the host's attributes stand. */
 int union_attr_decode(const char *value, size_t size, struct union_attr *a);
+/* Is this name in a layer's root for the libOS alone? */
+static inline bool union_is_links(const char *name, size_t len)
+{
+	return len == sizeof(UNION_LINKS) - 1 && !__builtin_memcmp(name, UNION_LINKS, len);
+}
+/* Where the copy of a file with several names is, below a layer's root. It is told by the host's number of what was
+ * copied and the time it was made, for numbers are given out again. */
+void union_link_path(char path[UNION_LINK_MAX], u64 ino, s64 seconds, u32 nanoseconds);
 /* May an object of this host mode have these attributes? Its type is the host's; only devices are
  * kept as plain files. */
 bool union_attr_fits(u32 host_mode, const struct union_attr *a);

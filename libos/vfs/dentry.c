@@ -52,6 +52,11 @@ u32 *names_slot(const struct node *dir, const char *name)
 	return slot_of(dir, name_hash(name, strlen(name)));
 }
 
+u32 names_links(const struct fs *fs)
+{
+	return atomic_load(names_slot(fs->root, UNION_LINKS_NAME));
+}
+
 static u32 *bucket_of(const struct dentry *dir, u32 hash)
 {
 	u64 h = ((uintptr_t)dir >> 4 ^ hash) * 0x9e3779b97f4a7c15ull;
@@ -222,6 +227,8 @@ static bool valid(const struct dentry *d)
 	if (d->mounted)
 		return true;
 	if (atomic_load_relaxed(d->slot) != d->generation || d->epoch != atomic_load_relaxed(&dcache_epoch))
+		return false;
+	if (d->node && d->node->flags & NODE_LINKED && d->node->links != names_links(d->node->fs))
 		return false;
 	/* Who split off changes names without bumping our counters, and we do without bumping theirs. */
 	if (the_area && atomic_load_relaxed(&the_area->split.others))

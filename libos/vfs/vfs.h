@@ -109,6 +109,7 @@ struct node_ops {
 enum {
 	NODE_ATTR = 1,		 /* mode, uid, gid are the object's: current when its name was last looked up */
 	NODE_FLEETING = 2,	 /* may vanish unannounced: a name that leads here is good for a second */
+	NODE_LINKED = 16,	 /* may get to be another under any of its names: see node.links */
 	NODE_COVER = 8,		 /* covers what is hidden (fs/union_cover.c) */
 	NODE_NAMES_FLEETING = 4, /* names may appear here unannounced: a miss is good for a second */
 };
@@ -122,6 +123,7 @@ struct node {
 	u64 ino;			/* immutable once known; 0: never the same as another */
 	u32 flags;			/* NODE_*; dcache_lock */
 	u32 uid, gid;			/* with NODE_ATTR */
+	u32 links;			/* with NODE_LINKED: the counter of UNION_LINKS_NAME before it was looked up */
 	char *link;			/* a symlink's text once read, on the heap; immutable then. NULL: ask readlink */
 };
 
@@ -277,6 +279,7 @@ void dentry_moved(struct dentry_change *c, struct dentry_change *into, struct de
 void dentry_touched(struct dentry *d);
 /* The counter of a name, for a file system that changes what lies behind one by itself. */
 u32 *names_slot(const struct node *dir, const char *name);
+u32 names_links(const struct fs *fs); /* see node.links */
 void dentry_forget(struct dentry *d); /* after -ESTALE: look it up anew next time */
 /* A name for what has none yet (O_TMPFILE), below dir; takes node's count. Counted, or ERR_PTR. */
 struct dentry *dentry_nameless(struct dentry *dir, struct node *node);
