@@ -143,8 +143,13 @@ describe() {
 @test "export as tar and as OCI image, import again, and it is the same" {
 	make_root r
 	chmod 777 r/etc
+	# The times of what cannot be opened, too.
+	mkdir r/etc/late && ln -s ../gone r/etc/late/l && mkfifo r/etc/late/p
+	touch -h -d @1000000000 r/etc/late/l && touch -d @1100000000 r/etc/late/p
 	tar -C r --owner=33 --group=44 -cf r.tar .
 	gsh import r.tar i
+	gsh -s i -c 'stat -c "%n %Y %F" /etc/late/*' | paste -sd';' |
+		grep -qx '/etc/late/l 1000000000 symbolic link;/etc/late/p 1100000000 fifo'
 	gsh -s i -c 'echo more >/tmp/more; rm /etc/issue.net'
 	describe i >want
 	gsh export i -o o.tar.gz

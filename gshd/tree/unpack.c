@@ -295,7 +295,19 @@ static int put_hard_link(struct unpacker *p, struct archive_entry *e, int dir, c
 	return err;
 }
 
-static int put_other(struct unpacker *p, struct archive *a, struct archive_entry *e, int dir, const char *name)
+/* Its time comes later, too. */
+static int later(struct unpacker *p, struct archive_entry *e, const char *path, bool made)
+{
+	struct timespec times[2];
+
+	if (!made)
+		return -errno;
+	times_of(e, times);
+	return unpack_late_add(p, path, times);
+}
+
+static int put_other(struct unpacker *p, struct archive *a, struct archive_entry *e, int dir, const char *name,
+		     const char *path)
 {
 	mode_t mode = archive_entry_mode(e);
 
@@ -307,12 +319,11 @@ static int put_other(struct unpacker *p, struct archive *a, struct archive_entry
 	case S_IFBLK:
 		return put_file(p, a, e, dir, name);
 	case S_IFLNK:
-		/* Their times are not kept: what could set them by name could do so outside. */
 		if (!archive_entry_symlink(e))
 			return -EBADMSG;
-		return symlinkat(archive_entry_symlink(e), dir, name) ? -errno : 0;
+		return later(p, e, path, !symlinkat(archive_entry_symlink(e), dir, name));
 	case S_IFIFO:
-		return mknodat(dir, name, S_IFIFO | (mode & 0777), 0) ? -errno : 0;
+		return later(p, e, path, !mknodat(dir, name, S_IFIFO | (mode & 0777), 0));
 	default:
 		return 0; /* a socket is nobody's without who listens */
 	}
@@ -364,7 +375,7 @@ static int put(struct unpacker *p, struct archive *a, struct archive_entry *e, c
 	} else {
 		err = remove_any(dir, name);
 		if (!err)
-			err = put_other(p, a, e, dir, name);
+			err = put_other(p, a, e, dir, name, path);
 	}
 	close(dir);
 	return err ? err : unpack_step(p, 1, 0);

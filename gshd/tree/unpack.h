@@ -10,6 +10,7 @@
  *	unpack.c	one tar; names in the tree that is made
  *	unpack_oci.c	index, manifests, layers, their digests
  *	unpack_jail.c	the child, and what it says
+ *	unpack_late.c	times of what cannot be opened
  */
 #ifndef GSHD_TREE_UNPACK_H
 #define GSHD_TREE_UNPACK_H
@@ -38,6 +39,7 @@ struct unpacker {
 	char *why; /* UNPACK_WHY bytes */
 	uint64_t bytes, files, told, checked;
 	int out; /* where progress is told */
+	int late; /* see unpack_late_add */
 	struct dir_time {
 		char *path;
 		struct timespec time;
@@ -52,6 +54,14 @@ int unpack_step(struct unpacker *p, uint64_t files, uint64_t bytes) tree_must_ch
 /* whiteouts: only they are carried out, and nothing else; else all but they. */
 int unpack_tar(struct unpacker *p, int fd, bool whiteouts) tree_must_check;
 int unpack_times(struct unpacker *p) tree_must_check;
+/*
+ * Links and fifos cannot be opened, and what could give them their times by name could do so outside. So the child writes
+ * names and times to a file of memory, and its parent, who trusts none of it, gives what it finds there without leaving
+ * the directory its time. What is not there, or is something else, is passed over.
+ */
+int unpack_late_file(void);
+int unpack_late_add(const struct unpacker *p, const char *path, const struct timespec *time) tree_must_check;
+void unpack_late_set(int late, int dir);
 /* The first name in an archive, or "". */
 void unpack_first_name(int fd, char *name, size_t size);
 /* from: a directory with a layout, or a tar of one. */

@@ -121,10 +121,10 @@ static int work(struct unpacker *p, int from, bool is_dir)
 	return err ? err : unpack_times(p);
 }
 
-static void child(const struct unpack *u, int from, bool is_dir, int progress, int words)
+static void child(const struct unpack *u, int from, bool is_dir, int progress, int words, int late)
 {
 	static char why[UNPACK_WHY];
-	struct unpacker p = { .u = u, .why = why, .out = progress };
+	struct unpacker p = { .u = u, .why = why, .out = progress, .late = late };
 	int err;
 
 	signal(SIGINT, SIG_IGN);
@@ -180,17 +180,20 @@ int unpack_run(const struct unpack *u, int from, char *why)
 {
 	int progress[2] = { -1, -1 }, words[2] = { -1, -1 }, status = 0, err = 0;
 	struct stat st;
+	int late = unpack_late_file();
 	pid_t pid = -1;
 
 	*why = '\0';
-	if (fstat(from, &st) || pipe2(progress, O_CLOEXEC) || pipe2(words, O_CLOEXEC))
+	if (late < 0)
+		err = late;
+	else if (fstat(from, &st) || pipe2(progress, O_CLOEXEC) || pipe2(words, O_CLOEXEC))
 		err = -errno;
 	if (!err) {
 		pid = fork();
 		err = pid < 0 ? -errno : 0;
 	}
 	if (!pid)
-		child(u, from, S_ISDIR(st.st_mode), progress[1], words[1]);
+		child(u, from, S_ISDIR(st.st_mode), progress[1], words[1], late);
 	close(progress[1]);
 	close(words[1]);
 	if (!err) {
@@ -210,8 +213,12 @@ int unpack_run(const struct unpack *u, int from, char *why)
 		if (err == -EIO && !*why)
 			snprintf(why, UNPACK_WHY, "what read the archive was killed (signal %d)", WTERMSIG(status));
 	}
+	if (!err)
+		unpack_late_set(late, u->dir);
 	close(progress[0]);
 	close(words[0]);
+	if (late >= 0)
+		close(late);
 	if (err && err != -EINTR && !*why)
 		snprintf(why, UNPACK_WHY, "%s", strerror(-err));
 	return err;
