@@ -394,20 +394,17 @@ EOF"
 }
 
 @test "old layers are joined under who stands in a directory where names change" {
-	gsh run -s s -- perl -MPOSIX=WNOHANG -e '
-		sub put { open my $f, ">", $_[0] or die "$_[0]: $!"; print $f $_[1]; close $f }
-		mkdir "in"; chdir "in"; put("f", 0);
-		select(undef, undef, undef, 0.001) until -e "../begin";
-		my $writer = fork // die;
-		if (!$writer) { put("tmp", $_), rename("tmp", "f") || die "rename: $!" until -e "../end"; exit 0 }
-		while (waitpid($writer, WNOHANG) == 0) { open my $f, "<", "f" or die "f: $!" }
-		exit $? != 0' &
+	# Its directory lies in the uppermost layers, whose places are empty once those below are one.
+	in_box 'echo >n0'
+	while [ "$(layers)" -lt 37 ]; do in_box "echo >n$((++n))"; done
+	gsh run -s s -- "$TREE/build/tests/renames" in &
 	job=$!
 	until_true 20 in_box 'test -e in/f'
 	while [ "$(layers)" -lt 40 ]; do in_box "echo >n$((++n))"; done
 	# With the next there are too many, and its beginning begins the joining.
-	in_box 'echo >begin; sleep 3; echo >end'
-	few_layers
+	in_box 'echo >begin; sleep 1'
+	until_true 20 few_layers
+	in_box 'sleep 0.5; echo >end'
 	wait $job
 }
 
