@@ -134,6 +134,9 @@ static int open_for_writing(struct node *n, struct fuse_file_info *fi)
 		fd = open_top(&s, flags_of(fi->flags));
 	if (!err && fd < 0)
 		err = fd;
+	/* Of this the kernel takes no bits away itself. */
+	if (!err && fi->flags & O_TRUNC)
+		err = change_lose_setid(&s);
 	if (!err && fi->flags & O_TRUNC && ftruncate(fd, 0))
 		err = -errno;
 	if (err && fd >= 0)

@@ -288,3 +288,17 @@ inside_end() {
 	[ "$(find from -type f | wc -l)" = 40 ]
 	diff -r from base
 }
+
+@test "writing through the mount takes set-id bits away, as writing does" {
+	gsh -s s -c 'touch b c d e k; chmod 6755 b c d e k; stat -c %a b' | grep -qx 6755
+	gsh mount
+	v=$(view s)
+	echo x >>"$v/b"
+	: >"$v/c"
+	truncate -s 3 "$v/d"
+	chown ":$(id -g)" "$v/e"
+	ln "$v/k" "$v/l"
+	stat -c %a "$v"/[bcdek] | paste -sd' ' | grep -qx '755 755 755 755 6755'
+	gsh -s s -c 'stat -c %a b c d e k' | paste -sd' ' | grep -qx '755 755 755 755 6755'
+	gsh umount
+}

@@ -53,6 +53,8 @@ int change_rename(const struct change *c, const char *from, const char *name, co
 /* ---- change_attr.c ---- */
 /* s lies in the top. */
 int change_mode(const struct spot *s, mode_t mode) tree_must_check;
+/* It was written to by whoever takes set-id bits away by that. */
+int change_lose_setid(const struct spot *s) tree_must_check;
 int change_times(const struct spot *s, const struct timespec times[2]) tree_must_check;
 int change_setxattr(const struct spot *s, const char *name, const void *value, size_t size, int flags) tree_must_check;
 int change_removexattr(const struct spot *s, const char *name) tree_must_check;

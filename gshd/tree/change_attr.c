@@ -51,6 +51,20 @@ int change_mode(const struct spot *s, mode_t mode)
 	return err;
 }
 
+int change_lose_setid(const struct spot *s)
+{
+	struct union_attr a;
+	mode_t lost;
+
+	spot_attr_inside(s, &a);
+	if (!S_ISREG(a.mode) || !geteuid())
+		return 0;
+	lost = a.mode & S_ISUID;
+	if (a.mode & S_IXGRP)
+		lost |= a.mode & S_ISGID;
+	return lost ? change_mode(s, a.mode & 07777 & ~lost) : 0;
+}
+
 int change_times(const struct spot *s, const struct timespec times[2])
 {
 	char path[32];

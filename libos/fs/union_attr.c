@@ -71,6 +71,8 @@ void union_take_over(struct unode *n, const struct statx *st, const char *attr, 
 
 	n->over_valid = attr_size > 0 && !union_attr_decode(attr, attr_size, &n->over) &&
 			union_attr_fits(st->stx_mode, &n->over);
+	if (n->over_valid)
+		union_note_setid(&n->over);
 	n->origin = from_size > 0 && !union_origin_decode(from, from_size, &origin) ? origin : 0;
 	n->changed_s = st->stx_ctime.tv_sec;
 	n->changed_ns = st->stx_ctime.tv_nsec;

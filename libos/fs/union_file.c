@@ -27,12 +27,6 @@ static int lost(int fd)
 	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
 }
 
-/* Does writing take set-id bits away? Unless root writes. */
-static bool loses_setid(const struct unode *n)
-{
-	return n->over_valid && n->over.mode & (S_ISUID | S_ISGID) && !capable(this_process());
-}
-
 static int open_regular(struct unode *n, struct file *f)
 {
 	struct ufs *u = ufs_of(n);
@@ -49,9 +43,11 @@ static int open_regular(struct unode *n, struct file *f)
 	fd = unode_open(n, layer, host_flags(f));
 	if (fd < 0)
 		return lost(fd);
-	f->ops = write && loses_setid(n) ? &union_setid_ops : &union_file_ops;
+	f->ops = &union_file_ops;
 	f->host_fd = fd;
 	f->priv = (void *)(uintptr_t)union_layer_mark(u, layer);
+	if (f->flags & O_TRUNC)
+		union_lose_setid(n, fd);
 	return 0;
 }
 
@@ -320,60 +316,22 @@ static long file_ioctl(struct file *f, unsigned cmd, u64 arg)
 	return cmd == FIONREAD ? pal_ioctl(f->host_fd, cmd, arg) : -ENOTTY;
 }
 
-const struct file_ops union_file_ops = {
-	.name = "union",
-	.regular = true,
-	.ioctl = file_ioctl,
-	.lock_fd = union_lock_fd,
-	.getattr = file_attr,
-	.setattr = file_setattr,
-	.getxattr = file_getxattr,
-	.setxattr = file_setxattr,
-	.listxattr = file_listxattr,
-	.removexattr = file_removexattr,
-	.save = file_save_top,
-	.load = file_load_top,
-};
-
-/* The first write to a set-id file makes it an ordinary one; then it is read and written like any. */
-static void strip_setid(struct file *f)
+static void file_modifies(struct file *f)
 {
 	struct unode *n = node_of(f);
-	struct attr a = { .valid = ATTR_MODE };
+	struct passage passage;
 
-	f->ops = &union_file_ops;
-	if (!n || !n->over_valid)
+	if (!n || !union_loses_setid(n) || !union_file_in_top(f))
 		return;
-	a.mode = n->over.mode & ~S_ISUID;
-	if (a.mode & S_IXGRP)
-		a.mode &= ~S_ISGID;
-	(void)union_file_setattr(f, &a);
+	passage = chain_enter(&n->node);
+	union_lose_setid(n, f->host_fd);
+	(void)chain_leave(&passage, 0);
 }
 
-static ssize_t setid_write(struct file *f, const void *buf, size_t n)
-{
-	strip_setid(f);
-	return file_write(f, buf, n);
-}
-
-static ssize_t setid_pwrite(struct file *f, const void *buf, size_t n, u64 off)
-{
-	strip_setid(f);
-	return file_pwrite(f, buf, n, off);
-}
-
-static int setid_truncate(struct file *f, u64 size)
-{
-	strip_setid(f);
-	return pal_ftruncate(f->host_fd, size);
-}
-
-const struct file_ops union_setid_ops = {
-	.name = "setid",
+const struct file_ops union_file_ops = {
+	.name = "union",
+	.modify = file_modifies,
 	.regular = true,
-	.write = setid_write,
-	.pwrite = setid_pwrite,
-	.truncate = setid_truncate,
 	.ioctl = file_ioctl,
 	.lock_fd = union_lock_fd,
 	.getattr = file_attr,

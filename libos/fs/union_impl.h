@@ -255,6 +255,10 @@ int union_setattr(struct node *n, const struct attr *a);
 int union_file_setattr(struct file *f, const struct attr *a);
 /* Give an open object of ours these attributes, by host mode where that can hold them. was_marked: it has the mark. */
 int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bool marked);
+/* Writing to n takes set-id bits away: is there any, and do it (fd: n of the top). A file is known to have some. */
+bool union_loses_setid(const struct unode *n);
+void union_lose_setid(struct unode *n, int fd);
+void union_note_setid(const struct union_attr *a);
 void union_set_over(struct unode *n, const struct union_attr *a, bool has);
 /* Who owns what the caller makes in dir, and its mode after setgid rules. */
 void union_new_attr(struct unode *dir, u32 mode, struct union_attr *a);

@@ -59,6 +59,8 @@ static void become(struct unode *n, const struct kept_object *k)
 	n->epoch = ufs_of(n)->epoch;
 	n->over_valid = k->over_valid;
 	n->over = k->over;
+	if (k->over_valid)
+		union_note_setid(&k->over);
 }
 
 void union_keep_root(struct buf *b, const struct fs *fs)

@@ -48,6 +48,8 @@ void union_set_over(struct unode *n, const struct union_attr *a, bool has)
 {
 	n->over_valid = has;
 	n->over = *a;
+	if (has)
+		union_note_setid(a);
 	n->changed_s = n->changed_ns = 0;
 }
 
@@ -129,6 +131,39 @@ static int set_by_fd(struct unode *n, int fd, const struct attr *a)
 	return r;
 }
 
+void union_note_setid(const struct union_attr *a)
+{
+	if (S_ISREG(a->mode) && a->mode & (S_ISUID | S_ISGID))
+		atomic_store(&files_setid, 1);
+}
+
+/* What setattr_should_drop_suidgid() takes away. */
+static u32 lost_bits(const struct unode *n)
+{
+	const struct process *p = this_process();
+	const struct union_attr *a = &n->over;
+	u32 lost = a->mode & S_ISUID;
+
+	if (!n->over_valid || !S_ISREG(a->mode) || !(a->mode & (S_ISUID | S_ISGID)) || capable(p))
+		return 0;
+	if (a->mode & S_IXGRP || (p->cred.fsgid != a->gid && !in_group(&p->cred, a->gid)))
+		lost |= a->mode & S_ISGID;
+	return lost;
+}
+
+bool union_loses_setid(const struct unode *n)
+{
+	return lost_bits(n);
+}
+
+void union_lose_setid(struct unode *n, int fd)
+{
+	struct attr a = { .valid = ATTR_MODE, .mode = n->over.mode & ~lost_bits(n) };
+
+	if (lost_bits(n) && !set_owner_mode(n, fd, &a))
+		unode_bump(n);
+}
+
 /* Symlinks, fifos and sockets: the host gives them no user attributes and the libOS no descriptor. What can be set by
  * name is; an owner that the host can't express is dropped, as the mode of a symlink is on Linux. */
 static int set_special(struct unode *n, const struct attr *a)
@@ -153,10 +188,13 @@ static int set_special(struct unode *n, const struct attr *a)
 static int set_size(struct unode *n, u64 size)
 {
 	int fd = open_top(n, O_WRONLY);
-	int r = fd < 0 ? fd : pal_ftruncate(fd, size);
+	int r;
 
-	if (fd >= 0)
-		pal_close(fd);
+	if (fd < 0)
+		return fd;
+	union_lose_setid(n, fd);
+	r = pal_ftruncate(fd, size);
+	pal_close(fd);
 	return r;
 }
 
@@ -236,7 +274,9 @@ int union_file_setattr(struct file *f, const struct attr *a)
 	/* A descriptor of a lower layer: the change goes to the copy. */
 	if (!union_file_in_top(f))
 		return union_setattr(&n->node, a);
-	if (a->valid & ATTR_SIZE)
+	if (a->valid & ATTR_SIZE) {
+		union_lose_setid(n, f->host_fd);
 		return pal_ftruncate(f->host_fd, a->size);
+	}
 	return set_by_fd(n, f->host_fd, a);
 }

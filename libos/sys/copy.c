@@ -77,8 +77,10 @@ long sys_sendfile(int out, int in, s64 *guest_off, size_t n)
 	if ((fi->flags & O_ACCMODE) == O_WRONLY || (fo->flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
 	r = -ENOSYS;
-	if (host_can(fi) && host_can_to(fo))
+	if (host_can(fi) && host_can_to(fo)) {
+		file_modify(fo);
 		r = pal_sendfile(fo->host_fd, fi->host_fd, pos, n);
+	}
 	if (r == -ENOSYS)
 		r = copy_by_hand(fo, fi, pos, MIN(n, 0x7ffff000ul));
 	if (r == -EPIPE)
@@ -128,6 +130,7 @@ long sys_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t n, u
 	/* Generated files have no host file to copy from; callers fall back to read and write on EXDEV. */
 	if (!host_can(fi) || !host_can_to(fo))
 		return -EXDEV;
+	file_modify(fo);
 	r = pal_copy_file_range(fi->host_fd, in_off ? &from : NULL, fo->host_fd, out_off ? &to : NULL, n);
 	if (r > 0 && in_off && user_write(in_off, &from, sizeof(from)))
 		return -EFAULT;

@@ -182,6 +182,7 @@ long sys_ftruncate(int fd, s64 size)
 		notify_object(f->path.dentry, IN_MODIFY);
 	if (quota_on())
 		quota_freed();
+	file_modify(f);
 	if (f->ops->truncate)
 		return f->ops->truncate(f, size);
 	return f->host_fd >= 0 ? pal_ftruncate(f->host_fd, size) : -EINVAL;
@@ -219,6 +220,7 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 		if (r)
 			return r;
 	}
+	file_modify(f);
 	if (f->ops->fallocate)
 		r = f->ops->fallocate(f, mode, off, len);
 	else

@@ -105,6 +105,7 @@ long sys_splice(int in, s64 *in_off, int out, s64 *out_off, size_t n, unsigned f
 	}
 	if (r < 0)
 		return r;
+	file_modify(to);
 	r = pal_splice(from->host_fd, in_off ? &a : NULL, to->host_fd, out_off ? &b : NULL, n,
 		       flags);
 	if (r < 0)

@@ -130,6 +130,8 @@ void file_put(struct file *f)
 	file_free(f);
 }
 
+u32 files_setid;
+
 /* ---- limits ---- */
 
 int file_size_allowed(u64 size)
@@ -166,11 +168,13 @@ static ssize_t size_allows(struct file *f, size_t n, s64 off)
 	return off >= 0 ? MIN(n, limit - (u64)off) : n;
 }
 
-/* The same under the sandbox's quota, too. */
+/* The same under the sandbox's quota, too. It is going to be written. */
 static ssize_t write_allowed(struct file *f, size_t n, s64 off)
 {
 	ssize_t may = size_allows(f, n, off);
 
+	if (may > 0)
+		file_modify(f);
 	return quota_on() && may > 0 && quota_counts(f) ? quota_take_bytes((size_t)may) : may;
 }
 
@@ -376,7 +380,7 @@ const struct file_ops path_file_ops = { .name = "path" };
 const struct file_ops *file_ops_by_name(const char *name)
 {
 	static const struct file_ops *const own[] = {
-		&path_file_ops, &gone_dir_ops, &host_file_ops, &union_file_ops, &union_setid_ops,
+		&path_file_ops, &gone_dir_ops, &host_file_ops, &union_file_ops,
 		&union_dir_ops, &union_pin_ops,
 	};
 

@@ -57,6 +57,7 @@ struct file_ops {
 	/* exec after vfork: put what load needs; host_fd, flags, path are saved by the caller. NULL: nothing. */
 	void (*save)(struct file *f, struct buf *b);
 	int (*load)(struct file *f, struct cursor *c);
+	void (*modify)(struct file *f);					/* see file_modify() */
 	bool regular;	/* disk files: a signal never cuts a read or write short, and RLIMIT_FSIZE holds */
 };
 
@@ -155,8 +156,16 @@ extern const struct file_ops path_file_ops;  /* file.c: opened with O_PATH */
 extern const struct file_ops gone_dir_ops;   /* gone.c: a removed directory */
 extern const struct file_ops union_file_ops; /* fs/union_file.c: regular files of the union and of tmpfs */
 bool union_file_in_top(const struct file *f); /* of such a file: does it lie in the top layer? */
-extern const struct file_ops union_setid_ops; /* the same with set-id bits, until the first write */
 extern const struct file_ops union_dir_ops;  /* fs/union_list.c: its directories */
 extern const struct file_ops union_pin_ops;  /* fs/union_file.c: its objects opened with O_PATH */
+
+/* What f holds is about to change: set-id bits go, but under root. files_setid (atomic): this memory has seen a file that
+ * has any. */
+extern u32 files_setid;
+static inline void file_modify(struct file *f)
+{
+	if (unlikely(atomic_load_relaxed(&files_setid)) && f->ops->modify)
+		f->ops->modify(f);
+}
 
 #endif
