@@ -18,6 +18,8 @@
 #include "shell/client.h"
 #include "shell/cmd.h"
 
+#define LAYERS_TRIES 20
+
 /* An object that is looked at is a descriptor for each of its layers. */
 static void raise_limit(void)
 {
@@ -53,22 +55,36 @@ static int hide(struct version *v, struct json_object *layers)
 	return 0;
 }
 
-int version_open(struct version *v, const char *sandbox, const char *word)
+static int ask_layers(const char *sandbox, const char *word, struct json_object **layers)
 {
-	struct json_object *params = json_object_new_object(), *layers = NULL;
-	int result, err;
+	struct json_object *params = json_object_new_object();
 
-	memset(v, 0, sizeof(*v));
 	json_object_object_add(params, "name", json_object_new_string(sandbox));
 	if (strcmp(word, "now") != 0)
 		json_object_object_add(params, "version", json_object_new_string(word));
-	result = ask_daemon("Layers", params, &layers);
-	if (result)
-		return result;
+	return ask_daemon("Layers", params, layers);
+}
+
+int version_open(struct version *v, const char *sandbox, const char *word)
+{
+	struct json_object *layers = NULL;
+	int result, err = 0;
+
+	memset(v, 0, sizeof(*v));
 	raise_limit();
+	/* A layer that was told of is elsewhere once an op began, or was taken back. */
+	for (int i = 0; i < LAYERS_TRIES; i++) {
+		result = ask_layers(sandbox, word, &layers);
+		if (result)
+			return result;
+		err = tree_open_layers(&v->tree, layers);
+		if (err != -ENOENT)
+			break;
+		if (i < LAYERS_TRIES - 1)
+			json_object_put(layers);
+	}
 	snprintf(v->base, sizeof(v->base), "%s", reply_string(layers, "base"));
 	v->image = json_object_get_boolean(json_object_object_get(layers, "image"));
-	err = tree_open_layers(&v->tree, layers);
 	result = err ? fail(FAIL_NO, sandbox, "cannot open its layers: %s", strerror(-err)) : hide(v, layers);
 	json_object_put(layers);
 	if (result && !err)

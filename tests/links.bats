@@ -53,7 +53,7 @@ same() {
 	(cd r && git config user.email a@b && git config user.name n && echo 1 >f && git add f && git commit -qm one)
 	git clone -q r r2
 	in_box 'git clone -q r r3 && git clone -q r2 r4 && cat r3/f r4/f && git -C r4 fsck' 2>"$BOX/err"
-	! grep -q 'hardlink different' "$BOX/err"
+	run ! grep -q 'hardlink different' "$BOX/err"
 	in_box 'for f in $(cd r/.git/objects && find . -type f); do [ r/.git/objects/$f -ef r4/.git/objects/$f ] || echo $f; done' |
 		diff /dev/null -
 }
@@ -75,9 +75,9 @@ same() {
 	same 'touch -d 2001-01-01 a; stat -c %y c x'
 	same 'if ls -a / | grep -x .gsh.links; then echo seen; fi; ls -f | sort'
 	gsh diff -s s >"$BOX/diff"
-	! grep gsh.links "$BOX/diff"
+	run ! grep gsh.links "$BOX/diff"
 	gsh show -s s 1 >"$BOX/show"
-	! grep gsh.links "$BOX/show"
+	run ! grep gsh.links "$BOX/show"
 }
 
 @test "they go on as one through undo, redo, restore, a stop and a join of layers" {

@@ -161,3 +161,57 @@ listing() {
 	printf '[Store]\nKeepOps=0\n' >"$BOX/gsh.conf"
 	run -2 gsh config check "$BOX/gsh.conf"
 }
+
+# increasing FILE: its lines are numbers, each once and in order.
+increasing() {
+	! grep -vqE '^[0-9]+$' "$1" && sort -n -u "$1" | cmp -s - "$1"
+}
+
+@test "clients at work on one sandbox at once, and a gshd too many, spoil nothing of each other" {
+	in_box true
+	local w v pids=()
+	for w in 1 2 3; do
+		(for i in $(seq 8); do gsh -s s -c "echo $i >>f$w" || exit 1; done) 2>"$BOX/err.$w" &
+		pids+=($!)
+	done
+	for v in 'log s' 'diff -s s' 'status s' 'gc s' 'ls' 'info s'; do
+		# shellcheck disable=SC2086 # words
+		(for i in 1 2 3; do gsh $v >/dev/null || exit 1; done) 2>"$BOX/err.${v%% *}" &
+		pids+=($!)
+	done
+	(for i in 1 2 3; do gsh snapshot -s s "n$i" && gsh clone s "c$i" || exit 1; done) >/dev/null 2>"$BOX/err.clone" &
+	pids+=($!)
+	run timeout 20 "$TREE/build/bin/gshd" --foreground
+	[ "$status" != 0 ] && [ "$status" != 124 ]
+	for p in "${pids[@]}"; do wait "$p" || { grep . "$BOX"/err.*; false; }; done
+	for w in 1 2 3; do
+		[ "$(in_box "cat f$w" | paste -sd' ')" = '1 2 3 4 5 6 7 8' ]
+		in_box "cat f$w" >"$BOX/f"
+		# A clone has what there was when it was made, and no half of it.
+		gsh -s c2 -c "cat f$w 2>/dev/null || true" >"$BOX/c"
+		[ ! -s "$BOX/c" ] || { increasing "$BOX/c" && cmp -s "$BOX/c" <(head -c "$(stat -c %s "$BOX/c")" "$BOX/f"); }
+	done
+	# Undo takes ops of others away, and nothing but what an op wrote.
+	pids=()
+	for w in 4 5; do
+		(for i in $(seq 8); do gsh -s s -c "echo $i >>f$w" || exit 1; done) 2>"$BOX/err.$w" &
+		pids+=($!)
+	done
+	for v in undo redo undo; do
+		(for i in $(seq 6); do
+			st=0
+			gsh $v -s s || st=$?
+			case $st in 0 | 1 | 4) ;; *) exit 1 ;; esac
+		done) 2>"$BOX/err.$v" &
+		pids+=($!)
+	done
+	for p in "${pids[@]}"; do wait "$p" || { grep . "$BOX"/err.*; false; }; done
+	for w in 4 5; do
+		in_box "cat f$w 2>/dev/null || true" >"$BOX/f"
+		increasing "$BOX/f"
+	done
+	gsh log --json s | jq -e '[.items[] | select(.state == "running")] | length == 0' >/dev/null
+	gsh stop s
+	in_box 'cat f4 2>/dev/null || true' >"$BOX/f"
+	increasing "$BOX/f"
+}

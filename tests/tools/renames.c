@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * A file that is always there, replaced by rename without an end: one process puts "tmp" over "f" in its directory, others
  * open "f" there by its bare name, as fast as they can. Where the layers below change, no opening may fail.
