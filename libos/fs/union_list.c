@@ -76,7 +76,7 @@ static int read_layer(struct unode *n, struct union_list *list, unsigned layer, 
 	if (fd == -EACCES && !n->parent && !the_area->split.on)
 		return read_layer_root(n, list, layer, buf);
 	if (fd < 0)
-		return fd == -ENOENT || fd == -ENOTDIR || union_blind(u, layer, fd) ? 0 : fd;
+		return fd == -ENOENT || fd == -ENOTDIR || union_blind(ufs_of(n), layer, fd) ? 0 : fd;
 	r = add_entries(list, n, layer, fd, buf);
 	pal_close(fd);
 	return r;

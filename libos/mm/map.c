@@ -116,6 +116,12 @@ static int check_file(const struct file *f, int prot, int flags, int *kept)
 	return 0;
 }
 
+/* What MAP_SHARED_VALIDATE knows (Linux's LEGACY_MAP_MASK): not MAP_SYNC, nor MAP_FIXED_NOREPLACE. */
+#define HUGE_SIZES 0x7c000000
+#define MAP_VALID                                                                                   \
+	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | \
+	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | HUGE_SIZES)
+
 static int check_args(uintptr_t addr, size_t size, int flags, u64 offset, bool file)
 {
 	int type = flags & MAP_TYPE;
@@ -130,7 +136,7 @@ static int check_args(uintptr_t addr, size_t size, int flags, u64 offset, bool f
 		return -EOVERFLOW;
 	if (flags & MAP_HUGETLB)
 		return -ENOMEM; /* as a host whose pool of huge pages is empty */
-	if (type == MAP_SHARED_VALIDATE && (!file || (flags & MAP_SYNC)))
+	if (type == MAP_SHARED_VALIDATE && (!file || flags & ~MAP_VALID))
 		return file ? -EOPNOTSUPP : -EINVAL;
 	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
 		return 0;

@@ -14,10 +14,10 @@ static long find(int dirfd, const char *path, int flags, struct target *t)
 	return IS_ERR(p) ? PTR_ERR(p) : target_find(dirfd, p, flags, t);
 }
 
-static long change_mode(int dirfd, const char *path, u32 mode)
+static long change_mode(int dirfd, const char *path, u32 mode, int flags)
 {
 	struct target t;
-	long r = find(dirfd, path, 0, &t);
+	long r = find(dirfd, path, flags, &t);
 
 	if (r)
 		return r;
@@ -33,10 +33,17 @@ static long change_mode(int dirfd, const char *path, u32 mode)
 			return -EFAULT; \
 	} while (0)
 
+long sys_fchmodat2(int dirfd, const char *path, u32 mode, int flags)
+{
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	NAMED(path);
+	return change_mode(dirfd, path, mode, flags);
+}
+
 long sys_fchmodat(int dirfd, const char *path, u32 mode)
 {
-	NAMED(path);
-	return change_mode(dirfd, path, mode);
+	return sys_fchmodat2(dirfd, path, mode, 0);
 }
 
 long sys_chmod(const char *path, u32 mode)
@@ -46,7 +53,7 @@ long sys_chmod(const char *path, u32 mode)
 
 long sys_fchmod(int fd, u32 mode)
 {
-	return change_mode(fd, NULL, mode);
+	return change_mode(fd, NULL, mode, 0);
 }
 
 static long change_owner(int dirfd, const char *path, u32 uid, u32 gid, int flags)

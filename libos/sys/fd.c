@@ -167,6 +167,17 @@ struct owner_ex {
 	s32 pid;
 };
 
+/* Whom signals of readiness go to: somebody, or a group (negative). A group may outlive the id it is named by. */
+static long set_owner(struct file *f, s32 id)
+{
+	if (id == INT32_MIN)
+		return -EINVAL;
+	if (id > 0 && area_next_used(id) != id)
+		return -ESRCH;
+	f->owner = id;
+	return 0;
+}
+
 static long owner_ex(struct file *f, unsigned cmd, struct owner_ex *guest)
 {
 	struct owner_ex o = { .type = f->owner < 0 ? 2 : 1, .pid = f->owner < 0 ? -f->owner : f->owner };
@@ -177,8 +188,9 @@ static long owner_ex(struct file *f, unsigned cmd, struct owner_ex *guest)
 		return -EFAULT;
 	if (o.type < 0 || o.type > 2)
 		return -EINVAL;
-	f->owner = o.type == 2 ? -o.pid : o.pid;
-	return 0;
+	if (o.pid < 0)
+		return -ESRCH;
+	return set_owner(f, o.type == 2 ? -o.pid : o.pid);
 }
 
 static long seals(struct file *f, unsigned cmd, u64 arg)
@@ -203,10 +215,7 @@ static long control(struct file *f, int fd, unsigned cmd, u64 arg)
 	case F_GETOWN:
 		return f->owner;
 	case F_SETOWN:
-		if ((int)arg == INT32_MIN)
-			return -EINVAL;
-		f->owner = arg;
-		return 0;
+		return set_owner(f, (s32)arg);
 	case F_GETOWN_EX:
 	case F_SETOWN_EX:
 		return owner_ex(f, cmd, (struct owner_ex *)arg);
@@ -230,6 +239,9 @@ static long control(struct file *f, int fd, unsigned cmd, u64 arg)
 		if (arg != F_RDLCK && arg != F_WRLCK && arg != F_UNLCK)
 			return -EINVAL;
 		return f->ops->regular ? -EAGAIN : -EINVAL;
+	case F_NOTIFY:
+		/* As on a kernel without dnotify, where only "no event" can be asked for. */
+		return arg & ~(u64)DN_MULTISHOT ? -EINVAL : 0;
 	default:
 		return -EINVAL;
 	}
@@ -266,6 +278,8 @@ long sys_flock(int fd, int op)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
+	if (op & LOCK_MAND)
+		return 0; /* Linux has forgotten them, and says so by doing nothing */
 	if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)
 		return -EINVAL;
 	if (f->host_fd < 0)

@@ -30,8 +30,7 @@ long sys_read(int fd, void *buf, size_t n)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	n = MIN(n, RW_MAX);
-	r = likely(guest_range(buf, n)) ? restartable(file_read(f, buf, n)) : -EFAULT;
+	r = likely(guest_range(buf, n)) ? restartable(file_read(f, buf, MIN(n, RW_MAX))) : -EFAULT;
 	file_put(f);
 	return r;
 }
@@ -43,8 +42,7 @@ long sys_write(int fd, const void *buf, size_t n)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	n = MIN(n, RW_MAX);
-	r = likely(guest_range(buf, n)) ? wrote(file_write(f, buf, n)) : -EFAULT;
+	r = likely(guest_range(buf, n)) ? wrote(file_write(f, buf, MIN(n, RW_MAX))) : -EFAULT;
 	file_put(f);
 	return r;
 }
@@ -57,8 +55,7 @@ long sys_pread64(int fd, void *buf, size_t n, s64 off)
 		return PTR_ERR(f);
 	if (off < 0)
 		return -EINVAL;
-	n = MIN(n, RW_MAX);
-	return guest_range(buf, n) ? restartable(file_pread(f, buf, n, off)) : -EFAULT;
+	return guest_range(buf, n) ? restartable(file_pread(f, buf, MIN(n, RW_MAX), off)) : -EFAULT;
 }
 
 long sys_pwrite64(int fd, const void *buf, size_t n, s64 off)
@@ -69,8 +66,7 @@ long sys_pwrite64(int fd, const void *buf, size_t n, s64 off)
 		return PTR_ERR(f);
 	if (off < 0)
 		return -EINVAL;
-	n = MIN(n, RW_MAX);
-	return guest_range(buf, n) ? wrote(file_pwrite(f, buf, n, off)) : -EFAULT;
+	return guest_range(buf, n) ? wrote(file_pwrite(f, buf, MIN(n, RW_MAX), off)) : -EFAULT;
 }
 
 /* The guest's vector, checked: small ones in `small`, others on the heap. *out is what to use; freed by vector_put. */

@@ -141,12 +141,11 @@ long sys_statfs(const char *path, void *st)
 
 long sys_fstatfs(int fd, void *st)
 {
+	cleanup_file struct file *f = fdtab_get_path(fd);
 	struct target t;
-	long r = target_fd(fd, &t);
 
-	if (r)
-		return r;
-	r = stat_fs(&t, st);
-	target_put(&t);
-	return r;
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	t = (struct target){ .file = f, .path = f->path };
+	return stat_fs(&t, st);
 }

@@ -4,6 +4,10 @@
 #include "libos/coord/area.h"
 
 #define CLONE3_SIZE_MAX PAGE_SIZE
+#define UNSHARE_PARTS (CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+#define UNSHARE_NEW \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
+	 CLONE_NEWTIME)
 
 long sys_clone(u64 flags, u64 stack, s32 *parent_tid, s32 *child_tid, u64 tls)
 {
@@ -162,4 +166,17 @@ long sys_rseq(void *area, u32 size, int flags, u32 sig)
 	t->rseq.size = size;
 	t->rseq.sig = sig;
 	return 0;
+}
+
+/* Processes share nothing of what is not a namespace, so one with a single thread has it all to itself already. A
+ * thread with a table of descriptors or a working directory of its own there is not. */
+long sys_unshare(u64 flags)
+{
+	if (flags & ~(u64)(UNSHARE_PARTS | UNSHARE_NEW))
+		return -EINVAL;
+	if (flags & UNSHARE_NEW)
+		return -EPERM;
+	if (!flags || this_process()->nthreads == 1)
+		return 0;
+	return flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) ? -EINVAL : -EPERM;
 }
