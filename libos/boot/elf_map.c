@@ -46,10 +46,11 @@ static int map_segment(struct mm *mm, struct elf_image *e, const struct elf64_ph
 }
 
 /* Where a position-independent object goes: the base asked for, if all of it is free there, else
- * wherever mmap would. */
+ * wherever mmap would. Of its lowest address, as linked, only what is below the alignment stays; that much is
+ * to be free, too, or the end would lie on what others have mapped. */
 static uintptr_t place(struct mm *mm, const struct elf_image *e, uintptr_t base)
 {
-	size_t size = e->high - e->low;
+	size_t size = e->high - ALIGN_DOWN(e->low, e->align);
 	uintptr_t at = ALIGN_UP(base, e->align);
 
 	mm_lock(mm);
@@ -68,8 +69,6 @@ int elf_map(struct mm *mm, struct elf_image *e, uintptr_t base)
 		if (!at)
 			return -ENOMEM;
 		e->bias = at - ALIGN_DOWN(e->low, e->align);
-		if (at + (e->low & (e->align - 1)) + (e->high - e->low) > PAL_GUEST_TOP)
-			return -ENOMEM;
 	}
 	for (unsigned i = 0; i < e->hdr.e_phnum; i++) {
 		int err = e->phdrs[i].p_type == PT_LOAD && e->phdrs[i].p_memsz ? map_segment(mm, e, &e->phdrs[i]) : 0;

@@ -27,6 +27,8 @@ FUZZ_SRC_journal := $(TREE_SRC) $(UNION_SRC)
 FUZZ_SRC_rewrite := $(filter-out gshd/rewrite/cache.c,$(wildcard gshd/rewrite/*.c))
 # Free-standing code wants memcpy hidden, as in a picoprocess; clang's sanitiser has taken its place already.
 FUZZ_SRC_coord := libos/coord/wire.c $(if $(FUZZ_MAIN),pal/base/mem.c)
+FUZZ_SRC_elf := libos/boot/elf.c libos/boot/elf_map.c libos/boot/script.c $(if $(FUZZ_MAIN),pal/base/mem.c)
+FUZZ_SRC_state := libos/ckpt/text.c $(if $(FUZZ_MAIN),pal/base/mem.c)
 FUZZ_SRC_screen := $(wildcard gshd/session/screen_*.c) gshd/client/frames.c
 FUZZ_SRC_names := $(filter-out gshd/reach/names.c,$(FUZZ_GSHD))
 FUZZ_SRC_labels := $(filter-out gshd/session/lines.c,$(FUZZ_GSHD))
@@ -41,7 +43,9 @@ fuzz_obj = $(patsubst %,$(FUZZ_B)/obj/%.o,$(1))
 fuzz-targets: $(addprefix $(FUZZ_B)/,$(FUZZ_TARGETS))
 
 # Without a libc, as in a picoprocess.
-$(FUZZ_B)/obj/pal/base/%.o $(FUZZ_B)/obj/libos/coord/%.o $(FUZZ_B)/obj/tests/fuzz/target_coord.c.o: FUZZ_HOST := -ffreestanding
+$(FUZZ_B)/obj/pal/base/%.o $(addprefix $(FUZZ_B)/obj/libos/,boot/%.o ckpt/%.o coord/%.o) \
+	$(patsubst %,$(FUZZ_B)/obj/tests/fuzz/target_%.c.o,coord elf state): \
+	FUZZ_HOST := -ffreestanding
 $(FUZZ_B)/obj/%.c.o: %.c tests/fuzz/fuzz.mk
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_HOST) $(HOST_CFLAGS_gshd) $(DEPS) -c -o $@ $<
