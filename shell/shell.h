@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <termios.h>
 
@@ -229,6 +230,9 @@ struct trace {
 	bool json;
 	bool coord; /* coordination, not system calls */
 	const char *only; /* which calls, as -e says (trace_classes.c); NULL: all */
+	char when;  /* 't': the time before each line, 'r': since the line before; 0 */
+	bool took;  /* how long each took behind it */
+	bool count; /* a table at the end instead of lines */
 	int pipe; /* its being closed ends the child */
 	pid_t child;
 };
@@ -237,6 +241,24 @@ struct trace {
 /* Is this one of them? call: its name, perhaps with arguments behind. */
 bool trace_shows(const char *only, const char *call);
 bool trace_words_ok(const char *only);
+
+/* ---- trace_flags.c ---- */
+/* A call as the libOS writes it, with flags and modes by name, at most `size` bytes of it. */
+void trace_translate(char *to, size_t size, const char *call);
+/* SIGTERM, SIGRT_3, or a number; buf. */
+const char *trace_signal(int sig, char *buf, size_t size);
+
+/* ---- trace_show.c ---- */
+struct trace_line {
+	int pid;
+	uint64_t time_ns; /* CLOCK_BOOTTIME */
+	const char *result, *call; /* as libos/task/calls.c writes them */
+};
+/* Show it, or count it. seconds: since the beginning. */
+void trace_show(const struct trace *t, FILE *to, const char *end, const struct trace_line *l, double seconds);
+void trace_count(const char *call, bool failed, double seconds);
+/* What was counted. */
+void trace_table(const struct trace *t, FILE *to, const char *end);
 
 struct run {
 	const char *sandbox; /* NULL with throwaway */

@@ -37,7 +37,7 @@ struct reader {
 	uint64_t lost;
 	bool over;		/* nothing is waited for any more */
 	bool coord;		/* coordination, not system calls */
-	const char *only;	/* which calls; NULL: all */
+	const struct trace *trace;
 	unsigned int taken;	/* records of this turn */
 };
 
@@ -111,55 +111,13 @@ static bool parse(const struct reader *r, const char *line, struct event *e)
 		      e->name, &e->size, &e->fds) == 7;
 }
 
-/* As strace has it: "?" for what did not return or is begun again, -1 and why, or the value. */
-static void format_result(char *text, size_t size, const char *word)
-{
-	long long result = atoll(word);
-	const char *name = result < 0 && result >= -4095 ? strerrorname_np((int)-result) : NULL;
-
-	if (name)
-		snprintf(text, size, "-1 %s (%s)", name, strerrordesc_np((int)-result));
-	else if (*word == '?' || (result < 0 && result >= -4095))
-		snprintf(text, size, "?");
-	else if (result > INT32_MAX || result < INT32_MIN)
-		snprintf(text, size, "0x%llx", result);
-	else
-		snprintf(text, size, "%lld", result);
-}
-
-/* The text comes from inside: nothing but printable ASCII is let through, whatever was to be escaped there. */
-static void show_call(const struct reader *r, const struct event *e, double seconds)
-{
-	struct json_object *o;
-	char *call = strdup(e->call), *p, result[128];
-
-	if (!call)
-		return;
-	for (p = call; *p; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	format_result(result, sizeof(result), e->name);
-	if (r->json) {
-		o = json_object_new_object();
-		json_object_object_add(o, "time", json_object_new_double(seconds));
-		json_object_object_add(o, "pid", json_object_new_int(e->from));
-		json_object_object_add(o, "call", json_object_new_string(call));
-		json_object_object_add(o, "result", json_object_new_string(result));
-		fprintf(r->to, "%s%s", json_object_to_json_string(o), r->end);
-		json_object_put(o);
-	} else {
-		fprintf(r->to, "%d %s = %s%s", e->from, call, result, r->end);
-	}
-	free(call);
-}
-
 static void show(const struct reader *r, struct event *e)
 {
 	double seconds = e->time > r->start ? (double)(e->time - r->start) / 1e9 : 0;
 
 	if (!r->coord) {
-		if (trace_shows(r->only, e->call))
-			show_call(r, e, seconds);
+		trace_show(r->trace, r->to, r->end,
+			   &(struct trace_line){e->from, e->time, e->name, e->call}, seconds);
 		return;
 	}
 	if (!plain(e->name)) /* "-": what failed */
@@ -262,6 +220,10 @@ static void watch(struct reader *r, int pipe)
 	while (!p.revents)
 		if (poll(&p, 1, -1) < 0 && errno != EINTR)
 			break;
+	if (r->trace->count) {
+		trace_table(r->trace, r->to, r->end);
+		fflush(r->to);
+	}
 	/* A sandbox that ended meanwhile is told of by whoever waits for the command. */
 	if (err && err != -EPIPE && err != -ECONNRESET)
 		note("trace: %s", strerror(-err));
@@ -320,7 +282,7 @@ static int start(struct trace *t, struct reader *r, const struct box *box)
 int trace_start(struct trace *t, const struct box *box)
 {
 	/* From the end: none has that number yet. */
-	struct reader r = {.json = t->json, .coord = t->coord, .only = t->only, .to = stderr, .next = INT64_MAX};
+	struct reader r = {.json = t->json, .coord = t->coord, .trace = t, .to = stderr, .next = INT64_MAX};
 	int err = 0;
 
 	t->child = t->pipe = -1;

@@ -473,10 +473,11 @@ on_small_disk() {
 @test "trace shows system calls, those of children too" {
 	run --separate-stderr gsh trace -s s -- sh -c 'cat /no/such; : >"$(printf "/tmp/a\\033b")"; exit 3'
 	[ "$status" -eq 3 ]
-	grep -Eq '^[0-9]+ openat\(AT_FDCWD, "/no/such", 0x0, 00000\) = -1 ENOENT \(No such file or directory\)$' <<<"$stderr"
-	grep -Fq '"/tmp/a\033b"' <<<"$stderr"
+	grep -Eq '^[0-9]+ openat\(AT_FDCWD, "/no/such", O_RDONLY\) = -1 ENOENT \(No such file or directory\)$' <<<"$stderr"
+	grep -Fq '"/tmp/a\33b", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 3' <<<"$stderr"
 	grep -Eq '^[0-9]+ exit_group\(3\) = \?$' <<<"$stderr"
 	[ "$(grep -oE '^[0-9]+ [a-z]' <<<"$stderr" | cut -d' ' -f1 | sort -u | wc -l)" -ge 2 ]
+	grep -Eq '^[0-9]+ \+\+\+ exited with 1 \+\+\+$' <<<"$stderr"
 	# Some only: a class, names, all but.
 	gsh trace -e file,getppid -o some -s s -- python3 -c 'import os; os.getppid(); os.kill(os.getpid(), 0); os.path.exists("/no/such")'
 	grep -q 'getppid()' some && grep -q '"/no/such"' some
@@ -489,7 +490,55 @@ on_small_disk() {
 	run gsh trace --json -o calls -x -- bash -c 'for ((i = 0; i < 10000; i++)); do [ -e /no/$i ]; done; kill -9 $$'
 	[ "$status" -eq 137 ]
 	[ -z "$output" ]
-	/usr/bin/python3 -c 'import json, re; l = [json.loads(s) for s in open("calls")]; n = [int(m[1]) for c in l if (m := re.search("\"/no/([0-9]+)\"", c["call"]))]; assert n == list(range(10000)), len(n)'
+	/usr/bin/python3 -c 'import json, re; l = [json.loads(s) for s in open("calls")]; n = [int(m[1]) for c in l if (m := re.search("\"/no/([0-9]+)\"", c.get("call", "")))]; assert n == list(range(10000)), len(n)'
+}
+
+@test "trace shows signals and ends, names, times, or a table, as strace does" {
+	cat >job.py <<-'END'
+		import mmap, os, signal, socket, subprocess, sys
+		signal.signal(signal.SIGUSR1, lambda *a: None)
+		os.kill(os.getpid(), signal.SIGUSR1)
+		subprocess.run(["sh", "-c", "kill -9 $$"])
+		subprocess.run(["sh", "-c", "kill -TERM $$"])
+		open("a\nb\0331\"", "w").close()
+		os.close(os.open("d", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o440))
+		os.close(os.open("d", os.O_RDONLY))
+		os.access("d", os.R_OK | os.W_OK)
+		os.access("d", os.F_OK)
+		os.mkdir("e", 0o2750)
+		os.pipe2(os.O_NONBLOCK)
+		socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+		mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+		os._exit(3)
+	END
+	run -3 gsh trace -f -o out -s s -- python3 job.py
+	me=$(grep -oE '^[0-9]+' out | head -n 1)
+	for line in ' --- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_USER, si_pid='"$me"', si_uid='"$(id -u)"'} ---' \
+		' +++ killed by SIGKILL +++' ' --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER' ' +++ killed by SIGTERM +++' \
+		'openat(AT_FDCWD, "a\nb\0331\"", O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666) = 3' \
+		', "d", O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0440) = 3' ', "d", O_RDONLY|O_CLOEXEC) = 3' \
+		'access("d", R_OK|W_OK) = -1 EACCES (Permission denied)' 'access("d", F_OK) = 0' 'mkdir("e", 02750) = 0' \
+		', O_NONBLOCK) = 0' 'socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0) = ' \
+		'mmap(NULL, 8192, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x' 'exit_group(3) = ?'; do
+		grep -Fq -- "$line" out || { echo "$line is not in:"; tail -n 60 out; return 1; }
+	done
+	[ "$(grep -c '^[0-9]* +++' out)" -eq 3 ]
+	[ "$(tail -n 1 out)" = "$me +++ exited with 3 +++" ]
+	rm -rf a* d e
+	# When: of the day, since the line before; how long.
+	gsh trace -t -T -o out -x -- sleep 0.2
+	grep -qE '^[0-9]+ ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6} clock_nanosleep\(CLOCK_REALTIME, .* = 0 <0\.[2-9][0-9]{5}>$' out
+	refuses grep -q 'exit_group.*<' out
+	gsh trace -r -o out -x -- sleep 0.2
+	grep -qE '^[0-9]+ +0\.[2-9][0-9]{5} clock_nanosleep\(' out
+	# A table.
+	gsh trace -c -o out -x -- sh -c 'cat /no/such; cat /no/such' || true
+	awk '$NF == "execve" {n = $(NF - 1)} $NF == "total" {t = $4} $NF != "total" && $4 ~ /^[0-9]+$/ {s += $4} END {exit !(n > 0 && t == s && t > 50)}' out
+	refuses grep -q '(' out
+	gsh trace -c --json -e file -o out -x -- true
+	/usr/bin/python3 -c 'import json; l = [json.loads(s) for s in open("out")]; assert {"call", "calls", "errors", "seconds"} == set(l[0]); assert "openat" in [c["call"] for c in l] and "read" not in [c["call"] for c in l]'
+	run -125 gsh trace --coord -c -s s -- true
+	[[ $output == *E_USAGE* ]]
 }
 
 @test "the rung asked for is the rung reached" {

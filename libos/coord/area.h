@@ -169,17 +169,19 @@ struct area_event {
 #define AREA_EVENTS 16384
 #define AREA_BORN 65536
 
-/* A system call (task/calls.h). Writer: whoever took the number. */
+/* A system call, or a signal or end between them (task/calls.h). Writer: whoever took the number. */
 #define CALL_PATH 128
 struct area_call {
 	u64 number;	/* written last; else the record is not whole */
 	u64 time_ns;
+	u64 began_ns;
 	s64 result;
 	u64 arg[6];
 	s32 pid;
 	u32 nr;
 	u8 endless;	/* recorded as it began, for it may not return */
 	u8 has_path;	/* bitmap of arguments: the next of path[] is this one's */
+	u8 kind;	/* CALL_* */
 	char path[2][CALL_PATH];
 };
 #define AREA_CALLS 4096

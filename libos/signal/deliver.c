@@ -6,6 +6,7 @@
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
 #include "libos/task/attend.h"
+#include "libos/task/calls.h"
 #include "libos/split/split.h"
 
 #define NR_restart_syscall 219
@@ -149,6 +150,8 @@ void signal_deliver(struct thread *t)
 		if (a.handler > (u64)SIG_IGN && (a.flags & SA_RESETHAND))
 			s->action[sig - 1].handler = (u64)SIG_DFL;
 		unlock(&s->lock);
+		if (a.handler != (u64)SIG_IGN)
+			calls_note_signal(&info);
 		if (a.handler == (u64)SIG_DFL)
 			default_action(t->proc, sig, conts);
 		else if (a.handler != (u64)SIG_IGN)

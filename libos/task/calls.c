@@ -3,7 +3,9 @@
  * The ring of system calls, and its text: /proc/gsh/calls/N is what was called from record N on. See calls.h.
  *
  * The first line is that of /proc/gsh/coord. Then a line a record: number, time, process, result ("?": none), name and
- * arguments. What an argument is, is read off its handler's prototype in sys/syscalls.def.
+ * arguments, and "<ns>", how long it took. What an argument is, is read off its handler's prototype in sys/syscalls.def.
+ * For a signal it is number, time, process, signal, "-CODE A B C" (calls_note_signal); for an end number, time, process,
+ * status and "+".
  */
 #include "libos/task/calls.h"
 #include "libos/coord/ring.h"
@@ -98,6 +100,7 @@ static bool may_not_return(u64 nr)
 long calls_run(struct pal_regs *regs, long (*run)(struct pal_regs *regs))
 {
 	struct area_call c = { .nr = (u32)MIN(regs->orig_rax, (u64)UINT32_MAX), .pid = this_process()->pid,
+			       .began_ns = ring_now(),
 			       .arg = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 } };
 	long r;
 
@@ -114,6 +117,31 @@ long calls_run(struct pal_regs *regs, long (*run)(struct pal_regs *regs))
 	c.pid = this_process()->pid; /* a child of fork is another */
 	record(&c);
 	return r;
+}
+
+void calls_note_signal(const struct siginfo *info)
+{
+	struct area_call c = { .kind = CALL_SIGNAL, .pid = this_process()->pid, .result = info->si_signo };
+
+	if (!calls_watched())
+		return;
+	c.arg[0] = (u64)(s64)info->si_code;
+	if (info->si_code > 0 && info->si_signo != SIGCHLD) {
+		c.arg[1] = (u64)info->si_addr;
+	} else {
+		c.arg[1] = (u64)(s64)info->si_pid;
+		c.arg[2] = info->si_uid;
+		c.arg[3] = (u64)(s64)(info->si_signo == SIGCHLD ? info->si_status : 0);
+	}
+	record(&c);
+}
+
+void calls_note_end(s32 pid, int status)
+{
+	struct area_call c = { .kind = CALL_END, .pid = pid, .result = status };
+
+	if (calls_watched())
+		record(&c);
 }
 
 /* Printable ASCII but for quote and backslash as it is, the rest as \ooo: a name must not drive a terminal. */
@@ -178,6 +206,15 @@ static void put_call(struct buf *b, const struct area_call *c)
 	unsigned path = 0;
 
 	base_buf_printf(b, "%lu %lu %d ", c->number, c->time_ns, c->pid);
+	if (c->kind == CALL_SIGNAL) {
+		base_buf_printf(b, "%ld -%ld %lu %lu %ld\n", c->result, (s64)c->arg[0], c->arg[1], c->arg[2],
+				(s64)c->arg[3]);
+		return;
+	}
+	if (c->kind == CALL_END) {
+		base_buf_printf(b, "%ld +\n", c->result);
+		return;
+	}
 	if (c->endless)
 		base_buf_printf(b, "? ");
 	else
@@ -194,7 +231,10 @@ static void put_call(struct buf *b, const struct area_call *c)
 		else
 			put_argument(b, at, c->arg[i]);
 	}
-	base_buf_printf(b, ")\n");
+	base_buf_printf(b, ")");
+	if (!c->endless && c->time_ns >= c->began_ns)
+		base_buf_printf(b, " <%lu>", c->time_ns - c->began_ns);
+	base_buf_printf(b, "\n");
 }
 
 static int show_calls(struct pseudo_node *n, struct buf *b)

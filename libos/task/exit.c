@@ -6,6 +6,7 @@
 #include "libos/task/attend.h"
 #include "libos/coord/trace.h"
 #include "libos/ipc/ipc.h"
+#include "libos/task/calls.h"
 #include "libos/vfs/notify.h"
 
 /* Who gets the children of a process that ends: its nearest living ancestor that asked for them, else the leader. */
@@ -122,6 +123,7 @@ void task_exit_group(int wait_status)
 			(void)pal_sched_yield();
 	}
 	why_end((u32)wait_status);
+	calls_note_end(p->pid, wait_status);
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
 	ipc_exit(p);
 	release_threads(p);

@@ -9,6 +9,7 @@
 #include "libos/task/task.h"
 #include "libos/coord/area.h"
 #include "libos/ipc/ipc.h"
+#include "libos/task/calls.h"
 
 #define HOST_OPTIONS (WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT)
 
@@ -106,6 +107,9 @@ static void translate(struct process *p, const struct siginfo *host, s32 id, boo
 	lock(&p->lock);
 	rusage_add(&p->children_usage, &r->ru);
 	unlock(&p->lock);
+	/* It had no time to say so itself. */
+	if (s && s->state != AREA_ZOMBIE)
+		calls_note_end(r->pid, p->reaped);
 	task_reaped(r->pid);
 }
 
