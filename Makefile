@@ -28,6 +28,8 @@ Q := $(if $(V),,@)
 WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wvla -Wimplicit-fallthrough \
 	-Wno-unused-parameter -Werror
 CFLAGS ?= -O2 -g
+# For tasks of one word, which build first: as many jobs as processors, unless make was told how many.
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 DEPS := -MMD -MP
 MAP := -ffile-prefix-map=$(CURDIR)=.
 
@@ -142,13 +144,13 @@ deps:
 	$(Q)contrib/build/deps
 run: override export CMD := $(value CMD)
 run: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all
 	$(Q)contrib/build/run-gsh
 check: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all
 	$(Q)tests/run $(T)
 check-long: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(JOBS) --no-print-directory all
 	$(Q)tests/run --long $(T)
 check-escape: all
 	$(Q)tests/run escape
