@@ -76,6 +76,8 @@ same() {
 	same 'if ls -a / | grep -x .gsh.links; then echo seen; fi; ls -f | sort'
 	gsh diff -s s >"$BOX/diff"
 	run ! grep gsh.links "$BOX/diff"
+	gsh status s >"$BOX/status"
+	run ! grep gsh.links "$BOX/status"
 	gsh show -s s 1 >"$BOX/show"
 	run ! grep gsh.links "$BOX/show"
 }

@@ -23,6 +23,7 @@
 #include "gshd/store/chain.h"
 #include "gshd/daemon.h"
 #include "gshd/wire/json.h"
+#include "libos/union/union.h"
 
 #define BATCH 256
 #define COMPARE_MAX (64 << 20) /* a larger file of the same size counts as modified */
@@ -220,7 +221,9 @@ static void walk_names(struct walk *w, const struct place *p, int dir, unsigned 
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 		size_t length = 0;
-		if (!w->stopped && strcmp(name, ".") && strcmp(name, "..") &&
+		/* The index of names in a layer's root is no file of the sandbox. */
+		bool index = !w->path[1] && layer < p->nlayers && union_is_links(name, strlen(name));
+		if (!index && !w->stopped && strcmp(name, ".") && strcmp(name, "..") &&
 		    !seen_above(p, layer, name) && !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 			length = enter(w, name);
 		if (length && layer < p->nlayers)
