@@ -18,6 +18,7 @@
 #include "gshd/client/client.h"
 #include "conf/conf.h"
 #include "shell/client.h"
+#include "shell/cmd.h"
 #include "shell/project.h"
 
 const char *reply_string(struct json_object *reply, const char *key)
@@ -67,8 +68,25 @@ struct json_object *reply_items(struct json_object *reply)
 
 static int fail_no_sandbox(const char *sandbox)
 {
+	static bool asked; /* once: a daemon that says so of its list, too, is asked no more */
+	struct json_object *list = NULL, *items;
+	const char *names[64] = {NULL}, *near = NULL;
+
 	fail(FAIL_NOSUCH, sandbox, "no such sandbox");
-	hint("gsh ls lists them; any command with -s %s creates it", sandbox);
+	if (!asked) {
+		asked = true;
+		if (!ask_daemon("List", NULL, &list)) {
+			items = reply_items(list);
+			for (size_t i = 0; i < json_object_array_length(items) && i < 63; i++)
+				names[i] = reply_string(json_object_array_get_idx(items, i), "name");
+			near = nearest(sandbox, names);
+		}
+	}
+	if (near)
+		hint("did you mean %s? Any command with -s %s creates that one", near, sandbox);
+	else
+		hint("gsh ls lists them; any command with -s %s creates it", sandbox);
+	json_object_put(list);
 	return -FAIL_NOSUCH;
 }
 

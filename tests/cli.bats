@@ -204,7 +204,13 @@ sent() {
 	assert_failure 3
 	run gsh info nope
 	assert_failure 3
+	assert_line --index 1 "hint: gsh ls lists them; any command with -s nope creates it"
 	gsh start it
+	gsh start builder
+	run gsh stop bulider
+	assert_failure 3
+	assert_line --index 1 "hint: did you mean builder? Any command with -s bulider creates that one"
+	gsh rm -f builder
 	run gsh rm it
 	assert_failure 4
 	run gsh rm -f it
