@@ -18,6 +18,7 @@
 #include "gfs/gfs.h"
 #include "gshd/client/client.h"
 
+#define LAYERS_TRIES 20
 #define RACY_NS 10000000 /* two changes within a tick of the host's clock may have one time */
 
 void stack_put_locked(struct stack *s)
@@ -179,8 +180,8 @@ static struct stack *stack_open(const struct box *b, struct json_object *params)
 	return s;
 }
 
-/* Takes the descriptor of the sandbox's directory. */
-static void take_layers(struct box *b, struct json_object *params, const struct seal *seal, int dir)
+/* Takes the descriptor of the sandbox's directory. false: a layer is not where it was told to be. */
+static bool take_layers(struct box *b, struct json_object *params, const struct seal *seal, int dir)
 {
 	struct stack *s;
 
@@ -188,17 +189,18 @@ static void take_layers(struct box *b, struct json_object *params, const struct 
 	    !strcmp(b->stack->text, json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN))) {
 		b->stack->seal = *seal;
 		close(dir);
-		return;
+		return true;
 	}
 	s = stack_open(b, params);
 	if (!s) {
 		close(dir);
-		return;
+		return false;
 	}
 	s->seal = *seal;
 	s->box = dir;
 	stack_put_locked(b->stack);
 	b->stack = s;
+	return true;
 }
 
 static bool is_live(const struct box *b)
@@ -214,32 +216,45 @@ static int open_box(const struct box *b)
 	return open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static void refresh(struct box *b, unsigned flags, bool now)
+/* false: to be asked again. */
+static bool ask_layers(struct box *b, unsigned flags)
 {
 	struct json_object *params;
 	struct client_reply r = {0};
 	struct seal seal;
-	int err, dir;
-
-	if (!boxes_asking(&b->asked, now))
-		return;
+	bool taken = true;
 	/* First the seal: what changes between the two is seen the next time. */
-	dir = open_box(b);
+	int dir = open_box(b), err;
+
 	(void)!seal_read(dir, &seal);
 	params = json_object_new_object();
 	json_object_object_add(params, "name", json_object_new_string(b->name));
 	if (!is_live(b))
 		json_object_object_add(params, "version", json_object_new_string(b->version));
 	err = dir < 0 ? -errno : boxes_ask(flags, "org.gsh.Daemon.Layers", params, &r);
+	if (!err) {
+		pthread_mutex_lock(&boxes_lock);
+		taken = take_layers(b, r.params, &seal, dir);
+		pthread_mutex_unlock(&boxes_lock);
+		client_reply_free(&r);
+	} else if (dir >= 0) {
+		close(dir);
+	} else {
+		json_object_put(params);
+	}
+	return taken;
+}
+
+static void refresh(struct box *b, unsigned flags, bool now)
+{
+	if (!boxes_asking(&b->asked, now))
+		return;
+	/* A layer that was told of is elsewhere once an op began, or was taken back. */
+	for (int tries = 0; tries < LAYERS_TRIES && !ask_layers(b, flags); tries++)
+		continue;
 	pthread_mutex_lock(&boxes_lock);
-	if (!err)
-		take_layers(b, r.params, &seal, dir);
 	boxes_asked(&b->asked);
 	pthread_mutex_unlock(&boxes_lock);
-	if (!err)
-		client_reply_free(&r);
-	else if (dir >= 0)
-		close(dir);
 }
 
 static struct stack *known(struct box *b)
