@@ -2,9 +2,9 @@
 /*
  * Does a value let a sandbox do, reach or use more than another one?
  *
- * Settings of a project come from whoever wrote it, so those that widen what the user's settings say are told from those
- * that do not. A key that is not in the table is one that may widen whatever its change is: who adds a key says here what it
- * means.
+ * Settings of a project come from whoever wrote it, so those that widen what the user's settings
+ * say are told from those that do not. A key that is not in the table is one that may widen
+ * whatever its change is: who adds a key says here what it means.
  */
 #include <string.h>
 #include "conf/conf.h"
@@ -67,7 +67,8 @@ static bool lacks_word(const char *was, const char *now)
 /* host and nat differ in who carries it: neither is less than the other. */
 static bool opens_network(const char *was, const char *now)
 {
-	return strcmp(was, now) && strcmp(now, "none") && !(strcmp(now, "private") == 0 && strcmp(was, "none"));
+	return strcmp(was, now) && strcmp(now, "none") &&
+	       !(strcmp(now, "private") == 0 && strcmp(was, "none"));
 }
 
 static bool below_a(const char *was, const char *now)
@@ -97,8 +98,8 @@ static const struct {
 	{ "Shell", "Program", never },
 	{ "Shell", "Edit", never },
 	{ "Sandbox", "Hostname", never },
-	{ "Sandbox", "User", never },	   /* names and records inside only */
-	{ "Sandbox", "Profile", never },   /* what it says is compared itself */
+	{ "Sandbox", "User", never },	 /* names and records inside only */
+	{ "Sandbox", "Profile", never }, /* what it says is compared itself */
 	{ "Network", "Access", opens_network },
 	{ "Network", "Allow", adds_line },
 	{ "Network", "Deny", lacks_word },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* gsh inside: what somebody in a sandbox asks of gsh, answered on the host. See inside.h; the monitor starts it. */
+/* gsh inside: what somebody in a sandbox asks of gsh, answered on the host. See inside.h; the
+ * monitor starts it. */
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
@@ -21,16 +22,20 @@ static const struct opt opts[] = {
 
 enum allowed_words { NO_WORDS, ONE_NUMBER, ONE_NAME, VERSIONS };
 
-/* What looks, or changes nothing but the sandbox's own files and names for them. Options: long names, each between blanks;
- * those of all verbs are harmless. */
+/* What looks, or changes nothing but the sandbox's own files and names for them. Options: long
+ * names, each between blanks; those of all verbs are harmless. */
 static const struct {
 	const char *verb, *options;
 	enum allowed_words words;
 } allowed[] = {
-	{ "status", " json ", NO_WORDS },	      { "diff", " json name-status stat exit-code ", VERSIONS },
-	{ "log", " json number ", NO_WORDS },	      { "show", " json ", ONE_NUMBER },
-	{ "why", " json all ", NO_WORDS },	      { "denials", " json ", NO_WORDS },
-	{ "snapshot", " ", ONE_NAME },		      { "undo", " ", ONE_NUMBER },
+	{ "status", " json ", NO_WORDS },
+	{ "diff", " json name-status stat exit-code ", VERSIONS },
+	{ "log", " json number ", NO_WORDS },
+	{ "show", " json ", ONE_NUMBER },
+	{ "why", " json all ", NO_WORDS },
+	{ "denials", " json ", NO_WORDS },
+	{ "snapshot", " ", ONE_NAME },
+	{ "undo", " ", ONE_NUMBER },
 	{ "redo", " ", ONE_NUMBER },
 };
 
@@ -51,7 +56,10 @@ static bool word_is_allowed(const struct call *call, int i, enum allowed_words w
 		if (words == VERSIONS && i >= call->dash)
 			return *word == '/';
 		/* No '@': another sandbox. */
-		return *word != '-' && is_made_of(word, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-");
+		return *word != '-' &&
+		       is_made_of(
+			       word,
+			       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-");
 	case NO_WORDS:
 		break;
 	}
@@ -88,10 +96,12 @@ static int admit(struct call *call)
 	}
 	for (i = 0; i < call->ngiven; i++)
 		if (!option_is_allowed(call->given[i].opt, allowed[k].options))
-			return fail(FAIL_REFUSED, call->cmd->name, "--%s is not for inside a sandbox", call->given[i].opt->name);
+			return fail(FAIL_REFUSED, call->cmd->name,
+				    "--%s is not for inside a sandbox", call->given[i].opt->name);
 	for (w = 0; w < call->argc; w++)
 		if (!word_is_allowed(call, w, allowed[k].words))
-			return fail(FAIL_REFUSED, call->cmd->name, "%s is not for inside a sandbox", call->argv[w]);
+			return fail(FAIL_REFUSED, call->cmd->name, "%s is not for inside a sandbox",
+				    call->argv[w]);
 	if (call->ngiven == CALL_OPTS_MAX)
 		return fail(FAIL_USAGE, call->cmd->name, "too many options");
 	call->given[call->ngiven++] = (struct given){ opt_by_letter(call->cmd, 's'), asker };
@@ -106,7 +116,8 @@ static char **take_request(int *argc)
 	uint32_t size;
 	char *at = text;
 
-	if (inside_read(0, &size, sizeof(size)) || le32toh(size) > INSIDE_REQUEST_MAX || inside_read(0, text, le32toh(size)))
+	if (inside_read(0, &size, sizeof(size)) || le32toh(size) > INSIDE_REQUEST_MAX ||
+	    inside_read(0, text, le32toh(size)))
 		return NULL;
 	size = le32toh(size);
 	*argc = 0;
@@ -129,7 +140,8 @@ static int send_frame(char kind, const void *data, size_t size)
 /* Until both are at their end. */
 static void carry(const int *from)
 {
-	struct pollfd p[2] = { { .fd = from[0], .events = POLLIN }, { .fd = from[1], .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = from[0], .events = POLLIN },
+			       { .fd = from[1], .events = POLLIN } };
 	char buf[8192];
 	int i;
 

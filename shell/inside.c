@@ -126,19 +126,26 @@ int inside_ask(const struct call *call, char **argv)
 
 	if (!*call->cmd->name) {
 		(void)fail(FAIL_CONFLICT, getenv("GSH_SANDBOX"), "this is inside of it already");
-		hint("gsh help; of the verbs, status, diff, log, show, why, snapshot, undo and redo work in here");
+		hint("gsh help; of the verbs, status, diff, log, show, why, snapshot, undo and "
+		     "redo work in here");
 		return FAIL_CONFLICT;
 	}
 	fd = open_device();
 	if (fd < 0)
-		return exit_status(fail(FAIL_NO, call->cmd->name, "gsh outside does not answer: %s", strerror(errno)), false);
+		return exit_status(fail(FAIL_NO, call->cmd->name, "gsh outside does not answer: %s",
+					strerror(errno)),
+				   false);
 	request = request_of(argv, &size);
 	length = htole32((uint32_t)size);
-	status = request && size <= INSIDE_REQUEST_MAX && inside_write(fd, &length, sizeof(length)) == 0 &&
+	status = request && size <= INSIDE_REQUEST_MAX &&
+				 inside_write(fd, &length, sizeof(length)) == 0 &&
 				 inside_write(fd, request, size) == 0
 			 ? take_answer(fd)
 			 : -1;
 	free(request);
 	close(fd);
-	return status >= 0 ? status : exit_status(fail(FAIL_NO, call->cmd->name, "gsh outside did not answer"), false);
+	return status >= 0
+		       ? status
+		       : exit_status(fail(FAIL_NO, call->cmd->name, "gsh outside did not answer"),
+				     false);
 }

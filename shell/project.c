@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * A project's settings: .gsh.conf in the directory where one is, or in the nearest parent, and whether the user trusts
- * it.
+ * A project's settings: .gsh.conf in the directory where one is, or in the nearest parent, and
+ * whether the user trusts it.
  *
- * Such a file comes with what was cloned or unpacked, so nothing in it holds before the user has said so (gsh config
- * trust). What is trusted is a path and the SHA-256 of the bytes; the bytes are read once, and those whose digest was
- * compared are those that are parsed and sent. A changed file is a stranger again.
+ * Such a file comes with what was cloned or unpacked, so nothing in it holds before the user has
+ * said so (gsh config trust). What is trusted is a path and the SHA-256 of the bytes; the bytes are
+ * read once, and those whose digest was compared are those that are parsed and sent. A changed file
+ * is a stranger again.
  *
- * What is trusted may not let a sandbox do more than the user's settings do, as they are when it is used, unless that was
- * said, too (--widen): so what the user closes later stays closed.
+ * What is trusted may not let a sandbox do more than the user's settings do, as they are when it is
+ * used, unless that was said, too (--widen): so what the user closes later stays closed.
  *
- * The search ends at the home, at the root and where another file system begins. A file that others may write, or that
- * is no plain file of the user's, is not looked at, trusted or not.
+ * The search ends at the home, at the root and where another file system begins. A file that others
+ * may write, or that is no plain file of the user's, is not looked at, trusted or not.
  *
- * The list of what is trusted stands beside the user's settings: a line "DIGEST PATH" each, or "DIGEST+PATH" of what may
- * widen, written aside and renamed under a lock on its folder.
+ * The list of what is trusted stands beside the user's settings: a line "DIGEST PATH" each, or
+ * "DIGEST+PATH" of what may widen, written aside and renamed under a lock on its folder.
  */
 #include <errno.h>
 #include <fcntl.h>

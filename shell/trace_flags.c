@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * The numbers of a system call by name, and its strings quoted, as strace(1) does: what the libOS gives as
- * openat(AT_FDCWD, "a\012", 0x80241, 00644) is shown as openat(AT_FDCWD, "a\n", O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644).
+ * The numbers of a system call by name, and its strings quoted, as strace(1) does: what the libOS
+ * gives as openat(AT_FDCWD, "a\012", 0x80241, 00644) is shown as openat(AT_FDCWD, "a\n",
+ * O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644).
  *
  * The text comes from inside. What is not understood is shown as it came.
  */
@@ -171,7 +172,8 @@ static void put_text(struct out *o, const char *text)
 	put(o, text, strlen(text));
 }
 
-static void put_number(struct out *o, const char *format, uint64_t value) __attribute__((format(printf, 2, 0)));
+static void put_number(struct out *o, const char *format, uint64_t value)
+	__attribute__((format(printf, 2, 0)));
 static void put_number(struct out *o, const char *format, uint64_t value)
 {
 	char text[32];
@@ -181,7 +183,8 @@ static void put_number(struct out *o, const char *format, uint64_t value)
 }
 
 /* any: something was put already that this is added to. */
-static void put_sum(struct out *o, uint64_t value, const struct bit *bits, const char *none, bool any)
+static void put_sum(struct out *o, uint64_t value, const struct bit *bits, const char *none,
+		    bool any)
 {
 	if (!value && !any)
 		put_text(o, none ? none : "0");
@@ -234,7 +237,8 @@ static bool put_value(struct out *o, const struct row *row, uint64_t value)
 		return true;
 	case OPEN:
 		put_text(o, (value & O_ACCMODE) == O_WRONLY ? "O_WRONLY"
-			    : (value & O_ACCMODE) == O_RDWR ? "O_RDWR" : "O_RDONLY");
+			    : (value & O_ACCMODE) == O_RDWR ? "O_RDWR"
+							    : "O_RDONLY");
 		put_sum(o, value & ~(uint64_t)O_ACCMODE, row->bits, NULL, true);
 		return true;
 	case SOCKET:
@@ -256,7 +260,8 @@ static bool put_value(struct out *o, const struct row *row, uint64_t value)
 	return false;
 }
 
-/* A string between quotes in which the libOS wrote all but plain letters as \ooo; what is behind it. */
+/* A string between quotes in which the libOS wrote all but plain letters as \ooo; what is behind
+ * it. */
 static const char *put_string(struct out *o, const char *at)
 {
 	static const char plain[] = "\t\n\v\f\r\"\\", as[] = "tnvfr\"\\";
@@ -277,7 +282,8 @@ static const char *put_string(struct out *o, const char *at)
 		if (p)
 			snprintf(text, sizeof(text), "\\%c", as[p - plain]);
 		else
-			snprintf(text, sizeof(text), *at >= '0' && *at <= '7' ? "\\%03o" : "\\%o", c);
+			snprintf(text, sizeof(text), *at >= '0' && *at <= '7' ? "\\%03o" : "\\%o",
+				 c);
 		put_text(o, text);
 	}
 	if (*at)
@@ -324,7 +330,7 @@ static bool is_unused_mode(const char *call, size_t len, unsigned int arg, uint6
 
 void trace_translate(char *to, size_t size, const char *call)
 {
-	struct out o = {to, to + size};
+	struct out o = { to, to + size };
 	size_t name = strcspn(call, "("), len;
 	const char *at = call + name;
 	unsigned int arg = 0;

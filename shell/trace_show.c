@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* What gsh trace saw of a system call, a signal or an end: as a line, as strace(1) has it, as JSON, or in a table of all. */
+/* What gsh trace saw of a system call, a signal or an end: as a line, as strace(1) has it, as JSON,
+ * or in a table of all. */
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -20,10 +21,10 @@ static void format_result(char *text, size_t size, const char *word)
 	static const struct {
 		int err;
 		const char *name, *when;
-	} again[] = {{512, "ERESTARTSYS", "To be restarted if SA_RESTART is set"},
-		     {513, "ERESTARTNOINTR", "To be restarted"},
-		     {514, "ERESTARTNOHAND", "To be restarted if no handler"},
-		     {516, "ERESTART_RESTARTBLOCK", "Interrupted by signal"}};
+	} again[] = { { 512, "ERESTARTSYS", "To be restarted if SA_RESTART is set" },
+		      { 513, "ERESTARTNOINTR", "To be restarted" },
+		      { 514, "ERESTARTNOHAND", "To be restarted if no handler" },
+		      { 516, "ERESTART_RESTARTBLOCK", "Interrupted by signal" } };
 	long long result = atoll(word);
 	const char *name = result < 0 && result >= -4095 ? strerrorname_np((int)-result) : NULL;
 
@@ -41,9 +42,10 @@ static void format_result(char *text, size_t size, const char *word)
 
 static const char *code_name(int sig, int code, char *buf, size_t size)
 {
-	static const char *const child[] = {NULL, "CLD_EXITED", "CLD_KILLED", "CLD_DUMPED", "CLD_TRAPPED", "CLD_STOPPED",
-					    "CLD_CONTINUED"};
-	static const char *const segv[] = {NULL, "SEGV_MAPERR", "SEGV_ACCERR"};
+	static const char *const child[] = { NULL,	     "CLD_EXITED",  "CLD_KILLED",
+					     "CLD_DUMPED",   "CLD_TRAPPED", "CLD_STOPPED",
+					     "CLD_CONTINUED" };
+	static const char *const segv[] = { NULL, "SEGV_MAPERR", "SEGV_ACCERR" };
 	const char *name = NULL;
 
 	switch (code) {
@@ -88,12 +90,14 @@ static void format_signal(char *text, size_t size, int sig, const char *rest)
 	n = snprintf(text, size, "--- %s {si_signo=%s, si_code=%s", name, name,
 		     code_name(sig, code, number, sizeof(number)));
 	if (code > 0 && sig != SIGCHLD)
-		snprintf(text + n, size - (size_t)n, code == SI_KERNEL ? "} ---" : ", si_addr=0x%" PRIx64 "} ---", a);
+		snprintf(text + n, size - (size_t)n,
+			 code == SI_KERNEL ? "} ---" : ", si_addr=0x%" PRIx64 "} ---", a);
 	else if (sig == SIGCHLD && code > 0)
-		snprintf(text + n, size - (size_t)n, ", si_pid=%d, si_uid=%d, si_status=%d} ---", (int)a, (int)uid,
-			 status);
+		snprintf(text + n, size - (size_t)n, ", si_pid=%d, si_uid=%d, si_status=%d} ---",
+			 (int)a, (int)uid, status);
 	else
-		snprintf(text + n, size - (size_t)n, ", si_pid=%d, si_uid=%d} ---", (int)a, (int)uid);
+		snprintf(text + n, size - (size_t)n, ", si_pid=%d, si_uid=%d} ---", (int)a,
+			 (int)uid);
 }
 
 static void format_end(char *text, size_t size, int status)
@@ -101,7 +105,8 @@ static void format_end(char *text, size_t size, int status)
 	char name[32];
 
 	if (WIFSIGNALED(status))
-		snprintf(text, size, "+++ killed by %s +++", trace_signal(WTERMSIG(status), name, sizeof(name)));
+		snprintf(text, size, "+++ killed by %s +++",
+			 trace_signal(WTERMSIG(status), name, sizeof(name)));
 	else
 		snprintf(text, size, "+++ exited with %d +++", WEXITSTATUS(status));
 }
@@ -118,18 +123,21 @@ static void put_time(const struct trace *t, FILE *to, uint64_t time_ns)
 	char text[16];
 
 	if (t->when == 'r')
-		fprintf(to, "%12.6f ", last && time_ns > last ? (double)(time_ns - last) / 1e9 : 0.0);
+		fprintf(to, "%12.6f ",
+			last && time_ns > last ? (double)(time_ns - last) / 1e9 : 0.0);
 	last = time_ns;
-	if (t->when != 't' || clock_gettime(CLOCK_REALTIME, &real) || clock_gettime(CLOCK_BOOTTIME, &boot))
+	if (t->when != 't' || clock_gettime(CLOCK_REALTIME, &real) ||
+	    clock_gettime(CLOCK_BOOTTIME, &boot))
 		return;
-	ns = (real.tv_sec - boot.tv_sec) * INT64_C(1000000000) + real.tv_nsec - boot.tv_nsec + (int64_t)time_ns;
+	ns = (real.tv_sec - boot.tv_sec) * INT64_C(1000000000) + real.tv_nsec - boot.tv_nsec +
+	     (int64_t)time_ns;
 	seconds = (time_t)(ns / 1000000000);
 	if (localtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%H:%M:%S", &tm))
 		fprintf(to, "%s.%06d ", text, (int)(ns % 1000000000 / 1000));
 }
 
-static void put_json(FILE *to, const char *end, const struct trace_line *l, double seconds, const char *key,
-		     const char *text, const char *result, double took)
+static void put_json(FILE *to, const char *end, const struct trace_line *l, double seconds,
+		     const char *key, const char *text, const char *result, double took)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -157,8 +165,8 @@ static double take_time(char *call)
 	return (double)ns / 1e9;
 }
 
-static void show_call(const struct trace *t, FILE *to, const char *end, const struct trace_line *l, char *call,
-		      double seconds)
+static void show_call(const struct trace *t, FILE *to, const char *end, const struct trace_line *l,
+		      char *call, double seconds)
 {
 	double took = take_time(call);
 	char text[SHOWN_MAX], result[128];
@@ -166,7 +174,8 @@ static void show_call(const struct trace *t, FILE *to, const char *end, const st
 	if (!trace_shows(t->only, call))
 		return;
 	if (t->count) {
-		trace_count(call, atoll(l->result) < 0 && atoll(l->result) >= -4095, took < 0 ? 0 : took);
+		trace_count(call, atoll(l->result) < 0 && atoll(l->result) >= -4095,
+			    took < 0 ? 0 : took);
 		return;
 	}
 	trace_translate(text, sizeof(text), call);
@@ -183,7 +192,8 @@ static void show_call(const struct trace *t, FILE *to, const char *end, const st
 	fputs(end, to);
 }
 
-void trace_show(const struct trace *t, FILE *to, const char *end, const struct trace_line *l, double seconds)
+void trace_show(const struct trace *t, FILE *to, const char *end, const struct trace_line *l,
+		double seconds)
 {
 	bool signal = *l->call == '-';
 	char *call, *p, text[256];
@@ -207,7 +217,8 @@ void trace_show(const struct trace *t, FILE *to, const char *end, const struct t
 	call = strdup(l->call);
 	if (!call)
 		return;
-	/* It comes from inside: nothing but printable ASCII is let through, whatever was to be escaped there. */
+	/* It comes from inside: nothing but printable ASCII is let through, whatever was to be
+	 * escaped there. */
 	for (p = call; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
@@ -259,13 +270,15 @@ static void put_row(FILE *to, const char *end, const struct count *c, double per
 	if (c->errors)
 		snprintf(errors, sizeof(errors), "%lu", c->errors);
 	fprintf(to, "%6.2f %11.6f %11.0f %9lu %9s %s%s", percent, c->seconds,
-		c->calls ? c->seconds * 1e6 / (double)c->calls : 0.0, c->calls, errors, c->name, end);
+		c->calls ? c->seconds * 1e6 / (double)c->calls : 0.0, c->calls, errors, c->name,
+		end);
 }
 
 void trace_table(const struct trace *t, FILE *to, const char *end)
 {
-	static const char rule[] = "------ ----------- ----------- --------- --------- ----------------";
-	struct count all = {.name = "total"};
+	static const char rule[] =
+		"------ ----------- ----------- --------- --------- ----------------";
+	struct count all = { .name = "total" };
 
 	qsort(counts, ncounts, sizeof(counts[0]), compare);
 	for (size_t i = 0; i < ncounts; i++) {
@@ -274,13 +287,18 @@ void trace_table(const struct trace *t, FILE *to, const char *end)
 		all.seconds += counts[i].seconds;
 	}
 	if (!t->json)
-		fprintf(to, "%% time     seconds  usecs/call     calls    errors syscall%s%s%s", end, rule, end);
+		fprintf(to, "%% time     seconds  usecs/call     calls    errors syscall%s%s%s",
+			end, rule, end);
 	for (size_t i = 0; i < ncounts; i++)
 		if (t->json)
-			fprintf(to, "{\"call\": \"%s\", \"calls\": %lu, \"errors\": %lu, \"seconds\": %.9f}%s",
-				counts[i].name, counts[i].calls, counts[i].errors, counts[i].seconds, end);
+			fprintf(to,
+				"{\"call\": \"%s\", \"calls\": %lu, \"errors\": %lu, \"seconds\": "
+				"%.9f}%s",
+				counts[i].name, counts[i].calls, counts[i].errors,
+				counts[i].seconds, end);
 		else
-			put_row(to, end, &counts[i], all.seconds > 0 ? counts[i].seconds * 100 / all.seconds : 0);
+			put_row(to, end, &counts[i],
+				all.seconds > 0 ? counts[i].seconds * 100 / all.seconds : 0);
 	if (!t->json) {
 		fprintf(to, "%s%s", rule, end);
 		put_row(to, end, &all, 100);

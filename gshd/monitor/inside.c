@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * /dev/gsh: a way for gsh inside to the host's gsh (shell/inside.h). For each open a client of the host's is started, which
- * reads from one end of a pair what is asked and writes what there is to say; the monitor looks at neither. The client knows what it may
- * do for somebody inside. Few at a time, and not for long: whoever opens and does nothing is in his own way.
+ * /dev/gsh: a way for gsh inside to the host's gsh (shell/inside.h). For each open a client of the
+ * host's is started, which reads from one end of a pair what is asked and writes what there is to
+ * say; the monitor looks at neither. The client knows what it may do for somebody inside. Few at a
+ * time, and not for long: whoever opens and does nothing is in his own way.
  */
 #include <errno.h>
 #include <limits.h>
@@ -48,7 +49,8 @@ static void run_client(const struct monitor *m, const char *path, int sock)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(sock, 0) < 0 || dup2(sock, 1) < 0 || setenv("GSH_STORE", m->paths.store, 1) ||
-	    setenv("GSH_RUNTIME", m->paths.runtime, 1) || setenv("GSH_MOUNT", m->paths.mount, 1) || unsetenv("GSH_SANDBOX") || chdir("/"))
+	    setenv("GSH_RUNTIME", m->paths.runtime, 1) || setenv("GSH_MOUNT", m->paths.mount, 1) ||
+	    unsetenv("GSH_SANDBOX") || chdir("/"))
 		_exit(1);
 	execv(path, argv);
 	_exit(1);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The ring of system calls, and its text: /proc/gsh/calls/N is what was called from record N on. See calls.h.
+ * The ring of system calls, and its text: /proc/gsh/calls/N is what was called from record N on.
+ * See calls.h.
  *
- * The first line is that of /proc/gsh/coord. Then a line a record: number, time, process, result ("?": none), name and
- * arguments, and "<ns>", how long it took. What an argument is, is read off its handler's prototype in sys/syscalls.def.
- * For a signal it is number, time, process, signal, "-CODE A B C" (calls_note_signal); for an end number, time, process,
- * status and "+".
+ * The first line is that of /proc/gsh/coord. Then a line a record: number, time, process, result
+ * ("?": none), name and arguments, and "<ns>", how long it took. What an argument is, is read off
+ * its handler's prototype in sys/syscalls.def. For a signal it is number, time, process, signal,
+ * "-CODE A B C" (calls_note_signal); for an end number, time, process, status and "+".
  */
 #include "libos/task/calls.h"
 #include "libos/coord/ring.h"
