@@ -947,6 +947,16 @@ time.sleep(60)" 3>&- &
 	print(r, select.select([], [s], [], 0.3)[1], told(s), errno.errorcode[s.connect_ex(("$a", $(cat full)))])
 	try: s.send(b"x")
 	except BlockingIOError: print("not yet")
+	# Who waited for it before it was connected goes on waiting, by any number; a failed one may try again.
+	w = select.epoll(); s = socket.socket(); s.setblocking(False); d = s.dup()
+	w.register(s, select.EPOLLIN); w.register(d, select.EPOLLOUT); w.modify(s, select.EPOLLOUT | select.EPOLLIN)
+	r = s.connect_ex(("$a", $((PORT ^ 1))))
+	print(errno.errorcode[r], {n for n, e in w.poll(20)} >= {s.fileno()}, told(s))
+	r = s.connect_ex(("$a", $PORT))
+	print(errno.errorcode.get(r, r), select.select([], [s], [], 20)[1] == [s], told(s))
+	print(sorted(w.poll(20)) == sorted([(s.fileno(), select.EPOLLOUT), (d.fileno(), select.EPOLLOUT)]))
+	s.send(b"again"); w.unregister(d); w.modify(s, select.EPOLLIN)
+	print(w.poll(20) == [(s.fileno(), select.EPOLLIN)], s.recv(9), errno.errorcode[s.connect_ex(("$a", $PORT))])
 	# An event loop goes on meanwhile.
 	async def main():
 	    slow = asyncio.ensure_future(asyncio.open_connection("$a", $(cat full)))
@@ -965,6 +975,10 @@ nothing
 EINPROGRESS True ECONNREFUSED 0
 EINPROGRESS [] 0 EALREADY
 not yet
+EINPROGRESS True ECONNREFUSED
+EINPROGRESS True 0
+True
+True b'AGAIN' EISCONN
 b'LOOP'
 False
 ECONNREFUSED"

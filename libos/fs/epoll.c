@@ -19,6 +19,7 @@ struct registration {
 	struct file *file; /* not held: only compared. NULL: none */
 	int host_fd;
 	bool own; /* host_fd is our duplicate */
+	struct epoll_event event; /* as it was asked for last */
 };
 
 struct epoll {
@@ -89,7 +90,7 @@ static int epoll_add_again(struct epoll *e, int fd, struct file *f, int host_fd,
 		return r;
 	}
 	registration_drop(&e->regs[fd]);
-	e->regs[fd] = (struct registration){ .file = f, .host_fd = copy, .own = true };
+	e->regs[fd] = (struct registration){ .file = f, .host_fd = copy, .own = true, .event = *ev };
 	duplicates++;
 	return 0;
 }
@@ -109,7 +110,7 @@ static int epoll_add(struct epoll *e, int fd, struct file *f, int host_fd, struc
 		return epoll_add_again(e, fd, f, host_fd, ev);
 	if (r == 0) {
 		registration_drop(&e->regs[fd]);
-		e->regs[fd] = (struct registration){ .file = f, .host_fd = host_fd };
+		e->regs[fd] = (struct registration){ .file = f, .host_fd = host_fd, .event = *ev };
 	}
 	return r;
 }
@@ -125,6 +126,8 @@ static int epoll_change(struct epoll *e, int op, int fd, struct file *f, int hos
 	r = pal_epoll_ctl(e->file->host_fd, op, known ? known->host_fd : host_fd, ev);
 	if (r == 0 && op == EPOLL_CTL_DEL && known)
 		registration_drop(known);
+	else if (r == 0 && known)
+		known->event = *ev;
 	return r;
 }
 
@@ -162,6 +165,52 @@ void epoll_forget(struct file *f)
 		}
 	}
 	unlock(&epoll_lock);
+}
+
+/* Take f's host descriptor out of the host's epoll. What stands here may be of a file that was closed since and lay at
+ * the same place: the host knows. By hand, since somebody else may hold the old one, and it would go on telling. */
+static void epoll_lift(struct epoll *e, const struct file *f)
+{
+	struct epoll_event none = { 0 };
+
+	for (unsigned i = 0; i < e->size; i++) {
+		struct registration *r = &e->regs[i];
+
+		if (r->file == f && !r->own && pal_epoll_ctl(e->file->host_fd, EPOLL_CTL_DEL, f->host_fd, &none))
+			registration_drop(r);
+	}
+}
+
+static void epoll_lay(struct epoll *e, struct file *f)
+{
+	for (unsigned i = 0; i < e->size; i++) {
+		struct epoll_event ev = e->regs[i].event;
+
+		if (e->regs[i].file != f)
+			continue;
+		registration_drop(&e->regs[i]);
+		if (pal_epoll_ctl(e->file->host_fd, EPOLL_CTL_ADD, f->host_fd, &ev))
+			(void)epoll_add_again(e, (int)i, f, f->host_fd, &ev);
+		else
+			e->regs[i] = (struct registration){ .file = f, .host_fd = f->host_fd, .event = ev };
+	}
+}
+
+/* A socket that has found its peer outside is another one to the host (net/out.c). The guest has registered this file,
+ * and goes on waiting for it. What another process that shares the epoll has registered is not known here. */
+int epoll_replace(struct file *f, int fd)
+{
+	struct epoll *e;
+	int r;
+
+	lock(&epoll_lock);
+	list_for_each (e, &epolls, link)
+		epoll_lift(e, f);
+	r = pal_dup_to(fd, f->host_fd);
+	list_for_each (e, &epolls, link)
+		epoll_lay(e, f);
+	unlock(&epoll_lock);
+	return r;
 }
 
 static void epoll_release(struct file *f)

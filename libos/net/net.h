@@ -99,6 +99,7 @@ struct net {
 	u32 ticket; /* atomic: of the connect that nobody waited for (out.c); 0: none, or it was told how it went */
 	u16 protocol;
 	bool settled;	/* a connected stream: the names below will not change */
+	bool failed;	/* but its connect to a peer outside came to nothing, and that was told: it may try again */
 	struct net_addr local, remote;
 	struct net_door door[NET_DOORS];
 	unsigned next_door;
@@ -121,7 +122,7 @@ static inline u32 net_state(const struct file *f)
 {
 	struct net_record *r = net_record(f);
 
-	return r ? atomic_load(&r->flags) : to_net(f)->settled ? NET_CONNECTED : 0;
+	return r ? atomic_load(&r->flags) : to_net(f)->settled && !to_net(f)->failed ? NET_CONNECTED : 0;
 }
 /* The error that waits, taken: 0 or -errno. */
 int net_take_error(const struct file *f);

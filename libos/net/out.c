@@ -3,6 +3,7 @@
 #include "libos/net/out.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/coord/area.h"
+#include "libos/fs/epoll.h"
 #include "libos/sys/user.h"
 #include "pal/base/heap.h"
 #include "pal/grant.h"
@@ -90,7 +91,7 @@ static int put_in_place(struct file *f, int fd)
 	keep_limit(f->host_fd, fd, SO_SNDTIMEO_OLD);
 	if (flags > 0 && flags & O_NONBLOCK)
 		(void)at_once(pal_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK));
-	r = pal_dup_to(fd, f->host_fd);
+	r = epoll_replace(f, fd);
 	pal_close(fd);
 	if (r >= 0)
 		(void)pal_fcntl(f->host_fd, F_SETFD, FD_CLOEXEC);
@@ -130,6 +131,7 @@ static int become_stream(struct file *f, int fd, const struct net_addr *to, u32 
 	n->remote = *to;
 	own_address(to, &n->local);
 	n->settled = true;
+	n->failed = false;
 	n->ticket = ticket;
 	to_sock(f)->net = n;
 	f->ops = &net_stream_ops;
@@ -240,8 +242,15 @@ int out_outcome(struct file *f)
 	word = atomic_load(&the_area->dials.word[ticket % GRANT_DIALS_MAX]);
 	if (!((word ^ ticket) >> 16) && (word & 0xffff) == GRANT_DIAL_PENDING)
 		return -EALREADY;
+	if (!((word ^ ticket) >> 16) && word & 0xffff)
+		to_net(f)->failed = true;
 	atomic_store(&to_net(f)->ticket, 0);
 	return (word ^ ticket) >> 16 ? 0 : -(int)(word & 0xffff);
+}
+
+int out_again(const struct net_addr *to)
+{
+	return own_way(to) ? -ECONNREFUSED : -ENETUNREACH;
 }
 
 int out_reconnect(struct file *f, const void *addr, unsigned len)

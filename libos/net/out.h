@@ -30,6 +30,8 @@ bool out_first(const struct file *f, const void *addr, unsigned len);
 int out_connect(struct file *f, const void *addr, unsigned len, int r);
 /* How the connect of a stream went, that was not waited for: told once. 0, -errno; -EALREADY: it is under way. */
 int out_outcome(struct file *f);
+/* What its own network would say to a socket whose connect failed so: it knows nothing of it any more. -errno. */
+int out_again(const struct net_addr *to);
 /* The socket has such a peer: a connect to somebody else; 1: to whom it is, is not for us. */
 int out_reconnect(struct file *f, const void *addr, unsigned len);
 /* Before a datagram is sent, to addr or to the peer: 0, -errno, or 1 if it is not for us. */

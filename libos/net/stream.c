@@ -104,6 +104,8 @@ static int connect_early(struct file *f, const struct net_addr *to)
 		return net_take_error(f) ?: -ECONNREFUSED;
 	if (!to->family)
 		return to_sock(f)->domain == AF_UNIX ? -EINVAL : 0;
+	if (to_net(f)->failed)
+		return out_again(to);
 	if (to->family == AF_UNIX)
 		return to->len ? 1 : -EINVAL;
 	return net_is_local(to) && !(net_is_v4(to) && net_reuse(f) & NET_V6ONLY) ? 1 : -ENETUNREACH;

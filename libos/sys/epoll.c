@@ -18,9 +18,10 @@ long sys_epoll_create(int size)
 
 long sys_epoll_ctl(int ep, int op, int fd, void *ev)
 {
+	struct epoll_event event = { 0 };
 	cleanup_file struct file *e = NULL, *f = NULL;
 
-	if (op != EPOLL_CTL_DEL && !guest_range(ev, sizeof(struct epoll_event)))
+	if (op != EPOLL_CTL_DEL && user_read(&event, ev, sizeof(event)) < 0)
 		return -EFAULT;
 	e = fdtab_get(ep);
 	if (IS_ERR(e))
@@ -28,7 +29,7 @@ long sys_epoll_ctl(int ep, int op, int fd, void *ev)
 	f = fdtab_get(fd);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	return epoll_control(e, op, fd, f, ev);
+	return epoll_control(e, op, fd, f, &event);
 }
 
 static long epoll_until(int ep, void *ev, int max, const struct wait_end *end)
