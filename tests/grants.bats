@@ -198,6 +198,49 @@ more"
 rw"
 }
 
+@test "a link that a sandbox left where something is bound is not followed: not to what is hidden, nor to what is beside" {
+	mkdir -p home/.ssh home/p/sub home/beside
+	export HOME=$PWD/home
+	echo key >home/.ssh/k
+	echo mine >home/beside/f
+	ln -s "$HOME" far
+	# What it does when nobody has laid a trap, also by a link of the user's that nobody else may change.
+	# shellcheck disable=SC2088 # gsh expands it
+	run gsh run -x --bind '~/p' --bind-ro "$PWD/far/beside:/srv/b" -- cat /srv/b/f
+	assert_output mine
+	# It swaps what will be bound at the next start.
+	# shellcheck disable=SC2088
+	gsh run -s t --bind '~/p' -- sh -c 'cd ~/p && rmdir sub && ln -s ../.ssh sub && ln -s ../beside next && ln -s ../.ssh/k file'
+	gsh stop -s t
+	[ -L home/p/sub ] && cat home/p/file
+	# shellcheck disable=SC2088
+	for bad in '--bind ~/p/sub' '--bind ~/p/sub:/srv/s' '--bind-ro ~/p/next:/srv/s' '--bind-ro ~/p/file:/srv/s' \
+		'--bind ~/p/sub:cow'; do
+		# shellcheck disable=SC2086
+		run gsh run -x $bad --bind '~/p' -- sh -c 'cat /srv/s /srv/s/* ~/.ssh/k; echo bad >/srv/s/f'
+		assert_failure 125
+		assert_output --partial "a link on the way may be a sandbox's: $HOME/p/"
+	done
+	# What is hidden is asked for by its own name, even where that sandbox could not have made the link.
+	for bad in '--bind-ro ~/p/file:/srv/s' '--bind ~/p/sub:cow' '--bind ~/p/sub:/srv/s'; do
+		# shellcheck disable=SC2086
+		run gsh run -x $bad -- sh -c 'cat /srv/s /srv/s/* ~/.ssh/k'
+		assert_failure 125
+		assert_output --partial "a link on the way may be a sandbox's: $HOME/p/"
+	done
+	# And while it runs.
+	gsh run -s t -- true
+	for bad in bind 'bind --once'; do
+		[ "${RUNG-A}" = A ] || [ "$bad" = bind ] || continue
+		# shellcheck disable=SC2086,SC2088
+		run gsh $bad -s t '~/p/sub:/srv/s'
+		assert_failure
+		assert_output --partial "a link on the way may be a sandbox's: $HOME/p/sub"
+	done
+	assert_equal "$(cat home/.ssh/* home/beside/*)" "key
+mine"
+}
+
 @test "what cannot be bound is refused, and why" {
 	mkdir -p home/.ssh home/p
 	export HOME=$PWD/home

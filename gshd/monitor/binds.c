@@ -36,6 +36,9 @@ static int refuse(struct confine_note *note, int err, const char *from, const ch
 	return err;
 }
 
+/* Whoever made it: what is behind it is bound by its own name, or not at all. */
+#define PLANTED "a link on the way may be a sandbox's: "
+
 static bool at_or_below(const char *path, const char *dir)
 {
 	return !strcmp(path, dir) || path_below(path, dir);
@@ -116,7 +119,7 @@ static int show(struct monitor *m, const char *path, struct confine_note *note)
 
 static int add(struct monitor *m, const char *value, bool readonly, struct confine_note *note)
 {
-	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX], real[PATH_MAX];
+	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX], real[PATH_MAX], planted[PATH_MAX];
 	struct bind *b = &m->binds[m->nbinds];
 	enum conf_bind mode = conf_bind(value, from, at, sizeof(at));
 	struct stat st;
@@ -124,7 +127,12 @@ static int add(struct monitor *m, const char *value, bool readonly, struct confi
 
 	if (m->nbinds == GRANT_BINDS_MAX)
 		return refuse(note, -E2BIG, from, "there are too many binds", "");
-	if (!realpath(from, real) || stat(real, &st))
+	err = bind_place(m, from, real, planted);
+	if (err)
+		return refuse(note, err, from, strerror(-err), "");
+	if (*planted)
+		return refuse(note, -EPERM, from, PLANTED, planted);
+	if (lstat(real, &st))
 		return refuse(note, -errno, from, strerror(errno), "");
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return refuse(note, -EPERM, from, "it is neither a directory nor a file", "");
@@ -142,15 +150,31 @@ static int add(struct monitor *m, const char *value, bool readonly, struct confi
 	return 0;
 }
 
+/* Now that all is known that the sandbox may write. */
+static int look_again(struct monitor *m, const char *value, struct confine_note *note)
+{
+	char from[2 * CONF_VALUE_MAX], at[2 * CONF_VALUE_MAX], real[PATH_MAX], planted[PATH_MAX];
+	int err;
+
+	(void)conf_bind(value, from, at, sizeof(at));
+	err = bind_place(m, from, real, planted);
+	if (err)
+		return refuse(note, err, from, strerror(-err), "");
+	return *planted ? refuse(note, -EPERM, from, PLANTED, planted) : 0;
+}
+
 int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *note)
 {
-	const char *list[] = { conf->bind, conf->bind_ro };
 	char value[CONF_VALUE_MAX];
 	int err = 0;
 
-	for (int ro = 0; ro < 2; ro++)
-		while (!err && conf_next(&list[ro], value, sizeof(value)))
-			err = add(m, value, ro, note);
+	for (int pass = 0; pass < 2; pass++) {
+		const char *list[] = { conf->bind, conf->bind_ro };
+
+		for (int ro = 0; ro < 2; ro++)
+			while (!err && conf_next(&list[ro], value, sizeof(value)))
+				err = pass ? look_again(m, value, note) : add(m, value, ro, note);
+	}
 	return err;
 }
 

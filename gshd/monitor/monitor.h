@@ -198,6 +198,10 @@ struct conf;
 int binds_find(struct monitor *m, const struct conf *conf, struct confine_note *note)
 	__attribute__((warn_unused_result));
 void binds_free(struct monitor *m);
+/* bind_place.c: where `from` leads, without links. planted: a link on the way that is not to be followed, or "". 0 or
+ * -errno. */
+int bind_place(const struct monitor *m, const char *from, char real[PATH_MAX], char planted[PATH_MAX])
+	__attribute__((warn_unused_result));
 /* As the picoprocesses are told of it. */
 void bind_describe(const struct bind *b, enum grant_rung rung, struct grant_bind *to);
 /* Rung A: have one in the sandbox that runs, in the settings' form, or end it (-ENOENT: there is none such). 0 or -errno,

@@ -127,13 +127,20 @@ static int copy_given(struct confine_state *st, int fd, int *mnt)
 }
 
 /* By no link: a sandbox that may write on the way could put one there. */
+static int open_place(const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned)flags | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
 int mounts_copy_bind(const struct confine_bind *b, int *mnt)
 {
-	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
-	int err, place = (int)syscall(SYS_openat2, AT_FDCWD, b->from, &how, sizeof(how));
+	int err, place = open_place(b->from, O_PATH);
 
 	if (place < 0)
-		return -errno;
+		return place;
 	*mnt = sys_open_tree(place, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
 	close(place);
 	if (*mnt < 0)
@@ -454,11 +461,11 @@ static int open_bind(struct confine_state *st, unsigned i)
 	slash = strrchr(dir, '/');
 	if (b->file)
 		slash[slash == dir] = '\0';
-	st->bind[i] = b->file ? open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : open_dir(AT_FDCWD, dir);
+	st->bind[i] = open_place(dir, O_DIRECTORY | (b->file ? O_PATH : O_RDONLY));
 	if (st->bind[i] < 0)
-		return b->file ? -errno : st->bind[i];
-	st->bound[i] = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return st->bound[i] < 0 ? -errno : 0;
+		return st->bind[i];
+	st->bound[i] = open_place(name, O_PATH);
+	return st->bound[i] < 0 ? st->bound[i] : 0;
 }
 
 /* Opened here, after the new root stands, so that the descriptors are of its mounts: the base's a
