@@ -10,6 +10,8 @@
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+static const uint8_t local64[6] = { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }; /* RFC 8215: where in it, its users decide */
+static const uint8_t siit[12] = { [8] = 0xff, 0xff };			  /* RFC 7915 */
 static const uint8_t zeros[16];
 
 /* Networks that nobody outside the building knows. */
@@ -108,7 +110,7 @@ static bool special4(const uint8_t a[4])
 /* The IPv4 address that an address stands for, or NULL. */
 static const uint8_t *inner4(const uint8_t a[16])
 {
-	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12) || !memcmp(a, zeros, 12))
+	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12) || !memcmp(a, siit, 12) || !memcmp(a, zeros, 12))
 		return a + 12; /* :: and ::1 among the last */
 	return a[0] == 0x20 && a[1] == 0x02 ? a + 2 : NULL; /* 6to4 */
 }
@@ -120,6 +122,8 @@ bool reach_special(const uint8_t a[16])
 	if (four)
 		return special4(four);
 	if (a[0] == 0x20 && a[1] == 0x01 && !a[2] && !a[3]) /* Teredo: somebody else's idea of an address */
+		return true;
+	if (!memcmp(a, local64, sizeof(local64)))
 		return true;
 	return a[0] == 0xff || (a[0] == 0xfe && (a[1] & 0xc0) >= 0x80); /* many; link-local, site-local */
 }
