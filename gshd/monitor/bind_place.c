@@ -2,12 +2,11 @@
 /*
  * From what a bind names to a place without links.
  *
- * A sandbox that may write a directory may put a link where something is, or will be, bound below
- * it; the next start, or the next gsh bind, would hand it whatever the link leads to. So a link
- * that lies in what the sandbox has for writing is not followed, and to what is hidden none is that
- * is not root's: what is hidden is an exception that is asked for by its name. The walk is our own,
- * so that what was looked at is what is bound: the result is opened with no link on the way
- * (pal/confine).
+ * A sandbox that may write a directory may put a link where something is, or will be, bound below it; the next start,
+ * or the next gsh bind, would hand it whatever the link leads to. So a link that lies in what the sandbox has for
+ * writing is not followed, and to what is hidden none is that is not root's: what is hidden is an exception that is
+ * asked for by its name. The walk is our own, so that what was looked at is what is bound: the result is opened with no
+ * link on the way (pal/confine).
  */
 #include <errno.h>
 #include <limits.h>

@@ -78,7 +78,7 @@ static void one_message(const uint8_t **data, size_t *size, const int sock[2], i
 {
 	static const uint32_t types[] = { MON_READY, MON_STARTED, MON_PROC_DATA, MON_EXITED, MON_PTY,
 					  MON_SETATTR, MON_IMAGE, MON_OPEN, MON_NET, MON_KICK, MON_QUOTA,
-					  MON_DIAL, MON_SPLIT, MON_REPLY };
+					  MON_DIAL, MON_SPLIT, MON_REPLY, MON_DEVICE, MON_HIDDEN };
 	static uint8_t buf[sizeof(struct mon_msg) + 65536];
 	struct mon_msg head = { 0 };
 	uint8_t how = take(data, size), type = take(data, size);
@@ -121,7 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < sizeof(m.limits.value) / sizeof(m.limits.value[0]); i++)
 		m.limits.value[i] = LIMIT_NONE;
 	m.store = m.lock = m.ready = m.log_pipe = m.images.store = m.images.images = m.images.view = -1;
-	m.child.pid = m.child.lifeline = m.child.ptmx = m.nat.keeper = m.nat.lifeline = -1;
+	m.child.pid = m.child.leader = m.child.lifeline = m.child.ptmx = m.nat.lifeline = -1;
+	m.nat.keeper = m.dialer = m.cgroup = -1;
 	m.state = start & 2 ? BOX_BOOTING : start & 4 ? BOX_STOPPING : BOX_RUNNING;
 	m.control = control[0];
 	m.port = port[0];
