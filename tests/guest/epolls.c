@@ -209,7 +209,9 @@ static void kinds(void)
 		_exit(0);
 	}
 	eqs(t_wait(pid), "exit 0");
-	t_sleep_ms(300); /* a terminal is served by a kernel thread */
+	/* A terminal is served by a kernel thread, in its own time. */
+	poll(&(struct pollfd){ .fd = m, .events = POLLIN }, 1, 10000);
+	poll(&(struct pollfd){ .fd = sl, .events = POLLIN }, 1, 10000);
 	wait_say("all", ep, 1000);
 }
 
