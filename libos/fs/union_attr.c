@@ -205,8 +205,11 @@ struct kept_attr {
 
 static bool may_keep(struct unode *n)
 {
-	return ufs_of(n)->has_base && !(n->node.flags & NODE_LINKED) && unode_layers(n) == 1 &&
-	       !S_ISDIR(n->node.mode) && n->tmp_fd < 0 && !n->gone;
+	/* Of several names another may be copied up, and changed. */
+	bool alone = !(n->node.flags & NODE_LINKED) || union_index_none(ufs_of(n));
+
+	return ufs_of(n)->has_base && alone && unode_layers(n) == 1 && !S_ISDIR(n->node.mode) && n->tmp_fd < 0 &&
+	       !n->gone;
 }
 
 static void kept_put(struct unode *n, const struct attr *a)

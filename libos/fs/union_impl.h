@@ -207,6 +207,8 @@ int unode_add_redirect(struct unode *n, unsigned layer, const char *path);
 struct stage;
 /* Is this, in that layer, a file whose other names have to be thought of? */
 bool union_index_asks(const struct ufs *u, unsigned layer, const struct statx *st);
+/* Is it known that no layer has a copy in the index? Asks nobody, so false may mean that nobody looked. */
+bool union_index_none(const struct ufs *u);
 /* What *layer has is *st. If a higher one has its copy: *layer and *st are the copy's, path (UNION_LINK_MAX) leads to it. */
 bool union_index_find(const struct ufs *u, unsigned *layer, struct statx *st, char *path);
 /* n, of a layer below the top, was opened as fd. True: it has a copy in a higher layer, and is that from now on. */

@@ -29,12 +29,22 @@ static void path_of(const struct statx *st, char *path)
  * counter. */
 static u64 none_at; /* atomic */
 
+static u64 state_now(const struct ufs *u)
+{
+	return ~((u64)names_links(&u->fs) << 32 | u->seq);
+}
+
+bool union_index_none(const struct ufs *u)
+{
+	return atomic_load(&none_at) == state_now(u);
+}
+
 static bool has_none(const struct ufs *u)
 {
-	u64 now = ~((u64)names_links(&u->fs) << 32 | u->seq);
+	u64 now = state_now(u);
 	struct statx st;
 
-	if (likely(atomic_load(&none_at) == now))
+	if (likely(union_index_none(u)))
 		return true;
 	for (unsigned l = 1; l <= u->top; l++)
 		if (!union_layer_lacks(u, l, UNION_LINKS) &&
