@@ -370,7 +370,7 @@ $(cat "$BOX/watch.py")
 EOF"
 	until_true 50 in_box 'test -e ready' || { in_box 'cat /dev/shm/log'; false; }
 	for i in $(seq 45); do in_box "echo $i >f$i; rm -f f$((i - 3))"; done
-	until_true 20 few_layers
+	until_true 90 few_layers
 	grep -q joined "$BOX/store/boxes/s/pending" 2>/dev/null || [ ! -e "$BOX/store/boxes/s/pending" ]
 	gsh log s | grep -q squashed
 	in_box 'touch stop'
@@ -403,7 +403,7 @@ EOF"
 	while [ "$(layers)" -lt 40 ]; do in_box "echo >n$((++n))"; done
 	# With the next there are too many, and its beginning begins the joining.
 	in_box 'echo >begin; sleep 1'
-	until_true 20 few_layers
+	until_true 90 few_layers
 	in_box 'sleep 0.5; echo >end'
 	wait $job
 }
@@ -432,7 +432,7 @@ EOF"
 		[ "$i" != 20 ] || gsh snapshot -s s twenty
 	done
 	# Those beyond are joined while it runs.
-	until_true 20 few_layers
+	until_true 90 few_layers
 	diff <(listing "$BOX/model") <(inside)
 	gsh stop --all
 	overlay
