@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "gshd/client/paths.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
 
@@ -59,7 +60,7 @@ static void check_kernel(struct json_object *items)
 static void check_program(struct json_object *items, const char *name)
 {
 	char path[4096];
-	int err = place_beside(name, path, sizeof(path));
+	int err = paths_beside(name, path, sizeof(path));
 
 	if (!err)
 		add(items, name, "ok", path, "");

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gshd/client/paths.h"
 #include "shell/cmd.h"
 
 #define MOUNT_WAIT_MS 5000
@@ -74,7 +75,7 @@ static int start_gfs(const char *path)
 {
 	char program[PATH_MAX];
 	char *argv[] = {program, (char *)path, NULL};
-	int err = place_beside("gfs", program, sizeof(program));
+	int err = paths_beside("gfs", program, sizeof(program));
 
 	if (err)
 		return fail(FAIL_HOST, program, "%s", strerror(-err));

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
+#include "gshd/client/paths.h"
 #include "shell/cmd.h"
 #include "shell/edit.h"
 
@@ -15,7 +16,7 @@ static void *load(const char *name, const char *symbol)
 	void *object = NULL, *found;
 
 	snprintf(rest, sizeof(rest), "../libexec/gsh/%s", name);
-	if (place_beside(rest, path, sizeof(path)) == 0)
+	if (paths_beside(rest, path, sizeof(path)) == 0)
 		object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!object) {
 		snprintf(path, sizeof(path), "%s/%s", GSH_LIBEXEC, name);

@@ -22,6 +22,7 @@
 
 #include "conf/conf.h"
 #include "gshd/client/frames.h"
+#include "gshd/client/paths.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
 #include "shell/edit.h"
@@ -103,7 +104,7 @@ static int add_root_path(struct env *env)
 
 	if (!f)
 		return -ENOMEM;
-	if (place_beside("../libexec/gsh/root", own, sizeof(own)) || access(own, X_OK))
+	if (paths_beside("../libexec/gsh/root", own, sizeof(own)))
 		snprintf(own, sizeof(own), "%s/root", GSH_LIBEXEC);
 	path = path ? path : "/usr/local/bin:/usr/bin:/bin";
 	fprintf(f, "PATH=%s:%s", own, path);

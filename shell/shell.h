@@ -339,8 +339,6 @@ void progress_hand_over(void);
 
 /* ---- place.c: where things are ---- */
 
-/* The path of a program that was built or installed beside gsh. -errno. */
-int place_beside(const char *name, char *buf, size_t size) MUST_CHECK;
 /* The mount point of gfs. 0 or a failure. */
 int place_mount(char *buf, size_t size) MUST_CHECK;
 /* 1 mounted and answering, 0 not mounted, -ENOTCONN mounted but dead, -errno. */

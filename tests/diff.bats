@@ -4,20 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib.bash
-
-setup() {
-	box_setup
-	mkdir h
-	cd h || return 1
-}
-
-teardown() {
-	box_teardown
-}
-
-gsh() {
-	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
-}
+load here.bash
 
 # A tree with some of everything that a patch can carry, and changes of all kinds inside.
 fill() {

@@ -4,25 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib.bash
-
-setup() {
-	box_setup
-	mkdir h
-	cd h || return 1
-}
-
-teardown() {
-	box_teardown
-}
-
-gsh() {
-	timeout -k 5 "${BOX_TIMEOUT:-60}" "$GSH" "$@"
-}
-
-# in_box COMMAND: in sandbox s, in this directory.
-in_box() {
-	gsh -s s -c "$1"
-}
+load here.bash
 
 # until_true SECONDS COMMAND...
 until_true() {

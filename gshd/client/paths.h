@@ -36,6 +36,10 @@ int paths_address(const char *path, struct sockaddr_un *addr, int *dir);
 int paths_connect(const char *path) __attribute__((warn_unused_result));
 int paths_listen(const char *path) __attribute__((warn_unused_result));
 
+/* The path of a program of ours, or of what lies beside them: name, from the directory of our own executable. 0, or -errno
+ * if it is not there or not to be executed. */
+int paths_beside(const char *name, char *buf, size_t size) __attribute__((warn_unused_result));
+
 /* [A-Za-z0-9._-]{1,63}, no leading dot or dash. */
 bool paths_name_ok(const char *name);
 

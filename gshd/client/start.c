@@ -18,21 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "gshd/client/client.h"
+#include "gshd/client/paths.h"
 
 /* Beside our own executable, else in PATH. */
 static void find_program(char *path, size_t size)
 {
-	ssize_t n = readlink("/proc/self/exe", path, size - 8);
-	char *slash;
-
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		strcpy(slash, "/gshd");
-		if (!access(path, X_OK))
-			return;
-	}
-	snprintf(path, size, "gshd");
+	if (paths_beside("gshd", path, size))
+		snprintf(path, size, "gshd");
 }
 
 static void run_program(int said)

@@ -19,22 +19,6 @@
 
 #define CPU_S 60 /* of one answer */
 
-/* Beside our own executable. */
-static int client_path(char path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 8);
-	char *end;
-
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	end = strrchr(path, '/');
-	if (!end)
-		return -ENOENT;
-	strcpy(end, "/gsh");
-	return 0;
-}
-
 static void run_client(const struct monitor *m, const char *path, int sock)
 {
 	char *argv[] = { "gsh", "inside", "-s", (char *)m->spec.name, NULL };
@@ -59,7 +43,7 @@ static void run_client(const struct monitor *m, const char *path, int sock)
 int inside_open(struct monitor *m)
 {
 	char path[PATH_MAX];
-	int pair[2], err = client_path(path);
+	int pair[2], err = paths_beside("gsh", path, sizeof(path));
 	unsigned i = 0;
 	pid_t pid;
 
