@@ -213,6 +213,7 @@ static int rung_settings(struct launch *l, char *only, char *least,
 		return err;
 	l->spec.hidden = m->hidden;
 	l->spec.nhidden = m->nhidden;
+	l->spec.home = getenv("HOME");
 	for (unsigned i = 0; i < m->nbinds; i++)
 		l->binds[i] = (struct confine_bind){ m->binds[i].from, m->binds[i].file, m->binds[i].readonly };
 	l->spec.binds = l->binds;

@@ -57,6 +57,7 @@ struct confine_spec {
 	const char *shm;  /* rung B and none: a directory on a host tmpfs. Rung A makes its own */
 	const char *const *hidden; /* absolute host paths that must not be seen through the base */
 	unsigned nhidden;
+	const char *home; /* rung A: a directory below the base that much is opened in, or NULL */
 	const struct confine_bind *binds;
 	unsigned nbinds; /* 0..GRANT_BINDS_MAX */
 	const char *hostname;		       /* rung A */

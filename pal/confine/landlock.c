@@ -2,7 +2,7 @@
 /*
  * Landlock: what may be done with files, and, from ABI 6, to whom signals may be sent.
  *
- *   base        read files, list directories
+ *   base        read files, list directories; on rung A cut files, which its mounts refuse (allow_base)
  *   tree        read, list: the layers of commands that are over
  *   top, work, shm   everything but making block devices (a whiteout is a character device 0/0) and
  *               executing. A layer that the monitor moves out of the directory of the top becomes
@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static size_t attr_size(int abi)
 }
 
 #define FS_BOUND (FS_OWN & ~FS_MAKE_CHAR)
+#define NEAR_RULES_MAX 64
 
 struct rules {
 	int fd;
@@ -196,12 +198,86 @@ static int allow_binds(struct confine_state *st, const struct rules *r)
 	return err;
 }
 
+/* Below what files are opened most: Landlock walks from a file up to the first rule that grants all, and each directory
+ * on the way costs as much as the search for a rule. */
+static const char *const often[] = { "usr/bin", "usr/include", "usr/lib", "usr/lib/x86_64-linux-gnu", "usr/share" };
+
+static int open_below(int dir, const char *path, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | resolve,
+	};
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+/* The rule of the base again, nearer to the files. It grants nothing, so it may fail. */
+static void repeat_at(const struct rules *r, int fd)
+{
+	struct path_beneath rule = { .allowed = (FS_READ | FS_TRUNCATE) & r->fs, .parent = fd };
+
+	syscall(SYS_landlock_add_rule, r->fd, RULE_PATH_BENEATH, &rule, 0);
+}
+
+/* At the directories in one, but for what is mounted there: it may be slow, or gone. */
+static void repeat_in(const struct rules *r, int dir)
+{
+	int at = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = at < 0 ? NULL : fdopendir(at);
+	unsigned room = NEAR_RULES_MAX;
+	struct dirent *e;
+
+	while (d && room && (e = readdir(d))) {
+		int fd = e->d_type == DT_DIR && strcmp(e->d_name, ".") && strcmp(e->d_name, "..")
+				 ? open_below(dir, e->d_name, RESOLVE_NO_XDEV)
+				 : -1;
+		if (fd < 0)
+			continue;
+		repeat_at(r, fd);
+		close(fd);
+		room--;
+	}
+	if (d)
+		closedir(d);
+	else if (at >= 0)
+		close(at);
+}
+
+static void repeat_base(const struct confine_state *st, const struct rules *r)
+{
+	const char *home = st->spec->home;
+
+	for (size_t i = 0; i < sizeof(often) / sizeof(often[0]) + !!home; i++) {
+		bool is_home = i == sizeof(often) / sizeof(often[0]);
+		int fd = open_below(st->base, is_home ? home + strspn(home, "/") : often[i], 0);
+
+		if (fd < 0)
+			continue;
+		repeat_at(r, fd);
+		if (is_home)
+			repeat_in(r, fd);
+		close(fd);
+	}
+}
+
+/* All of it: what must not be seen is covered. To open asks for the right to cut the file, too, whether it can do without
+ * or not, and a rule that lacks it does not end the walk. It has no weight here: all mounts of the base are read-only. */
+static int allow_base(struct confine_state *st, const struct rules *r)
+{
+	int err = allow(r, st->base, FS_READ | FS_TRUNCATE);
+
+	if (!err)
+		repeat_base(st, r);
+	return err;
+}
+
 static int allow_all(struct confine_state *st, const struct rules *r)
 {
 	int err;
 
 	if (st->spec->rung == GRANT_RUNG_A) {
-		err = allow(r, st->base, FS_READ); /* what must not be seen is covered */
+		err = allow_base(st, r);
 	} else {
 		err = allow_entries(st, r, st->spec->base, 0);
 		if (!err)

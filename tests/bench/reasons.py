@@ -4,7 +4,7 @@
 A row whose reason no longer holds goes from here; ARCHITECTURE.md ("Where the time goes") has the figures.
 """
 FILTER = 'a call that the host must answer passes the seccomp filter (30 to 80 ns, by a picoprocess with and without it)'
-LANDLOCK = 'Landlock walks from the file up to the rule at the root (1.2 us of an open, by perf and a run without it)'
+LANDLOCK = 'Landlock walks from the file up to a rule, on rung B to the root'
 FAULTS = 'pages of the libOS that the new process writes (faults counted by tests/calls.bats)'
 EXEC = ('the host executes the image, then the libOS maps the program: twice the host calls of a native exec (counted by '
         'tests/calls.bats), each through the filter')
