@@ -140,6 +140,8 @@ static int hide_more(struct stack *s, struct json_object *params)
 	for (size_t i = 0; i < n; i++)
 		s->writes.nhidden += tree_hide(&s->hidden[s->writes.nhidden],
 					       json_object_get_string(json_object_array_get_idx(list, i)));
+	s->tree.hidden = s->hidden;
+	s->tree.nled = s->writes.nled = s->writes.nhidden;
 	return 0;
 }
 

@@ -52,6 +52,7 @@ static int hide(struct version *v, struct json_object *layers)
 	for (size_t i = 0; i < json_object_array_length(list); i++)
 		v->nhidden += tree_hide(&v->hidden[v->nhidden],
 					json_object_get_string(json_object_array_get_idx(list, i)));
+	v->tree.nled = v->nhidden;
 	return 0;
 }
 

@@ -52,6 +52,35 @@ inside_end() {
 	grep -qx also <<<"$output"
 }
 
+@test "no link or redirect of a sandbox's leads the host's side to what is hidden inside" {
+	export HOME=$BOX/home
+	mkdir -p "$HOME/.ssh" "$HOME/plain"
+	echo the-key | tee "$HOME/.ssh/id" >"$HOME/.netrc"
+	echo plain >"$HOME/plain/f"
+	gsh -s s -c 'ln -s ~/.ssh/id link; ln -s ~ home; ln -s ~/plain/f seen'
+	gsh stop -s s
+	top=$(gsh path -s s)$PWD
+	mkdir "$top/moved" "$top/all"
+	for at in "moved $HOME/.ssh" "all $HOME"; do
+		python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.overlay.redirect", sys.argv[2].encode())' \
+			"$top/${at%% *}" "${at#* }"
+	done
+	gsh cp -r s:all s:moved "$BOX"
+	[ "$(cat "$BOX/all/plain/f")" = plain ]
+	[ "$(gsh cat s:seen)" = plain ]
+	for f in link home/.ssh/id home/.netrc moved/id all/.ssh/id all/.netrc; do
+		run gsh cp "s:$f" "$BOX/got"
+		[ "$status" -ne 0 ]
+	done
+	gsh commit -s s -y -- all moved
+	[ "$(cat all/plain/f)" = plain ]
+	gsh mount
+	cp -r "$GSH_MOUNT/s/root$PWD/all" "$BOX/by-mount"
+	[ "$(cat "$BOX/by-mount/plain/f")" = plain ]
+	refuses grep -r the-key all moved "$BOX/all" "$BOX/moved" "$BOX/by-mount"
+	refuses sh -c "'$GSH' diff -s s | grep the-key"
+}
+
 @test "the same operations natively, inside and through the mount" {
 	for i in native inside mount; do
 		mkdir $i

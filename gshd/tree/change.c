@@ -52,7 +52,7 @@ int change_lock(const struct change *c)
 
 int change_below(const struct spot *dir, const char *name)
 {
-	struct spot lower = { .tree = dir->tree, .root = dir->root }, found;
+	struct spot lower = { .tree = dir->tree, .root = dir->root, .led = dir->led }, found;
 	int err;
 
 	for (unsigned i = 0; i < dir->n; i++)

@@ -65,6 +65,12 @@ static int turn(struct way *w, const struct spot *link)
 	return 0;
 }
 
+/* The spot of w->at: behind a link, nothing that is hidden inside. */
+static int come(const struct tree *tree, const struct way *w, struct spot *out)
+{
+	return w->links ? spot_find_led(tree, w->at, out) : spot_find(tree, w->at, out);
+}
+
 /* One name of what is left. The spot of w->at is in *out after it. */
 static int advance(const struct tree *tree, struct way *w, bool follow, struct spot *out)
 {
@@ -86,18 +92,18 @@ static int advance(const struct tree *tree, struct way *w, bool follow, struct s
 	spot_put(out);
 	if (!strcmp(name, "..")) {
 		pop(w->at);
-		return spot_find(tree, w->at, out);
+		return come(tree, w, out);
 	}
 	err = push(w->at, name, len);
 	if (!err)
-		err = spot_find(tree, w->at, out);
+		err = come(tree, w, out);
 	/* A slash behind the last name asks for what the link leads to, too. */
 	if (!err && S_ISLNK(out->st.st_mode) && (!last || follow || w->todo[0])) {
 		err = turn(w, out);
 		spot_put(out);
 		pop(w->at);
 		if (!err)
-			err = spot_find(tree, w->at, out);
+			err = come(tree, w, out);
 	}
 	return err;
 }

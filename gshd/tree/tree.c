@@ -68,15 +68,18 @@ static int stat_now(int fd, struct stat *st)
 	return 0;
 }
 
-bool tree_hides(const struct tree *tree, int dir, bool root, const char *name)
+/* Is name in the spot's base directory dir kept out of sight? */
+static bool hides(const struct spot *s, int dir, const char *name)
 {
+	const struct tree *tree = s->tree;
+	unsigned n = s->led && tree->nled > tree->nhidden ? tree->nled : tree->nhidden;
 	struct stat st;
 
-	if (root)
+	if (s->root)
 		for (size_t i = 0; i < sizeof(own_trees) / sizeof(own_trees[0]); i++)
 			if (!strcmp(name, own_trees[i]))
 				return true;
-	for (unsigned i = 0; i < tree->nhidden; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (!strcmp(name, tree->hidden[i].name) && !stat_now(dir, &st) &&
 		    st.st_dev == tree->hidden[i].dev && st.st_ino == tree->hidden[i].ino)
 			return true;
@@ -108,7 +111,7 @@ static int look(const struct spot *s, unsigned i, const char *name, struct union
 
 	memset(e, 0, sizeof(*e));
 	*out = -1;
-	if (layer ? s->root && union_is_links(name, strlen(name)) : tree_hides(s->tree, s->at[i].fd, s->root, name))
+	if (layer ? s->root && union_is_links(name, strlen(name)) : hides(s, s->at[i].fd, name))
 		return 0;
 	fd = open_beneath(s->at[i].fd, name, layer);
 	/* EXDEV: something is mounted in a layer, which nobody of ours did. */
@@ -136,6 +139,7 @@ static void below(const struct spot *s, unsigned layer, struct spot *out)
 {
 	out->tree = s->tree;
 	out->root = s->root;
+	out->led = s->led;
 	out->n = 0;
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->at[i].layer < layer)
@@ -146,6 +150,7 @@ static void root_below(const struct tree *tree, unsigned layer, struct spot *out
 {
 	out->tree = tree;
 	out->root = true;
+	out->led = false;
 	out->n = 0;
 	for (unsigned i = layer; i-- > 0;) {
 		out->at[out->n].layer = i;
@@ -177,6 +182,8 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 		root_below(s->tree, layer, &lower);
 	else
 		below(s, layer, &lower);
+	/* What is hidden inside would be brought out of its place: by a commit or a copy to where it can be read. */
+	lower.led = true;
 	p->depth--;
 	err = walk(&lower, value, p, &found);
 	p->depth++;
@@ -190,6 +197,7 @@ static int follow_redirect(const struct spot *s, unsigned layer, int fd, struct 
 	}
 	for (unsigned i = 0; i < found.n; i++)
 		out->at[out->n++] = found.at[i];
+	out->led = true;
 	return 0;
 }
 
@@ -240,6 +248,7 @@ static int step(const struct spot *s, const char *name, struct patience *p, stru
 	p->steps -= !err;
 	out->tree = s->tree;
 	out->root = false;
+	out->led = s->led;
 	out->n = 0;
 	union_merge_init(&m);
 	for (unsigned i = 0; i < s->n && more && !err; i++) {
@@ -334,6 +343,15 @@ int spot_find(const struct tree *tree, const char *path, struct spot *out)
 	return walk(&root, path, &(struct patience){ REDIRECT_DEPTH, STEPS_MAX }, out);
 }
 
+int spot_find_led(const struct tree *tree, const char *path, struct spot *out)
+{
+	struct spot root;
+
+	root_below(tree, tree->n, &root);
+	root.led = true;
+	return walk(&root, path, &(struct patience){ REDIRECT_DEPTH, STEPS_MAX }, out);
+}
+
 void spot_put(struct spot *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
@@ -412,7 +430,7 @@ int spot_list(const struct spot *s, unsigned i, struct union_list *list)
 			e->d_type == DT_CHR || e->d_type == DT_BLK ? DT_REG : e->d_type;
 
 		if (layer ? s->root && union_is_links(e->d_name, strlen(e->d_name))
-			  : tree_hides(s->tree, s->at[i].fd, s->root, e->d_name))
+			  : hides(s, s->at[i].fd, e->d_name))
 			continue;
 		if (list->count >= ENTRIES_MAX)
 			err = -EOVERFLOW;

@@ -47,6 +47,7 @@ struct tree {
 	dev_t skip;		 /* a device never to be looked into; 0: none */
 	const struct tree_hidden *hidden;
 	unsigned nhidden;
+	unsigned nled; /* of hidden, those that also no redirect or link of a sandbox's leads to */
 };
 
 /* An object of a merged tree: the directories, or the one other object, that make it up; highest
@@ -54,6 +55,7 @@ struct tree {
 struct spot {
 	const struct tree *tree; /* borrowed */
 	bool root;
+	bool led; /* here by a redirect or a link, which may be a sandbox's */
 	unsigned n;
 	struct {
 		unsigned layer;
@@ -64,7 +66,7 @@ struct spot {
 
 /* ---- open.c ---- */
 
-/* Open the layers that gshd's Layers told of; hidden, nhidden and skip are the caller's to set. */
+/* Open the layers that gshd's Layers told of; hidden, nhidden, nled and skip are the caller's to set. */
 int tree_open_layers(struct tree *tree, struct json_object *layers) tree_must_check;
 void tree_close(struct tree *tree);
 
@@ -75,6 +77,8 @@ bool tree_hide(struct tree_hidden *h, const char *path);
 
 /* Find path ("" is the root) in a tree. -ENOENT, -ENOTDIR, ... out is valid only on success. */
 int spot_find(const struct tree *tree, const char *path, struct spot *out) tree_must_check;
+/* The same, path having been made of links. */
+int spot_find_led(const struct tree *tree, const char *path, struct spot *out) tree_must_check;
 /* One name down. The name is one component and neither "." nor "..". */
 int spot_step(const struct spot *s, const char *name, struct spot *out) tree_must_check;
 /* Where the copy of one of several names of a file is, below the root of the layer that has it. False: it has one name. */
@@ -85,8 +89,6 @@ void spot_put(struct spot *s);
 int spot_open(const struct spot *s, int flags) tree_must_check;
 /* The target of a symbolic link, NUL-terminated; its length. */
 ssize_t spot_readlink(const struct spot *s, char *buf, size_t size) tree_must_check;
-/* Is name in the base's directory dir (root: it is the base itself) kept out of sight? */
-bool tree_hides(const struct tree *tree, int dir, bool root, const char *name);
 /* Add the names that the spot's i'th directory has; whiteouts as hidden. -EOVERFLOW: too many. */
 int spot_list(const struct spot *s, unsigned i, struct union_list *list) tree_must_check;
 
