@@ -47,13 +47,12 @@ static int exec_call(struct call *call, char **asked, int (*admit)(struct call *
 	if (opt_given(call, 'h'))
 		return exit_status(*call->cmd->name ? usage_help(call->cmd) : usage_overview(),
 				   false);
-	if (!is_by_itself(call->cmd)) {
-		if (asked)
-			return inside_ask(call, asked);
-		result = admit ? admit(call) : 0;
-		if (result)
-			return exit_status(result, false);
-	}
+	if (asked && !is_by_itself(call->cmd))
+		return inside_ask(call, asked);
+	/* Of all: completion would tell somebody inside what is hidden there, and of the other sandboxes. */
+	result = admit ? admit(call) : 0;
+	if (result)
+		return exit_status(result, false);
 	if (ui_settle(call))
 		return exit_status(-FAIL_USAGE, runs);
 	return exit_status(call->cmd->exec(call), runs);
