@@ -88,7 +88,7 @@ int pal_setsockopt(int fd, int level, int name, const void *value, unsigned len)
 
 int pal_getsockopt(int fd, int level, int name, void *value, unsigned *len)
 {
-	return HOST(5, getsockopt, fd, level, name, value, len);
+	return HOST_OR(-ENOPROTOOPT, 5, getsockopt, fd, level, name, value, len);
 }
 
 int pal_shutdown(int fd, int how)
