@@ -25,6 +25,8 @@ int script_parse(char *head, size_t n, char **interp, char **arg)
 		end = head + MIN(strlen(head), SCRIPT_HEAD - 1);
 		while (blank(*p))
 			p++;
+		if (!*p)
+			return n < SCRIPT_HEAD ? -EACCES : -ENOEXEC; /* an empty name is that of the working directory */
 		name_end = p;
 		while (*name_end && !blank(*name_end))
 			name_end++;

@@ -137,6 +137,6 @@ long sys_memfd_create(const char *name, unsigned flags)
 		base_free(copy);
 		return fd;
 	}
-	return fd_install(&memfd_file_ops, fd, O_RDWR | (flags & MFD_CLOEXEC ? O_CLOEXEC : 0),
+	return fd_install(&memfd_file_ops, fd, O_RDWR | O_LARGEFILE | (flags & MFD_CLOEXEC ? O_CLOEXEC : 0),
 			  copy);
 }

@@ -149,17 +149,24 @@ static long set_flags(struct file *f, int flags)
 	return 0;
 }
 
+/* Files say O_LARGEFILE; pipes, sockets and the like do not. */
+static int large(const struct file *f)
+{
+	return f->path.dentry || f->ops->regular ? O_LARGEFILE : f->flags & O_LARGEFILE;
+}
+
 /* O_APPEND and O_NONBLOCK belong to the open file description, which other processes share: ask the host. */
 static long get_flags(struct file *f)
 {
+	int own = f->flags & O_PATH ? f->flags & ~O_LARGEFILE : f->flags | large(f);
 	long host;
 
 	if (f->ops->getflags)
-		return f->ops->getflags(f) | O_LARGEFILE;
+		return f->ops->getflags(f) | large(f);
 	if (f->flags & O_PATH || f->ops->setflags || f->host_fd < 0)
-		return f->flags | O_LARGEFILE;
+		return own;
 	host = pal_fcntl(f->host_fd, F_GETFL, 0);
-	return host < 0 ? host : (f->flags & ~ON_HOST) | (host & ON_HOST) | O_LARGEFILE;
+	return host < 0 ? host : (own & ~ON_HOST) | (host & ON_HOST);
 }
 
 struct owner_ex {

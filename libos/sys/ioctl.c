@@ -41,6 +41,13 @@ static long ioctl_async(struct file *f, u64 arg)
 	return 0;
 }
 
+static long ioctl_block_size(u64 arg)
+{
+	int size = PAGE_SIZE;
+
+	return user_write((void *)arg, &size, sizeof(size));
+}
+
 /* FIONREAD of a regular file is the rest of it. */
 static long ioctl_rest(struct file *f, u64 arg)
 {
@@ -59,11 +66,6 @@ static long ioctl_regular(struct file *f, unsigned cmd, u64 arg)
 	switch (cmd) {
 	case FIONREAD:
 		return ioctl_rest(f, arg);
-	case FIGETBSZ: {
-		int size = PAGE_SIZE;
-
-		return user_write((void *)arg, &size, sizeof(size));
-	}
 	case FICLONE:
 	case FICLONERANGE:
 	case FIDEDUPERANGE:
@@ -91,6 +93,8 @@ long sys_ioctl(int fd, unsigned cmd, u64 arg)
 		return MIN(fdtab_flags(fd, cmd == FIOCLEX ? FD_CLOEXEC : 0), 0);
 	case FIONBIO:
 		return ioctl_nonblock(f, arg);
+	case FIGETBSZ:
+		return ioctl_block_size(arg);
 	case FIOASYNC:
 		return is_regular(f) ? -ENOTTY : ioctl_async(f, arg);
 	}

@@ -156,7 +156,7 @@ long sys_mq_open(const char *guest, int flags, u32 mode, const void *attr)
 	r = check_name(name);
 	if (r)
 		return r;
-	f = file_create(&path_file_ops, -1, (flags & (O_ACCMODE | O_NONBLOCK)) | O_LARGEFILE, NULL);
+	f = file_create(&path_file_ops, -1, flags & (O_ACCMODE | O_NONBLOCK), NULL);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	r = open_queue(name, flags, mode & S_IALLUGO, attr ? &a : NULL, f);

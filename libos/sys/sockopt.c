@@ -18,7 +18,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-static int option_socket(int name)
+static int option_socket(int name, unsigned len)
 {
 	switch (name) {
 	case SO_DEBUG:
@@ -42,16 +42,16 @@ static int option_socket(int name)
 	case SO_BSDCOMPAT:
 		return 0; /* advice that nothing here depends on */
 	case SO_LINGER:
-		return 0; /* not to be had: pal/confine/seccomp.def */
+		return len < sizeof(struct linger) ? -EINVAL : 0; /* not to be had: pal/confine/seccomp.def */
 	}
 	return -ENOPROTOOPT;
 }
 
 /* 1: ask the host. 0: done. Else the error. */
-static int option_set(const struct sock *s, int level, int name)
+static int option_set(const struct sock *s, int level, int name, unsigned len)
 {
 	if (level == SOL_SOCKET)
-		return option_socket(name);
+		return option_socket(name, len);
 	if (s->domain == AF_UNIX)
 		return -EOPNOTSUPP;
 	if (level == IPPROTO_TCP && name == TCP_ULP)
@@ -80,7 +80,7 @@ long sys_setsockopt(int fd, int level, int name, const void *value, unsigned len
 		return net_setsockopt(f, level, name, value, len);
 	if (to_out(f) && to_out(f)->dialed)
 		return out_setsockopt(f, level, name, value, len);
-	r = option_set(to_sock(f), level, name);
+	r = option_set(to_sock(f), level, name, len);
 	return r > 0 ? pal_setsockopt(f->host_fd, level, name, value, len) : r;
 }
 

@@ -6,10 +6,17 @@
 #include "lib/t.h"
 
 #include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
+#ifndef FIGETBSZ
+#define FIGETBSZ _IO(0x00, 2) /* linux/fs.h */
+#endif
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
@@ -81,6 +88,37 @@ static void owners(void)
 }
 
 /* Asked for no event, as Python's own tests do. */
+/* Of each kind of file: what F_GETFL says without asking more than how it came to be, and its block size. */
+static void kind_of(const char *name, int fd)
+{
+	int size = 0, flags = fcntl(must(fd), F_GETFL);
+
+	eq(ioctl(fd, FIGETBSZ, &size), flags & O_PATH ? -1 : 0);
+	say("%s: flags %#x, blocks of %d", name, flags, size);
+	close(fd);
+}
+
+static void kinds(void)
+{
+	int p[2], s[2];
+
+	must(pipe(p));
+	kind_of("pipe", p[0]);
+	kind_of("pipe's other end", p[1]);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s));
+	kind_of("unix socket", s[0]);
+	kind_of("tcp socket", socket(AF_INET, SOCK_STREAM, 0));
+	kind_of("epoll", epoll_create1(0));
+	kind_of("eventfd", eventfd(0, 0));
+	kind_of("memfd", memfd_create("m", 0));
+	must(mkfifo("fifo", 0600));
+	kind_of("fifo", open("fifo", O_RDWR));
+	kind_of("file", open("file", O_RDWR | O_CREAT | O_APPEND, 0600));
+	kind_of("directory", open(".", O_RDONLY | O_DIRECTORY));
+	kind_of("a file's name", open("file", O_PATH));
+	kind_of("/dev/null", open("/dev/null", O_WRONLY));
+}
+
 static void nothing_to_notify(void)
 {
 	int fd = must(open(".", O_RDONLY));
@@ -159,5 +197,5 @@ static void validated_maps(void)
 	fails((long)mmap(NULL, 4096, PROT_READ, base | MAP_ANONYMOUS, -1, 0), EINVAL);
 }
 
-T_MAIN(T(places), T(counts), T(owners), T(nothing_to_notify), T(set_ids_at_truncate), T(chmod_with_flags),
+T_MAIN(T(places), T(counts), T(owners), T(kinds), T(nothing_to_notify), T(set_ids_at_truncate), T(chmod_with_flags),
        T(unsharing), T(validated_maps))

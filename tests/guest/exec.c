@@ -191,6 +191,10 @@ static void scripts(void)
 	say("empty #!: %s", run("./empty", argv, environ));
 	make_script("blank", "#!   \n");
 	say("blank #!: %s", run("./blank", argv, environ));
+	make_script("unended", "#!");
+	say("unended #!: %s", run("./unended", argv, environ));
+	make_script("unended_blank", "#!  ");
+	say("unended blank #!: %s", run("./unended_blank", argv, environ));
 	make_script("itself", "#!./itself\n");
 	say("script of itself: %s", run("./itself", argv, environ));
 	make_script("n0", "#!/bin/echo n0\n");

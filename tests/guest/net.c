@@ -236,6 +236,7 @@ static void options(void)
 	eq(option(t, SOL_SOCKET, SO_REUSEADDR), 0);
 	eq(setsockopt(t, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	eq(option(t, SOL_SOCKET, SO_REUSEADDR), 1);
+	fails(setsockopt(t, SOL_SOCKET, SO_LINGER, &l, sizeof(l) / 2), EINVAL);
 	eq(setsockopt(t, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
 	l.l_linger = 0;
 	show("linger", getsockopt(u, SOL_SOCKET, SO_LINGER, &l, &len));
