@@ -184,9 +184,11 @@ static int read_dir(struct conf *conf, const char *dir, char *why, size_t size)
 
 void conf_defaults(struct conf *conf)
 {
-	memset(conf, 0, sizeof(*conf));
-	for (size_t i = 0; i < conf_nkeys; i++)
+	/* Not all of its 85 KB, which each start of gsh would pay for. */
+	for (size_t i = 0; i < conf_nkeys; i++) {
 		strcpy((char *)conf + conf_keys[i].offset, conf_keys[i].fallback);
+		*conf->origin[i] = '\0';
+	}
 }
 
 /* All files of the user's and the host's, on top of what conf holds. */
@@ -259,8 +261,12 @@ int conf_load_own(struct conf *conf, const struct conf_project *project, const c
 	strcpy(chosen, conf->profile);
 	if (err)
 		return err;
+	if (!*chosen && !strcmp(common, "default")) {
+		strcpy(conf->profile, common);
+		return 0;
+	}
 	conf_defaults(conf);
-	if (!*chosen && strcmp(common, "default"))
+	if (!*chosen)
 		err = read_profile(conf, common, why, size);
 	if (!err)
 		err = read_settings(conf, why, size);

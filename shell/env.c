@@ -12,6 +12,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "conf/conf.h"
 #include "shell/shell.h"
@@ -36,18 +37,33 @@ static const char *const held_back[] = {
 };
 /* clang-format on */
 
+/* Letters alike in either case. Stars stand at the ends only: fnmatch() would be half of what a start computes. */
+static bool fits(const char *pattern, const char *name, size_t len)
+{
+	bool before = *pattern == '*', behind;
+	size_t n;
+
+	pattern += before;
+	n = strlen(pattern);
+	behind = n && pattern[n - 1] == '*';
+	n -= behind;
+	if (n > len || (!before && !behind && n != len))
+		return false;
+	if (!before)
+		return strncasecmp(name, pattern, n) == 0;
+	for (size_t i = behind ? 0 : len - n; i + n <= len; i++)
+		if (strncasecmp(name + i, pattern, n) == 0)
+			return true;
+	return false;
+}
+
 bool env_held_back(const char *name, size_t len)
 {
-	char copy[256];
-	size_t i;
-
 	/* What is too long to be judged is kept out. */
-	if (len >= sizeof(copy))
+	if (len >= 256)
 		return true;
-	memcpy(copy, name, len);
-	copy[len] = '\0';
-	for (i = 0; i < sizeof(held_back) / sizeof(held_back[0]); i++)
-		if (fnmatch(held_back[i], copy, FNM_CASEFOLD) == 0)
+	for (size_t i = 0; i < sizeof(held_back) / sizeof(held_back[0]); i++)
+		if (fits(held_back[i], name, len))
 			return true;
 	return false;
 }

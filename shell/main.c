@@ -53,6 +53,9 @@ static int exec_call(struct call *call, char **asked, int (*admit)(struct call *
 	result = admit ? admit(call) : 0;
 	if (result)
 		return exit_status(result, false);
+	/* Patterns for files are matched letter by letter. What runs a command has none, and should not wait. */
+	if (!runs)
+		setlocale(LC_CTYPE, "");
 	if (ui_settle(call))
 		return exit_status(-FAIL_USAGE, runs);
 	return exit_status(call->cmd->exec(call), runs);
@@ -89,7 +92,6 @@ int gsh_main(int argc, char **argv, int (*admit)(struct call *call))
 
 int main(int argc, char **argv)
 {
-	setlocale(LC_CTYPE, "");
 	if (fill_stdio() < 0)
 		return EXIT_SELF;
 	return gsh_main(argc, argv, NULL);

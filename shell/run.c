@@ -116,12 +116,14 @@ static int add_root_path(struct env *env)
 	return err;
 }
 
-/* Variables: the host's but for what is held back, then where one is, then -e. */
+/* The settings of here, then of the sandbox: one for all, since it is large, and a start touches no page for nothing. */
+static struct conf conf;
+
+/* Variables: the host's but for what is held back, then where one is, then -e. Reads the sandbox's settings. */
 static int make_env(struct env *env, const struct run *run, const char *sandbox, const char *cwd)
 {
 	char text[PATH_MAX + 16];
 	char *const *set;
-	static struct conf conf;
 	int err = settings_of(sandbox, &conf);
 
 	if (err)
@@ -295,13 +297,13 @@ int edit_word_check(const char *word)
 #define SHELLS_MAX 4
 /* The programs to try as interactive shell, best first; a failure if the settings cannot be read.
  */
-static int shell_candidates(const struct conf *conf, const char *list[SHELLS_MAX])
+static int shell_candidates(const char *list[SHELLS_MAX])
 {
 	const char *shell = getenv("SHELL");
 	int n = 0;
 
-	if (conf->shell_program[0])
-		list[n++] = conf->shell_program;
+	if (conf.shell_program[0])
+		list[n++] = conf.shell_program;
 	if (shell && *shell == '/')
 		list[n++] = shell;
 	list[n++] = "/bin/bash";
@@ -336,12 +338,12 @@ static const char *no_editing(const char *shell)
 }
 
 /* The first shell that there is; as begin(). */
-static int begin_shell(struct box *box, const struct conf *conf, struct env *env, const char *cwd,
-		       const struct tty *t, bool tty, const char *edit)
+static int begin_shell(struct box *box, struct env *env, const char *cwd, const struct tty *t, bool tty,
+		       const char *edit)
 {
 	char text[PATH_MAX + 8], *words[3] = {NULL, NULL, NULL};
 	const char *shells[SHELLS_MAX];
-	int n = shell_candidates(conf, shells), i, result = ENOENT;
+	int n = shell_candidates(shells), i, result = ENOENT;
 
 	for (i = 0; i < n && result == ENOENT; i++) {
 		words[0] = (char *)shells[i];
@@ -358,7 +360,6 @@ static int run_it(const struct run *run)
 {
 	struct env env = {0};
 	struct deadline deadline;
-	static struct conf conf;
 	struct box box;
 	struct tty t;
 	char cwd[PATH_MAX];
@@ -401,9 +402,7 @@ static int run_it(const struct run *run)
 	if (!result && !tty && (sigfd = signals_open()) < 0)
 		result = fail(FAIL_NO, "signals", "%s", strerror(-sigfd));
 	if (!result && run->shell)
-		result = settings_of(box.name, &conf);
-	if (!result && run->shell)
-		result = begin_shell(&box, &conf, &env, cwd, &t, tty, edit);
+		result = begin_shell(&box, &env, cwd, &t, tty, edit);
 	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty, tty && edits(&t, edit), false)) > 0)
 		result = exec_failed(result, run->argv[0]);
 	if (result && run->throwaway)
@@ -495,7 +494,6 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 int run_attach(const char *sandbox, int session, const char *edit)
 {
 	struct json_object *params;
-	struct conf conf;
 	struct deadline none = {.fd = -1};
 	uint16_t size[4];
 	struct box box;

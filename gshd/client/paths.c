@@ -39,14 +39,16 @@ static int from_env(const char *name, char *to, char *why, size_t size)
 
 static int find_store(struct paths *p, char *why, size_t size)
 {
-	struct conf conf;
+	static struct conf conf;
+	static bool loaded;
 	int err = from_env("GSH_STORE", p->store, why, size);
 
 	if (err)
 		return err < 0 ? err : 0;
-	err = conf_load(&conf, why, size);
+	err = loaded ? 0 : conf_load(&conf, why, size);
 	if (err)
 		return err;
+	loaded = true; /* gsh asks several times in its life of milliseconds */
 	if (conf.store_path[0])
 		snprintf(p->store, sizeof(p->store), "%s", conf.store_path);
 	else if (env("XDG_DATA_HOME") && *env("XDG_DATA_HOME") == '/')
