@@ -198,8 +198,8 @@ static int allow_binds(struct confine_state *st, const struct rules *r)
 	return err;
 }
 
-/* Below what files are opened most: Landlock walks from a file up to the first rule that grants all, and each directory
- * on the way costs as much as the search for a rule. */
+/* Below what files are opened most: Landlock walks from a file up to the first rule that grants
+ * all, and each directory on the way costs as much as the search for a rule. */
 static const char *const often[] = { "usr/bin", "usr/include", "usr/lib", "usr/lib/x86_64-linux-gnu", "usr/share" };
 
 static int open_below(int dir, const char *path, uint64_t resolve)
@@ -261,8 +261,9 @@ static void repeat_base(const struct confine_state *st, const struct rules *r)
 	}
 }
 
-/* All of it: what must not be seen is covered. To open asks for the right to cut the file, too, whether it can do without
- * or not, and a rule that lacks it does not end the walk. It has no weight here: all mounts of the base are read-only. */
+/* All of it: what must not be seen is covered. To open asks for the right to cut the file, too,
+ * whether it can do without or not, and a rule that lacks it does not end the walk. It has no weight
+ * here: all mounts of the base are read-only. */
 static int allow_base(struct confine_state *st, const struct rules *r)
 {
 	int err = allow(r, st->base, FS_READ | FS_TRUNCATE);
