@@ -98,14 +98,19 @@ struct event {
 
 static bool parse(const struct reader *r, const char *line, struct event *e)
 {
-	int n = 0;
+	char *at;
+	size_t n;
 
-	if (!r->coord) {
-		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %d %23s %n", &e->number, &e->time, &e->from, e->name,
-			   &n) != 4)
+	if (!r->coord) { /* there may be a million of them: by hand */
+		e->number = strtoull(line, &at, 10);
+		e->time = strtoull(at, &at, 10);
+		e->from = (int)strtol(at, &at, 10);
+		n = *at == ' ' ? strcspn(at + 1, " ") : 0;
+		if (!n || n >= sizeof(e->name) || !at[1 + n])
 			return false;
-		e->call = line + n;
-		return n > 0;
+		snprintf(e->name, sizeof(e->name), "%.*s", (int)n, at + 1);
+		e->call = at + n + 2;
+		return true;
 	}
 	return sscanf(line, "%" SCNu64 " %" SCNu64 " %d %d %23s %u %u", &e->number, &e->time, &e->from, &e->to,
 		      e->name, &e->size, &e->fds) == 7;

@@ -296,17 +296,32 @@ static const char *put_string(struct out *o, const char *at)
 	return at;
 }
 
-static const struct row *row_of(const char *call, size_t len, unsigned int arg)
-{
-	char name[40];
+/* The row of each argument of a call: sought once, for a trace has many lines and few names. */
+#define ARGS 6
+struct known {
+	char name[40]; /* between blanks */
+	const struct row *row[ARGS];
+};
 
-	if (len + 3 > sizeof(name))
+static const struct known *known_call(const char *call, size_t len)
+{
+	static struct known known[256];
+	uint32_t hash = 0;
+	struct known *k;
+
+	if (len + 3 > sizeof(k->name))
 		return NULL;
-	snprintf(name, sizeof(name), " %.*s ", (int)len, call);
+	for (size_t i = 0; i < len; i++)
+		hash = hash * 31 + (unsigned char)call[i];
+	k = &known[hash % 256];
+	if (strncmp(k->name + 1, call, len) == 0 && strcmp(k->name + 1 + len, " ") == 0)
+		return k;
+	*k = (struct known){0};
+	snprintf(k->name, sizeof(k->name), " %.*s ", (int)len, call);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].arg == arg && strstr(rows[i].calls, name))
-			return &rows[i];
-	return NULL;
+		if (!k->row[rows[i].arg] && strstr(rows[i].calls, k->name))
+			k->row[rows[i].arg] = &rows[i];
+	return k;
 }
 
 /* What is no string, up to the next comma: by its name, a mode as strace has it, or as it is. */
@@ -337,6 +352,7 @@ void trace_translate(char *to, size_t size, const char *call)
 {
 	struct out o = { to, to + size };
 	size_t name = strcspn(call, "("), len;
+	const struct known *known = known_call(call, name);
 	const char *at = call + name;
 	unsigned int arg = 0;
 	uint64_t before = 0;
@@ -351,7 +367,7 @@ void trace_translate(char *to, size_t size, const char *call)
 			len = strcspn(at, ",)"); /* "..." */
 			put(&o, at, len);
 		} else {
-			put_word(&o, row_of(call, name, arg), at, len);
+			put_word(&o, known && arg < ARGS ? known->row[arg] : NULL, at, len);
 			before = strtoull(at, NULL, 0);
 		}
 		at += len;

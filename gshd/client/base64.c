@@ -3,29 +3,23 @@
 #include <stdlib.h>
 #include "gshd/client/client.h"
 
-static int digit_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 size_t client_unbase64(const char *text, size_t len, char *out)
 {
 	uint32_t bits = 0;
 	unsigned have = 0;
+	unsigned char value[256] = {0}; /* and one */
 	size_t n = 0;
 
+	for (unsigned char i = 0; i < 64; i++)
+		value[(unsigned char)digits[i]] = i + 1;
 	for (size_t i = 0; i < len; i++) {
-		int d = digit_of(text[i]);
+		unsigned d = value[(unsigned char)text[i]];
 
-		if (d < 0)
+		if (!d)
 			break;
-		bits = bits << 6 | (uint32_t)d;
+		bits = bits << 6 | (d - 1);
 		have += 6;
 		if (have >= 8) {
 			have -= 8;
@@ -37,7 +31,6 @@ size_t client_unbase64(const char *text, size_t len, char *out)
 
 char *client_base64(const char *bytes, size_t size)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char *text = malloc(size / 3 * 4 + 8), *to = text;
 	const unsigned char *p = (const unsigned char *)bytes;
 

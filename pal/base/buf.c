@@ -50,15 +50,19 @@ void base_buf_printf(struct buf *b, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	size_t room = b->err ? 0 : b->cap - b->size;
+
 	va_start(ap, fmt);
-	n = base_vsnprintf(NULL, 0, fmt, ap);
+	n = base_vsnprintf(room ? b->data + b->size : NULL, room, fmt, ap);
 	va_end(ap);
 	/* One more for the NUL, which does not count. */
-	if (!reserve(b, (size_t)n + 1))
-		return;
-	va_start(ap, fmt);
-	base_vsnprintf(b->data + b->size, n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {
+		if (!reserve(b, (size_t)n + 1))
+			return;
+		va_start(ap, fmt);
+		base_vsnprintf(b->data + b->size, n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->size += n;
 }
 

@@ -49,8 +49,13 @@ static void put_number(struct out *o, const struct spec *s, u64 v, unsigned base
 	char text[NUMBER_MAX];
 	int n = 0, zeros, fill;
 
-	for (u64 rest = v; rest; rest /= base)
-		text[n++] = digits[rest % base];
+	/* Ten is said twice: dividing by what is known is a multiplication. */
+	if (base == 10)
+		for (u64 rest = v; rest; rest /= 10)
+			text[n++] = digits[rest % 10];
+	else
+		for (u64 rest = v, bits = base == 16 ? 4 : 3; rest; rest >>= bits)
+			text[n++] = digits[rest & (base - 1)];
 	zeros = (s->precision < 0 ? 1 : s->precision) - n;
 	if (s->alt && base == 8 && zeros <= 0 && (n == 0 || text[n - 1] != '0'))
 		zeros = 1;
