@@ -101,6 +101,12 @@ struct process {
 	struct open_chain layers;	/* chain_lock; read by who is in a layer (fs/union_chain.c) */
 	u32 binds_seq;			/* of the binds that it has open (vfs/mount.c); binds_lock, read without */
 	int reaped;			/* status of the last child that was waited for; any thread's */
+	struct {			/* children whose SIGCHLD may be looked at when their ids are gone */
+		int host;
+		s32 pid, exit_signal;
+		u32 uid;
+	} gone[8];
+	unsigned ngone;
 	bool told_raw;			/* the monitor knows that the terminal is not canonical (fs/tty.c) */
 	int ctty_fd;			/* host fd of the controlling terminal, -1 none; guarded by lock */
 };

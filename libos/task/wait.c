@@ -106,6 +106,14 @@ static void translate(struct process *p, const struct siginfo *host, s32 id, boo
 	p->reaped = r->code == CLD_EXITED ? W_EXIT(r->status) : r->status;
 	lock(&p->lock);
 	rusage_add(&p->children_usage, &r->ru);
+	if (s) {
+		unsigned at = p->ngone++ % ARRAY_SIZE(p->gone);
+
+		p->gone[at].host = host->si_pid;
+		p->gone[at].pid = r->pid;
+		p->gone[at].uid = r->uid;
+		p->gone[at].exit_signal = s->exit_signal;
+	}
 	unlock(&p->lock);
 	/* It had no time to say so itself. */
 	if (s && s->state != AREA_ZOMBIE)
@@ -278,6 +286,21 @@ static bool has_ended(int host_pid)
 	return !r && info.si_pid;
 }
 
+/* Its end was waited for before its signal is looked at: who it was. */
+static void recall(struct process *p, int host_pid, struct siginfo *info)
+{
+	lock(&p->lock);
+	for (unsigned i = 0; i < ARRAY_SIZE(p->gone); i++) {
+		if (p->gone[i].host != host_pid)
+			continue;
+		p->gone[i].host = 0;
+		info->si_pid = p->gone[i].pid;
+		info->si_uid = p->gone[i].uid;
+		info->si_signo = p->gone[i].exit_signal;
+	}
+	unlock(&p->lock);
+}
+
 void task_child_event(const struct siginfo *host)
 {
 	struct process *p = this_process();
@@ -295,6 +318,8 @@ void task_child_event(const struct siginfo *host)
 		info.si_status = (int)s->exit_status;
 	if (s && !job)
 		info.si_signo = s->exit_signal;
+	else if (!job)
+		recall(p, host->si_pid, &info);
 	if (job && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
 		return;
 	if (!job && s && s->state != AREA_ZOMBIE) {

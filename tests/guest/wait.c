@@ -340,5 +340,40 @@ static void usage(void)
 	eq(getrusage(RUSAGE_THREAD, &a), 0);
 }
 
+static pid_t heard[4];
+static uid_t heard_of;
+
+static void on_end(int sig, siginfo_t *info, void *context)
+{
+	if (chld < 4)
+		heard[chld++] = info->si_pid;
+	heard_of = info->si_uid;
+}
+
+static int end_later(void *arg)
+{
+	usleep(20000); /* so that it is slept for */
+	return 3;
+}
+
+/* A child that wait() has taken while its signal is on the way is told of by its id, too. */
+static void told_late(void)
+{
+	struct sigaction act = { .sa_sigaction = on_end, .sa_flags = SA_SIGINFO | SA_RESTART };
+
+	chld = 0;
+	must(sigaction(SIGCHLD, &act, NULL));
+	for (int i = 0; i < 4; i++) {
+		int st;
+		pid_t pid = t_fork(end_later, NULL);
+
+		eq(waitpid(pid, &st, 0) == pid, 1);
+		eq(chld, i + 1);
+		ok(heard[i] == pid);
+	}
+	ok(heard_of == getuid());
+	signal(SIGCHLD, SIG_DFL);
+}
+
 T_MAIN(T(basics), T(select_children), T(ids), T(stopping), T(many_stops), T(child_signals), T(autoreap), T(orphans),
-       T(zombies), T(usage))
+       T(zombies), T(usage), T(told_late))
