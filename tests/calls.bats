@@ -15,8 +15,8 @@ CALLS=$TREE/build/tests/calls
 setup_file() {
 	box_setup
 	export BOX BOX_BEFORE
-	mkdir "$BOX/cache" "$BOX/work/d" "$BOX/work/many"
-	touch "$BOX/work/d/"{a,b,c} "$BOX/work/many/"{0..30}
+	mkdir "$BOX/cache" "$BOX/work/d" "$BOX/work/many" "$BOX/work/crowd"
+	touch "$BOX/work/d/"{a,b,c} "$BOX/work/many/"{0..30} "$BOX/work/crowd/"{0..1600}
 	# The images are made here, not in what is counted.
 	pico spawn 2 >/dev/null
 }
@@ -74,6 +74,24 @@ at_most() {
 # Files of the base, each for the first time.
 
 @test "stat each file of a directory" { at_most stat-each 1 1 many; }
+
+@test "the host walks to a directory in which much is asked for only a few times" {
+	local long
+
+	traced stat-each 30 many >/dev/null
+	long=$(grep -cE 'statx\([0-9]+, "[^"]+/many/' "$BOX/trace")
+	echo "$long long paths"
+	[ "$long" -gt 0 ] && [ "$long" -le 10 ]
+}
+
+@test "files that are asked for once take no memory" {
+	local few many
+
+	few=$(pico stat-each 600 crowd)
+	many=$(pico stat-each 1600 crowd)
+	echo "$few page faults for 600 files, $many for 1600"
+	[ $((many - few)) -le 25 ]
+}
 
 @test "open, fstat, read and close each file of a directory" { at_most read-each 5 1 many; }
 

@@ -10,6 +10,11 @@ static void union_release(struct node *node)
 {
 	struct unode *n = to_unode(node), *parent = n->parent;
 
+	if (unlikely(n->kept_open)) {
+		lock(&dcache_lock);
+		union_dirs_forget(n);
+		unlock(&dcache_lock);
+	}
 	union_fresh_drop(n);
 	union_drop_redirects(n->redirects);
 	if (n->tmp_fd >= 0)

@@ -335,6 +335,7 @@ void chain_forked(void)
 {
 	if (inside)
 		inside = 0;
+	union_dirs_forked();
 }
 
 void chain_abandoned(void)

@@ -4,6 +4,7 @@
  *
  *   union.c         the two file systems made of it (the sandbox's root, tmpfs); the operations table
  *   union_place.c   where an object lies on the host: paths in layers, opened safely
+ *   union_dirs.c    directories that are kept open for what is asked for in them
  *   union_lookup.c  names through the layers; redirects
  *   union_attr.c    attributes as the guest sees them; union_setattr.c changing them
  *   union_cover.c   what is hidden of the base
@@ -70,6 +71,8 @@ struct unode {
 	u8 dir_layer;
 	u8 below;			/* does a lower layer have this name too: BELOW_*; a hint, see below_hint() */
 	u8 below_top;			/* the top layer when the hint was taken */
+	u8 heat;			/* counts long paths through it. dcache_lock */
+	bool kept_open;			/* perhaps it is kept open (union_dirs.c). dcache_lock */
 	u32 epoch;			/* ufs.epoch when its layers were found. dcache_lock */
 	u32 dir_epoch;
 	u64 host_ino, host_dev;		/* of the highest layer's object */
@@ -134,6 +137,7 @@ struct hpath {
 	int dir;
 	bool owned;		/* dir was opened for this path: it was too long for one call */
 	const char *path;	/* in buf or heap */
+	u32 *pin;		/* dir is a kept directory's: it stays until this is taken back (union_dirs.c) */
 	char *heap;		/* for one that does not fit buf */
 	char buf[PATH_MAX_LEN / 8];
 };
@@ -162,6 +166,16 @@ void unode_bump(struct unode *n); /* n's own name */
 /* n lies at another name now. */
 int unode_move(struct unode *n, struct unode *dir, const char *name);
 void union_moved(struct node *n, struct node *dir, const char *name); /* the same, done by another picoprocess */
+
+/* ---- union_dirs.c ---- */
+/* Is n kept open in that layer? Then h begins there. Caller holds dcache_lock. */
+bool union_dirs_find(const struct unode *n, unsigned layer, struct hpath *h);
+void union_dirs_unpin(struct hpath *h);
+/* A long path leads through n. True: once too often, n is to be kept open. Caller holds dcache_lock. */
+bool union_dirs_count(struct unode *n);
+void union_dirs_keep(struct unode *n, unsigned layer);
+void union_dirs_forget(const struct unode *n); /* NULL: all. Caller holds dcache_lock */
+void union_dirs_forked(void);
 
 /* ---- union_chain.c ---- */
 /* What an operation on layers is framed by. Operations may nest; only the outermost one of a thread looks whether the

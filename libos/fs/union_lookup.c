@@ -311,6 +311,9 @@ void union_update(struct node *o, struct node *f)
 	char *link = o->link;
 
 	union_fresh_moved(fresh, old);
+	if (unlikely(old->kept_open) &&
+	    (old->layers != fresh->layers || old->changed_s != fresh->changed_s || old->changed_ns != fresh->changed_ns))
+		union_dirs_forget(old);
 	/* A symlink under the same number with another birth: its text is another. */
 	if (old->changed_s != fresh->changed_s || old->changed_ns != fresh->changed_ns) {
 		o->link = f->link;

@@ -3,12 +3,14 @@
  * Where an object lies on the host.
  *
  * A node knows its parent and its name; its path in a layer is put together when it is needed, from the node upwards
- * until a redirect says where the rest lies, or to a directory that the guest has open: who walks a tree has, and so
- * the host need not walk from the root for each file. Host paths are relative to the layer's directory, hold no "."
+ * until a redirect says where the rest lies, or to a directory that is open: the guest's own, for who walks a tree has
+ * one, or one of union_dirs.c. So the host need not walk from the root for each file. Host paths are relative to the layer's directory, hold no "."
  * and "..", and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and none is for the host to
  * follow.
  */
 #include "libos/fs/union_impl.h"
+
+#define FAR 3 /* components that a directory is kept open for */
 
 u64 unode_layers(struct unode *n)
 {
@@ -92,25 +94,28 @@ void unode_dir_closed(struct unode *n, int fd)
 		n->dir_fd = -1;
 }
 
-/* Caller holds dcache_lock. The path of n in layer, before what is already there (more), relative to *dir; dir NULL: to
- * the layer. */
-static void put_path(struct front *f, const struct unode *n, unsigned layer, bool more, int *dir)
+/* Caller holds dcache_lock. The path of n in layer, before what is already there (more), relative to h->dir, which may
+ * become another; h NULL: to the layer. How many components that took. */
+static unsigned put_path(struct front *f, const struct unode *n, unsigned layer, bool more, struct hpath *h)
 {
-	for (; n->parent; n = n->parent) {
-		const char *r = redirect_in(n, layer);
-		int fd = more && dir ? open_dir(n, layer) : -1;
+	unsigned count = 0;
 
-		if (fd >= 0) {
-			*dir = fd;
-			return;
-		}
+	for (; n->parent; n = n->parent, count++) {
+		const char *r = redirect_in(n, layer);
+		int fd = more && h ? open_dir(n, layer) : -1;
+
+		if (fd >= 0)
+			h->dir = fd;
+		if (fd >= 0 || (more && h && union_dirs_find(n, layer, h)))
+			return count;
 		if (more)
 			put_front(f, "/", 1);
 		more = true;
 		put_front(f, r ? r : n->name, strlen(r ? r : n->name));
 		if (r)
-			return;
+			return count;
 	}
+	return count;
 }
 
 /* Longer than the host takes in one call: open the first part, and go on relative to that. */
@@ -157,23 +162,29 @@ static int long_path(struct unode *n, const char *name, unsigned layer, struct h
 		lock(&dcache_lock);
 		put_front(&f, "", 1);
 		put_front(&f, name, strlen(name));
-		put_path(&f, n, layer, *name, whole ? NULL : &h->dir);
+		if (h->pin)
+			union_dirs_unpin(h);
+		h->dir = layer_fd(ufs_of(n), layer);
+		(void)put_path(&f, n, layer, *name, whole ? NULL : h);
 		unlock(&dcache_lock);
 	}
 	r = f.full ? -ENAMETOOLONG : open_prefix(h, f.at, strlen(f.at));
+	h->heap = heap;
 	if (r < 0)
-		base_free(heap);
-	else
-		h->heap = heap;
+		hpath_done(h);
 	return r;
 }
 
 static int find_path(struct unode *n, const char *name, unsigned layer, struct hpath *h, bool whole)
 {
 	struct front f = { .low = h->buf, .at = h->buf + sizeof(h->buf) };
+	struct unode *through = *name ? n : n->parent;
+	unsigned count;
+	bool often;
 
 	h->owned = false;
 	h->heap = NULL;
+	h->pin = NULL;
 	/* Its places are those of a stack that is no more, and its name was not looked up since. */
 	if (unlikely(n->epoch != ufs_of(n)->epoch))
 		return -ESTALE;
@@ -181,10 +192,13 @@ static int find_path(struct unode *n, const char *name, unsigned layer, struct h
 	lock(&dcache_lock);
 	put_front(&f, "", 1);
 	put_front(&f, name, strlen(name));
-	put_path(&f, n, layer, *name, whole ? NULL : &h->dir);
+	count = put_path(&f, n, layer, *name, whole ? NULL : h);
+	often = count >= FAR && !whole && union_dirs_count(through);
 	unlock(&dcache_lock);
 	if (unlikely(f.full))
 		return long_path(n, name, layer, h, whole);
+	if (unlikely(often))
+		union_dirs_keep(through, layer);
 	h->path = f.at;
 	if (!*h->path)
 		h->path = ".";
@@ -210,6 +224,8 @@ void hpath_done(struct hpath *h)
 {
 	if (h->owned)
 		pal_close(h->dir);
+	if (h->pin)
+		union_dirs_unpin(h);
 	h->owned = false;
 	base_free(h->heap);
 	h->heap = NULL;
@@ -304,6 +320,8 @@ int unode_move(struct unode *n, struct unode *dir, const char *name)
 	old_name = n->name;
 	n->parent = dir;
 	n->name = copy;
+	if (S_ISDIR(n->node.mode))
+		union_dirs_forget(NULL); /* what was opened by the old name, just when it got another, may be something else */
 	unlock(&dcache_lock);
 	base_free(old_name);
 	if (old)

@@ -148,6 +148,13 @@ static int again(int number)
 	return r < 0 ? r : pal_fcntl(number, F_SETFD, 0);
 }
 
+void union_split_dirs(void)
+{
+	lock(&dcache_lock);
+	union_dirs_forget(NULL);
+	unlock(&dcache_lock);
+}
+
 int union_split_layers(void)
 {
 	int r = again(GRANT_FD_CACHE);

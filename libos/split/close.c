@@ -282,6 +282,7 @@ void split_files(const struct split_policy *p, const struct node *control, const
 	for (u32 i = 0; i < self->layers.count; i++)
 		keep(&k, self->layers.fd[i]);
 	keep_mapped(&k, p);
+	union_split_dirs();
 	BUG_ON(sweep(&k));
 	base_free(k.fd);
 }

@@ -111,5 +111,7 @@ int union_split_nameless(const struct node *n);
 int union_split_marks(struct node *n, struct area_mark *marks, u32 *count);
 /* Layers by descriptors that lead on to names, but can themselves neither be read nor be moved. */
 int union_split_layers(void);
+/* Directories that were kept open are not what their descriptors are from now on. */
+void union_split_dirs(void);
 
 #endif

@@ -12,7 +12,10 @@
  * positive files of the base are good for ever, since their uses ask the host and answer -ESTALE when they are
  * gone.
  *
- * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Renamed, it
+ * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Who walks a
+ * large tree asks for each file once, so once there are some, files are on trial first: they stay while a few others
+ * come, and those that are asked for again after that are kept (the idea is 2Q's). What one walk made is soon memory
+ * for the next then, instead of fresh pages. Renamed, it
  * moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.
  *
  * Long because all that touches the hash, its chains and its clock stands together.
@@ -24,6 +27,9 @@
 
 #define BUCKETS 2048
 #define CACHED_MAX 8192
+#define TRIAL_FROM 256 /* names */
+#define TRIAL_MAX 32
+#define SEEN_MAX 4096
 #define GOOD_FOR 4 /* quarters of a second */
 
 struct mutex dcache_lock;
@@ -32,7 +38,11 @@ struct mutex dcache_lock;
 static u32 buckets[BUCKETS] __attribute__((section(".bss.sparse")));
 _Static_assert(PAL_PAGES_BASE - PAL_BASE <= 1ul << 32, "the heap's addresses fit a bucket");
 static struct list clock = { &clock, &clock };	/* dcache_lock */
-static unsigned cached_count;			/* dcache_lock */
+static struct list trial = { &trial, &trial };	/* dcache_lock; those on trial are not in the clock */
+static unsigned trial_count;			/* dcache_lock */
+static unsigned cached_count;			/* dcache_lock; on trial or not */
+/* dcache_lock. By its hash, a bit of another part of it for each name that was on trial. */
+static u8 seen[SEEN_MAX] __attribute__((section(".bss.sparse")));
 static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
 u32 dcache_epoch;				/* atomic */
 static u32 no_area;				/* before the area is mapped, there is nobody else */
@@ -154,6 +164,21 @@ void dcache_unlock(void)
 
 /* ---- the hash ---- */
 
+static u8 *seen_place(const struct dentry *d, u8 *tag)
+{
+	u32 h = d->hash ^ (u32)((uintptr_t)d->parent >> 4) * 0x9e3779b9u;
+
+	*tag = (u8)(h >> 24) | 1;
+	return &seen[h % SEEN_MAX];
+}
+
+static bool wants_trial(const struct dentry *d)
+{
+	u8 tag;
+
+	return cached_count >= TRIAL_FROM && d->node && S_ISREG(d->node->mode) && *seen_place(d, &tag) != tag;
+}
+
 static void hash_in(struct dentry *d)
 {
 	u32 *b = bucket_of(d->parent, d->hash);
@@ -161,7 +186,9 @@ static void hash_in(struct dentry *d)
 	d->hash_next = bucket_first(b);
 	bucket_set(b, d);
 	d->hashed = d->recent = true;
-	list_add_tail(&clock, &d->cached);
+	d->trial = wants_trial(d);
+	list_add_tail(d->trial ? &trial : &clock, &d->cached);
+	trial_count += d->trial;
 	cached_count++;
 }
 
@@ -179,6 +206,7 @@ static void hash_out(struct dentry *d)
 	}
 	d->hashed = false;
 	list_del(&d->cached);
+	trial_count -= d->trial;
 	cached_count--;
 }
 
@@ -192,6 +220,22 @@ static void drop(struct dentry *d, bool gone)
 		d->unlinked = true;
 	if (!d->refs)
 		doom(d);
+}
+
+static void end_trial(void)
+{
+	struct dentry *d = list_first(&trial, struct dentry, cached);
+	u8 tag, *place = seen_place(d, &tag);
+
+	*place = tag;
+	if (!d->refs && !d->mounted) {
+		drop(d, false);
+		return;
+	}
+	d->trial = false;
+	trial_count--;
+	list_del(&d->cached);
+	list_add_tail(&clock, &d->cached);
 }
 
 /* Second chance: what was used since the hand last passed stays. */
@@ -323,6 +367,8 @@ static struct dentry *install(struct dentry *dir, const char *name, size_t len, 
 		attach(d, dir);
 		if (!dir->node->fs->uncached && !dir->unlinked)
 			hash_in(d);
+		if (trial_count > TRIAL_MAX)
+			end_trial();
 		if (cached_count > CACHED_MAX)
 			evict();
 	}

@@ -150,7 +150,7 @@ struct dentry {
 	struct dentry *hash_next;	/* dcache_lock */
 	u16 len;
 	u16 mounted;			/* mounts here: pinned, always valid. dcache_lock */
-	bool hashed, recent;		/* dcache_lock */
+	bool hashed : 1, recent : 1, trial : 1; /* dcache_lock */
 	bool unlinked;			/* gone from the tree, kept by open files and cwd */
 	bool nameless;			/* never was in it (O_TMPFILE): its node can do without a name */
 	char *name;			/* NUL-terminated; first_name, or on the heap after a rename. dcache_lock */
