@@ -121,11 +121,16 @@ static inline bool image_head_valid(const struct image_head *h, size_t size,
 	       h->size <= size;
 }
 
-/* Part of the apron? Near blocks are mapped with the image, the others when a jump first lands
- * there. */
+/* Part of the apron? */
 static inline bool image_block_near(const struct image_head *h, const struct image_block *b)
 {
 	return b->at >= -IMAGE_NEAR && b->at + (s64)b->size <= (s64)h->span + IMAGE_NEAR;
+}
+
+/* Every program lands below the image and near it; the other blocks are mapped when a jump first does. */
+static inline bool image_block_at_once(const struct image_head *h, const struct image_block *b)
+{
+	return image_block_near(h, b) && b->at < 0;
 }
 
 static inline const struct image_range *image_ranges(const struct image_head *h)

@@ -10,8 +10,8 @@
  *
  * Patched text never lies in memory without all of its trampolines: they are placed first and go
  * last. A guest that maps or unmaps where a trampoline is gets its way: the image's text is made
- * the file's again before. Trampolines far from the image take up address space only, and are
- * mapped when a jump first lands there.
+ * the file's again before. Trampolines that many programs never use take up address space only, and
+ * are mapped when a jump first lands there.
  *
  * mm->lock guards all of it.
  */
@@ -140,7 +140,7 @@ static int blocks_place(struct mm *mm, struct patched *p)
 				.kind = VMA_TRAMPOLINE};
 
 		err = mm_reserve(mm);
-		if (!err && (image_block_near(h, &image_blocks(h)[i]) ||
+		if (!err && (image_block_at_once(h, &image_blocks(h)[i]) ||
 			     p->image->wanted[i / 64] >> i % 64 & 1))
 			err = block_map(p, i);
 		if (err) {
