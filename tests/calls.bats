@@ -55,13 +55,13 @@ at_most() {
 	return 1
 }
 
-@test "fork, exit, wait" { at_most fork 11 22; }
+@test "fork, exit, wait" { at_most fork 11 20; }
 
-@test "fork, exec, wait" { at_most fork-exec 85 95; }
+@test "fork, exec, wait" { at_most fork-exec 80 89; }
 
 @test "vfork, exit, wait" { at_most vfork 11 1; }
 
-@test "posix_spawn" { at_most spawn 125 92; }
+@test "posix_spawn" { at_most spawn 125 86; }
 
 @test "open and close" { at_most open 2 0; }
 

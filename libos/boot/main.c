@@ -137,7 +137,7 @@ void libos_start_exec(void)
 	program_init(&prog);
 	must(area_map(false), "sandbox area");
 	xstate_init();
-	if (the_area->split.on)
+	if (the_area->split_on)
 		pal_walls_inside();
 	must(catch_signals(), "signals");
 	must(exec_state_open(&state, t), "state of the process");

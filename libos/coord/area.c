@@ -121,8 +121,8 @@ int area_prepare(int fd, s32 pid)
 	PUT(forks, the_area->forks);
 	PUT(nprocs, 1);
 	PUT(nthreads, 1);
-	PUT(split.on, 1);
-	PUT(split.others, 1);
+	PUT(split_on, 1);
+	PUT(split_others, 1);
 	if (!r)
 		r = put_at(fd, the_area->cpuid, sizeof(the_area->cpuid), offsetof(struct area, cpuid));
 	if (!r)

@@ -147,8 +147,6 @@ struct area_mark {
 #define AREA_MARKS 96
 #define AREA_POLICY 4096
 struct area_split {
-	u32 on;		/* this is the area of a process that split off; set before anybody else maps it */
-	u32 others;	/* atomic: others change the same files without bumping our counters: names are good for a second */
 	u32 no_network; /* no sockets but pairs; for those the libOS itself makes */
 	u32 nmarks;
 	s32 layer_fd[GRANT_LAYERS_MAX]; /* host descriptors of its layers, as in area.chain */
@@ -189,30 +187,47 @@ struct area_call {
 struct area {
 	u64 magic;
 	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
+	/*
+	 * Words, all in the first page with the chain: a fork copies no page tables of what is shared, so each page of the
+	 * area that a process looks at costs it a fault. First what hardly changes.
+	 */
+	u32 ready;	/* leader: layout done */
+	u32 limit;	/* leader: ids that may be in use at a time */
+	u64 boot_ns;
+	u32 split_on;	/* this is the area of a process that split off; set before anybody else maps it */
+	u32 split_others; /* atomic: others change the same files without bumping our counters: names are good for a second */
+	/* Limits of the sandbox as a whole; leader, 0: none. How much memory is in use the monitor says now and then. */
+	u64 memory_max, memory_used;
+	u32 files_max;	/* descriptors of a process: what a new session begins with */
+	u32 quota;	/* what the changes take on the disk is limited, too (fs/quota.h) */
+	u64 calls_until; /* atomic: system calls are recorded until then (task/calls.h); 0: they are not */
+	u64 watched_until; /* atomic: coordination is recorded until then (coord/trace.h); 0: it is not */
+	u64 full_until;	/* atomic: CLOCK_MONOTONIC; nobody need measure before, nothing is left */
+	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
+	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
+	u32 ipc_used; /* some process ever took part in IPC */
+	/* What processes write. */
+	u32 cursor __attribute__((aligned(64))); /* atomic: next id to try */
+	u32 cookie;	/* atomic: pairs the two events of a rename */
+	u64 inodes;	/* atomic: next number for objects without a host inode */
+	u64 forks;	/* atomic: processes since start, /proc/stat */
+	u32 nprocs, nthreads; /* atomic */
+	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
+	struct area_usage ended, shown;
+	u64 idle;
+	s64 bytes_left, inodes_left; /* atomic: what may be added before somebody measures */
+	/* Atomic: of which layer and from when the shared whiteout is, and how many names it has (fs/union_whiteout.c). */
+	u64 whiteout;
+	u32 whiteout_names;
+	u32 net_asked;	/* atomic: number of the last question about a socket, of anybody's */
 	/* The monitor: what lies in sealed layers (fs/union_chain.c). */
 	struct grant_names names[GRANT_LAYERS_MAX] __attribute__((aligned(GRANT_NAMES_AT)));
 	/* Atomic: bumped after a change to a directory that hashes here (vfs/dentry.c; and who writes from the host). */
 	u32 generation[AREA_GENERATIONS] __attribute__((aligned(4096)));
 	struct grant_binds binds __attribute__((aligned(4096))); /* the monitor (vfs/mount.c) */
 	struct grant_dials dials __attribute__((aligned(4096))); /* the monitor (net/out.c) */
-	u32 ready;	/* leader: layout done */
-	u32 cursor;	/* atomic: next id to try */
-	u32 limit;	/* leader: ids that may be in use at a time */
-	u32 pad;
-	u64 boot_ns;
-	u64 inodes;	/* atomic: next number for objects without a host inode */
-	u64 forks;	/* atomic: processes since start, /proc/stat */
-	u32 nprocs, nthreads; /* atomic */
-	u32 ipc_used; /* some process ever took part in IPC */
-	u32 net_asked;	/* atomic: number of the last question about a socket, of anybody's */
-	u64 watched_until; /* atomic: coordination is recorded until then (coord/trace.h); 0: it is not */
-	/* Atomic: processor time of those that ended; the most that /proc/stat has said. */
-	struct area_usage ended, shown;
-	u64 idle;
 	u32 in_use[AREA_PIDS / 32];	  /* atomic bitmap: slots that are not FREE, for walking */
 	u32 killed[AREA_PIDS / 32];	  /* atomic bitmap: ids whose last owner was killed (task/robust.c) */
-	u32 watches;	/* atomic: watches that are live. 0: nobody need be told of anything */
-	u32 cookie;	/* atomic: pairs the two events of a rename */
 	struct area_cpuid cpuid[AREA_CPUID];
 	struct area_inotify inotify[AREA_INSTANCES];
 	struct area_watch watch[AREA_WATCHES];
@@ -224,29 +239,19 @@ struct area {
 	u32 named[AREA_PIDS / 32]; /* atomic bitmap: ids that may be named as a group or session */
 	/* Guest ids by host pid, hashed. Only a hint, for whoever writes it may be killed before (task/group.c). */
 	u16 born[AREA_BORN];
-	/* Limits of the sandbox as a whole; leader, 0: none. How much memory is in use the monitor says now and then. */
-	u64 memory_max, memory_used;
-	u32 files_max;	/* descriptors of a process: what a new session begins with */
-	u32 quota;	/* what the changes take on the disk is limited, too (fs/quota.h) */
-	s64 bytes_left, inodes_left; /* atomic: what may be added before somebody measures */
-	u64 full_until;	/* atomic: CLOCK_MONOTONIC; nobody need measure before, nothing is left */
-	u64 calls_until; /* atomic: system calls are recorded until then (task/calls.h); 0: they are not */
 	u64 calls;	/* atomic: number of the youngest record */
 	u64 calls_read;	/* leader: the reader has what lies before */
 	u32 calls_turn;	/* atomic, a futex: the reader took some */
 	struct area_call call[AREA_CALLS];
 	u64 whys; /* atomic: number of the youngest record of a bad end */
 	struct area_why why[WHY_ENDS];
-	/* Atomic: of which layer and from when the shared whiteout is, and how many names it has (fs/union_whiteout.c). */
-	u64 whiteout;
-	u32 whiteout_names;
-	u64 last_birth; /* leader: number of the last process that may be forked, while the sandbox is ended; 0: no last */
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 
 _Static_assert(offsetof(struct area, chain) == GRANT_CHAIN_AT && offsetof(struct area, names) == GRANT_NAMES_AT &&
 		       offsetof(struct area, generation) == UNION_COUNTERS_AT &&
-		       offsetof(struct area, binds) == GRANT_BINDS_AT && offsetof(struct area, dials) == GRANT_DIALS_AT,
+		       offsetof(struct area, binds) == GRANT_BINDS_AT && offsetof(struct area, dials) == GRANT_DIALS_AT &&
+		       offsetof(struct area, net_asked) < GRANT_NAMES_AT,
 	       "the monitor writes there");
 
 extern struct area *the_area; /* immutable after start; same address in every picoprocess */

@@ -20,7 +20,7 @@ static int ask(u32 op, const char *name, u32 flags, struct device *d, int *fd)
 	struct mon_device q = { .op = op, .flags = flags };
 	int n = fd ? 1 : 0, r;
 
-	if (the_area->split.on || strlen(name) >= sizeof(q.name))
+	if (the_area->split_on || strlen(name) >= sizeof(q.name))
 		return -ENOENT;
 	base_strlcpy(q.name, name, sizeof(q.name));
 	r = pal_monitor(MON_DEVICE, &q, sizeof(q), NULL, 0, d, sizeof(*d), fd, &n);

@@ -189,7 +189,7 @@ static int show_sandbox(struct pseudo_node *n, struct buf *b)
 
 	if (r < 0)
 		return r;
-	if (!the_area->split.on)
+	if (!the_area->split_on)
 		return split_policy_show(b, NULL);
 	base_buf_put(b, the_area->split.policy, strnlen(the_area->split.policy, AREA_POLICY));
 	return b->err;

@@ -358,7 +358,7 @@ static void open_granted(struct open_chain *c)
 	}
 	if (!read_chain(&now))
 		return;
-	if (the_area->split.on) {
+	if (the_area->split_on) {
 		/* The layers of who split off. */
 		c->count = now.n + 1;
 		for (u32 i = 1; i < c->count; i++)

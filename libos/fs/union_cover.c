@@ -20,7 +20,7 @@ void union_cover_tell(struct unode *n, const char *name)
 	struct hpath h;
 	int none = 0;
 
-	if (the_area->split.on || unode_child_path(n, name, 0, &h) < 0)
+	if (the_area->split_on || unode_child_path(n, name, 0, &h) < 0)
 		return;
 	if (!h.owned)
 		(void)pal_monitor(MON_HIDDEN, h.path, strlen(h.path) + 1, NULL, 0, &reply, sizeof(reply), NULL, &none);

@@ -73,7 +73,7 @@ static int read_layer(struct unode *n, struct union_list *list, unsigned layer, 
 {
 	int r, fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
 
-	if (fd == -EACCES && !n->parent && !the_area->split.on)
+	if (fd == -EACCES && !n->parent && !the_area->split_on)
 		return read_layer_root(n, list, layer, buf);
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOTDIR || union_blind(ufs_of(n), layer, fd) ? 0 : fd;
@@ -170,7 +170,7 @@ int union_open_dir(struct unode *n, struct file *f)
 	d->snapshot = (layers & (layers - 1)) || (n->hollow && layer == 0) || (!n->parent && u->has_base) ||
 		      (f->path.dentry && mount_name_below(f->path.dentry, 0));
 	fd = unode_open(n, layer, O_RDONLY | O_DIRECTORY);
-	if (fd == -EACCES && !n->parent && !the_area->split.on) /* see read_layer_root */
+	if (fd == -EACCES && !n->parent && !the_area->split_on) /* see read_layer_root */
 		fd = unode_open(n, layer, O_PATH | O_DIRECTORY);
 	blind = union_blind(u, layer, fd);
 	if (blind) {

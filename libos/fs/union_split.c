@@ -119,7 +119,7 @@ void union_split_mark(struct unode *n, const struct statx *st, struct union_entr
 {
 	const struct area_split *s = &the_area->split;
 
-	for (u32 i = 0; s->on && i < MIN(s->nmarks, AREA_MARKS); i++) {
+	for (u32 i = 0; the_area->split_on && i < MIN(s->nmarks, AREA_MARKS); i++) {
 		const struct area_mark *m = &s->mark[i];
 
 		if (m->ino != st->stx_ino || m->dev != statx_dev(st))

@@ -29,7 +29,7 @@ static void own_address(const struct net_addr *remote, struct net_addr *local)
 
 static bool may_ask(const struct file *f)
 {
-	return pal_grant()->flags & GRANT_DIAL && to_sock(f)->domain != AF_UNIX && !the_area->split.on;
+	return pal_grant()->flags & GRANT_DIAL && to_sock(f)->domain != AF_UNIX && !the_area->split_on;
 }
 
 static int read_addr(const struct file *f, const void *addr, unsigned len, struct net_addr *to)

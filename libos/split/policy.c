@@ -186,7 +186,7 @@ static int compare(struct split_policy *p)
 	struct split_policy old;
 	int r;
 
-	if (!the_area->split.on)
+	if (!the_area->split_on)
 		return 0;
 	r = split_policy_parse(&old, the_area->split.policy);
 	for (unsigned i = 0; i < p->ngrants && !r; i++)

@@ -161,7 +161,7 @@ static int make_walls(struct split_world *w, const struct split_policy *p)
 	if (!r)
 		r = add_place(marks, &n);
 	/* Earlier notes hold on: what they are about may not be asked any more. */
-	for (u32 i = 0; the_area->split.on && i < the_area->split.nmarks && !r; i++) {
+	for (u32 i = 0; the_area->split_on && i < the_area->split.nmarks && !r; i++) {
 		if (n == AREA_MARKS)
 			r = -ENOSPC;
 		else
@@ -230,7 +230,7 @@ void split_world_enter(struct split_world *w)
 {
 	struct process *self = this_process();
 
-	atomic_store(&the_area->split.others, 1);
+	atomic_store(&the_area->split_others, 1);
 	atomic_or(&self->slot->flags, AREA_SPLIT);
 	coord_forked(); /* our stream is the old leader's */
 	BUG_ON(union_split_layers());

@@ -43,7 +43,7 @@ void task_orphan_children(s32 pid)
 		s->exit_signal = SIGCHLD; /* kernel/exit.c, reparent_leader */
 	}
 	/* A split's leader is not told by the host. */
-	if (to == 1 && the_area->split.on) {
+	if (to == 1 && the_area->split_on) {
 		trace_kick(1);
 		(void)pal_kick(area_slot(1)->host_pid, 0, &(struct pal_kick){ 0 });
 	}

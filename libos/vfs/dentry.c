@@ -25,7 +25,8 @@
 #include "libos/union/union.h"
 #include "pal/base/heap.h"
 
-#define BUCKETS 2048
+#define BUCKETS_LOG 11
+#define FEW_LOG 8
 #define CACHED_MAX 8192
 #define TRIAL_FROM 256 /* names */
 #define TRIAL_MAX 32
@@ -33,9 +34,13 @@
 #define GOOD_FOR 4 /* quarters of a second */
 
 struct mutex dcache_lock;
-/* dcache_lock. First of a chain, counted from PAL_BASE; 0: none. Half of a pointer, as each page written is copied at a
- * fork. */
-static u32 buckets[BUCKETS] __attribute__((section(".bss.sparse")));
+/*
+ * dcache_lock. First of a chain, counted from PAL_BASE; 0: none. Half of a pointer, as each page written is copied at a
+ * fork; and few, beside what is written anyway, as long as there are few names.
+ */
+static u32 few_buckets[1 << FEW_LOG];
+static u32 many_buckets[1 << BUCKETS_LOG] __attribute__((section(".bss.sparse")));
+static bool many;				/* dcache_lock: the second are in use */
 _Static_assert(PAL_PAGES_BASE - PAL_BASE <= 1ul << 32, "the heap's addresses fit a bucket");
 static struct list clock = { &clock, &clock };	/* dcache_lock */
 static struct list trial = { &trial, &trial };	/* dcache_lock; those on trial are not in the clock */
@@ -71,10 +76,8 @@ static u32 *bucket_of(const struct dentry *dir, u32 hash)
 {
 	u64 h = ((uintptr_t)dir >> 4 ^ hash) * 0x9e3779b97f4a7c15ull;
 
-	return &buckets[h >> 53];
+	return many ? &many_buckets[h >> (64 - BUCKETS_LOG)] : &few_buckets[h >> (64 - FEW_LOG)];
 }
-
-_Static_assert(BUCKETS == 1 << 11, "the hash above is shifted by 53");
 
 static struct dentry *bucket_first(const u32 *b)
 {
@@ -179,12 +182,30 @@ static bool wants_trial(const struct dentry *d)
 	return cached_count >= TRIAL_FROM && d->node && S_ISREG(d->node->mode) && *seen_place(d, &tag) != tag;
 }
 
-static void hash_in(struct dentry *d)
+static void chain_in(struct dentry *d)
 {
 	u32 *b = bucket_of(d->parent, d->hash);
 
 	d->hash_next = bucket_first(b);
 	bucket_set(b, d);
+}
+
+static void use_many(void)
+{
+	struct dentry *d;
+
+	many = true;
+	list_for_each(d, &clock, cached)
+		chain_in(d);
+	list_for_each(d, &trial, cached)
+		chain_in(d);
+}
+
+static void hash_in(struct dentry *d)
+{
+	if (unlikely(!many && cached_count > 1 << FEW_LOG))
+		use_many();
+	chain_in(d);
 	d->hashed = d->recent = true;
 	d->trial = wants_trial(d);
 	list_add_tail(d->trial ? &trial : &clock, &d->cached);
@@ -275,7 +296,7 @@ static bool valid(const struct dentry *d)
 	if (d->node && d->node->flags & NODE_LINKED && d->node->links != names_links(d->node->fs))
 		return false;
 	/* Who split off changes names without bumping our counters, and we do without bumping theirs. */
-	if (the_area && atomic_load_relaxed(&the_area->split.others))
+	if (the_area && atomic_load_relaxed(&the_area->split_others))
 		return dcache_clock() - d->checked < GOOD_FOR;
 	flags = d->node ? d->node->flags & NODE_FLEETING : d->parent->node->flags & NODE_NAMES_FLEETING;
 	return !flags || dcache_clock() - d->checked < GOOD_FOR;
@@ -460,6 +481,12 @@ struct dentry *dentry_older(const struct dentry *d)
 bool dentry_is_current(const struct dentry *d)
 {
 	return d->hashed && valid(d);
+}
+
+bool dentry_has_aged(const struct dentry *d)
+{
+	return d->hashed && !valid(d) && atomic_load_relaxed(d->slot) == d->generation &&
+	       d->epoch == atomic_load_relaxed(&dcache_epoch);
 }
 
 struct dentry *dentry_recall(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation,

@@ -27,6 +27,7 @@ void dentry_follow(struct dentry *d, struct dentry *to, const char *name);
  * dcache_lock. */
 struct dentry *dentry_older(const struct dentry *d);
 bool dentry_is_current(const struct dentry *d); /* cached, and not out of date. Caller holds dcache_lock */
+bool dentry_has_aged(const struct dentry *d);	 /* cached, and out of date for its age only. The same */
 /* A name that was known before (keep.c) into the cache; takes node's count. Not counted; NULL: no memory. */
 struct dentry *dentry_recall(struct dentry *dir, const char *name, size_t len, struct node *node, u32 generation,
 			     u32 checked);

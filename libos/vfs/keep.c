@@ -20,7 +20,7 @@
 #include "libos/task/task.h"
 
 #define NAMES_MAX 40
-#define STEPS_MAX 64 /* how many of the first are looked at */
+#define STEPS_MAX 24 /* how many of the first are looked at: what is not asked for costs more than it brings */
 #define DEPTH_MAX 12
 
 struct names {
@@ -49,8 +49,9 @@ static void keep_name(struct buf *b, struct names *k, struct dentry *d)
 		return;
 	put_u32(b, parent);
 	put_str(b, d->name);
-	put_u32(b, d->generation);
-	put_u32(b, d->checked);
+	/* Who mounts on it later must find it as good as we do, on whose it is mounted for good. */
+	put_u32(b, d->mounted ? atomic_load(d->slot) : d->generation);
+	put_u32(b, d->mounted ? dcache_clock() : d->checked);
 	put_u32(b, d->node != NULL);
 	if (d->node && (!union_owns(d->node) || !union_keep(b, d->node)))
 		b->size = before;
@@ -70,19 +71,51 @@ static void keep_way(struct buf *b, struct names *k, struct dentry *d)
 		keep_name(b, k, way[--n]);
 }
 
+/* The next of the first names that has aged, counted; NULL: there are no more. */
+static struct dentry *next_aged(unsigned *step)
+{
+	struct dentry *d;
+	unsigned at = 0;
+
+	lock(&dcache_lock);
+	for (d = dentry_older(NULL); d && at < STEPS_MAX; d = dentry_older(d), at++) {
+		if (at < *step || d->mounted || !dentry_has_aged(d))
+			continue;
+		*step = at + 1;
+		dentry_get(d);
+		dcache_unlock();
+		return d;
+	}
+	dcache_unlock();
+	return NULL;
+}
+
+/* What has aged is looked up by us, whose memory keeps it, rather than by each of our children. */
+static void renew(void)
+{
+	struct dentry *d;
+	unsigned step = 0;
+
+	while ((d = next_aged(&step))) {
+		(void)dentry_refresh(d);
+		dentry_put(d);
+	}
+}
+
 void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n)
 {
 	struct names k = { .count = 0 };
 	struct fs *shm = mount_tmpfs();
 	unsigned steps = STEPS_MAX;
 	size_t before = b->size;
-	u32 chain = chain_shared();
 	u64 moved;
-	u32 seen;
+	u32 chain, seen;
 
+	renew();
+	chain = chain_shared();
 	/* Whoever split off has other layers than the leader's grant says; and places in the stack mean what they do
 	 * in the chain that both memory and descriptors are of. */
-	if (!shm || chain == 1 || the_area->split.on || !moves_keep(&moved, &seen)) {
+	if (!shm || chain == 1 || the_area->split_on || !moves_keep(&moved, &seen)) {
 		put_u32(b, 0);
 		return;
 	}

@@ -188,7 +188,7 @@ void binds_follow(void)
 	struct process *p = this_process();
 	struct grant_bind b;
 
-	if (!binds_mounted_at_start || the_area->split.on)
+	if (!binds_mounted_at_start || the_area->split_on)
 		return;
 	lock(&binds_lock);
 	p->binds_seq = atomic_load(&all->seq); /* first: the walks below look, too */
