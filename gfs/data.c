@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include "gfs/gfs.h"
 
+#define FILL_MAX 65536
+
 static struct open_file *file_of(const struct fuse_file_info *fi)
 {
 	return (struct open_file *)(uintptr_t)fi->fh;
@@ -155,6 +157,26 @@ static int open_for_writing(struct node *n, struct fuse_file_info *fi)
 	return err;
 }
 
+/* What is in a small file goes into the kernel's cache before it asks for it: the question to read it is saved, and that
+ * for the attributes that it would have made out of date. Who has the file open may have written pages there that we do
+ * not know of, so it is done only for the first, and who begins to write waits for it. What changes inside meanwhile
+ * changes the times, and the kernel drops it as what it read. */
+static void fill_cache(struct node *n, struct open_file *f, const struct stat *st)
+{
+	char text[FILL_MAX];
+	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(0);
+	ssize_t len;
+
+	if (st->st_size <= 0 || st->st_size > FILL_MAX || !node_fill_begin(n, f, &st->st_ctim))
+		return;
+	len = pread(f->fd, text, sizeof(text), 0);
+	buf.buf[0].mem = text;
+	buf.buf[0].size = len > 0 ? (size_t)len : 0;
+	if (len == st->st_size)
+		(void)fuse_lowlevel_notify_store(gfs.session, node_ino(n), 0, &buf, 0);
+	node_fill_end(n, &st->st_ctim);
+}
+
 static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 {
 	struct spot s = {.n = 0};
@@ -179,6 +201,7 @@ static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 		f->base = s.at[0].layer == 0;
 		fi->fh = (uint64_t)(uintptr_t)f;
 		fi->keep_cache = 1; /* dropped when size or times change */
+		fill_cache(n, f, &s.st);
 	} else if (fd >= 0) {
 		err = -ENOMEM;
 	}
@@ -189,7 +212,14 @@ static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 
 int data_open(struct node *n, struct fuse_file_info *fi)
 {
-	return writes(fi->flags) || fi->flags & O_TRUNC ? open_for_writing(n, fi) : open_for_reading(n, fi);
+	int err;
+
+	if (!writes(fi->flags) && !(fi->flags & O_TRUNC))
+		return open_for_reading(n, fi);
+	node_writer(n);
+	err = open_for_writing(n, fi);
+	node_written(n);
+	return err;
 }
 
 /* ---- bytes ---- */

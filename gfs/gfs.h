@@ -187,6 +187,9 @@ struct node {
 	uint64_t count; /* lookups of the kernel's, and children */
 	struct node *next;
 	struct open_file *files;
+	struct timespec filled; /* change time of the file that was given to the kernel */
+	unsigned writers;	/* those who are about to open it for writing, or change its size */
+	bool filling;
 	struct dir *dir; /* dirs.c's own */
 	bool gone; /* removed through the mount: nothing is at its name */
 	char *name;
@@ -212,6 +215,13 @@ void node_closed(struct open_file *f);
 int node_up(struct node *n, struct node **up, char name[NAME_MAX + 1]) must_check;
 /* A file was copied up: those that are open for reading read the copy, which fd is. number: of before and after. */
 void node_follow(const struct node *n, uint64_t number, int fd);
+/* True: f alone has n open, what changed at this time is not in the kernel's cache yet, and nobody begins to write
+ * before node_fill_end. */
+bool node_fill_begin(struct node *n, const struct open_file *f, const struct timespec *changed);
+void node_fill_end(struct node *n, const struct timespec *changed);
+/* Between these two nothing is given to the kernel of n; who opens it for writing goes on to have it in n->files. */
+void node_writer(struct node *n);
+void node_written(struct node *n);
 /* A descriptor of what is open of n, to be closed; -1: nothing is. *base: it lies in the base. */
 int node_file(const struct node *n, bool *base) must_check;
 

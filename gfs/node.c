@@ -16,9 +16,12 @@
 #include "gfs/gfs.h"
 
 #define BUCKETS 4096
+#define FILLING_MAX 8 /* a fill may wait for a page that another thread has to answer for */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct node *buckets[BUCKETS];
+static unsigned filling;				 /* lock: how many nodes */
+static pthread_cond_t filled = PTHREAD_COND_INITIALIZER; /* with lock */
 static struct node top = {.kind = NODE_TOP, .count = 1};
 
 struct node *node_of(fuse_ino_t ino)
@@ -285,6 +288,54 @@ void node_closed(struct open_file *f)
 			break;
 		}
 	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- what the kernel is given of files ---- */
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool node_fill_begin(struct node *n, const struct open_file *f, const struct timespec *changed)
+{
+	bool alone;
+
+	pthread_mutex_lock(&lock);
+	alone = n->files == f && !f->next && !n->writers && !n->filling && filling < FILLING_MAX &&
+		!same_time(&n->filled, changed);
+	if (alone) {
+		n->filling = true;
+		filling++;
+	}
+	pthread_mutex_unlock(&lock);
+	return alone;
+}
+
+void node_fill_end(struct node *n, const struct timespec *changed)
+{
+	pthread_mutex_lock(&lock);
+	n->filled = *changed;
+	n->filling = false;
+	filling--;
+	pthread_cond_broadcast(&filled);
+	pthread_mutex_unlock(&lock);
+}
+
+void node_writer(struct node *n)
+{
+	pthread_mutex_lock(&lock);
+	n->writers++;
+	while (n->filling)
+		pthread_cond_wait(&filled, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+void node_written(struct node *n)
+{
+	pthread_mutex_lock(&lock);
+	n->writers--;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -338,8 +338,13 @@ void write_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set
 	struct stat st;
 	int err = writable(req, n);
 
-	if (!err)
+	if (!err && to_set & FUSE_SET_ATTR_SIZE)
+		node_writer(n);
+	if (!err) {
 		err = setattr(n, f, attr, to_set);
+		if (to_set & FUSE_SET_ATTR_SIZE)
+			node_written(n);
+	}
 	if (!err)
 		err = kind_tree.getattr(n, &st);
 	if (err)

@@ -224,6 +224,71 @@ listed() {
 	[ "$(stat -c %b "$v/sparse")" -lt 100000 ]
 }
 
+# System calls of gfs that read: each question of the kernel is one, and one is the file itself. Names are remembered for
+# a moment only, so some are asked for again; a question for what is in the file, and one for its attributes, make it 6.
+@test "a small file is read with two questions to gfs: to open it, and to close it" {
+	mkdir many
+	for i in $(seq 400); do echo "$i" >many/$i; done
+	gsh -s s -c 'cd many; for i in $(seq 200); do echo "changed $i" >$i; done'
+	gsh stop s
+	gsh mount
+	v=$(view s)
+	[ -d "$v/many" ]
+	io=/proc/$(gfs_pid)/io
+	before=$(awk '/^syscr/ { print $2 }' "$io")
+	tar cf copy -C "$v" many
+	after=$(awk '/^syscr/ { print $2 }' "$io")
+	echo "$before $after"
+	[ $((after - before)) -le $((400 * 4 + 100)) ]
+	mkdir out
+	tar xf copy -C out
+	[ "$(cat out/many/{1..400} | sha256sum)" = "$({ seq -f 'changed %.0f' 200; seq 201 400; } | sha256sum)" ]
+}
+
+# What the kernel was given of files must never be older than what was written since.
+@test "files that two processes of the host open, read, write and cut at once are never seen as they were" {
+	gsh -s s -c 'echo 0 >f'
+	gsh stop s
+	gsh mount
+	v=$(view s)
+	run timeout 60 python3 - "$v/f" <<-'END'
+		import os, sys
+		path = sys.argv[1]
+		reader = os.fork()
+		if not reader:
+		    while True:
+		        try:
+		            with open(path, 'rb') as f:
+		                f.read()
+		        except OSError:
+		            pass
+		for i in range(1500):
+		    text = b'%d\n' % i * (i % 7 + 1)
+		    if i % 3 == 0:
+		        with open(path, 'wb') as f:
+		            f.write(text)
+		    elif i % 3 == 1:
+		        os.truncate(path, 0)
+		        fd = os.open(path, os.O_WRONLY)
+		        os.write(fd, text)
+		        os.close(fd)
+		    else:
+		        with open(path + '.new', 'wb') as f:
+		            f.write(text)
+		        os.rename(path + '.new', path)
+		    with open(path, 'rb') as f:
+		        got = f.read()
+		    if got != text:
+		        print(i, text, got)
+		        break
+		else:
+		    print('fine')
+		os.kill(reader, 9)
+	END
+	echo "$output"
+	[ "$output" = fine ]
+}
+
 @test "proc shows the processes, and forgets those that end" {
 	gsh run -s s -- bash -c 'sleep 4321 & echo $! > pid; (exec -a "own name" sleep 4322) & sleep 0.2'
 	gsh mount
