@@ -121,6 +121,15 @@ static int create_fd(struct unode *dir, const char *name, const struct union_att
 
 	if (r < 0)
 		return r;
+	/* Who removed the file that he now makes knows what is in the way. */
+	if (u->work >= 0 && !over && whiteout_noted(dir, name)) {
+		fd = create_in_place_of(dir, name, host_mode, flags);
+		if (fd != -EEXIST && fd != -ESTALE) {
+			hpath_done(&h);
+			*below = BELOW_SOMETHING;
+			return lost(fd);
+		}
+	}
 	*below = BELOW_NOTHING;
 	if (u->work < 0)
 		fd = create_here(dir, &h, a, flags);

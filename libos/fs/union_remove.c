@@ -24,6 +24,8 @@ static int make_whiteout(struct unode *dir, const char *name)
 		return r;
 	r = whiteout_make(ufs_of(dir), h.dir, h.path);
 	hpath_done(&h);
+	if (!r)
+		whiteout_note(dir, name);
 	return r == -EEXIST ? -ESTALE : r;
 }
 
@@ -43,6 +45,8 @@ static int put_whiteout(struct unode *dir, const char *name)
 		r = pal_renameat2(u->work, s.name, h.dir, h.path, 0);
 		if (r < 0)
 			stage_drop(u, &s);
+		else
+			whiteout_note(dir, name);
 	}
 	hpath_done(&h);
 	return r == -EISDIR ? -ESTALE : r;

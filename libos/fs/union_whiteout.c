@@ -46,6 +46,33 @@ static bool is_good(const struct ufs *u, u32 now)
 	       atomic_add(&the_area->whiteout_names, 1) < NAMES_MAX;
 }
 
+/* ---- where this process put some ---- */
+
+#define PUT_MAX 64
+
+static u32 put[PUT_MAX]; /* atomic: hashes of places, where it is worth a try; 0: none */
+
+static u32 *put_place(struct unode *dir, const char *name, u32 *hash)
+{
+	*hash = union_name_hash(name, strlen(name)) ^ (u32)dir->node.ino * 0x9e3779b9u;
+	*hash |= !*hash;
+	return &put[*hash % PUT_MAX];
+}
+
+void whiteout_note(struct unode *dir, const char *name)
+{
+	u32 hash, *place = put_place(dir, name, &hash);
+
+	atomic_store(place, hash);
+}
+
+bool whiteout_noted(struct unode *dir, const char *name)
+{
+	u32 hash, *place = put_place(dir, name, &hash);
+
+	return atomic_load_relaxed(place) == hash && atomic_cas(place, hash, 0);
+}
+
 int whiteout_make(const struct ufs *u, int dir, const char *path)
 {
 	static u32 last; /* atomic: when this process made one */

@@ -4,7 +4,7 @@
 UNIT_REWRITE := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/rewrite_*.c))
 check-programs: $(UNIT_REWRITE)
 
-$(UNIT_REWRITE): $(B)/tests/unit/%: $(call host_obj,tests/unit/%.c) $(call host_obj,$(wildcard gshd/rewrite/*.c))
+$(UNIT_REWRITE): $(B)/tests/unit/%: $(call host_obj,tests/unit/%.c) $(call host_obj,$(wildcard gshd/rewrite/*.c) $(SAN_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(HOSTLD) -o $@ $^ -lZydis -lseccomp
 

@@ -182,6 +182,7 @@ static void patch(const char *path)
 	r = apply(h, out, map->l_addr + h->vaddr);
 	printf("# %d of %u blocks had no place\n", r, h->nblocks);
 	check(r < (int)h->nblocks, "most trampolines have a place");
+	free(h);
 }
 
 /* A good deal of libc, every result looked at. */
