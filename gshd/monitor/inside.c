@@ -3,7 +3,8 @@
  * /dev/gsh: a way for gsh inside to the host's gsh (shell/inside.h). For each open a client of the
  * host's is started, which reads from one end of a pair what is asked and writes what there is to
  * say; the monitor looks at neither. The client knows what it may do for somebody inside. Few at a
- * time, and not for long: whoever opens and does nothing is in his own way.
+ * time, and not for long: whoever opens and does nothing is in his own way. And few a second, for
+ * a process outside is nobody's that the sandbox's limits know.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +19,21 @@
 #include "gshd/monitor/monitor.h"
 
 #define CPU_S 60 /* of one answer */
+#define EACH_MS 50 /* one more may be started, */
+#define AT_ONCE 40 /* so many when there were none for a while */
+
+/* Is there to be one more? Who is told to wait tries again (shell/inside.c). */
+static bool is_due(struct monitor *m)
+{
+	int64_t now = ops_clock();
+
+	if (m->inside_due < now - AT_ONCE * EACH_MS)
+		m->inside_due = now - AT_ONCE * EACH_MS;
+	if (m->inside_due > now)
+		return false;
+	m->inside_due += EACH_MS;
+	return true;
+}
 
 static void run_client(const struct monitor *m, const char *path, int sock)
 {
@@ -49,7 +65,7 @@ int inside_open(struct monitor *m)
 
 	while (i < INSIDE_MAX && m->inside[i])
 		i++;
-	if (i == INSIDE_MAX)
+	if (i == INSIDE_MAX || !is_due(m))
 		return -EBUSY;
 	if (!err && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		err = -errno;

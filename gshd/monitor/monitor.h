@@ -106,6 +106,7 @@ struct monitor {
 	struct device devices[DEVICES_MAX];
 	unsigned ndevices;
 	pid_t inside[INSIDE_MAX]; /* 0: none */
+	int64_t inside_due;	  /* when the next may be started: inside.c */
 	struct confine_child child;
 	enum box_state state;
 	int64_t started; /* unix time */
