@@ -58,6 +58,16 @@ static int op_lookup(struct node *dir, const char *name, size_t len, struct node
 	return (int)chain_leave(&passage, r);
 }
 
+static int op_glance(struct node *dir, const char *name, size_t len, struct attr *a)
+{
+	struct passage passage = chain_enter(dir);
+	int r = union_glance(dir, name, len, a);
+
+	if (unlikely(chain_new_epoch(&passage)))
+		r = -ESTALE;
+	return (int)chain_leave(&passage, r);
+}
+
 static int op_setattr(struct node *n, const struct attr *a)
 {
 	FRAMED(n, union_setattr(n, a));
@@ -161,6 +171,7 @@ static int op_sock_at(struct node *dir, const char *name, bool create, u32 mode,
 
 static const struct node_ops union_node_ops = {
 	.lookup = op_lookup,
+	.glance = op_glance,
 	.update = union_update,
 	.getattr = union_getattr,
 	.setattr = op_setattr,

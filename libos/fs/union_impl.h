@@ -207,6 +207,7 @@ void union_cover_tell(struct unode *n, const char *name);
 
 /* ---- union_lookup.c ---- */
 int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);
+int union_glance(struct node *dir, const char *name, size_t len, struct attr *a);
 void union_update(struct node *old, struct node *fresh);
 void union_drop_redirects(struct uredirect *r);
 /* Does a layer below the top have this name? 0, 1 or -errno. */

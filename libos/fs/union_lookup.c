@@ -157,16 +157,80 @@ static void read_file_marks(struct unode *n, const struct hpath *h, const struct
 	pal_close(fd);
 }
 
-static int stat_entry(struct unode *dir, const char *name, unsigned layer, struct hpath *h, struct statx *st)
+/* What the last glance learnt, so that a look-up of the same name, for an open perhaps, need not ask again. As good as a
+ * cached name: while its counter stands, and not for long. Size and times are not: they change without a word. */
+static struct {
+	const struct unode *dir;
+	u64 ino;
+	u32 epoch;
+	const u32 *slot;
+	u32 generation;
+	u32 clock;
+	int layer;		/* the highest that has the name; -1: none has */
+	struct statx st;
+	char name[NAME_MAX_LEN + 1];
+} seen; /* dcache_lock */
+
+static void seen_put(const struct unode *dir, const char *name, const u32 *slot, u32 generation, int layer,
+		     const struct statx *st)
 {
-	int r;
+	lock(&dcache_lock);
+	seen.dir = dir;
+	seen.ino = dir->node.ino;
+	seen.epoch = dir->epoch;
+	seen.slot = slot;
+	seen.generation = generation;
+	seen.clock = dcache_clock();
+	seen.layer = layer;
+	if (layer >= 0)
+		seen.st = *st;
+	base_strlcpy(seen.name, name, sizeof(seen.name));
+	unlock(&dcache_lock);
+}
+
+/* 0 with *st, -ENOENT, or 1: the host is to be asked. */
+static int seen_in(const struct unode *dir, const char *name, int layer, struct statx *st)
+{
+	int r = 1;
+
+	if (seen.dir != dir)
+		return r;
+	lock(&dcache_lock);
+	if (seen.dir == dir && seen.ino == dir->node.ino && seen.epoch == ufs_of(dir)->epoch && layer >= seen.layer &&
+	    !strcmp(seen.name, name) && atomic_load(seen.slot) == seen.generation && seen.clock == dcache_clock()) {
+		r = layer > seen.layer ? -ENOENT : 0;
+		if (!r)
+			*st = seen.st;
+	}
+	unlock(&dcache_lock);
+	return r;
+}
+
+/* Once only: who looks again does so because it was not so. */
+static void seen_used(const struct unode *dir)
+{
+	if (seen.dir != dir)
+		return;
+	lock(&dcache_lock);
+	seen.dir = NULL;
+	unlock(&dcache_lock);
+}
+
+/* *old: may what was seen before serve, and did it? */
+static int stat_entry(struct unode *dir, const char *name, unsigned layer, struct hpath *h, struct statx *st, bool *old)
+{
+	int r, known;
 
 	if (union_layer_lacks(ufs_of(dir), layer, name))
 		return -ENOENT;
+	known = *old ? seen_in(dir, name, (int)layer, st) : 1;
+	*old = known == 0;
+	if (known < 0)
+		return known;
 	r = unode_child_path(dir, name, layer, h);
 	if (r < 0)
 		return r;
-	r = hpath_stat(h, st);
+	r = known ? hpath_stat(h, st) : 0;
 	if (r < 0)
 		hpath_done(h);
 	return r == -ENOTDIR || r == -ELOOP || union_blind(ufs_of(dir), layer, r) ? -ENOENT : r;
@@ -205,8 +269,8 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 	struct union_entry e = { 0 };
 	struct hpath h;
 	struct statx st;
-	int r = stat_entry(dir, n->name, layer, &h, &st);
-	bool ours = layer_ours(u, layer), more;
+	bool old = true, ours = layer_ours(u, layer), more;
+	int r = stat_entry(dir, n->name, layer, &h, &st, &old);
 
 	if (r == -ENOENT)
 		return 1;
@@ -227,6 +291,8 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 		return r;
 	if (m->top < 0 && !(layer > 0 && union_is_whiteout(e.mode, e.rdev)))
 		union_adopt(n, layer, &st);
+	if (old)
+		union_fresh_drop(n);
 	more = union_merge_feed(m, layer, &e);
 	return more;
 }
@@ -293,6 +359,7 @@ int union_lookup(struct node *dir, const char *name, size_t len, struct node **o
 	struct unode *n;
 	int r = lookup_in(to_unode(dir), ~0ull, name, len, 0, &n);
 
+	seen_used(to_unode(dir));
 	if (!r)
 		*out = &n->node;
 	if (r == -ENOENT && unlikely(dir->flags & NODE_COVER)) {
@@ -302,6 +369,44 @@ int union_lookup(struct node *dir, const char *name, size_t len, struct node **o
 		union_cover_tell(to_unode(dir), text);
 	}
 	return r;
+}
+
+/* Regular files only, of one name and without marks: what needs nothing but the host's word. */
+int union_glance(struct node *d, const char *name, size_t len, struct attr *a)
+{
+	struct unode *dir = to_unode(d);
+	struct ufs *u = ufs_of(dir);
+	u64 layers = visible_layers(dir);
+	struct unode n = { .node = { .fs = d->fs }, .parent = dir };
+	char text[NAME_MAX_LEN + 1];
+	struct statx st;
+	struct hpath h;
+	const u32 *slot;
+	u32 generation;
+	int layer = -1, r = -ENOENT;
+	bool old = false;
+
+	if (dir->epoch != u->epoch || dir->gone || d->flags & NODE_COVER || (!dir->parent && u->has_base))
+		return -EAGAIN;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	slot = names_slot(d, text);
+	generation = atomic_load(slot);
+	for (; layers && r == -ENOENT; layers &= ~(1ull << layer)) {
+		layer = highest(layers);
+		r = stat_entry(dir, text, (unsigned)layer, &h, &st, &old);
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (!r)
+		hpath_done(&h);
+	seen_put(dir, text, slot, generation, r ? -1 : layer, &st);
+	if (r || !S_ISREG(st.stx_mode) || (layer_ours(u, (unsigned)layer) && union_is_marked(st.stx_mode)) ||
+	    union_index_asks(u, (unsigned)layer, &st) || union_is_cover(u, (unsigned)layer, &st))
+		return -EAGAIN;
+	n.layers = 1ull << layer;
+	union_fill_attr(&n, (unsigned)layer, &st, a);
+	return 0;
 }
 
 void union_update(struct node *o, struct node *f)
@@ -347,7 +452,8 @@ int union_below_stat(struct unode *dir, const char *name, struct statx *st)
 	for (; candidates; candidates &= ~(1ull << highest(candidates))) {
 		unsigned layer = (unsigned)highest(candidates);
 		struct hpath h;
-		int r = stat_entry(dir, name, layer, &h, st);
+		bool old = true;
+		int r = stat_entry(dir, name, layer, &h, st, &old);
 
 		if (r == -ENOENT)
 			continue;

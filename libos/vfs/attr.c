@@ -84,15 +84,34 @@ int vfs_target_getattr(const struct target *t, struct attr *a)
 	return t->file ? file_getattr(t->file, a) : vfs_getattr(&t->path, a);
 }
 
+/* By name, of what nothing need be kept of. 1: done. */
+static int stat_at_a_glance(int dirfd, const char *path, int at_flags, struct attr *a, struct target *t)
+{
+	struct walk w;
+	int r;
+
+	if (!*path)
+		return target_find(dirfd, path, at_flags, t);
+	r = path_walk_attr(dirfd, path, at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW, &w, a);
+	*t = (struct target){ 0 };
+	if (r < 0)
+		return r;
+	t->path = w.path;
+	if (!w.glanced)
+		return 0;
+	target_put(t);
+	return 1;
+}
+
 int vfs_stat(int dirfd, const char *path, int at_flags, struct attr *a)
 {
 	struct target t;
 	int r = -ESTALE;
 
 	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++) {
-		r = target_find(dirfd, path, at_flags, &t);
-		if (r < 0)
-			break;
+		r = stat_at_a_glance(dirfd, path, at_flags, a, &t);
+		if (r)
+			return MIN(r, 0);
 		r = vfs_target_getattr(&t, a);
 		if (r == -ESTALE && t.path.dentry)
 			dentry_forget(t.path.dentry);

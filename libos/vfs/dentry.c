@@ -15,7 +15,7 @@
  * Life of a dentry: made by lookup, hashed. Unused (refs 0) it stays; the clock evicts the longest unused. Who walks a
  * large tree asks for each file once, so once there are some, files are on trial first: they stay while a few others
  * come, and those that are asked for again after that are kept (the idea is 2Q's). What one walk made is soon memory
- * for the next then, instead of fresh pages. Renamed, it
+ * for the next then, instead of fresh pages. A stat of a name that was not asked for before makes no object at all. Renamed, it
  * moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.
  *
  * Long because all that touches the hash, its chains and its clock stands together.
@@ -31,6 +31,8 @@
 #define TRIAL_FROM 256 /* names */
 #define TRIAL_MAX 32
 #define SEEN_MAX 4096
+#define SEEN_TRIAL 1
+#define SEEN_GLANCE 2
 #define GOOD_FOR 4 /* quarters of a second */
 
 struct mutex dcache_lock;
@@ -45,8 +47,10 @@ _Static_assert(PAL_PAGES_BASE - PAL_BASE <= 1ul << 32, "the heap's addresses fit
 static struct list clock = { &clock, &clock };	/* dcache_lock */
 static struct list trial = { &trial, &trial };	/* dcache_lock; those on trial are not in the clock */
 static unsigned trial_count;			/* dcache_lock */
+static u32 walk_clock;				/* dcache_lock: dcache_clock() when the last walk began */
 static unsigned cached_count;			/* dcache_lock; on trial or not */
-/* dcache_lock. By its hash, a bit of another part of it for each name that was on trial. */
+/* dcache_lock. By its hash, some bits of another part of it for each name that was glanced at, and SEEN_TRIAL if it was
+ * on trial. */
 static u8 seen[SEEN_MAX] __attribute__((section(".bss.sparse")));
 static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
 u32 dcache_epoch;				/* atomic */
@@ -167,11 +171,11 @@ void dcache_unlock(void)
 
 /* ---- the hash ---- */
 
-static u8 *seen_place(const struct dentry *d, u8 *tag)
+static u8 *seen_place(const struct dentry *dir, u32 hash, u8 *tag)
 {
-	u32 h = d->hash ^ (u32)((uintptr_t)d->parent >> 4) * 0x9e3779b9u;
+	u32 h = hash ^ (u32)((uintptr_t)dir >> 4) * 0x9e3779b9u;
 
-	*tag = (u8)(h >> 24) | 1;
+	*tag = (u8)(h >> 24) | SEEN_TRIAL | SEEN_GLANCE;
 	return &seen[h % SEEN_MAX];
 }
 
@@ -179,7 +183,21 @@ static bool wants_trial(const struct dentry *d)
 {
 	u8 tag;
 
-	return cached_count >= TRIAL_FROM && d->node && S_ISREG(d->node->mode) && *seen_place(d, &tag) != tag;
+	return cached_count >= TRIAL_FROM && d->node && S_ISREG(d->node->mode) &&
+	       *seen_place(d->parent, d->hash, &tag) != tag;
+}
+
+bool dentry_first_time(struct dentry *dir, const char *name, size_t len)
+{
+	u8 tag, *place;
+
+	if (cached_count < TRIAL_FROM || !dir->node->ops->glance || dir->unlinked || len > NAME_MAX_LEN)
+		return false;
+	place = seen_place(dir, name_hash(name, len), &tag);
+	if ((*place | SEEN_TRIAL) == tag)
+		return false;
+	*place = tag & ~SEEN_TRIAL;
+	return true;
 }
 
 static void chain_in(struct dentry *d)
@@ -246,7 +264,7 @@ static void drop(struct dentry *d, bool gone)
 static void end_trial(void)
 {
 	struct dentry *d = list_first(&trial, struct dentry, cached);
-	u8 tag, *place = seen_place(d, &tag);
+	u8 tag, *place = seen_place(d->parent, d->hash, &tag);
 
 	*place = tag;
 	if (!d->refs && !d->mounted) {
@@ -285,7 +303,8 @@ static struct dentry *find(struct dentry *dir, const char *name, size_t len, u32
 	return NULL;
 }
 
-static bool valid(const struct dentry *d)
+/* now: dcache_clock(), or not much older. */
+static bool valid_at(const struct dentry *d, u32 now)
 {
 	u32 flags;
 
@@ -297,16 +316,26 @@ static bool valid(const struct dentry *d)
 		return false;
 	/* Who split off changes names without bumping our counters, and we do without bumping theirs. */
 	if (the_area && atomic_load_relaxed(&the_area->split_others))
-		return dcache_clock() - d->checked < GOOD_FOR;
+		return (s32)(now - d->checked) < GOOD_FOR;
 	flags = d->node ? d->node->flags & NODE_FLEETING : d->parent->node->flags & NODE_NAMES_FLEETING;
-	return !flags || dcache_clock() - d->checked < GOOD_FOR;
+	return !flags || (s32)(now - d->checked) < GOOD_FOR;
+}
+
+static bool valid(const struct dentry *d)
+{
+	return valid_at(d, dcache_clock());
+}
+
+void dentry_set_clock(void)
+{
+	walk_clock = dcache_clock();
 }
 
 struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len)
 {
 	struct dentry *d = find(dir, name, len, name_hash(name, len));
 
-	if (!d || !valid(d))
+	if (!d || !valid_at(d, walk_clock))
 		return NULL;
 	d->recent = true;
 	return d;
@@ -439,6 +468,7 @@ bool dentry_refresh(struct dentry *d)
 {
 	struct dentry *stale, *fresh, *parent = NULL;
 	char name[NAME_MAX_LEN + 1];
+	u32 now = dcache_clock();
 
 	for (int tries = 0; tries < 64; tries++) {
 		lock(&dcache_lock);
@@ -448,7 +478,7 @@ bool dentry_refresh(struct dentry *d)
 				dcache_unlock();
 				return false;
 			}
-			if (i->hashed && !valid(i))
+			if (i->hashed && !valid_at(i, now))
 				stale = i;
 		}
 		if (stale) {

@@ -25,6 +25,8 @@ struct walker {
 	bool dots;		/* it ended in ".", ".." or was "/" */
 	const char *last;	/* with WALK_PARENT: the final component */
 	size_t last_len;
+	struct attr *attr;	/* wanted, and no object (path_walk_attr) */
+	bool glanced;		/* it was found */
 };
 
 u32 path_walks;
@@ -237,12 +239,27 @@ static struct dentry *child(struct walker *w, const char *name, size_t len, bool
 	return d;
 }
 
+/* Are the attributes of the final component to be had without an object? */
+static bool glance(struct walker *w, const char *name, size_t len)
+{
+	if (dentry_cached(w->cur.dentry, name, len) || !dentry_first_time(w->cur.dentry, name, len))
+		return false;
+	walk_unlock(w);
+	w->glanced = !w->cur.dentry->node->ops->glance(w->cur.dentry->node, name, len, w->attr);
+	walk_lock(w);
+	return w->glanced;
+}
+
 /* Go to the component; last: it is the final one. */
 static int step(struct walker *w, const char *name, size_t len, bool last)
 {
 	bool counted, want = !last || w->flags & WALK_FOLLOW || w->slash;
-	struct dentry *d = child(w, name, len, &counted);
+	struct dentry *d;
 	int r;
+
+	if (last && w->attr && !w->slash && glance(w, name, len))
+		return 0;
+	d = child(w, name, len, &counted);
 
 	if (IS_ERR(d))
 		return PTR_ERR(d);
@@ -337,6 +354,7 @@ static int begin(struct walker *w, int dirfd, const char *name, unsigned flags)
 		binds_follow();
 	lock(&dcache_lock);
 	path_walks++;
+	dentry_set_clock();
 	w->root = fs->root;
 	path_get(&w->root);
 	dcache_unlock();
@@ -384,17 +402,19 @@ static void finish(struct walker *w, struct walk *out)
 	out->trailing_slash = w->slash;
 	out->last_dots = w->flags & WALK_PARENT && !w->last;
 	out->last[0] = '\0';
+	out->glanced = w->glanced;
 	if (w->last) {
 		memcpy(out->last, w->last, w->last_len);
 		out->last[w->last_len] = '\0';
 	}
 }
 
-static int walk_once(int dirfd, const char *name, unsigned flags, struct walk *out)
+static int walk_once(int dirfd, const char *name, unsigned flags, struct walk *out, struct attr *a)
 {
 	struct walker w;
 	int r = begin(&w, dirfd, name, flags);
 
+	w.attr = a;
 	if (!r)
 		r = run(&w);
 	if (!r && (w.slash || flags & WALK_DIRECTORY) && !w.last &&
@@ -406,13 +426,18 @@ static int walk_once(int dirfd, const char *name, unsigned flags, struct walk *o
 	return r;
 }
 
-int path_walk(int dirfd, const char *name, unsigned flags, struct walk *out)
+int path_walk_attr(int dirfd, const char *name, unsigned flags, struct walk *out, struct attr *a)
 {
 	int r = -ESTALE;
 
 	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++)
-		r = walk_once(dirfd, name, flags, out);
+		r = walk_once(dirfd, name, flags, out, a);
 	return r == -ESTALE ? -ENOENT : r;
+}
+
+int path_walk(int dirfd, const char *name, unsigned flags, struct walk *out)
+{
+	return path_walk_attr(dirfd, name, flags, out, NULL);
 }
 
 /* One round of path_walk_create: 1 when the last component was a symlink and the walk goes on behind it. */

@@ -68,6 +68,8 @@ enum {
 struct node_ops {
 	/* Find name in dir: *out gets a counted node, or -ENOENT. */
 	int (*lookup)(struct node *dir, const char *name, size_t len, struct node **out);
+	/* Attributes of name in dir, of which nothing is kept. An error only says that a lookup is to tell. NULL: likewise. */
+	int (*glance)(struct node *dir, const char *name, size_t len, struct attr *a);
 	/* A second lookup found the object of `old` again, as `fresh`: take over what is newer. dcache_lock is held. */
 	void (*update)(struct node *old, struct node *fresh);
 	int (*getattr)(struct node *n, struct attr *a);
@@ -180,9 +182,12 @@ struct walk {
 	char last[NAME_MAX_LEN + 1]; /* WALK_PARENT: the last component */
 	bool trailing_slash;
 	bool last_dots;		/* WALK_PARENT: last component is "." or ".." or the path was "/" */
+	bool glanced;		/* path is the parent, and the attributes asked for were found without an object */
 };
 /* Resolve name (kernel-side) from dirfd (AT_FDCWD: cwd) with search permission checks. */
 int path_walk(int dirfd, const char *name, unsigned flags, struct walk *w);
+/* The same for who wants attributes only: w->glanced says whether a has them. */
+int path_walk_attr(int dirfd, const char *name, unsigned flags, struct walk *w, struct attr *a);
 extern u32 path_walks; /* atomic: walks begun; what a lookup learnt may serve the call it was made for, not the next */
 /* As path_walk with WALK_PARENT, but a final symlink is replaced by what it names, again and again: where O_CREAT makes
  * its file. *target is what the name leads to now (counted; node NULL when it does not exist). */
@@ -256,6 +261,10 @@ struct dentry *dentry_root(struct node *root); /* a file system's root; takes th
 struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len);
 /* The same from the cache alone: NULL if not there or not valid. Caller holds dcache_lock; not counted. */
 struct dentry *dentry_cached(struct dentry *dir, const char *name, size_t len);
+/* Is that what is to be glanced at: a name that was not asked for before, where many were? Likewise. */
+bool dentry_first_time(struct dentry *dir, const char *name, size_t len);
+/* A walk begins: what is older than this is out of date. Likewise. */
+void dentry_set_clock(void);
 /* Is d still what its name means? Looks it and its parents up again where the cache is out of date. */
 bool dentry_refresh(struct dentry *d);
 /* Every name that is cached by now is out of date, whatever its counter says: layers were taken away or joined. */
