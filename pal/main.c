@@ -15,10 +15,10 @@
 #define BPF_MAX 4096 /* BPF_MAXINSNS */
 #define BOOT_STACK_ROOM (512ul << 10)
 
-static struct grant grant; /* immutable after start */
+static struct grant grant PAL_SPARSE; /* immutable after start */
 static struct {
 	u64 type, value;
-} auxv[AUXV_MAX]; /* immutable after start; ends with AT_NULL */
+} auxv[AUXV_MAX] PAL_SPARSE; /* immutable after start; ends with AT_NULL */
 static char platform[16], random_bytes[16];
 static char *exec_text; /* immutable after start */
 static uintptr_t boot_stack, boot_stack_top; /* the host's first stack: pointer at start, end; 0: it is gone */

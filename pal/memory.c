@@ -17,7 +17,7 @@ static uintptr_t pages_next = PAL_PAGES_BASE; /* guarded by pages_lock */
 static struct {
 	uintptr_t addr;
 	size_t size;
-} store[STORE_SLOTS]; /* guarded by pages_lock; size 0: free slot */
+} store[STORE_SLOTS] PAL_SPARSE; /* guarded by pages_lock; size 0: free slot */
 
 intptr_t pal_mmap(uintptr_t addr, size_t size, int prot, int flags, int fd, u64 offset)
 {

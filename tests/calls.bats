@@ -57,7 +57,7 @@ at_most() {
 
 @test "fork, exit, wait" { at_most fork 11 20; }
 
-@test "fork, exec, wait" { at_most fork-exec 80 89; }
+@test "fork, exec, wait" { at_most fork-exec 80 88; }
 
 @test "vfork, exit, wait" { at_most vfork 11 1; }
 

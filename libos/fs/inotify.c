@@ -55,7 +55,7 @@ static void fifo_name(u32 slot, u32 generation, char name[32])
  * child has a host descriptor table of its own but shares this memory: it uses what it finds and
  * adds nothing.
  */
-static u64 senders[AREA_INSTANCES];
+static u64 senders[AREA_INSTANCES] PAL_SPARSE;
 
 static int sender_open(u32 slot, u32 generation)
 {

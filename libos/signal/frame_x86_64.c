@@ -131,7 +131,7 @@ int signal_build_frame(struct thread *t, const struct sig_action *a, const struc
 /* A frame without extended state (magic missing): restore x87 and SSE, reset the rest. */
 static int restore_legacy(u64 fp)
 {
-	static u8 area[FP_LEGACY + FP_HEADER] __attribute__((aligned(64)));
+	static u8 area[FP_LEGACY + FP_HEADER] PAL_SPARSE __attribute__((aligned(64)));
 	static struct mutex area_lock;
 	u64 present = 3;
 	int r;

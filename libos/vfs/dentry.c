@@ -41,7 +41,7 @@ struct mutex dcache_lock;
  * fork; and few, beside what is written anyway, as long as there are few names.
  */
 static u32 few_buckets[1 << FEW_LOG];
-static u32 many_buckets[1 << BUCKETS_LOG] __attribute__((section(".bss.sparse")));
+static u32 many_buckets[1 << BUCKETS_LOG] PAL_SPARSE;
 static bool many;				/* dcache_lock: the second are in use */
 _Static_assert(PAL_PAGES_BASE - PAL_BASE <= 1ul << 32, "the heap's addresses fit a bucket");
 static struct list clock = { &clock, &clock };	/* dcache_lock */

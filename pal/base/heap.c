@@ -40,7 +40,7 @@ static struct free_object *free_list[CLASSES];
 static size_t island_used;		     /* bytes given to classes */
 static uintptr_t arena_next = PAL_HEAP_BASE; /* not yet given to a class */
 static uintptr_t arena_end = PAL_HEAP_BASE;  /* mapped up to here */
-static u8 island_class[ISLAND_SIZE / ISLAND_BLOCK];			 /* class + 1 */
+static u8 island_class[ISLAND_SIZE / ISLAND_BLOCK] PAL_SPARSE;		 /* class + 1 */
 static u8 page_class[ARENA_PAGES] __attribute__((section(".bss.last"))); /* class + 1 */
 static u8 island[ISLAND_SIZE] __attribute__((section(".bss.island"), aligned(PAGE_SIZE)));
 

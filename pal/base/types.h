@@ -52,6 +52,8 @@ char *strrchr(const char *s, int c);
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/* Of data: large, or hardly written to after start. All other data shares a page (pal/picoprocess.lds). */
+#define PAL_SPARSE __attribute__((section(".bss.sparse")))
 #define must_check __attribute__((warn_unused_result))
 #define noreturn_fn __attribute__((noreturn))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
