@@ -101,8 +101,13 @@ void pal_boot_stack_drop(void)
 	BUG_ON(pal_munmap(low, high - low) < 0);
 }
 
-char *pal_exec_text(void)
+/* The host puts the name of the executed file behind the last string (fs/exec.c): that tells its length. */
+char *pal_exec_text(size_t *size)
 {
+	const char *end = (const char *)pal_auxv(AT_EXECFN) - 1;
+
+	if (exec_text)
+		*size = end > exec_text && !*end ? (size_t)(end - exec_text) : strlen(exec_text);
 	return exec_text;
 }
 

@@ -255,7 +255,7 @@ struct grant;
 /* The host's auxiliary vector: a value by AT_ type, 0 if absent. Strings are copies. */
 u64 pal_auxv(u64 type);
 /* What pal_exec_image was given: the caller's to change, valid until the first fork. NULL: nothing. */
-char *pal_exec_text(void);
+char *pal_exec_text(size_t *size); /* and its length */
 /* The grant of this sandbox; valid in every picoprocess. */
 const struct grant *pal_grant(void) __attribute__((const));
 /* The lowest descriptor number that is not the grant's: a guest's files are never placed below it. */

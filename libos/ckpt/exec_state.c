@@ -360,11 +360,12 @@ static int take_file(int fd, struct elf_image *e, bool interpreter)
 
 int exec_state_open(struct exec_state *s, struct thread *t)
 {
-	char *text = pal_exec_text();
+	size_t size;
+	char *text = pal_exec_text(&size);
 	int err;
 
 	if (text) {
-		s->at = (struct cursor){ .data = (const u8 *)text, .size = text_to_bytes(text) };
+		s->at = (struct cursor){ .data = (const u8 *)text, .size = text_to_bytes(text, size) };
 		return load_scalars(s, t);
 	}
 	err = read_state(&s->bytes);

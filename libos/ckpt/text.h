@@ -10,7 +10,8 @@
 
 /* n bytes as a string at out, which has TEXT_SIZE(n) of room; its length. */
 size_t text_from_bytes(char *out, const void *bytes, size_t n);
-/* In place; how many bytes there are. What no text_from_bytes made gives some bytes or other, no more than it had. */
-size_t text_to_bytes(char *text);
+/* In place, of n characters; how many bytes there are. What no text_from_bytes made gives some bytes or other, no more
+ * than it had. */
+size_t text_to_bytes(char *text, size_t n);
 
 #endif

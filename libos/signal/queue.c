@@ -314,11 +314,13 @@ long signal_action(int sig, const struct sig_action *set, struct sig_action *old
 {
 	struct process *p = this_process();
 	struct sig_action *a;
+	bool was_ignored;
 
 	if (sig < 1 || sig > SIG_COUNT || (set && (SIG_BIT(sig) & SIG_UNBLOCKABLE)))
 		return -EINVAL;
 	a = &p->sig.action[sig - 1];
 	lock(&p->sig.lock);
+	was_ignored = a->handler == (u64)SIG_IGN;
 	if (old)
 		*old = *a;
 	if (set) {
@@ -328,7 +330,7 @@ long signal_action(int sig, const struct sig_action *set, struct sig_action *old
 			flush_all(p, SIG_BIT(sig));
 	}
 	unlock(&p->sig.lock);
-	if (set && (SIG_BIT(sig) & SIG_MIRRORED))
+	if (set && (SIG_BIT(sig) & SIG_MIRRORED) && was_ignored != (set->handler == (u64)SIG_IGN))
 		return pal_signal(sig, set->handler == (u64)SIG_IGN ? PAL_SIG_IGNORE : PAL_SIG_CATCH);
 	return 0;
 }
