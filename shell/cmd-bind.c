@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* gsh bind: places of the host's that a sandbox has as they are, while it runs and from then on (grants.c). */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shell/cmd.h"
 
@@ -26,6 +28,18 @@ static bool read_only(char *what)
 	return last[2] == 'o';
 }
 
+/* Is there what is to be bound? A sandbox that does not run would say so at its next start only. */
+static int look_at(const char *what)
+{
+	char *path = strndup(what, strcspn(what, ":"));
+	int err = path && *path == '/' && access(path, F_OK) ? errno : 0;
+
+	if (err)
+		fail(FAIL_NO, path, "%s", strerror(err));
+	free(path);
+	return err ? -FAIL_NO : 0;
+}
+
 static int exec(const struct call *call)
 {
 	const char *sandbox = call_sandbox(call);
@@ -42,6 +56,10 @@ static int exec(const struct call *call)
 	result = grant_path(call->argv[0], &g.what);
 	if (result)
 		return result;
+	if (!g.revoke && (result = look_at(g.what))) {
+		free(g.what);
+		return result;
+	}
 	if (read_only(g.what)) {
 		g.kind = "read";
 		g.key = "BindReadOnly";

@@ -56,8 +56,7 @@ static int exec(const struct call *call)
 	if (result)
 		return result;
 	if (opt_given(call, OPT_JSON)) {
-		json_object_object_add(op, "schema", json_object_new_string("gsh.show/1"));
-		printf("%s\n", json_object_to_json_string_ext(op, JSON_C_TO_STRING_PLAIN));
+		result = show_json("show", op);
 	} else {
 		print_head(op);
 		if (json_object_array_length(reply_items(op)))

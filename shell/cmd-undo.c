@@ -25,8 +25,12 @@ static int ask(const struct call *call, const char *method, const char *done)
 	result = sandbox_name_check(sandbox);
 	if (result)
 		return result;
-	if (!*word || word[strspn(word, "0123456789")] || strlen(word) > 4 || !atoi(word))
-		return usage_fail(call->cmd, "'%s' is not a number of ops", word);
+	if (!*word || word[strspn(word, "0123456789")] || strlen(word) > 4 || !atoi(word)) {
+		result = fail(FAIL_USAGE, call->cmd->name, "'%s' is not a number of ops", word);
+		if (!hint_sandbox(word))
+			hint("gsh help %s says how", call->cmd->name);
+		return result;
+	}
 	params = json_object_new_object();
 	json_object_object_add(params, "name", json_object_new_string(sandbox));
 	json_object_object_add(params, "count", json_object_new_int(atoi(word)));

@@ -191,6 +191,8 @@ int settings_of(const char *sandbox, struct conf *conf) MUST_CHECK;
 const char *call_sandbox(const struct call *call) MUST_CHECK;
 /* Could a sandbox have this name? Says why not. 0 or a failure. */
 int sandbox_name_check(const char *name) MUST_CHECK;
+/* Where a verb has taken a word for something else: if it names a sandbox, a hint says so. */
+bool hint_sandbox(const char *word);
 
 /* ---- limits.c ---- */
 struct json_object;

@@ -86,7 +86,9 @@ static int change_stopped(const char *sandbox, const struct grant *w)
 
 	if (w->once) {
 		json_object_put(p);
-		return fail(FAIL_CONFLICT, sandbox, "it does not run, so there is no once");
+		fail(FAIL_CONFLICT, sandbox, "it does not run, and --once is until it ends");
+		hint("gsh start %s, or say it without --once", sandbox);
+		return -FAIL_CONFLICT;
 	}
 	json_object_object_add(p, "name", json_object_new_string(sandbox));
 	if (w->revoke) {

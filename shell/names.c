@@ -6,8 +6,12 @@
  * letters, digits, dot, dash, underscore. gshd has the last word; this check gives a sentence
  * before anything is started.
  */
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "gshd/client/paths.h"
 #include "shell/cmd.h"
 
 #define NAME_MAX_LEN 63
@@ -44,4 +48,19 @@ const char *call_sandbox(const struct call *call)
 	if (!name)
 		name = DEFAULT_SANDBOX;
 	return sandbox_name_check(name) ? NULL : name;
+}
+
+bool hint_sandbox(const char *word)
+{
+	char path[PATH_MAX + NAME_MAX_LEN + 16], why[512];
+	struct paths paths;
+
+	if (!*word || strlen(word) > NAME_MAX_LEN || strchr(word, '/') || *word == '.' ||
+	    paths_find(&paths, why, sizeof(why)))
+		return false;
+	snprintf(path, sizeof(path), "%s/boxes/%s", paths.store, word);
+	if (access(path, F_OK))
+		return false;
+	hint("%s is a sandbox: say -s %s", word, word);
+	return true;
 }

@@ -116,7 +116,7 @@ static int add_root_path(struct env *env)
 	return err;
 }
 
-/* The settings of here, then of the sandbox: one for all, since it is large, and a start touches no page for nothing. */
+/* The settings of here, then of the sandbox: one for all, since it is large, and a start touches no page in vain. */
 static struct conf conf;
 
 /* Variables: the host's but for what is held back, then where one is, then -e. Reads the sandbox's settings. */

@@ -140,15 +140,20 @@ static void put_json(FILE *to, const char *end, const struct trace_line *l, doub
 		     const char *key, const char *text, const char *result, double took)
 {
 	struct json_object *o = json_object_new_object();
+	char digits[2][32];
 
-	json_object_object_add(o, "time", json_object_new_double(seconds));
+	/* As many digits as it was measured by. */
+	snprintf(digits[0], sizeof(digits[0]), "%.9f", seconds);
+	snprintf(digits[1], sizeof(digits[1]), "%.9f", took);
+	json_object_object_add(o, "time", json_object_new_double_s(seconds, digits[0]));
 	json_object_object_add(o, "pid", json_object_new_int(l->pid));
 	json_object_object_add(o, key, json_object_new_string(text));
 	if (result)
 		json_object_object_add(o, "result", json_object_new_string(result));
 	if (took >= 0)
-		json_object_object_add(o, "took", json_object_new_double(took));
-	fprintf(to, "%s%s", json_object_to_json_string(o), end);
+		json_object_object_add(o, "took", json_object_new_double_s(took, digits[1]));
+	fprintf(to, "%s%s",
+		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), end);
 	json_object_put(o);
 }
 

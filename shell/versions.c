@@ -59,11 +59,15 @@ static int hide(struct version *v, struct json_object *layers)
 static int ask_layers(const char *sandbox, const char *word, struct json_object **layers)
 {
 	struct json_object *params = json_object_new_object();
+	int result;
 
 	json_object_object_add(params, "name", json_object_new_string(sandbox));
 	if (strcmp(word, "now") != 0)
 		json_object_object_add(params, "version", json_object_new_string(word));
-	return ask_daemon("Layers", params, layers);
+	result = ask_daemon("Layers", params, layers);
+	if (result == -FAIL_NOSUCH && strcmp(word, sandbox) != 0)
+		hint_sandbox(word);
+	return result;
 }
 
 int version_open(struct version *v, const char *sandbox, const char *word)

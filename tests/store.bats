@@ -37,7 +37,7 @@ listing() {
 	run -2 gsh restore -s s good
 	gsh restore -s s --json 1 -- base >"$BOX/json"
 	jq -e '.items[0].change == "M"' "$BOX/json" >/dev/null
-	python3 "$TESTS/tools/json-check" "$TREE/contrib/schemas/gsh.restore.json" <"$BOX/json"
+	"$TESTS/tools/json-check" <"$BOX/json"
 }
 
 @test "restore in a stopped sandbox, and under a process that stands in what comes back" {
@@ -125,7 +125,7 @@ listing() {
 	grep -qx 's	0	0' "$BOX/out"
 	gsh stop s
 	gsh gc --json >"$BOX/out"
-	python3 "$TESTS/tools/json-check" "$TREE/contrib/schemas/gsh.gc.json" <"$BOX/out"
+	"$TESTS/tools/json-check" <"$BOX/out"
 	jq -e '.items[0].joined == 2 and .items[0].freed >= 200000' "$BOX/out" >/dev/null
 	[ "$(find "$BOX"/store/boxes/s/tree/layers "$BOX"/store/boxes/s/tree/top -mindepth 1 -maxdepth 1 | wc -l)" = 5 ]
 	[ -z "$(ls "$BOX/store/boxes/s/trash")" ]
