@@ -83,6 +83,9 @@ edit() {
 	"$GSH" stop
 	"$GSH" rm -f default
 	edit zsh_says_too
+	"$GSH" stop
+	"$GSH" rm -f default
+	edit zsh_asks_a_new_user
 }
 @test "a line goes along when one detaches; with two who look, the terminal edits" {
 	edit leaves_and_comes_back

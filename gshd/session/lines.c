@@ -109,7 +109,8 @@ static void take_line(struct session *s, const char *text, size_t size)
 	s->lines.ends--;
 	while (size && strchr("\n\r ", text[size - 1]))
 		size--;
-	if (s->op && s->lines.going_on)
+	/* The op may be the shell's own start: that has no text to go on with, whatever it asks before its first line. */
+	if (s->op && s->lines.going_on && s->lines.text)
 		grow_op(s, text, size);
 	else
 		open_op(s, text, size);
