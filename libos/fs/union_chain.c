@@ -100,14 +100,14 @@ static bool read_chain(struct grant_chain *out)
 
 /* ---- descriptors of this process ---- */
 
-static int open_layer(u32 number)
+static int open_layer(u32 number, bool top)
 {
-	/* It may be moved from the first to the second just now. */
-	static const char *const places[] = { "top", "layers", "top", "layers" };
+	/* It may be moved from the first to the second just now, or back. */
+	static const char *const places[] = { "layers", "top", "layers", "top", "layers" };
 	char path[32];
 	int fd = -ENOENT;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(places) && fd == -ENOENT; i++) {
+	for (unsigned i = top; i < ARRAY_SIZE(places) && fd == -ENOENT; i++) {
 		base_snprintf(path, sizeof(path), "../%s/%04u", places[i], number);
 		fd = host_fd_move(pal_openat(GRANT_FD_WORK, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0));
 	}
@@ -158,7 +158,7 @@ static int open_chain(struct open_chain *c, const struct grant_chain *g)
 		int fd = find_open(c, g->number[i]);
 
 		if (fd < 0)
-			fd = open_layer(g->number[i]);
+			fd = open_layer(g->number[i], i == g->n - 1);
 		r = MIN(fd, 0);
 		if (r < 0)
 			break;

@@ -187,32 +187,33 @@ static bool is_dir_in_top(struct unode *n)
 }
 
 /* For the guest, nothing changed in the directory: it keeps its times. */
-static void keep_times(int dir, const struct statx *st)
+static void keep_times(const struct hpath *dir, const struct statx *st)
 {
 	struct timespec times[2] = {
 		{ st->stx_atime.tv_sec, st->stx_atime.tv_nsec }, { st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec },
 	};
 
-	(void)pal_futimens(dir, times); /* best effort, as in overlayfs */
+	(void)pal_utimensat(dir->dir, dir->path, times); /* best effort, as in overlayfs */
 }
 
 static int put_in_place(struct unode *n, const struct stage *s)
 {
 	struct ufs *u = ufs_of(n);
 	struct statx st;
-	struct hpath h;
-	int dir, r = unode_path(n, u->top, &h);
+	struct hpath h, dir;
+	int r = unode_path(n, u->top, &h);
 
 	if (r < 0)
 		return r;
-	dir = unode_open(n->parent, u->top, O_RDONLY | O_DIRECTORY);
-	r = dir < 0 ? dir : pal_statx(dir, "", AT_EMPTY_PATH, UNION_STATX, &st);
-	if (!r)
-		r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
-	if (!r)
-		keep_times(dir, &st);
-	if (dir >= 0)
-		pal_close(dir);
+	r = unode_path(n->parent, u->top, &dir);
+	if (!r) {
+		r = hpath_stat(&dir, &st);
+		if (!r)
+			r = pal_renameat2(u->work, s->name, h.dir, h.path, RENAME_NOREPLACE);
+		if (!r)
+			keep_times(&dir, &st);
+		hpath_done(&dir);
+	}
 	hpath_done(&h);
 	return r;
 }

@@ -75,6 +75,7 @@ struct unode {
 	bool kept_open;			/* perhaps it is kept open (union_dirs.c). dcache_lock */
 	u32 epoch;			/* ufs.epoch when its layers were found. dcache_lock */
 	u32 dir_epoch;
+	u32 impure_in;			/* layer (union_layer_mark) where the directory is known to be marked so, 0: none */
 	u64 host_ino, host_dev;		/* of the highest layer's object */
 	s64 changed_s;			/* its ctime when the attributes below were read */
 	u32 changed_ns;
@@ -309,6 +310,9 @@ int stage_clear_dir(const struct ufs *u, const struct stage *s);
 /* ---- union_whiteout.c ---- */
 /* A whiteout of u's top at path, where nothing is; path may be in work. */
 int whiteout_make(const struct ufs *u, int dir, const char *path);
+/* This process put one at name; did it, and nothing in its place since? Only a hint. */
+void whiteout_note(struct unode *dir, const char *name);
+bool whiteout_noted(struct unode *dir, const char *name);
 
 /* ---- union_make.c ---- */
 int union_create(struct node *dir, const char *name, u32 mode, struct file *f, struct node **out);

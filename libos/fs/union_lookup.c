@@ -166,6 +166,7 @@ static struct {
 	const u32 *slot;
 	u32 generation;
 	u32 clock;
+	u32 walk;		/* path_walks then */
 	int layer;		/* the highest that has the name; -1: none has */
 	struct statx st;
 	char name[NAME_MAX_LEN + 1];
@@ -181,6 +182,7 @@ static void seen_put(const struct unode *dir, const char *name, const u32 *slot,
 	seen.slot = slot;
 	seen.generation = generation;
 	seen.clock = dcache_clock();
+	seen.walk = atomic_load(&path_walks);
 	seen.layer = layer;
 	if (layer >= 0)
 		seen.st = *st;
@@ -188,8 +190,8 @@ static void seen_put(const struct unode *dir, const char *name, const u32 *slot,
 	unlock(&dcache_lock);
 }
 
-/* 0 with *st, -ENOENT, or 1: the host is to be asked. */
-static int seen_in(const struct unode *dir, const char *name, int layer, struct statx *st)
+/* 0 with *st, -ENOENT, or 1: the host is to be asked. *old: it was not seen in this walk. */
+static int seen_in(const struct unode *dir, const char *name, int layer, struct statx *st, bool *old)
 {
 	int r = 1;
 
@@ -201,6 +203,7 @@ static int seen_in(const struct unode *dir, const char *name, int layer, struct 
 		r = layer > seen.layer ? -ENOENT : 0;
 		if (!r)
 			*st = seen.st;
+		*old = seen.walk != atomic_load(&path_walks);
 	}
 	unlock(&dcache_lock);
 	return r;
@@ -216,17 +219,17 @@ static void seen_used(const struct unode *dir)
 	unlock(&dcache_lock);
 }
 
-/* *old: may what was seen before serve, and did it? */
+/* *old: may what was seen before serve; was it older than this walk? */
 static int stat_entry(struct unode *dir, const char *name, unsigned layer, struct hpath *h, struct statx *st, bool *old)
 {
 	int r, known;
 
 	if (union_layer_lacks(ufs_of(dir), layer, name))
 		return -ENOENT;
-	known = *old ? seen_in(dir, name, (int)layer, st) : 1;
-	*old = known == 0;
+	known = *old ? seen_in(dir, name, (int)layer, st, old) : 1;
 	if (known < 0)
 		return known;
+	*old &= !known;
 	r = unode_child_path(dir, name, layer, h);
 	if (r < 0)
 		return r;
@@ -436,6 +439,7 @@ void union_update(struct node *o, struct node *f)
 	old->changed_ns = fresh->changed_ns;
 	old->origin = fresh->origin;
 	old->below = BELOW_UNKNOWN;
+	old->impure_in = 0; /* the number may have been given to another */
 	old->epoch = fresh->epoch;
 	o->mode = f->mode;
 	o->uid = f->uid;

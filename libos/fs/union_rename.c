@@ -257,11 +257,15 @@ static int rename_found(struct move *from, struct move *to, unsigned flags)
 	return r;
 }
 
-/* A listing of the directory must look at this entry for its number. */
+/* A listing of the directory must look at this entry for its number. Said once of a directory of the top. */
 void union_mark_impure(struct unode *dir, const struct unode *n)
 {
-	if (n->origin && !set_dir_xattr(dir, UNION_IMPURE, "y"))
-		(void)set_mark(dir);
+	u32 top = union_layer_mark(ufs_of(dir), ufs_of(dir)->top);
+
+	if (!n->origin || dir->impure_in == top)
+		return;
+	if (!set_dir_xattr(dir, UNION_IMPURE, "y") && !set_mark(dir))
+		dir->impure_in = top;
 }
 
 static int settle(struct move *from, struct move *to, unsigned flags)

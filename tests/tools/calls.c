@@ -161,6 +161,17 @@ static void do_change_each(void)
 		err(1, "open for writing");
 }
 
+/* As a clone of a repository does with its objects. */
+static void do_link_each(void)
+{
+	static unsigned n;
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s/../link%u", dir, n++);
+	if (link(next_file(), name))
+		err(1, "link");
+}
+
 /* By way of a lock file. */
 static void do_update(void)
 {
@@ -191,6 +202,7 @@ static const struct {
 	{ "remove-each", do_remove_each },
 	{ "replace-each", do_replace_each },
 	{ "change-each", do_change_each },
+	{ "link-each", do_link_each },
 	{ "update", do_update },
 };
 
