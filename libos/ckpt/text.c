@@ -1,88 +1,76 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Bytes as a string, for what carries strings only: zeros are taken out and each is replaced by the way to the next.
- * A byte that says how far it is, then what lies between, and so on; 255: 254 bytes without a zero behind them.
+ * Bytes as a string, for what carries strings only: blocks in which some byte but 0 does not occur, so that with that
+ * exclusive-ored none is 0. It stands in front of its block.
  */
 #include "libos/ckpt/text.h"
 
-#define FAR 255
-#define ONES 0x0101010101010101ull
+#define BLOCK 254ul /* so short that there is such a byte */
 
-/* Most of it are zeros, in runs: a word at a time. */
 typedef u64 __attribute__((may_alias, aligned(1))) word;
 
-static bool has_zero(u64 w)
+static u8 find_unused(const u8 *in, size_t n)
 {
-	return (w - ONES) & ~w & ONES << 7;
+	u8 used[256] = { 1 };
+	unsigned key = 1;
+	size_t i = 0;
+
+	/* Much of it is zeros. */
+	while (i < n) {
+		if (i + sizeof(word) <= n && !*(const word *)(in + i)) {
+			i += sizeof(word);
+			continue;
+		}
+		for (size_t end = MIN(i + sizeof(word), n); i < end; i++)
+			used[in[i]] = 1;
+	}
+	while (used[key])
+		key++;
+	return (u8)key;
+}
+
+/* Upwards: out may lie below in and overlap it. */
+static void xor_with(u8 *out, const u8 *in, size_t n, u8 key)
+{
+	const u64 keys = key * 0x0101010101010101ull;
+
+	for (; n >= sizeof(word); n -= sizeof(word), in += sizeof(word), out += sizeof(word))
+		*(word *)out = *(const word *)in ^ keys;
+	while (n--)
+		*out++ = *in++ ^ key;
 }
 
 size_t text_from_bytes(char *out, const void *bytes, size_t n)
 {
-	const u8 *in = bytes, *end = in + n;
-	char *at = out, *count = at++;
-	u8 way = 1;
+	const u8 *in = bytes;
+	u8 *at = (u8 *)out;
 
-	while (in < end) {
-		size_t some = MIN((size_t)(end - in), sizeof(word));
-		u64 w = some == sizeof(word) ? *(const word *)in : ONES << 7 | 1;
+	while (n) {
+		size_t some = MIN(n, BLOCK);
+		u8 key = find_unused(in, some);
 
-		if (!w) {
-			*count = (char)way;
-			*(word *)at = ONES; /* of which the last is still to be said */
-			at += sizeof(word);
-			count = at - 1;
-			way = 1;
-			in += some;
-			continue;
-		}
-		if (some == sizeof(word) && way < FAR - sizeof(word) && !has_zero(w)) {
-			*(word *)at = w;
-			at += sizeof(word);
-			way += sizeof(word);
-			in += some;
-			continue;
-		}
-		for (; some; some--, in++) {
-			if (*in) {
-				*at++ = (char)*in;
-				way++;
-			}
-			if (!*in || way == FAR) {
-				*count = (char)way;
-				count = at++;
-				way = 1;
-			}
-		}
+		*at++ = key;
+		xor_with(at, in, some, key);
+		at += some;
+		in += some;
+		n -= some;
 	}
-	*count = (char)way;
 	*at = '\0';
-	return (size_t)(at - out);
+	return (size_t)(at - (u8 *)out);
 }
 
 size_t text_to_bytes(char *text, size_t n)
 {
 	const u8 *in = (const u8 *)text, *end = in + n;
 	u8 *out = (u8 *)text;
-	size_t way, some;
 
 	while (in < end) {
-		if ((size_t)(end - in) > sizeof(word) && *(const word *)in == ONES) {
-			*(word *)out = 0;
-			out += sizeof(word);
-			in += sizeof(word);
-			continue;
-		}
-		way = *in++;
-		if (!way)
-			break;
-		some = MIN(way - 1, (size_t)(end - in));
-		/* Never behind what is still to be read: out has not overtaken in. */
-		for (; some >= sizeof(word); some -= sizeof(word), in += sizeof(word), out += sizeof(word))
-			*(word *)out = *(const word *)in;
-		while (some--)
-			*out++ = *in++;
-		if (way != FAR && in < end)
-			*out++ = '\0';
+		u8 key = *in++;
+		size_t some = MIN((size_t)(end - in), BLOCK);
+
+		xor_with(out, in, some, key);
+		out += some;
+		in += some;
 	}
 	return (size_t)(out - (u8 *)text);
 }

@@ -19,7 +19,7 @@ static void there_and_back(const uint8_t *data, size_t size)
 	size_t n = text_from_bytes(text, data, size);
 
 	must(n < TEXT_SIZE(size) && strlen(text) == n);
-	must(text_to_bytes(text, n) >= size && !memcmp(text, data, size));
+	must(text_to_bytes(text, n) == size && !memcmp(text, data, size));
 	free(text);
 }
 
