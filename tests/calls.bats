@@ -57,6 +57,15 @@ at_most() {
 
 @test "fork, exit, wait" { at_most fork 11 20; }
 
+# More is not wrong, but a page that each child copies: what is large goes to .bss.sparse (PAL_SPARSE).
+@test "data that is written often is one page" {
+	nm "$TREE/build/libexec/gsh/picoprocess" >"$BOX/symbols"
+	run awk '$3 == "pal_data_start" {from = $1} $3 == "pal_often_end" {to = $1} END {print "(0x" to " - 0x" from ")"}' "$BOX/symbols"
+	echo "$output = $((output)) bytes"
+	[ "$((output))" -gt 0 ]
+	[ "$((output))" -le 4096 ]
+}
+
 @test "fork, exec, wait" { at_most fork-exec 80 88; }
 
 @test "vfork, exit, wait" { at_most vfork 11 1; }
