@@ -85,14 +85,22 @@ static void show_line(struct buf *b, const struct mm *mm, const struct vma *v, c
 	base_buf_puts(b, "\n");
 }
 
-/* Pages of v that are in memory. The host tells page cache and private pages alike. */
+#define RESIDENT_WALKED (16ul << 30)
+
+/*
+ * Pages of v that are in memory. The host tells page cache and private pages alike. A mapping of terabytes (a
+ * sanitizer's shadow) would take minutes to walk: it has what all of the process has at most.
+ */
 static u64 resident(const struct vma *v)
 {
+	struct rusage ru;
 	u64 pages = 0;
 	u8 vec[512];
 
 	if (!(v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return 0;
+	if (v->end - v->start > RESIDENT_WALKED)
+		return pal_getrusage(RUSAGE_SELF, &ru) ? 0 : MIN((u64)ru.ru_maxrss << 10, v->end - v->start) / PAGE_SIZE;
 	for (uintptr_t at = v->start; at < v->end; at += sizeof(vec) * PAGE_SIZE) {
 		size_t n = MIN((v->end - at) / PAGE_SIZE, sizeof(vec));
 
