@@ -184,6 +184,14 @@ struct area_call {
 };
 #define AREA_CALLS 4096
 
+/* What became of a pty's mode and owner (fs/pts.c), by the low bits of its number. Atomic words. */
+struct area_pts {
+	u64 mode;	/* whose: AREA_PTS_SET, the number << 32, and the permissions; 0: nobody's */
+	u64 owner;	/* uid + 1 << 32, gid + 1; 0 in either: as it was made */
+};
+#define AREA_PTS 256
+#define AREA_PTS_SET (1ull << 63)
+
 struct area {
 	u64 magic;
 	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
@@ -245,6 +253,7 @@ struct area {
 	struct area_call call[AREA_CALLS];
 	u64 whys; /* atomic: number of the youngest record of a bad end */
 	struct area_why why[WHY_ENDS];
+	struct area_pts pts[AREA_PTS];
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 

@@ -173,6 +173,10 @@ static int pseudo_statfs(struct node *n, struct statfs *st)
  * error. */
 static int pseudo_setattr(struct node *n, const struct attr *a)
 {
+	const struct pseudo_desc *d = to_pseudo(n)->desc;
+
+	if (d->setattr)
+		return d->setattr(to_pseudo(n), a);
 	return a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -EPERM : 0;
 }
 

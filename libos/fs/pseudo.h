@@ -45,6 +45,7 @@ struct pseudo_desc {
 	bool (*next)(struct pseudo_node *dir, s64 *cursor, char name[24], struct pseudo_ref *ref);
 	/* Last word on attributes (owner); -errno if the object is gone. */
 	int (*attr)(struct pseudo_node *n, struct attr *a);
+	int (*setattr)(struct pseudo_node *n, const struct attr *a); /* NULL: mode and owner cannot be changed */
 };
 
 struct pseudo_node {

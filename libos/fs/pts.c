@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* /dev/pts: the sandbox's ptys by number, as the monitor lists them. */
+/*
+ * /dev/pts: the sandbox's ptys by number, as the monitor lists them. What chmod and chown make of one (`mesg n`, a login)
+ * stands in the area, for all of the sandbox to see; the host's own terminal keeps its mode.
+ */
 #include "libos/fs/pseudo.h"
 #include "libos/fs/kinds.h"
+#include "libos/coord/area.h"
 #include "libos/fs/tty.h"
 #include "libos/task/task.h"
 #include "pal/grant.h"
@@ -75,6 +79,35 @@ static bool pts_next(struct pseudo_node *dir, s64 *cursor, char name[24], struct
 	return true;
 }
 
+static struct area_pts *kept(unsigned number)
+{
+	return &the_area->pts[number % AREA_PTS];
+}
+
+static u64 tag(unsigned number)
+{
+	return AREA_PTS_SET | (u64)number << 32;
+}
+
+void pts_made(unsigned number)
+{
+	atomic_store(&kept(number)->mode, 0);
+}
+
+static void pts_attr_kept(unsigned number, struct attr *a)
+{
+	const struct area_pts *k = kept(number);
+	u64 mode = atomic_load(&k->mode), owner = atomic_load(&k->owner);
+
+	if ((mode & ~(u64)UINT32_MAX) != tag(number))
+		return;
+	a->mode = S_IFCHR | (u32)mode;
+	if (owner >> 32)
+		a->uid = (u32)(owner >> 32) - 1;
+	if ((u32)owner)
+		a->gid = (u32)owner - 1;
+}
+
 void pts_attr(unsigned number, struct attr *a)
 {
 	*a = (struct attr){ .dev = PTS_DEV,
@@ -85,6 +118,7 @@ void pts_attr(unsigned number, struct attr *a)
 	a->rdev = dev_make(PTS_MAJOR, number);
 	a->uid = pal_grant()->uid;
 	a->gid = TTY_GID;
+	pts_attr_kept(number, a);
 	pal_clock_gettime(CLOCK_REALTIME, &a->mtime);
 	a->atime = a->ctime = a->btime = a->mtime;
 }
@@ -93,6 +127,30 @@ static int pts_slave_attr(struct pseudo_node *n, struct attr *a)
 {
 	pts_attr((unsigned)n->key, a);
 	return 0;
+}
+
+int pts_setattr(unsigned number, const struct attr *a)
+{
+	struct area_pts *k = kept(number);
+	struct attr now;
+	u64 owner;
+
+	pts_attr(number, &now);
+	if ((atomic_load(&k->mode) & ~(u64)UINT32_MAX) != tag(number))
+		atomic_store(&k->owner, 0);
+	owner = atomic_load(&k->owner);
+	if (a->valid & ATTR_UID)
+		owner = (u64)(a->uid + 1) << 32 | (u32)owner;
+	if (a->valid & ATTR_GID)
+		owner = (owner & ~(u64)UINT32_MAX) | (a->gid + 1);
+	atomic_store(&k->owner, owner);
+	atomic_store(&k->mode, tag(number) | ((a->valid & ATTR_MODE ? a->mode : now.mode) & S_IALLUGO));
+	return 0;
+}
+
+static int pts_slave_setattr(struct pseudo_node *n, const struct attr *a)
+{
+	return pts_setattr((unsigned)n->key, a);
 }
 
 static int pts_slave_open(struct pseudo_node *n, struct file *f)
@@ -109,6 +167,7 @@ static const struct pseudo_desc pts_slave = {
 	.name = "",
 	.mode = S_IFCHR | 0620,
 	.attr = pts_slave_attr,
+	.setattr = pts_slave_setattr,
 	.open = pts_slave_open,
 };
 

@@ -97,6 +97,7 @@ int ptm_open(struct pseudo_node *node, struct file *f)
 			pal_close(fds[i]);
 		return r;
 	}
+	pts_made(reply.value);
 	f->host_fd = fds[0];
 	f->ops = &ptm_file_ops;
 	if (f->flags & O_NONBLOCK && at_once(pal_fcntl(fds[0], F_SETFL, O_NONBLOCK)) < 0)

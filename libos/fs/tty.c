@@ -393,6 +393,13 @@ static int tty_getattr(struct file *f, struct attr *a)
 	return 0;
 }
 
+static int tty_setattr(struct file *f, const struct attr *a)
+{
+	struct node *n = f->path.dentry ? path_node(&f->path) : NULL;
+
+	return n ? n->ops->setattr(n, a) : pts_setattr(tty_number(f), a);
+}
+
 static void tty_save(struct file *f, struct buf *b)
 {
 	put_u32(b, tty_number(f));
@@ -410,6 +417,7 @@ const struct file_ops tty_file_ops = {
 	.wait = tty_wait,
 	.waited = tty_waited,
 	.getattr = tty_getattr,
+	.setattr = tty_setattr,
 	.save = tty_save,
 	.load = tty_load,
 };

@@ -43,6 +43,8 @@ bool pty_is_ours(unsigned number); /* this process has its master open */
 
 /* ---- pts.c ---- */
 void pts_attr(unsigned number, struct attr *a);
+int pts_setattr(unsigned number, const struct attr *a);
+void pts_made(unsigned number); /* a pty has this number anew */
 
 /* ---- pty.c ---- */
 extern struct mutex ptm_lock; /* for fork: task/fork_locks.c */

@@ -21,13 +21,12 @@
 static int option_socket(int name, unsigned len)
 {
 	switch (name) {
-	case SO_DEBUG:
 	case SO_MARK:
 	case SO_SNDBUFFORCE:
 	case SO_RCVBUFFORCE:
 	case SO_BINDTODEVICE:
 		return -EPERM;
-	case SO_REUSEADDR ... SO_OOBINLINE:
+	case SO_DEBUG ... SO_OOBINLINE:
 	case SO_REUSEPORT:
 	case SO_PASSCRED:
 	case SO_RCVLOWAT:

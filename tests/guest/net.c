@@ -236,6 +236,8 @@ static void options(void)
 	eq(option(t, SOL_SOCKET, SO_REUSEADDR), 0);
 	eq(setsockopt(t, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	eq(option(t, SOL_SOCKET, SO_REUSEADDR), 1);
+	if (getuid())
+		fails(setsockopt(t, SOL_SOCKET, SO_DEBUG, &on, sizeof(on)), EACCES);
 	fails(setsockopt(t, SOL_SOCKET, SO_LINGER, &l, sizeof(l) / 2), EINVAL);
 	eq(setsockopt(t, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
 	l.l_linger = 0;

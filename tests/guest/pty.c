@@ -482,5 +482,42 @@ static void shell(void)
 	eqs(t_wait(pid), "exit 4");
 }
 
-T_MAIN(T(pair), T(lines), T(session), T(keys), T(suspend), T(background_io), T(window_size), T(hang_up),
+/* As mesg(1), screen(1) and whoever makes a terminal private do. */
+static void attributes(void)
+{
+	char name[64];
+	struct stat st, by_name;
+	int m, s;
+
+	must(openpty(&m, &s, name, NULL, NULL));
+	eq(chmod(name, 0602), 0);
+	must(fstat(s, &st));
+	must(stat(name, &by_name));
+	say("chmod: %o, %o", st.st_mode, by_name.st_mode);
+	eq(fchmod(s, 0620), 0);
+	must(stat(name, &st));
+	say("fchmod: %o", st.st_mode);
+	eq(chown(name, getuid(), getgid()), 0);
+	must(fstat(s, &st));
+	eq(st.st_gid, getgid());
+	eq(st.st_mode, S_IFCHR | 0620);
+	if (fork() == 0) {
+		must(fchmod(s, 0600));
+		_exit(0);
+	}
+	wait(NULL);
+	must(stat(name, &st));
+	eq(st.st_mode, S_IFCHR | 0600);
+	if (getuid()) {
+		fails(fchown(s, 0, -1), EPERM);
+		fails(fchmod(m, 0600), EPERM);
+	}
+	close(s);
+	close(m);
+	must(openpty(&m, &s, name, NULL, NULL));
+	must(fstat(s, &st));
+	eq(st.st_mode & 0602, 0600);
+}
+
+T_MAIN(T(pair), T(attributes), T(lines), T(session), T(keys), T(suspend), T(background_io), T(window_size), T(hang_up),
        T(controlling), T(shell))
