@@ -29,7 +29,7 @@ static struct {
 	const struct box *box;
 	bool (*detach)(void *arg, unsigned char key);
 	void *arg;
-	bool active, shell;
+	bool active, shell, ran;
 	int pid;
 	enum edit_event event;
 	int signal;
@@ -109,6 +109,25 @@ static int key_is_there(void)
 	return e.nkeys && !signal_of(*e.keys) && *e.keys != DETACH_KEY;
 }
 
+/* ---- marks (OSC 133) ---- */
+
+/* By which a terminal finds prompts, lines and outputs again. A shell that edits its lines itself sets its own. */
+static const char marked[] = "\001\033]133;B\033\\\002";
+
+static bool marks(void)
+{
+	return e.shell && context_speaks();
+}
+
+static void put_mark(const char *what)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "\033]133;%s\033\\", what);
+
+	if (marks())
+		paint(text, (size_t)n);
+}
+
 /* ---- the prompt ---- */
 
 /* Where the escape sequence at p ends. */
@@ -162,6 +181,8 @@ static void mark_prompt(char *out, size_t room)
 		i++;
 	}
 	out[len] = '\0';
+	if (marks() && len + sizeof(marked) < room)
+		strcpy(out + len, marked);
 }
 
 static size_t columns(const char *text)
@@ -238,6 +259,8 @@ static void on_line(char *line)
 		e.event = EDIT_EOF;
 		return;
 	}
+	put_mark("C");
+	e.ran = true;
 	keep_text(line, "\n");
 	e.event = EDIT_LINE;
 	if (*line)
@@ -266,8 +289,12 @@ static void install(bool prompted)
 	tty_size(e.tty, size);
 	if (size[0] && size[1])
 		rl_set_screen_size(size[0], size[1]);
-	if (prompted)
+	if (prompted) {
 		to_prompt(prompt, size[1]);
+		if (e.ran && !continued())
+			put_mark("D");
+		put_mark(continued() ? "A;k=s" : "A");
+	}
 	rl_tty_set_echoing(1); /* it asks the terminal, whose settings are not the ones that it would make */
 	e.active = true;
 	rl_callback_handler_install(prompt, on_line);

@@ -26,6 +26,9 @@ edit() {
 @test "a line is edited here, and the program inside sees a terminal as ever" {
 	edit edits_a_line
 }
+@test "prompts, lines and outputs are marked for the terminal" {
+	edit lines_are_marked
+}
 @test "^C, ^D and what a command reads" {
 	edit keys_of_signals
 }
