@@ -25,7 +25,7 @@
 #include "gshd/settings.h"
 #include "gshd/monitor/shm.h"
 
-#define AREA_SIZE (64 << 20)
+#define AREA_SIZE (96 << 20)
 
 struct launch {
 	struct monitor *m;

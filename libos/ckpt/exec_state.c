@@ -12,6 +12,7 @@
 #include "libos/entry/images.h"
 #include "libos/fs/timer.h"
 #include "libos/mm/mm.h"
+#include "libos/task/ptrace.h"
 #include "libos/task/seccomp.h"
 #include "libos/vfs/file.h"
 #include "pal/grant.h"
@@ -300,6 +301,7 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	t->sig.blocked = s->blocked;
 	list_add(&p->threads, &t->sibling);
 	p->nthreads = 1;
+	trace_born(t);
 	for (int sig = 1; sig <= SIG_COUNT; sig++) {
 		struct sig_action ignore = { .handler = (u64)SIG_IGN };
 

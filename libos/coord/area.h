@@ -89,6 +89,10 @@ struct area_slot {
 	u32 silent;	/* milliseconds of CLOCK_MONOTONIC, 0 none: it left a question unanswered, and until then is asked
 			 * no more. Who asked; itself, once it answers */
 	s32 robust_offset; /* from an entry of the robust list to its word; outlives the id's owner, for its locks do */
+	/* Atomic: the process that traces this thread, 0 none (task/ptrace.h). Outlives the id's owner until the tracer has
+	 * waited for its end. Whoever makes it traced, by compare-and-swap; its tracer, or whoever sees that end. */
+	s32 tracer;
+	u32 trace_turn;	/* atomic, a futex: bumped when one that this process traces has something to tell */
 };
 #define AREA_STATE 0xffu /* of the state word: enum area_state */
 #define AREA_DID_EXEC 0x1u
@@ -103,6 +107,8 @@ struct area_slot {
 #define AREA_LEAVES 0x100u /* a borrower at its end or on its way to memory of its own: it holds no lock any more */
 #define AREA_ASLEEP 0x200u /* its only thread waits for a vfork child: it answers nothing */
 #define AREA_LENDS 0x800u /* children run in its memory: killed only where it holds no lock */
+#define AREA_TRACES 0x1000u /* it has traced others: its waits and its end look for them */
+#define AREA_UNDUMPABLE 0x2000u /* nobody but root may trace it */
 #define AREA_SPLIT 0x400u /* it has split off: it hears signals, and is waited for, but answers no queries */
 
 /* A watched object (fs/inotify.c). Found by hashing dev and ino; probing ends at a record that was never used. */
@@ -192,6 +198,33 @@ struct area_pts {
 #define AREA_PTS 256
 #define AREA_PTS_SET (1ull << 63)
 
+/* What goes on between a traced thread and its tracer (task/ptrace.h). */
+#define TRACE_REGS 27 /* struct user_regs_struct */
+#define TRACE_DATA 512
+struct area_trace {
+	u32 state;	/* atomic, a futex: TRACE_* */
+	u32 options;	/* tracer: PTRACE_O_* */
+	u8 seized;	/* tracer; parent at birth, as the next */
+	u8 newborn;	/* begins with a stop */
+	u8 call;	/* tracee: PTRACE_SYSCALL_INFO_*: the stop is at a call */
+	u8 has_info;	/* tracee: it stopped for the signal in info */
+	u32 unseen;	/* atomic: a stop, or the end, that the tracer has not waited for */
+	u32 status;	/* tracee: how it stopped, signal and event << 8; whoever sees the end: wait status */
+	u32 interrupt;	/* atomic: a stop is wished for */
+	u32 stopped;	/* tracer: the stop signal that held it when it was attached */
+	u32 resume;	/* tracer: how it goes on, TRACEE_* */
+	u32 sig;	/* tracer: and with which signal */
+	u64 message;	/* tracee: PTRACE_GETEVENTMSG */
+	u64 regs[TRACE_REGS]; /* tracee as it stops; tracer while it is stopped */
+	u64 mask;	/* likewise: blocked signals */
+	struct siginfo info; /* likewise */
+	/* A request that only the tracee can carry out. The tracer writes, then the tracee. */
+	u32 what, size;
+	s32 result;
+	u64 addr;
+	u8 data[TRACE_DATA];
+};
+
 struct area {
 	u64 magic;
 	struct grant_chain chain; /* the monitor (fs/union_chain.c) */
@@ -254,6 +287,8 @@ struct area {
 	u64 whys; /* atomic: number of the youngest record of a bad end */
 	struct area_why why[WHY_ENDS];
 	struct area_pts pts[AREA_PTS];
+	u32 traced[AREA_PIDS / 32]; /* atomic bitmap: ids whose slots name a tracer */
+	struct area_trace trace[AREA_PIDS];
 };
 _Static_assert(AREA_PIDS <= 65536, "ids fit the index");
 

@@ -6,6 +6,7 @@
 #include "libos/entry/entry.h"
 #include "libos/sys/sys.h"
 #include "libos/task/calls.h"
+#include "libos/task/ptrace.h"
 #include "libos/task/seccomp.h"
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
@@ -47,12 +48,10 @@ static bool is_restart(long r)
 	return r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK;
 }
 
-static inline long carry_out(struct pal_regs *regs)
+static inline long run_call(struct pal_regs *regs)
 {
 	u64 nr = regs->orig_rax;
 
-	if (unlikely(current()->seccomp_mode) && seccomp_stops(current(), regs))
-		return (long)regs->rax;
 	if (likely(nr < ARRAY_SIZE(table))) {
 		const struct syscall_row *row = &table[nr];
 
@@ -62,6 +61,26 @@ static inline long carry_out(struct pal_regs *regs)
 			return -row->err;
 	}
 	return -ENOSYS;
+}
+
+/* As in the kernel, the tracer is asked before the filters are. */
+static long carry_out_slowly(struct pal_regs *regs)
+{
+	struct thread *t = current();
+	long r;
+
+	if (t->traced && !trace_call_enter(t, regs))
+		return trace_call_leave(t, regs, (long)regs->rax);
+	if (t->seccomp_mode && seccomp_stops(t, regs))
+		r = (long)regs->rax;
+	else
+		r = run_call(regs);
+	return t->traced ? trace_call_leave(t, regs, r) : r;
+}
+
+static inline long carry_out(struct pal_regs *regs)
+{
+	return likely(!current()->slow) ? run_call(regs) : carry_out_slowly(regs);
 }
 
 void entry_dispatch(struct pal_regs *regs)

@@ -53,7 +53,7 @@ void xstate_init(void); /* when the area is mapped */
 
 /* ---- sites.c: rewritten images; caller holds mm->lock for all but the last ---- */
 struct known_image;
-struct known_image *sites_image(const struct vma *new); /* that of what is to be mapped, or NULL */
+struct known_image *sites_image(const struct mm *mm, const struct vma *new); /* that of what is to be mapped, or NULL */
 /* Can the whole of it be mapped from the image at once? Then from where. */
 bool sites_source(const struct known_image *k, const struct vma *new, int *fd, u64 *offset);
 /* [start, end) of v, text of k's file, has been mapped, from the image or from the file. */
@@ -64,6 +64,8 @@ uintptr_t sites_place(struct mm *mm, struct file *f, size_t size);
 uintptr_t sites_above(struct mm *mm, uintptr_t addr);
 /* [start, end) is about to be unmapped, mapped anew, or moved elsewhere. */
 void sites_leaving(struct mm *mm, uintptr_t start, uintptr_t end, bool moved);
+/* From now on all text is the file's, and system calls trap: a debugger looks at it, changes it, or counts steps. */
+void sites_plain(struct mm *mm);
 /* All of the guest was unmapped, or its memory goes with the process. */
 void sites_cleared(struct mm *mm);
 /* The guest faulted at addr with the processor's error code err. True: a trampoline is mapped there now; go on. */

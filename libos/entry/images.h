@@ -47,6 +47,7 @@ struct patched {
 	struct patched *next;
 	struct known_image *image;
 	uintptr_t base;		       /* where the page of its lowest address is */
+	bool plain;		       /* the text is the file's again (sites_plain) */
 	bool mapped[IMAGE_BLOCKS_MAX]; /* is the block on the host? The others are on demand */
 };
 

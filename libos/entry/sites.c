@@ -168,6 +168,8 @@ static void text_restore(struct mm *mm, uintptr_t start, uintptr_t end)
 
 static void unpatch(struct mm *mm, struct patched *p)
 {
+	if (p->plain)
+		return;
 	for (u32 i = 0; i < p->image->head->nranges; i++)
 		text_restore(mm, range_at(p, i),
 			     range_at(p, i) + image_ranges(p->image->head)[i].size);
@@ -251,10 +253,10 @@ static void patched_destroy(struct mm *mm, struct patched *p)
 	base_free(p);
 }
 
-struct known_image *sites_image(const struct vma *new)
+struct known_image *sites_image(const struct mm *mm, const struct vma *new)
 {
 	/* Text that is or was writable may hold the guest's own changes. */
-	if (!new->file || !(new->prot & PROT_EXEC) || new->prot & PROT_WRITE || new->flags & MAP_SHARED)
+	if (mm->plain || !new->file || !(new->prot & PROT_EXEC) || new->prot & PROT_WRITE || new->flags & MAP_SHARED)
 		return NULL;
 	return image_lookup(new->file);
 }
@@ -329,8 +331,21 @@ void sites_leaving(struct mm *mm, uintptr_t start, uintptr_t end, bool moved)
 	}
 }
 
+/* The trampolines stay: threads may be on their way through them. */
+void sites_plain(struct mm *mm)
+{
+	if (mm->plain)
+		return;
+	mm->plain = true;
+	for (struct patched *p = mm->patched; p; p = p->next) {
+		unpatch(mm, p);
+		p->plain = true;
+	}
+}
+
 void sites_cleared(struct mm *mm)
 {
+	mm->plain = false;
 	while (mm->patched)
 		patched_destroy(mm, mm->patched);
 }

@@ -4,6 +4,7 @@
  * thread itself acts on it, in entry_async or when a blocking call comes back.
  */
 #include "libos/entry/entry.h"
+#include "libos/task/ptrace.h"
 
 #define TRAP_PAGE_FAULT 14 /* the processor's number for it */
 
@@ -97,5 +98,7 @@ void entry_start_guest(uintptr_t rip, uintptr_t rsp)
 	regs->orig_rax = -1;
 	pal_set_fs(0);
 	xstate_reset();
+	if (unlikely(current()->traced))
+		trace_exec(current(), regs);
 	entry_leave();
 }

@@ -203,8 +203,8 @@ static void status_ids(const struct proc_who *w, struct buf *b)
 	struct area_slot *s = w->slot;
 	struct process *p = w->self;
 
-	base_buf_printf(b, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", w->pid,
-			w->tid, s->ppid);
+	base_buf_printf(b, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", w->pid,
+			w->tid, s->ppid, area_slot(w->tid)->tracer);
 	base_buf_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s->ruid, s->euid, s->suid,
 			p ? p->cred.fsuid : s->euid);
 	if (p)

@@ -88,7 +88,7 @@ static const struct pseudo_desc random_rows[] = {
 
 static const struct pseudo_desc pty_rows[] = { CONST("max", "4096\n"), CONST("nr", "0\n"),
 					       CONST("reserve", "1024\n"), PSEUDO_END };
-static const struct pseudo_desc yama_rows[] = { CONST("ptrace_scope", "1\n"), PSEUDO_END };
+static const struct pseudo_desc yama_rows[] = { CONST("ptrace_scope", "0\n"), PSEUDO_END };
 static const struct pseudo_desc seccomp_rows[] = {
 	CONST("actions_avail", "kill_process kill_thread trap errno trace log allow\n"),
 	PSEUDO_END

@@ -161,7 +161,7 @@ static size_t bytes_mapped(struct mm *mm, uintptr_t start, uintptr_t end)
 static intptr_t map_at(struct mm *mm, const struct vma *new, int host_flags, int fd, u64 offset)
 {
 	bool taken = !vma_range_free(mm, new->start, new->end);
-	struct known_image *image = sites_image(new);
+	struct known_image *image = sites_image(mm, new);
 	bool from_image = image && sites_source(image, new, &fd, &offset);
 	struct vma *v;
 	intptr_t r;

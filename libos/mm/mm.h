@@ -64,6 +64,7 @@ struct mm {
 	uintptr_t mmap_top;	/* search for free ranges downwards from here */
 	uintptr_t stack_top, stack_low; /* stack_low: how far the reserve may grow down */
 	uintptr_t code_start, code_end, data_start, data_end, arg_start, arg_end, env_start, env_end;
+	bool plain;		/* no image is to be patched (sites_plain) */
 	struct patched *patched; /* images whose system calls are rewritten (entry/sites.c) */
 	u64 random[MM_RANDOM + 2]; /* of the exec in progress */
 	unsigned random_used;

@@ -7,6 +7,7 @@
 #include "libos/coord/area.h"
 #include "libos/task/attend.h"
 #include "libos/task/calls.h"
+#include "libos/task/ptrace.h"
 #include "libos/split/split.h"
 
 #define NR_restart_syscall 219
@@ -43,6 +44,12 @@ static void stop(struct process *p, int sig, u32 conts)
 	atomic_store(&p->slot->state, AREA_RUNNING);
 }
 
+static void stop_as_traced(struct thread *t, int sig)
+{
+	if (sig == SIGSTOP || !group_orphaned(t->proc->slot->pgid))
+		trace_stop_all(t, sig);
+}
+
 static void default_action(struct process *p, int sig, u32 conts)
 {
 	switch (sig) {
@@ -55,7 +62,10 @@ static void default_action(struct process *p, int sig, u32 conts)
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
-		stop(p, sig, conts);
+		if (unlikely(current()->traced))
+			stop_as_traced(current(), sig);
+		else
+			stop(p, sig, conts);
 		return;
 	default:
 		task_exit_group(sig);
@@ -136,15 +146,22 @@ void signal_deliver(struct thread *t)
 		leave_if_ending(t);
 		if (unlikely(split_asked()))
 			split_as_asked();
+		if (unlikely(t->traced))
+			trace_stop_wanted(t);
 		sig = signal_dequeue(t, ~t->sig.blocked, &info);
 		if (!sig) {
 			restart_without_handler(guest_regs());
+			if (unlikely(t->traced) && trace_stop_step(t))
+				continue;
 			if (!t->sig.restore_mask)
 				break;
 			t->sig.restore_mask = false;
 			signal_set_mask(t, t->sig.saved_mask);
 			continue;
 		}
+		if (unlikely(trace_is_on(t)) && !trace_signal(t, &info))
+			continue;
+		sig = info.si_signo;
 		lock(&s->lock);
 		a = s->action[sig - 1];
 		if (a.handler > (u64)SIG_IGN && (a.flags & SA_RESETHAND))
@@ -157,4 +174,6 @@ void signal_deliver(struct thread *t)
 		else if (a.handler != (u64)SIG_IGN)
 			run_handler(t, &a, &info);
 	}
+	if (unlikely(t->traced))
+		trace_go_on(t);
 }

@@ -10,6 +10,7 @@
 #include "libos/coord/coord.h"
 #include "libos/fs/timer.h"
 #include "libos/task/attend.h"
+#include "libos/task/ptrace.h"
 #include "libos/split/split.h"
 
 static struct thread *thread_by_tid(struct process *p, s32 tid)
@@ -32,7 +33,10 @@ static void from_kick(struct process *p, const struct pal_kick *k)
 		return;
 	info.si_pid = k->pid;
 	info.si_uid = k->uid;
-	if (k->code < 0 && k->code != SI_TKILL)
+	/* Of one that it traces: a stop is told as job control is; the value is its status. */
+	if (k->sig == SIGCHLD && k->code == CLD_TRAPPED && (p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+		return;
+	if ((k->code < 0 && k->code != SI_TKILL) || k->sig == SIGCHLD)
 		info.si_value.sival_ptr = (void *)k->value;
 	if (!k->tid) {
 		signal_receive(p, NULL, &info);
@@ -130,5 +134,5 @@ bool signal_drain(struct thread *t)
 		attend(t);
 	if (atomic_xchg(&in->look, 0))
 		coord_serve();
-	return signal_available(t, ~t->sig.blocked) || split_asked();
+	return signal_available(t, ~t->sig.blocked) || split_asked() || (unlikely(t->traced) && trace_wanted(t));
 }

@@ -169,7 +169,7 @@ static int send(struct process *p, struct thread *t, const struct siginfo *info,
 		flush_all(p, SIG_BIT(SIGCONT));
 	blocked = t ? t->sig.blocked | t->sig.waiting : list_first(&p->threads, struct thread, sibling)->sig.blocked |
 							  list_first(&p->threads, struct thread, sibling)->sig.waiting;
-	if ((blocked & SIG_BIT(sig)) || !signal_ignored(p, sig)) {
+	if ((blocked & SIG_BIT(sig)) || p->traced || !signal_ignored(p, sig)) {
 		told = t && sig < SIGRTMIN && (t->sig.pending.set & SIG_BIT(sig));
 		r = enqueue(p, t ? &t->sig.pending : &p->sig.shared, info, remote);
 		if (!r && t && !told && wants(t, sig))

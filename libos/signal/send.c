@@ -8,6 +8,7 @@
  */
 #include "libos/coord/trace.h"
 #include "libos/task/attend.h"
+#include "libos/task/ptrace.h"
 #include "libos/fs/proc.h"
 
 static bool may_signal(const struct cred *c, const struct area_slot *to, int sig)
@@ -56,6 +57,9 @@ static int carry(struct area_slot *to, int host, const struct pal_kick *k)
 		r = send_carried(to, host, k);
 		return r ?: pal_kill(host, SIGCONT);
 	case SIGSTOP:
+		/* Its tracer is told first. */
+		if (trace_any(to->tgid))
+			break;
 		to->exit_status = SIGSTOP;
 		atomic_store(&to->state, AREA_STOPPED);
 		return pal_kill(host, SIGSTOP);

@@ -32,7 +32,7 @@ static void fix_caps(struct cred *new, const struct cred *old, bool keep)
 static long commit(struct process *p, struct cred *new)
 {
 	if (new->euid != p->cred.euid || new->egid != p->cred.egid)
-		p->dumpable = false;
+		process_set_dumpable(p, false);
 	fix_caps(new, &p->cred, p->keep_caps);
 	p->cred = *new;
 	cred_publish(p);

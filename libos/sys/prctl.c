@@ -94,7 +94,7 @@ long sys_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 	case PR_SET_DUMPABLE:
 		if (a > 1)
 			return -EINVAL;
-		p->dumpable = a;
+		process_set_dumpable(p, a);
 		return 0;
 	case PR_SET_NO_NEW_PRIVS:
 		if (a != 1 || b || c || d)

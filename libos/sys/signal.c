@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Signal calls: arguments in, one call into libos/signal, results out. */
 #include "libos/sys/sys.h"
+#include "libos/task/ptrace.h"
 #include "libos/entry/entry.h"
 
 #define SIGSET_SIZE 8
@@ -50,6 +51,8 @@ long sys_rt_sigprocmask(int how, const u64 *set, u64 *old, size_t size)
 long sys_rt_sigreturn(void)
 {
 	signal_return(current());
+	if (unlikely(current()->traced))
+		trace_returned(current());
 	/* Every register is the frame's, rax, rcx and r11 too: not the way a call returns. */
 	entry_leave();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Requests in the slots: made, met, waited for. See attend.h. */
 #include "libos/task/attend.h"
+#include "libos/task/ptrace.h"
 #include "libos/coord/trace.h"
 #include "libos/ipc/mq.h"
 #include "libos/mm/mm.h"
@@ -73,6 +74,8 @@ static void attend_thread(struct area_slot *s, u32 bits)
 		(void)!pal_sched_setaffinity(sizeof(s->cpus), s->cpus);
 	if (bits & ATTEND_THREAD_USAGE)
 		(void)note(RUSAGE_THREAD, &s->thread_usage);
+	if (bits & ATTEND_TRACE)
+		trace_attend(current());
 }
 
 #define WAITED_FOR (ATTEND_USAGE | ATTEND_THREAD_USAGE)
@@ -99,7 +102,7 @@ void attend(struct thread *t)
 {
 	struct process *p = t->proc;
 	struct area_slot *own = area_slot(t->tid);
-	u32 bits = take(own, ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE);
+	u32 bits = take(own, ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE | ATTEND_TRACE);
 
 	if (bits) {
 		attend_thread(own, bits);
@@ -133,7 +136,7 @@ static int host_ids(s32 id, struct area_slot **slot, int *host_tid)
 
 static bool for_thread(u32 bit)
 {
-	return bit & (ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE);
+	return bit & (ATTEND_NICE | ATTEND_CPUS | ATTEND_THREAD_USAGE | ATTEND_TRACE);
 }
 
 static void kick(s32 id, int host, int host_tid)

@@ -17,6 +17,7 @@
 #define ATTEND_LIMITS 0x8u	/* of a process: apply those of slot.limits that the host enforces */
 #define ATTEND_SIGNALS 0x20u	/* of a process: take slot.standard */
 #define ATTEND_MQ 0x40u		/* of a process: a message queue has something to tell it (ipc/mq_thread.c) */
+#define ATTEND_TRACE 0x80u	/* of a thread: somebody traces it, or no longer, or wants it to stop (task/ptrace.h) */
 #define ATTEND_USAGE 0x10u	/* of a process: write slot.usage */
 
 /* Do what is asked of t and its process. Owner thread, libOS context, no lock held. */

@@ -9,6 +9,7 @@
 #include "libos/entry/entry.h"
 #include "libos/coord/area.h"
 #include "libos/sys/user.h"
+#include "libos/task/ptrace.h"
 #include "libos/task/seccomp.h"
 #include "libos/fs/pidfd.h"
 #include "libos/net/net.h"
@@ -87,6 +88,8 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 		atomic_or(&self->proc->slot->flags, AREA_THREADED);
 	s->tgid = self->proc->pid;
 	slot_inherit(s, area_slot(self->tid));
+	trace_birth(tid, a->flags);
+	trace_born(t);
 	atomic_store(&s->state, AREA_THREAD);
 	atomic_add(&the_area->nthreads, 1);
 	return t;
@@ -144,18 +147,10 @@ static bool user_full(const struct process *p)
 	return n >= limit;
 }
 
-long task_clone(const struct clone_request *a)
+static long clone_any(const struct clone_request *a)
 {
-	int err = check_flags(a->flags);
 	long pid;
 
-	if (err)
-		return err;
-	if (user_full(this_process()))
-		return -EAGAIN;
-	/* A signal that is there already comes first: the child must not miss what was meant for its group. */
-	if (!(a->flags & CLONE_THREAD) && signal_drain(current()))
-		return -ERESTARTNOINTR;
 	if (a->flags & CLONE_THREAD)
 		return clone_thread(a);
 	net_introduce_all();
@@ -166,4 +161,44 @@ long task_clone(const struct clone_request *a)
 	if (pid > 0 && (a->flags & CLONE_PIDFD))
 		give_pidfd((s32)pid, a->pidfd);
 	return pid;
+}
+
+/*
+ * The tracer hears of the child. While it looks, the parent is stopped: so one of vfork is not left asleep on the host,
+ * but lends its memory and sleeps here.
+ */
+static long clone_told(const struct clone_request *a, unsigned event)
+{
+	struct clone_request lend = *a;
+	bool vfork = (a->flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD)) == (CLONE_VM | CLONE_VFORK);
+	long pid;
+
+	if (vfork)
+		lend.flags &= ~(u64)CLONE_VFORK;
+	pid = clone_any(&lend);
+	if (pid <= 0)
+		return pid;
+	trace_event(current(), event, (u64)pid);
+	if (vfork) {
+		task_lent_wait((s32)pid);
+		trace_event(current(), PTRACE_EVENT_VFORK_DONE, (u64)pid);
+	}
+	return pid;
+}
+
+long task_clone(const struct clone_request *a)
+{
+	int err = check_flags(a->flags);
+	unsigned event;
+
+	if (err)
+		return err;
+	if (user_full(this_process()))
+		return -EAGAIN;
+	/* A signal that is there already comes first: the child must not miss what was meant for its group. */
+	if (!(a->flags & CLONE_THREAD) && signal_drain(current()))
+		return -ERESTARTNOINTR;
+	if (unlikely(current()->traced) && (event = trace_birth_event(a)))
+		return clone_told(a, event);
+	return clone_any(a);
 }

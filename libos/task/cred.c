@@ -42,7 +42,8 @@ bool task_may_trace(const struct area_slot *s)
 {
 	const struct cred *c = &this_process()->cred;
 
-	return capable(this_process()) || (s->ruid == c->ruid && s->euid == c->ruid && s->suid == c->ruid);
+	return capable(this_process()) || (!(s->flags & AREA_UNDUMPABLE) &&
+					   s->ruid == c->ruid && s->euid == c->ruid && s->suid == c->ruid);
 }
 
 void cred_exec(struct cred *c)

@@ -14,6 +14,7 @@
 #include "libos/mm/mm.h"
 #include "libos/sys/aio.h"
 #include "libos/task/busy.h"
+#include "libos/task/ptrace.h"
 #include "libos/vfs/file.h"
 
 /* The caller goes on as the process's only thread, under the process's id. */
@@ -23,6 +24,8 @@ static void become_first(struct thread *t)
 	s32 old = t->tid;
 
 	thread_end_others();
+	if (unlikely(t->traced) && old != p->pid)
+		trace_moved(old, p->pid);
 	if (old != p->pid) {
 		t->tid = p->pid;
 		area_free_id(old);
@@ -53,7 +56,7 @@ static void take_identity(struct program *prog)
 	p->exe = prog->exe;
 	cred_exec(&p->cred);
 	cred_publish(p);
-	p->dumpable = true;
+	process_set_dumpable(p, true);
 	p->personality &= ~(u32)PER_CLEAR_ON_SETID;
 	unlock(&p->lock);
 	base_free(exe);

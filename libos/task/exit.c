@@ -7,6 +7,7 @@
 #include "libos/coord/trace.h"
 #include "libos/ipc/ipc.h"
 #include "libos/task/calls.h"
+#include "libos/task/ptrace.h"
 #include "libos/vfs/notify.h"
 
 /* Who gets the children of a process that ends: its nearest living ancestor that asked for them, else the leader. */
@@ -69,6 +70,8 @@ void task_exit_thread(int status)
 	struct process *p = t->proc;
 	s32 tid = t->tid;
 
+	if (unlikely(t->traced))
+		trace_exiting(t, status);
 	t->exiting = true;
 	if (tid == p->pid)
 		p->first_status = status;
@@ -76,6 +79,8 @@ void task_exit_thread(int status)
 		thread_release_user(t, true);
 	if (!leave_others(t))
 		task_exit_group(W_EXIT(p->first_status));
+	if (unlikely(t->traced) && tid != p->pid)
+		trace_ended(tid, W_EXIT(status));
 	if (tid != p->pid) {
 		atomic_sub(&the_area->nthreads, 1);
 		area_free_id(tid);
@@ -89,13 +94,15 @@ void task_exit_thread(int status)
 	pal_thread_exit(status);
 }
 
-static void release_threads(struct process *p)
+static void release_threads(struct process *p, u32 status)
 {
 	struct thread *t;
 
 	lock(&p->lock);
 	list_for_each(t, &p->threads, sibling) {
 		robust_list_exit(t);
+		if (unlikely(area_slot(t->tid)->tracer))
+			trace_ended(t->tid, status);
 		if (t->tid != p->pid)
 			area_free_id(t->tid);
 	}
@@ -117,6 +124,8 @@ void task_exit_group(int wait_status)
 	struct thread *t = current();
 	struct process *p = t->proc;
 
+	if (unlikely(t->traced))
+		trace_exiting(t, wait_status);
 	if (!atomic_cas(&p->exiting, 0, 1 + (u32)wait_status)) {
 		/* Another thread ends the process already, and this one with it. */
 		for (;;)
@@ -126,7 +135,9 @@ void task_exit_group(int wait_status)
 	calls_note_end(p->pid, wait_status);
 	thread_release_user(t, p->nthreads > 1 || p->vfork_child);
 	ipc_exit(p);
-	release_threads(p);
+	release_threads(p, (u32)wait_status);
+	if (unlikely(p->slot->flags & AREA_TRACES))
+		trace_tracer_gone(p->pid);
 	if (atomic_load(&p->slot->holds))
 		task_orphan_children(p->pid);
 	session_end(p);

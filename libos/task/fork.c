@@ -12,6 +12,7 @@
 #include "libos/fs/timer.h"
 #include "libos/ipc/ipc.h"
 #include "libos/mm/mm.h"
+#include "libos/task/ptrace.h"
 #include "libos/sys/aio.h"
 #include "libos/sys/user.h"
 #include "libos/vfs/file.h"
@@ -87,6 +88,7 @@ static void fork_child(s32 pid, const struct clone_request *a)
 	chain_forked();
 	coord_forked();
 	atomic_store(&t->tcb.pending, 0);
+	trace_born(t);
 }
 
 /* What the child's guest finds: its id where it asked for it, its registers. */
@@ -109,6 +111,7 @@ static long fork_with(const struct clone_request *a, s32 pid)
 	int host;
 
 	process_slot_init(pid, p, a->exit_signal);
+	trace_birth(pid, a->flags);
 	mask = pal_signals_off();
 	locked = fork_locks_take();
 	host = ipc_fork(pid);

@@ -133,7 +133,7 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	s->exe_ino = from->exe_ino;
 	s->exit_status = 0;
 	s->silent = 0;
-	s->flags = 0;
+	s->flags = from->flags & AREA_UNDUMPABLE;
 	s->nthreads = 1;
 	memcpy(s->comm, from->comm, sizeof(s->comm));
 	memcpy(s->card, from->card, sizeof(s->card));
@@ -144,6 +144,15 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	atomic_add(&the_area->forks, 1); /* after: who sees the same number again has seen all (signal/send.c) */
 	if (exit_signal != SIGCHLD)
 		parent->had_clone_children = true;
+}
+
+void process_set_dumpable(struct process *p, bool yes)
+{
+	p->dumpable = yes;
+	if (yes)
+		atomic_and(&p->slot->flags, ~AREA_UNDUMPABLE);
+	else
+		atomic_or(&p->slot->flags, AREA_UNDUMPABLE);
 }
 
 void process_slot_bury(s32 pid)

@@ -78,6 +78,7 @@ struct process {
 	/* A vfork child: at its end or on its way out, and holds no lock any more. Not only in its slot, which may be
 	 * another's by the time its parent looks. */
 	bool left;
+	bool traced;			/* some thread is, or was: what is ignored is queued, too, for the tracer to see */
 	struct loan *loans;		/* children that run in this memory (vfork.c); guarded by lock */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
@@ -129,9 +130,17 @@ struct thread {
 		void *area;
 		u32 size, sig;
 	} rseq;				/* as registered with the host; owner thread only */
-	u32 seccomp_mode;		/* atomic: SECCOMP_MODE_*; 0 none. Others set it by TSYNC, as the next */
+	/* Is a call more than its handler? One word for the dispatch to look at. */
+	union {
+		u64 slow;
+		struct {
+			u32 seccomp_mode; /* atomic: SECCOMP_MODE_*; 0 none. Others set it by TSYNC, as the next */
+			u32 traced;	/* TRACEE_*; 0 not; owner thread only (task/ptrace.h) */
+		};
+	};
 	const struct seccomp_filter *seccomp;
 	u64 slack;			/* PR_SET_TIMERSLACK in ns, 0: the default; owner thread only */
+	u8 *trace_xstate;		/* vector state that comes in pieces, NULL: none (task/ptrace.c) */
 	bool exiting;
 	u32 in_layers;			/* how deep it is in operations on layers (fs/union_chain.c); owner thread only */
 	struct why why;			/* calls that failed; owner thread only */
@@ -176,6 +185,7 @@ void process_slot_first(struct process *p);
 void process_slot_drop(s32 pid);
 /* The same for a child of one that was killed before it was born. */
 void process_slot_bury(s32 pid);
+void process_set_dumpable(struct process *p, bool yes);
 /* Who runs what: name, command line and the slot's card. comm NULL: as it was. */
 void process_set_comm(struct process *p, struct thread *t, const char *comm);
 void process_set_cmdline(struct process *p, char *cmdline, size_t size); /* takes cmdline */
@@ -212,6 +222,8 @@ s32 task_fork_plain(void);
 long task_vfork(const struct clone_request *a);
 /* The same, but caller and child run at once: CLONE_VM without CLONE_VFORK. */
 long task_lend(const struct clone_request *a);
+/* Sleep until that child has left this memory, whatever happens. */
+void task_lent_wait(s32 pid);
 /* Take back what children had that have left: true if some are in this memory still. */
 bool task_lends(struct process *p);
 /* Does that process run in the caller's memory, or the caller in its? */

@@ -17,6 +17,7 @@
 #include "libos/coord/coord.h"
 #include "libos/mm/mm.h"
 #include "libos/sys/user.h"
+#include "libos/task/ptrace.h"
 #include "libos/task/seccomp.h"
 #include "libos/vfs/file.h"
 
@@ -122,6 +123,8 @@ static struct thread *borrower_thread(struct process *child, const struct clone_
 	clone_frame(t, a->stack);
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	process_slot_init(child->pid, p, a->exit_signal);
+	trace_birth(child->pid, a->flags);
+	trace_born(t);
 	atomic_or(&child->slot->flags, AREA_BORROWS);
 	return t;
 }
@@ -185,6 +188,28 @@ bool task_lends(struct process *p)
 	while (p->loans && (l = take_ended(p)))
 		loan_end(l);
 	return p->loans != NULL;
+}
+
+void task_lent_wait(s32 pid)
+{
+	static const struct timespec limit = { .tv_nsec = 50000000 };
+	struct process *p = this_process();
+
+	for (;;) {
+		s32 *word = NULL, tid = 0;
+
+		lock(&p->lock);
+		for (struct loan *l = p->loans; l; l = l->next)
+			if (l->child->pid == pid) {
+				word = &l->borrow.thread->tcb.host_tid;
+				tid = atomic_load(word);
+			}
+		unlock(&p->lock);
+		if (!tid)
+			break;
+		(void)pal_futex_plain((u32 *)word, FUTEX_WAIT, (u32)tid, &limit, NULL, 0);
+	}
+	(void)task_lends(p);
 }
 
 bool task_shares_memory(const struct area_slot *s)

@@ -10,6 +10,7 @@
 #include "libos/coord/area.h"
 #include "libos/ipc/ipc.h"
 #include "libos/task/calls.h"
+#include "libos/task/ptrace.h"
 
 #define HOST_OPTIONS (WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT)
 
@@ -46,6 +47,8 @@ static void sweep(s32 pid)
 			area_bury_id(id, state);
 		} else if (state == AREA_THREAD && s->tgid == pid) {
 			robust_note_killed(id);
+			if (unlikely(s->tracer))
+				trace_ended(id, SIGKILL);
 			area_bury_id(id, state);
 		} else if (state == AREA_RUNNING && s->ppid == pid && !s->host_pid) {
 			process_slot_bury(id);
@@ -61,6 +64,10 @@ static void ended_unsaid(s32 pid, struct area_slot *s)
 	atomic_add(&the_area->ended.system_us, s->usage.system_us);
 	atomic_or(&s->flags, AREA_UNSAID);
 	robust_note_killed(pid);
+	if (unlikely(s->flags & AREA_TRACES))
+		trace_tracer_gone(pid);
+	if (unlikely(s->tracer))
+		trace_ended(pid, SIGKILL);
 	atomic_store(&s->state, AREA_ZOMBIE);
 	if (s->flags & AREA_IPC)
 		ipc_reap(pid);
@@ -258,10 +265,36 @@ static int wait_for(int which, s32 id, int options, struct wait_result *out)
 	return r;
 }
 
+/* The host knows nothing of tracing: what tracees have to tell is looked for beside its children. */
+static int wait_traced(int which, s32 id, int options, struct wait_result *out)
+{
+	static const struct timespec limit = { .tv_sec = 1 };
+	struct area_slot *self = this_process()->slot;
+
+	for (;;) {
+		u32 turn = atomic_load(&self->trace_turn);
+		bool traces = trace_report(which, id, options, out);
+		int r;
+
+		if (out->pid)
+			return 0;
+		r = wait_for(which, id, options | WNOHANG, out);
+		if (out->pid || (r && (r != -ECHILD || !traces)) || (options & WNOHANG))
+			return r == -ECHILD && traces ? 0 : r;
+		r = pal_futex(&self->trace_turn, FUTEX_WAIT, turn, &limit, NULL, 0);
+		if (r == -EINTR)
+			return -ERESTARTSYS;
+	}
+}
+
 /* Memory that a child had is taken back with no lock held: if it was killed, each is looked at. */
 int task_wait(int which, s32 id, int options, struct wait_result *out)
 {
-	int r = wait_for(which, id, options, out);
+	bool traces = unlikely(this_process()->slot->flags & AREA_TRACES);
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = traces ? wait_traced(which, id, options, out) : wait_for(which, id, options, out);
 
 	if (unlikely(this_process()->loans))
 		(void)task_lends(this_process());
@@ -333,6 +366,8 @@ void task_child_event(const struct siginfo *host)
 		ipc_reap_children(p->pid);
 	if (!job && reaps_silently(p))
 		reap_silently(p);
+	if (unlikely(p->slot->flags & AREA_TRACES))
+		trace_tell(p->slot);
 	if (info.si_signo)
 		(void)signal_send_process(p, &info);
 }
