@@ -171,19 +171,19 @@ static void sleepers(void)
 	pid_t a = t_fork(receive_one, &q), b;
 	t_sleep_ms(50);
 	b = t_fork(receive_one, &q);
-	t_sleep_ms(50);
+	t_asleep(b, 50);
 	eq(put(q, "\1", 0), 0);
 	eq(put(q, "\2", 0), 0);
 	say("%s", t_wait(a));
 	say("%s", t_wait(b));
 	eq(put(q, "first", 0), 0);
 	a = t_fork(send_one, &q);
-	t_sleep_ms(50);
+	t_asleep(a, 50);
 	say("%s", take(q));
 	say("%s", t_wait(a));
 	say("%s", take(q));
 	a = t_fork(receive_one, &q);
-	t_sleep_ms(50);
+	t_asleep(a, 50);
 	kill(a, SIGKILL);
 	say("%s", t_wait(a));
 	eq(put(q, "for us", 0), 0);
@@ -293,7 +293,7 @@ static void notification(void)
 	/* Who waits in receive comes first: nobody is told. */
 	eq(mq_notify(q, &ev), 0);
 	p = t_fork(receive_one, &q);
-	t_sleep_ms(500);
+	t_asleep(p, 500);
 	eq(put(q, "\5", 0), 0);
 	say("%s", t_wait(p));
 	eq(got_count, 2);

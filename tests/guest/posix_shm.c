@@ -196,7 +196,7 @@ static void semaphores(void)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	fails(sem_timedwait(s, &ts), ETIMEDOUT);
 	p = t_fork(wait_by_name, name);
-	t_sleep_ms(50);
+	t_asleep(p, 50);
 	eq(waitpid(p, NULL, WNOHANG), 0);
 	eq(sem_post(s), 0);
 	say("%s", t_wait(p));

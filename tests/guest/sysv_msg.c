@@ -202,7 +202,7 @@ static void receivers(void)
 
 	for (int i = 0; i < 5; i++) {
 		pid[i] = t_fork(receiver, &jobs[i]);
-		t_sleep_ms(40);
+		t_asleep(pid[i], 40);
 	}
 	eq(put(q, 2, "for two", 0), 0);
 	say("%s", t_wait(pid[0]));
@@ -228,11 +228,11 @@ static void senders(void)
 	eq(msgsnd(q, &m, 8192, 0), 0);
 	eq(msgsnd(q, &m, 8000, 0), 0);
 	p = t_fork(sender, &job);
-	t_sleep_ms(50);
+	t_asleep(p, 50);
 	eq(msgrcv(q, &m, 8192, 0, 0), 8192);
 	say("%s", t_wait(p));
 	p = t_fork(sender, &job);
-	t_sleep_ms(50);
+	t_asleep(p, 50);
 	drop(q);
 	say("%s", t_wait(p));
 }
@@ -243,7 +243,7 @@ static void removal_wakes(void)
 	struct job job = { q, 3, 0, "receiver", 0 };
 	pid_t p = t_fork(receiver, &job);
 
-	t_sleep_ms(50);
+	t_asleep(p, 50);
 	drop(q);
 	say("%s", t_wait(p));
 }

@@ -210,6 +210,27 @@ void t_sleep_ms(int ms)
 		;
 }
 
+void t_asleep(pid_t pid, int ms)
+{
+	char path[40], line[512], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	t_sleep_ms(ms);
+	for (int i = 0; i < 500; i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+
+		close(fd);
+		if (n <= 0)
+			return;
+		line[n] = 0;
+		state = strrchr(line, ')');
+		if (!state || state[2] != 'R')
+			return;
+		t_sleep_ms(10);
+	}
+}
+
 long long t_now_ms(void)
 {
 	struct timespec ts;

@@ -113,6 +113,8 @@ void t_write_file(const char *path, const char *text);
 /* The file's text; static buffer of 64 KiB, NUL-terminated; "(ERRNO)" if it can't be read. */
 const char *t_read_file(const char *path);
 void t_sleep_ms(int ms);
+/* Give a child this time, and then until it sleeps (or 5 s): beside others a few ms may be no time at all. */
+void t_asleep(pid_t pid, int ms);
 long long t_now_ms(void); /* CLOCK_MONOTONIC */
 bool t_root(void);	  /* effective uid 0 */
 
