@@ -4,6 +4,7 @@
 #include "libos/net/link.h"
 #include "libos/net/net.h"
 #include "libos/net/out.h"
+#include "libos/task/task.h"
 #include "libos/ckpt/cursor.h"
 #include "pal/base/heap.h"
 
@@ -23,10 +24,25 @@ static s64 sock_lseek(struct file *f, s64 off, int whence)
 	return -ESPIPE;
 }
 
+/*
+ * The end of a TCP connection that is to linger for no time is a reset; by this call, which Linux answers with one. Only
+ * where nobody else can have the socket: what others hold, they still use.
+ */
+static void reset(struct file *f, const struct sock *s)
+{
+	const struct process *p = this_process();
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	if (s->maker == p->pid && s->births == atomic_load(&p->births) && !s->passed)
+		(void)at_once(pal_connect(f->host_fd, &none, sizeof(none)));
+}
+
 void sock_release(struct file *f)
 {
 	struct sock *s = f->priv;
 
+	if (s && s->linger.l_onoff && !s->linger.l_linger && s->domain != AF_UNIX && s->type == SOCK_STREAM && !s->net)
+		reset(f, s);
 	if (s) {
 		base_free(s->path);
 		base_free(s->net);
@@ -42,6 +58,8 @@ void sock_save(struct file *f, struct buf *b)
 	put_u32(b, (u32)s->domain);
 	put_u32(b, (u32)s->type);
 	put_str(b, s->path);
+	put_u32(b, (u32)s->linger.l_onoff);
+	put_u32(b, (u32)s->linger.l_linger);
 	put_u32(b, !!s->net);
 	if (s->net)
 		net_save(f, b);
@@ -60,6 +78,8 @@ int sock_load(struct file *f, struct cursor *c)
 	s->type = (int)get_u32(c);
 	path = get_str(c);
 	s->path = path ? base_strdup(path) : NULL;
+	s->linger.l_onoff = (int)get_u32(c);
+	s->linger.l_linger = (int)get_u32(c);
 	if (get_u32(c))
 		s->net = net_load(c);
 	if (IS_ERR(s->net)) {
@@ -117,6 +137,8 @@ struct file *sock_file_create(int fd, int domain, int type, int flags)
 	}
 	s->domain = domain;
 	s->type = type;
+	s->maker = this_process()->pid;
+	s->births = atomic_load(&this_process()->births);
 	f->priv = s;
 	return f;
 }
@@ -132,5 +154,8 @@ struct file *sock_file_from_host(int fd, int flags)
 	r = pal_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	if (r == 0)
 		r = pal_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	return r < 0 ? ERR_PTR(r) : sock_file_create(fd, domain, type, flags);
+	f = r < 0 ? ERR_PTR(r) : sock_file_create(fd, domain, type, flags);
+	if (!IS_ERR(f))
+		to_sock(f)->maker = 0; /* whoever sent it has it, too */
+	return f;
 }

@@ -29,6 +29,12 @@ struct net;
 /* f->priv of a socket. */
 struct sock {
 	int domain, type; /* immutable */
+	/* SO_LINGER, which the host is not told. Whether a reset at the end of this file is one of the socket's own: who
+	 * made it, how many children that had then, and was it passed on since. */
+	struct linger linger;
+	s32 maker;
+	u32 births;
+	bool passed;
 	char *path;	  /* guest path that we bound; set once */
 	struct netlink *netlink; /* of a netlink socket (net/link.h) */
 	struct net *net;  /* one of the sandbox's own network (net/net.h); NULL: a host socket */

@@ -2,6 +2,7 @@
 /* Control messages: SCM_RIGHTS and SCM_CREDENTIALS between the guest's numbers and the host's. See
  * sockmsg.h. */
 #include "libos/sys/sys.h"
+#include "libos/fs/sock.h"
 #include "libos/sys/sockmsg.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/fs/kinds.h"
@@ -19,6 +20,8 @@ static int rights_to_host(int *fds, unsigned n, struct control_files *held)
 		if (IS_ERR(f))
 			return PTR_ERR(f);
 		held->file[held->files++] = f;
+		if (f->ops == &sock_file_ops)
+			to_sock(f)->passed = true;
 		fd = file_to_host(f, &made);
 		if (fd < 0)
 			return fd;

@@ -41,7 +41,7 @@ static int option_socket(int name, unsigned len)
 	case SO_BSDCOMPAT:
 		return 0; /* advice that nothing here depends on */
 	case SO_LINGER:
-		return len < sizeof(struct linger) ? -EINVAL : 0; /* not to be had: pal/confine/seccomp.def */
+		return len < sizeof(struct linger) ? -EINVAL : 0; /* the libOS's: pal/confine/seccomp.def */
 	}
 	return -ENOPROTOOPT;
 }
@@ -62,6 +62,31 @@ static int option_set(const struct sock *s, int level, int name, unsigned len)
 	return -ENOPROTOOPT;
 }
 
+static long set_linger(struct sock *s, const struct linger *guest)
+{
+	struct linger l;
+
+	if (user_read(&l, guest, sizeof(l)))
+		return -EFAULT;
+	s->linger.l_onoff = !!l.l_onoff;
+	if (l.l_onoff)
+		s->linger.l_linger = l.l_linger;
+	return 0;
+}
+
+static long get_linger(const struct sock *s, void *value, unsigned *len)
+{
+	unsigned n = sizeof(s->linger);
+	int room;
+
+	if (user_read(&room, len, sizeof(room)))
+		return -EFAULT;
+	if (room < 0)
+		return -EINVAL;
+	n = MIN(n, (unsigned)room);
+	return user_write(value, &s->linger, n) || user_write(len, &n, sizeof(n)) ? -EFAULT : 0;
+}
+
 long sys_setsockopt(int fd, int level, int name, const void *value, unsigned len)
 {
 	cleanup_file struct file *f = sock_get(fd);
@@ -80,6 +105,8 @@ long sys_setsockopt(int fd, int level, int name, const void *value, unsigned len
 	if (to_out(f) && to_out(f)->dialed)
 		return out_setsockopt(f, level, name, value, len);
 	r = option_set(to_sock(f), level, name, len);
+	if (!r && level == SOL_SOCKET && name == SO_LINGER)
+		return set_linger(to_sock(f), value);
 	return r > 0 ? pal_setsockopt(f->host_fd, level, name, value, len) : r;
 }
 
@@ -128,6 +155,8 @@ long sys_getsockopt(int fd, int level, int name, void *value, unsigned *len)
 		return out_getsockopt(f, level, name, value, len);
 	if (level == SOL_SOCKET && name == SO_PEERCRED)
 		return get_peercred(f, value, len);
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		return get_linger(to_sock(f), value, len);
 	if (level == SOL_SOCKET && (name == SO_PEERPIDFD || name == SO_PASSPIDFD))
 		return -ENOPROTOOPT;
 	return pal_getsockopt(f->host_fd, level, name, value, len);

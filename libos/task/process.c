@@ -142,6 +142,7 @@ void process_slot_init(s32 pid, struct process *parent, int exit_signal)
 	atomic_add(&the_area->nthreads, 1);
 	atomic_store(&s->state, AREA_RUNNING);
 	atomic_add(&the_area->forks, 1); /* after: who sees the same number again has seen all (signal/send.c) */
+	atomic_add(&parent->births, 1);
 	if (exit_signal != SIGCHLD)
 		parent->had_clone_children = true;
 }

@@ -98,6 +98,7 @@ struct process {
 	int first_status;		/* of the first thread's exit(2), should others outlive it; guarded by lock */
 	int start_fd;			/* pipe that tells the leader how the first exec went; -1 once told */
 	u32 ipc_joined;			/* atomic: takes part in IPC (ipc/area.c) */
+	u32 births;			/* atomic: children it has had */
 	u32 early_sockets;		/* atomic: some of its sockets may be unknown to the leader (net/ask.c) */
 	struct open_chain layers;	/* chain_lock; read by who is in a layer (fs/union_chain.c) */
 	u32 binds_seq;			/* of the binds that it has open (vfs/mount.c); binds_lock, read without */
