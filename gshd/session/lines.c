@@ -109,7 +109,7 @@ static void take_line(struct session *s, const char *text, size_t size)
 	s->lines.ends--;
 	while (size && strchr("\n\r ", text[size - 1]))
 		size--;
-	/* The op may be the shell's own start: that has no text to go on with, whatever it asks before its first line. */
+	/* The op may be that of the shell's own start, which has no text, whatever it asks before its first line. */
 	if (s->op && s->lines.going_on && s->lines.text)
 		grow_op(s, text, size);
 	else
