@@ -102,7 +102,7 @@ at_most() {
 	[ $((many - few)) -le 8 ]
 }
 
-@test "open, fstat, read and close each file of a directory" { at_most read-each 5 1 many; }
+@test "open, fstat, read and close each file of a directory" { at_most read-each 4 1 many; }
 
 @test "remove each file of a directory" { at_most remove-each 2 1 many; }
 

@@ -68,6 +68,14 @@ static int op_glance(struct node *dir, const char *name, size_t len, struct attr
 	return (int)chain_leave(&passage, r);
 }
 
+static void op_opening(struct node *dir, const char *name, size_t len)
+{
+	struct passage passage = chain_enter(dir);
+
+	union_opening(dir, name, len);
+	(void)chain_leave(&passage, 0);
+}
+
 static int op_setattr(struct node *n, const struct attr *a)
 {
 	FRAMED(n, union_setattr(n, a));
@@ -172,6 +180,7 @@ static int op_sock_at(struct node *dir, const char *name, bool create, u32 mode,
 static const struct node_ops union_node_ops = {
 	.lookup = op_lookup,
 	.glance = op_glance,
+	.opening = op_opening,
 	.update = union_update,
 	.getattr = union_getattr,
 	.setattr = op_setattr,

@@ -18,6 +18,7 @@
 static struct {
 	const struct unode *node;
 	u32 walk;
+	u32 clock;		/* dcache_clock() when it was opened; 0: by name only */
 	struct attr attr;
 } fresh; /* dcache_lock */
 
@@ -26,6 +27,7 @@ static void fresh_put(const struct unode *n, const struct attr *a)
 	lock(&dcache_lock);
 	fresh.node = n;
 	fresh.walk = atomic_load(&path_walks);
+	fresh.clock = 0;
 	fresh.attr = *a;
 	dcache_unlock();
 }
@@ -44,6 +46,14 @@ static bool fresh_take(const struct unode *n, struct attr *a)
 	}
 	dcache_unlock();
 	return is;
+}
+
+void union_fresh_opened(const struct unode *n)
+{
+	lock(&dcache_lock);
+	if (fresh.node == n && fresh.walk == atomic_load(&path_walks))
+		fresh.clock = dcache_clock();
+	dcache_unlock();
 }
 
 void union_fresh_moved(const struct unode *from, const struct unode *to)
@@ -273,6 +283,12 @@ static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct st
 	}
 	hpath_done(h);
 	return r;
+}
+
+/* Of the base alone, where nobody inside changes it. */
+bool union_fresh_take(struct unode *n, struct attr *a)
+{
+	return fresh.node == n && fresh.clock && fresh.clock == dcache_clock() && may_keep(n) && fresh_take(n, a);
 }
 
 int union_getattr(struct node *node, struct attr *a)

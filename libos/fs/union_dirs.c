@@ -4,8 +4,8 @@
  * then, instead of all from the layer's root.
  *
  * Of the process alone that began with it in this memory: a vfork child has descriptors of its own. Who uses one holds
- * it (pins), so that another thread does not close it meanwhile. One is forgotten with its directory, when any directory
- * is renamed, and when a look-up finds it changed; its descriptor is closed when the place is needed.
+ * it (pins), so that another thread does not close it meanwhile. One is forgotten with its directory, when any
+ * directory is renamed, and when a look-up finds it changed; its descriptor is closed when the place is needed.
  */
 #include "libos/fs/union_impl.h"
 

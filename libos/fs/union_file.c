@@ -40,7 +40,9 @@ static int open_regular(struct unode *n, struct file *f)
 			return r;
 	}
 	layer = (unsigned)highest(unode_layers(n));
-	fd = unode_open(n, layer, host_flags(f));
+	fd = write ? -1 : union_opened(n, layer);
+	if (fd < 0)
+		fd = unode_open(n, layer, host_flags(f));
 	if (fd < 0)
 		return lost(fd);
 	f->ops = &union_file_ops;
@@ -249,6 +251,8 @@ static int file_attr(struct file *f, struct attr *a)
 			attr_from_stat(a, &st);
 		return r;
 	}
+	if (union_fresh_take(n, a))
+		return 0;
 	passage = chain_enter(&n->node);
 	r = attr_of_object(f, n, a);
 	return (int)chain_leave(&passage, r);

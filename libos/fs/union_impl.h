@@ -178,6 +178,9 @@ void union_dirs_keep(struct unode *n, unsigned layer);
 void union_dirs_forget(const struct unode *n); /* NULL: all. Caller holds dcache_lock */
 void union_dirs_forked(void);
 
+/* ---- union_list.c ---- */
+bool union_listed_regular(const struct unode *dir, const char *name); /* did a listing say so? Only a hint */
+
 /* ---- union_chain.c ---- */
 /* What an operation on layers is framed by. Operations may nest; only the outermost one of a thread looks whether the
  * layers changed, and follows. Never under dcache_lock or a file's lock. */
@@ -209,6 +212,10 @@ void union_cover_tell(struct unode *n, const char *name);
 /* ---- union_lookup.c ---- */
 int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);
 int union_glance(struct node *dir, const char *name, size_t len, struct attr *a);
+/* name in the base is about to be looked up and opened for reading. If its directory's listing said that it is a
+ * regular file, it is opened first, and what the descriptor tells serves the look-up. */
+void union_opening(struct node *dir, const char *name, size_t len);
+int union_opened(const struct unode *n, unsigned layer); /* the descriptor; -1: there is none of n */
 void union_update(struct node *old, struct node *fresh);
 void union_drop_redirects(struct uredirect *r);
 /* Does a layer below the top have this name? 0, 1 or -errno. */
@@ -251,6 +258,8 @@ int union_getattr_now(struct node *n, struct attr *a); /* of a node that was fou
 /* `to` stands for what `from` was. Caller holds dcache_lock. */
 void union_fresh_moved(const struct unode *from, const struct unode *to);
 void union_fresh_drop(const struct unode *n);	/* n changes, or goes */
+void union_fresh_opened(const struct unode *n);	/* n's are those of the descriptor that is opened just now */
+bool union_fresh_take(struct unode *n, struct attr *a); /* those of one that was; for its first fstat, at once */
 int union_permission(struct node *n, int mask);
 /* Attributes of what fd is, an object of n in that layer. */
 int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a);

@@ -290,10 +290,35 @@ static bool is_own_note(const struct unode *n, const char *name)
 	return name[0] == '.' && !strncmp(name, ".gsh-", 5) && n->node.fs->magic == TMPFS_MAGIC;
 }
 
+/* By directory and name, some bits of the hash of what was listed as a regular file of the base alone. */
+static u8 listed[4096] PAL_SPARSE;
+
+static u8 *listed_place(const struct unode *dir, const char *name, u8 *tag)
+{
+	u32 h = union_name_hash(name, strlen(name)) ^ (u32)dir->node.ino * 0x9e3779b9u;
+
+	*tag = (u8)(h >> 24) | 1;
+	return &listed[h % sizeof(listed)];
+}
+
+bool union_listed_regular(const struct unode *dir, const char *name)
+{
+	u8 tag, *place = listed_place(dir, name, &tag);
+
+	return *place == tag;
+}
+
+static void note_listed(const struct unode *dir, const char *name)
+{
+	u8 tag, *place = listed_place(dir, name, &tag);
+
+	*place = tag;
+}
+
 /* The host's own entries, numbers made ours, whiteouts left out. In place. */
 static ssize_t fix_entries(struct unode *n, struct udir *d, char *buf, ssize_t size)
 {
-	bool ours = layer_ours(ufs_of(n), d->layer);
+	bool ours = layer_ours(ufs_of(n), d->layer), base = !ours && !ufs_of(n)->shared;
 	ssize_t in = 0, out = 0;
 
 	while (in < size) {
@@ -310,6 +335,8 @@ static ssize_t fix_entries(struct unode *n, struct udir *d, char *buf, ssize_t s
 			e->d_ino = parent_ino(n);
 		else
 			e->d_ino = entry_ino(n, d, &name, e->d_name);
+		if (base && e->d_type == DT_REG)
+			note_listed(n, e->d_name);
 		memmove(buf + out, e, reclen);
 		out += (ssize_t)reclen;
 	}

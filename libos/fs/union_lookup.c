@@ -157,8 +157,8 @@ static void read_file_marks(struct unode *n, const struct hpath *h, const struct
 	pal_close(fd);
 }
 
-/* What the last glance learnt, so that a look-up of the same name, for an open perhaps, need not ask again. As good as a
- * cached name: while its counter stands, and not for long. Size and times are not: they change without a word. */
+/* What the last glance learnt, so that a look-up of the same name, for an open perhaps, need not ask again. As good as
+ * a cached name: while its counter stands, and not for long. Size and times are not: they change without a word. */
 static struct {
 	const struct unode *dir;
 	u64 ino;
@@ -412,6 +412,69 @@ int union_glance(struct node *d, const char *name, size_t len, struct attr *a)
 	return 0;
 }
 
+/* ---- opened before it is looked up ---- */
+
+static struct {
+	int fd;			/* 0: none */
+	u64 ino, dev;
+	u32 walk;
+	const struct process *owner; /* alone in its memory */
+} opened PAL_SPARSE;
+
+void union_opening(struct node *d, const char *name, size_t len)
+{
+	struct unode *dir = to_unode(d);
+	struct ufs *u = ufs_of(dir);
+	char text[NAME_MAX_LEN + 1];
+	struct statx st;
+	struct hpath h;
+	const u32 *slot;
+	u32 generation;
+	int fd;
+
+	if (!u->has_base || u->shared || dir->epoch != u->epoch || dir->gone || dir->hollow || !dir->parent ||
+	    unode_layers(dir) != 1 || d->flags & NODE_COVER || len > NAME_MAX_LEN)
+		return;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	if (!union_listed_regular(dir, text) || !process_is_alone(this_process()))
+		return;
+	slot = names_slot(d, text);
+	generation = atomic_load(slot);
+	if (unode_child_path(dir, text, 0, &h))
+		return;
+	/* It may be a fifo by now: that must not be waited for. */
+	fd = hpath_open(&h, O_RDONLY | O_NONBLOCK, 0);
+	hpath_done(&h);
+	if (fd < 0)
+		return;
+	if (pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st) || !S_ISREG(st.stx_mode) ||
+	    union_index_asks(u, 0, &st) || union_is_cover(u, 0, &st)) {
+		pal_close(fd);
+		return;
+	}
+	seen_put(dir, text, slot, generation, 0, &st);
+	if (opened.fd && opened.owner == this_process()) /* refused after all, the last time */
+		pal_close(opened.fd);
+	opened.owner = this_process();
+	opened.fd = fd;
+	opened.ino = st.stx_ino;
+	opened.dev = statx_dev(&st);
+	opened.walk = atomic_load(&path_walks);
+}
+
+int union_opened(const struct unode *n, unsigned layer)
+{
+	int fd = opened.fd;
+
+	if (likely(!fd) || layer || opened.walk != atomic_load(&path_walks) || opened.ino != n->host_ino ||
+	    opened.dev != n->host_dev || opened.owner != this_process() || !process_is_alone(this_process()))
+		return -1;
+	opened.fd = 0;
+	union_fresh_opened(n);
+	return fd;
+}
+
 void union_update(struct node *o, struct node *f)
 {
 	struct unode *old = to_unode(o), *fresh = to_unode(f);
@@ -419,8 +482,8 @@ void union_update(struct node *o, struct node *f)
 	char *link = o->link;
 
 	union_fresh_moved(fresh, old);
-	if (unlikely(old->kept_open) &&
-	    (old->layers != fresh->layers || old->changed_s != fresh->changed_s || old->changed_ns != fresh->changed_ns))
+	if (unlikely(old->kept_open) && (old->layers != fresh->layers || old->changed_s != fresh->changed_s ||
+					 old->changed_ns != fresh->changed_ns))
 		union_dirs_forget(old);
 	/* A symlink under the same number with another birth: its text is another. */
 	if (old->changed_s != fresh->changed_s || old->changed_ns != fresh->changed_ns) {

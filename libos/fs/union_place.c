@@ -4,9 +4,9 @@
  *
  * A node knows its parent and its name; its path in a layer is put together when it is needed, from the node upwards
  * until a redirect says where the rest lies, or to a directory that is open: the guest's own, for who walks a tree has
- * one, or one of union_dirs.c. So the host need not walk from the root for each file. Host paths are relative to the layer's directory, hold no "."
- * and "..", and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and none is for the host to
- * follow.
+ * one, or one of union_dirs.c. So the host need not walk from the root for each file. Host paths are relative to the
+ * layer's directory, hold no "." and "..", and are opened with RESOLVE_NO_SYMLINKS: layers may hold any symlink, and
+ * none is for the host to follow.
  */
 #include "libos/fs/union_impl.h"
 
@@ -321,7 +321,7 @@ int unode_move(struct unode *n, struct unode *dir, const char *name)
 	n->parent = dir;
 	n->name = copy;
 	if (S_ISDIR(n->node.mode))
-		union_dirs_forget(NULL); /* what was opened by the old name, just when it got another, may be something else */
+		union_dirs_forget(NULL); /* one opened by its old name just when it got another may be something else */
 	unlock(&dcache_lock);
 	base_free(old_name);
 	if (old)

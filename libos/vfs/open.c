@@ -11,6 +11,7 @@
 
 #define PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH)
 #define TRANSIENT_FLAGS (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
+#define READ_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_LARGEFILE)
 #define O_TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 static unsigned resolve_flags(u64 resolve)
@@ -243,6 +244,8 @@ static int open_plain(int dirfd, const char *path, int flags, unsigned wf, struc
 		wf |= WALK_FOLLOW;
 	if (flags & O_DIRECTORY)
 		wf |= WALK_DIRECTORY;
+	if (!(flags & ~READ_FLAGS))
+		wf |= WALK_OPENING;
 	r = path_walk(dirfd, path, wf, &w);
 	if (r < 0)
 		return r;

@@ -250,6 +250,17 @@ static bool glance(struct walker *w, const char *name, size_t len)
 	return w->glanced;
 }
 
+static void opening(struct walker *w, const char *name, size_t len)
+{
+	struct node *dir = w->cur.dentry->node;
+
+	if (!dir->ops->opening || w->cur.dentry->unlinked || dentry_cached(w->cur.dentry, name, len))
+		return;
+	walk_unlock(w);
+	dir->ops->opening(dir, name, len);
+	walk_lock(w);
+}
+
 /* Go to the component; last: it is the final one. */
 static int step(struct walker *w, const char *name, size_t len, bool last)
 {
@@ -259,6 +270,8 @@ static int step(struct walker *w, const char *name, size_t len, bool last)
 
 	if (last && w->attr && !w->slash && glance(w, name, len))
 		return 0;
+	if (last && w->flags & WALK_OPENING && !w->slash)
+		opening(w, name, len);
 	d = child(w, name, len, &counted);
 
 	if (IS_ERR(d))

@@ -70,6 +70,9 @@ struct node_ops {
 	int (*lookup)(struct node *dir, const char *name, size_t len, struct node **out);
 	/* Attributes of name in dir, of which nothing is kept. An error only says that a lookup is to tell. NULL: likewise. */
 	int (*glance)(struct node *dir, const char *name, size_t len, struct attr *a);
+	/* name in dir, of which nothing is cached, is about to be looked up and opened for reading: what that takes may be
+	 * done in one. NULL: nothing. */
+	void (*opening)(struct node *dir, const char *name, size_t len);
 	/* A second lookup found the object of `old` again, as `fresh`: take over what is newer. dcache_lock is held. */
 	void (*update)(struct node *old, struct node *fresh);
 	int (*getattr)(struct node *n, struct attr *a);
@@ -176,6 +179,7 @@ enum {
 	WALK_DIRECTORY = 4,	/* the result must be a directory */
 	WALK_NO_MAGIC = 8, WALK_NO_SYMLINKS = 16, WALK_BENEATH = 32, WALK_IN_ROOT = 64, WALK_NO_XDEV = 128, /* openat2 */
 	WALK_EMPTY = 256,	/* "" is dirfd itself (AT_EMPTY_PATH) */
+	WALK_OPENING = 512,	/* what is found will be opened, for reading alone */
 };
 struct walk {
 	struct path path;	/* found (counted), or the parent with WALK_PARENT */

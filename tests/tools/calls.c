@@ -121,7 +121,7 @@ static void do_stat_each(void)
 		err(1, "stat");
 }
 
-/* As who walks a tree reads its files: relative to the directory. */
+/* As who walks a tree reads its files: relative to the directory, which he has listed. */
 static void do_read_each(void)
 {
 	static int at = -1;
@@ -130,8 +130,14 @@ static void do_read_each(void)
 	char some[64];
 	int fd;
 
-	if (at < 0)
-		at = open(dir, O_RDONLY | O_DIRECTORY);
+	if (at < 0) {
+		DIR *d = opendir(dir);
+
+		while (d && readdir(d))
+			;
+		if (!d || (at = dirfd(d)) < 0)
+			err(1, "%s", dir);
+	}
 	fd = openat(at, name, O_RDONLY | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) || read(fd, some, sizeof(some)) < 0 || close(fd))
 		err(1, "%s", name);
