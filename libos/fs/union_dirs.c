@@ -20,7 +20,7 @@ static struct kept_dir {
 	u32 used;
 	u32 pins;		/* atomic */
 	u8 layer;
-} kept[DIRS_MAX] PAL_SPARSE;
+} kept[DIRS_MAX];
 static u32 uses;
 static const struct process *owner;
 

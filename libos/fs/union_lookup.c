@@ -170,7 +170,7 @@ static struct {
 	int layer;		/* the highest that has the name; -1: none has */
 	struct statx st;
 	char name[NAME_MAX_LEN + 1];
-} seen PAL_SPARSE; /* dcache_lock */
+} seen; /* dcache_lock */
 
 static void seen_put(const struct unode *dir, const char *name, const u32 *slot, u32 generation, int layer,
 		     const struct statx *st)

@@ -27,7 +27,7 @@
 #include "pal/base/heap.h"
 
 #define BUCKETS_LOG 11
-#define FEW_LOG 8
+#define FEW_LOG 7
 #define CACHED_MAX 8192
 #define TRIAL_FROM 256 /* names */
 #define TRIAL_MAX 32
@@ -52,7 +52,7 @@ static u32 walk_clock;				/* dcache_lock: dcache_clock() when the last walk bega
 static unsigned cached_count;			/* dcache_lock; on trial or not */
 /* dcache_lock. By its hash, some bits of another part of it for each name that was glanced at, and SEEN_TRIAL if it was
  * on trial. */
-static u8 seen[SEEN_MAX] __attribute__((section(".bss.sparse")));
+static u8 seen[SEEN_MAX] PAL_SPARSE;
 static struct dentry *doomed;			/* dcache_lock; linked by hash_next: freed by dcache_unlock */
 u32 dcache_epoch;				/* atomic */
 static u32 no_area;				/* before the area is mapped, there is nobody else */
