@@ -16,8 +16,7 @@
  * large tree asks for each file once, so once there are some, files are on trial first: they stay while a few others
  * come, and those that are asked for again after that are kept (the idea is 2Q's). What one walk made is soon memory
  * for the next then, instead of fresh pages. A stat of a name that was not asked for before makes no object at all.
- * Renamed, a dentry moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds
- * it.
+ * Renamed, it moves with everything below it. Unlinked, it leaves the hash and lives as long as someone holds it.
  *
  * Long because all that touches the hash, its chains and its clock stands together.
  */
