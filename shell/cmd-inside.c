@@ -35,7 +35,7 @@ static const struct {
 	{ "why", " json all ", NO_WORDS },
 	{ "denials", " json ", NO_WORDS },
 	{ "snapshot", " ", ONE_NAME },
-	{ "undo", " ", ONE_NUMBER },
+	{ "undo", " end keep ", ONE_NUMBER },
 	{ "redo", " ", ONE_NUMBER },
 };
 

@@ -123,6 +123,42 @@ layers() {
 	[ "$(paste -sd' ' "$BOX/out")" = 'up kept gone there' ]
 }
 
+@test "undo offers to end the processes that the undone command started, and no others" {
+	in_box 'echo 1 >a; sleep 1001 >/dev/null 2>&1 &'
+	in_box 'sleep 1002 >/dev/null 2>&1 &'
+	in_box 'echo 2 >a; sh -c "sleep 1003 & sleep 1004 & wait" >/dev/null 2>&1 & setsid sh -c "echo >up; exec sleep 1005" >/dev/null 2>&1 &
+		until [ -e up ]; do sleep 0.01; done'
+	running() { gsh ps s --json | jq -r '.items[].cmdline | join(" ")' | grep -o '^sleep 100.$' | sort | paste -sd' '; }
+	run -2 gsh undo -s s --end --keep
+	# Nobody to ask: named, and left.
+	gsh undo -s s </dev/null 2>"$BOX/err"
+	grep -q '4 processes that it started still run' "$BOX/err"
+	grep -q 'sleep 1005' "$BOX/err"
+	grep -q 'sleep 100[12]' "$BOX/err" && false
+	[ "$(running)" = 'sleep 1001 sleep 1002 sleep 1003 sleep 1004 sleep 1005' ]
+	gsh redo -s s
+	gsh undo -s s --keep 2>"$BOX/err"
+	grep -q process "$BOX/err" && false
+	gsh redo -s s
+	# At a terminal: asked; no is the default.
+	echo | script -qec "$GSH undo -s s" /dev/null >"$BOX/out"
+	grep -q 'End them first' "$BOX/out"
+	[ "$(running)" = 'sleep 1001 sleep 1002 sleep 1003 sleep 1004 sleep 1005' ]
+	gsh redo -s s
+	echo y | script -qec "$GSH undo -s s" /dev/null >"$BOX/out"
+	[ "$(running)" = 'sleep 1001 sleep 1002' ]
+	in_box 'cat a' | grep -qx 1
+	# One that ends on no word; of the op before, which is the next to be undone.
+	in_box 'echo 3 >a; (trap "" TERM; echo >deaf; while :; do sleep 0.1; done) >/dev/null 2>&1 &
+		until [ -e deaf ]; do sleep 0.01; done'
+	gsh undo -s s --end 2>"$BOX/err"
+	grep -q 'ended 2 processes\|ended 1 process' "$BOX/err"
+	gsh undo -s s -e 2>"$BOX/err"
+	grep -q 'ended 1 process$' "$BOX/err"
+	[ "$(running)" = 'sleep 1002' ]
+	in_box 'test ! -e a'
+}
+
 @test "threads, forks and spawned programs go on while layers come, go and come back" {
 	cat >work.py <<-'PY'
 	import os, subprocess, sys, threading

@@ -269,6 +269,7 @@ static const struct wire_method methods[] = {
 	{ "PushOp", 0, box_push_op },
 	{ "EndOp", 0, box_end_op },
 	{ "Undo", 0, box_undo },
+	{ "Undoes", 0, box_undoes },
 	{ "Redo", 0, box_redo },
 	{ "Snapshot", 0, box_snapshot },
 	{ "Events", WIRE_MORE, box_events },

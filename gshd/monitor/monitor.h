@@ -14,7 +14,8 @@
  *	limits.h    what the sandbox may use up
  *	session.c   programs that clients started: terminals, rings, viewers; screen.c: their screens; edit.c: lines that
  *		    a client edits; lines.c: lines as ops
- *	ops.c       each program that a client starts is an op; undo and its kin while processes run
+ *	ops.c       each program that a client starts is an op; undo and its kin while processes run; owners.c: which op
+ *		    started a process
  *	split_off.c   a client wants a process to split off
  *	events.c    what happens, for those who follow it
  *	box.c       org.gsh.Box: what clients may ask; procs.c, of the libOS's /proc
@@ -44,6 +45,7 @@
 #define HIDDEN_MAX 128 /* the store, the runtime directory, the mount; what hidden.c and the settings add */
 #define DENIALS_MAX 128
 #define DEVICES_MAX 32
+#define OPS_NOTED 256 /* the latest ops of which is remembered who started what */
 #define INSIDE_MAX 4 /* clients that answer somebody inside, at a time */
 #define DENIAL_WHAT 320 /* bytes of what was refused, with its end */
 #define BUILDERS_MAX 4 /* workers of the image cache at a time */
@@ -53,6 +55,14 @@ enum box_state {
 	BOX_RUNNING = 2,
 	BOX_STOPPING = 4, /* asked to end, by a client or a signal */
 	BOX_ENDED = 8,	  /* the leader is gone; last answers are being written */
+};
+
+/* An op, as long as it is remembered: owners.c */
+struct op_note {
+	int64_t op, begun, ended; /* milliseconds; ended 0: not yet */
+	uint32_t layer;		  /* 0: it changed nothing */
+	int sid;		  /* guest's; 0: it was no program of a client's */
+	bool shell;		  /* the session's program is a shell whose lines are ops */
 };
 
 /* A place of the host's that the sandbox has: binds.c */
@@ -86,6 +96,9 @@ struct monitor {
 	int store, lock, ready; /* ready: tells gshd how the start went; -1 once told */
 	struct box_spec spec;
 	struct history history;
+	struct op_note noted[OPS_NOTED]; /* a ring */
+	unsigned nnoted;
+	int64_t guest_boot; /* CLOCK_BOOTTIME, milliseconds; 0: not known yet */
 	int area;		   /* memory that all picoprocesses share, ops.c; if chain is set */
 	struct grant_chain *chain; /* in it */
 	struct grant_binds *late_binds; /* in it */
@@ -334,11 +347,24 @@ int64_t ops_clock(void); /* milliseconds, for started_ms */
 void box_push_op(struct wire_call *call);
 void box_end_op(struct wire_call *call);
 void box_undo(struct wire_call *call);
+void box_undoes(struct wire_call *call);
 void box_redo(struct wire_call *call);
 void box_snapshot(struct wire_call *call);
 void box_adopt(struct wire_call *call);
 void box_seal(struct wire_call *call);
 void box_counters(struct wire_call *call);
+
+/* ---- owners.c ---- */
+/* An op begins. was_empty: the ops before it that have the same layer changed nothing. */
+void owners_begin(struct monitor *m, int64_t op, uint32_t layer, bool was_empty);
+/* It is a program of this session, or a line that its shell was given. */
+void owners_session(struct monitor *m, int64_t op, int sid, bool shell);
+void owners_end(struct monitor *m, int64_t op);
+/* The sandbox says that it has been up for so many milliseconds. */
+void owners_clock(struct monitor *m, int64_t uptime);
+/* Those of a listing (taken) that were started by what an undo of count ops would take back. */
+struct json_object *owners_of_undone(struct monitor *m, struct json_object *items, unsigned count)
+	__attribute__((warn_unused_result));
 
 /* ---- events.c ---- */
 /* Something happened; o (may be NULL) is taken. */
@@ -393,6 +419,8 @@ void box_proc_list(struct wire_call *call);
 void box_proc_link(struct wire_call *call);
 void box_proc_stat(struct wire_call *call);
 void box_processes(struct wire_call *call);
+/* The same, of which only those that undoing so many ops concerns. */
+void box_processes_undone(struct wire_call *call, unsigned count);
 
 /* ---- split_off.c ---- */
 void box_split(struct wire_call *call);

@@ -77,8 +77,6 @@ static bool top_is_held(const struct monitor *m)
 {
 	char place[32];
 
-	if (history_top_empty(&m->history))
-		return false;
 	snprintf(place, sizeof(place), "/tree/top/%04u/", m->history.number[m->history.n - 1]);
 	return held_below(place);
 }
@@ -86,12 +84,16 @@ static bool top_is_held(const struct monitor *m)
 int64_t ops_begin(struct monitor *m, struct json_object *argv, const char *cwd)
 {
 	int64_t op = 0;
+	bool empty;
 	int err;
 
 	if (m->spec.ephemeral || m->state != BOX_RUNNING)
 		return 0;
-	m->history.frozen = m->nsplits > 0 || top_is_held(m);
+	empty = history_top_empty(&m->history);
+	m->history.frozen = m->nsplits > 0 || (!empty && top_is_held(m));
 	err = history_begin(&m->history, argv, cwd, &op);
+	if (!err)
+		owners_begin(m, op, m->history.number[m->history.n - 1], empty);
 	if (err)
 		log_line("no op of its own for a command: %s", strerror(-err));
 	squash_look(m);
@@ -102,6 +104,8 @@ void ops_end(struct monitor *m, int64_t op, int status, int64_t started_ms, stru
 {
 	if (op)
 		history_end(&m->history, op, status, ops_clock() - started_ms, argv);
+	if (op)
+		owners_end(m, op);
 	if (op && m->state == BOX_RUNNING)
 		keep_common(m);
 }
@@ -128,7 +132,7 @@ void box_push_op(struct wire_call *call)
 
 	if (!may(call))
 		return;
-	m->history.frozen |= top_is_held(m);
+	m->history.frozen |= !history_top_empty(&m->history) && top_is_held(m);
 	history_answer_push(call, &m->history);
 	squash_look(m);
 }
@@ -160,6 +164,18 @@ void box_undo(struct wire_call *call)
 {
 	squash_cancel(call->server->context);
 	undo_or_redo(call, history_undo);
+}
+
+void box_undoes(struct wire_call *call)
+{
+	int64_t count = json_int(call->params, "count", 1);
+
+	if (!may(call))
+		return;
+	if (count < 1 || count > HISTORY_COUNT_MAX)
+		wire_fail(call, "org.gsh.BadRequest", "count", "it must be 1 to 1000", NULL);
+	else
+		box_processes_undone(call, (unsigned)count);
 }
 
 void box_redo(struct wire_call *call)

@@ -19,7 +19,6 @@
 #include "gshd/store/history.h"
 #include "gshd/wire/json.h"
 
-#define COUNT_MAX 1000
 #define SHOWN_MAX 100000
 
 /* ---- changing it ---- */
@@ -43,7 +42,7 @@ void history_answer(struct wire_call *call, struct history *h,
 	unsigned done = 0;
 	int err;
 
-	if (count < 1 || count > COUNT_MAX) {
+	if (count < 1 || count > HISTORY_COUNT_MAX) {
 		wire_fail(call, "org.gsh.BadRequest", "count", "it must be 1 to 1000", NULL);
 		return;
 	}
@@ -317,7 +316,7 @@ void past_log(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
 	const char *name = daemon_name(call);
-	int64_t limit = json_int(call->params, "count", COUNT_MAX);
+	int64_t limit = json_int(call->params, "count", HISTORY_COUNT_MAX);
 	struct json_object *list = ops_of(call, name), *items, *p;
 	size_t n, first;
 	int box;

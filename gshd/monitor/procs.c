@@ -19,6 +19,7 @@
 
 #define PATH_LEN_MAX 4096
 #define PROCESSES_MAX 4096
+#define TICKS_HZ 100 /* of the libOS, as of every Linux on x86-64 */
 
 struct answer {
 	struct mon_proc_data head;
@@ -223,6 +224,7 @@ struct walk {
 	struct json_object *item; /* being filled */
 	uint64_t listed;	  /* entries of the listing seen */
 	bool all_listed;
+	unsigned undone; /* ops; 0: all processes are asked for */
 	int pids[PROCESSES_MAX];
 	unsigned npids, at;
 };
@@ -233,6 +235,8 @@ static void walk_end(struct walk *w)
 {
 	struct json_object *p = json_object_new_object();
 
+	if (w->undone)
+		w->items = owners_of_undone(w->call->server->context, w->items, w->undone);
 	json_object_object_add(p, "items", w->items);
 	wire_reply(w->call, p);
 	free(w);
@@ -273,6 +277,7 @@ static void cmdline_done(struct monitor *m, void *arg, const struct mon_msg *msg
 static struct json_object *item_of(int pid, const char *bytes, size_t size)
 {
 	char text[1024], state[2] = "?", tty[32];
+	unsigned long long ticks = 0;
 	int ppid = 0, pgid = 0, sid = 0, tty_nr = 0;
 	struct json_object *o;
 	char *open, *shut;
@@ -283,7 +288,8 @@ static struct json_object *item_of(int pid, const char *bytes, size_t size)
 	open = strchr(text, '(');
 	shut = strrchr(text, ')');
 	if (!open || !shut ||
-	    sscanf(shut + 1, " %1c %d %d %d %d", state, &ppid, &pgid, &sid, &tty_nr) != 5)
+	    sscanf(shut + 1, " %1c %d %d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", state,
+		   &ppid, &pgid, &sid, &tty_nr, &ticks) != 6)
 		return NULL;
 	*shut = '\0';
 	o = json_object_new_object();
@@ -296,6 +302,7 @@ static struct json_object *item_of(int pid, const char *bytes, size_t size)
 		json_put_str(o, "tty", tty);
 	json_put_str(o, "state", state);
 	json_put_str(o, "comm", open + 1);
+	json_put_int(o, "start", (int64_t)(ticks * 1000 / TICKS_HZ));
 	return o;
 }
 
@@ -365,7 +372,20 @@ static void walk_next(struct monitor *m, struct walk *w)
 		walk_end(w);
 }
 
-void box_processes(struct wire_call *call)
+static void uptime_done(struct monitor *m, void *arg, const struct mon_msg *msg, const void *payload)
+{
+	struct answer a = parse(msg, payload);
+	char text[32] = "";
+	double seconds;
+
+	if (a.bytes)
+		memcpy(text, a.bytes, a.size < sizeof(text) - 1 ? a.size : sizeof(text) - 1);
+	if (!a.head.error && sscanf(text, "%lf", &seconds) == 1 && seconds >= 0 && seconds < 1e9)
+		owners_clock(m, (int64_t)(seconds * 1000));
+	walk_next(m, arg);
+}
+
+static void list_processes(struct wire_call *call, unsigned undone)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 
@@ -374,7 +394,19 @@ void box_processes(struct wire_call *call)
 		return;
 	}
 	w->call = call;
+	w->undone = undone;
 	w->items = json_object_new_array();
 	call->gone = forget_call;
-	walk_next(call->server->context, w);
+	if (!undone || ask(call->server->context, MON_PROC_READ, "uptime", 0, uptime_done, w))
+		walk_next(call->server->context, w);
+}
+
+void box_processes(struct wire_call *call)
+{
+	list_processes(call, 0);
+}
+
+void box_processes_undone(struct wire_call *call, unsigned count)
+{
+	list_processes(call, count);
 }

@@ -87,6 +87,7 @@ static void open_op(struct session *s, const char *text, size_t size)
 	argv = as_command(s->lines.text);
 	s->begun_ms = ops_clock();
 	s->op = ops_begin(s->m, argv, s->lines.cwd);
+	owners_session(s->m, s->op, s->pid, true);
 	json_object_put(argv);
 }
 

@@ -370,6 +370,7 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 		return;
 	}
 	s->pid = started.pid;
+	owners_session(m, s->op, s->pid, s->lines.on);
 	s->state = SESSION_RUNNING;
 	m->nrunning++;
 	m->had_session = true;

@@ -284,16 +284,11 @@ void history_end(struct history *h, int64_t op, int status, int64_t ms, struct j
 	journal_end(h, op, status, ms, argv); /* a full disk: the op is shown as one without an end */
 }
 
-int history_undo(struct history *h, unsigned count, unsigned *done)
+/* *done: of how many ops with changes. */
+static unsigned choose_undone(const struct history *h, unsigned first, unsigned count, uint32_t *take, unsigned *done)
 {
-	uint32_t take[GRANT_LAYERS_MAX];
-	unsigned n = 0, first, most = 0, ops = 0;
-	int err;
+	unsigned n = 0, most = 0, ops = 0;
 
-	*done = 0;
-	if (h->frozen)
-		return -EBUSY;
-	first = h->n - history_top_empty(h);
 	/* The lowest layer stays: what was there before the first op is nobody's to undo. Empty layers go along. */
 	for (unsigned i = first; i > 0 && ops < count; i--) {
 		bool op = !layer_empty(h, h->number[i - 1]);
@@ -305,6 +300,28 @@ int history_undo(struct history *h, unsigned count, unsigned *done)
 		if (op)
 			n = most;
 	}
+	*done = ops;
+	return n;
+}
+
+unsigned history_undoes(const struct history *h, unsigned count, uint32_t take[GRANT_LAYERS_MAX])
+{
+	unsigned ops;
+
+	return choose_undone(h, h->n - history_top_empty(h), count, take, &ops);
+}
+
+int history_undo(struct history *h, unsigned count, unsigned *done)
+{
+	uint32_t take[GRANT_LAYERS_MAX];
+	unsigned n, first, ops;
+	int err;
+
+	*done = 0;
+	if (h->frozen)
+		return -EBUSY;
+	first = h->n - history_top_empty(h);
+	n = choose_undone(h, first, count, take, &ops);
 	if (!n)
 		return 0;
 	err = first == h->n ? make_top(h, h->next) : 0;

@@ -36,6 +36,8 @@
 #define HISTORY_JOIN_LATEST 56
 #define HISTORY_JOIN_KEEP 24
 
+#define HISTORY_COUNT_MAX 1000 /* ops that one call undoes or redoes, at most */
+
 struct json_object;
 
 struct history {
@@ -70,6 +72,8 @@ void history_end(struct history *h, int64_t op, int status, int64_t ms, struct j
  * away last back. *done: how many there were. -EBUSY: something changed since the undo. */
 int history_undo(struct history *h, unsigned count, unsigned *done) __attribute__((warn_unused_result));
 int history_redo(struct history *h, unsigned count, unsigned *done) __attribute__((warn_unused_result));
+/* The layers that an undo would take away, the highest first: how many. */
+unsigned history_undoes(const struct history *h, unsigned count, uint32_t take[GRANT_LAYERS_MAX]);
 
 /* Put a layer that was made by a client, a directory `made` of the sandbox's, on top as an op of its own. -ENOENT: there
  * is none of that name, or none that may be meant; -EBUSY as with undo. */
