@@ -83,6 +83,19 @@ static int set_xattr(int fd, const struct mon_setattr *q, const void *value, siz
 	return fsetxattr(fd, q->name, value, size, (int)q->mode) ? -errno : 0;
 }
 
+/* Of a fifo or a socket there may be no descriptor but O_PATH, whose mode is changed by its name in /proc only. */
+static int change_mode(int fd, mode_t mode)
+{
+	char name[32];
+
+	if (!fchmod(fd, mode))
+		return 0;
+	if (errno != EBADF)
+		return -errno;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return chmod(name, mode) ? -errno : 0;
+}
+
 static int perform(int fd, const struct mon_setattr *q, const void *value, size_t size)
 {
 	struct timespec times[2] = { { q->atime_s, q->atime_ns }, { q->mtime_s, q->mtime_ns } };
@@ -91,7 +104,7 @@ static int perform(int fd, const struct mon_setattr *q, const void *value, size_
 	case MON_ATTR_CHMOD:
 		if (size || (q->mode & ~01777u))
 			return -EINVAL;
-		return fchmod(fd, q->mode) ? -errno : 0;
+		return change_mode(fd, q->mode);
 	case MON_ATTR_TIMES:
 		/* The descriptor may be O_PATH: a symlink has no other. */
 		return size ? -EINVAL : utimensat(fd, "", times, AT_EMPTY_PATH) ? -errno : 0;

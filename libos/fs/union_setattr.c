@@ -164,6 +164,21 @@ void union_lose_setid(struct unode *n, int fd)
 		unode_bump(n);
 }
 
+/* Where attributes go through the monitor, it wants a descriptor, if only of the name. */
+static int special_mode(const struct hpath *h, u32 mode)
+{
+	int fd, r = pal_fchmodat(h->dir, h->path, mode);
+
+	if (r != -EPERM)
+		return r;
+	fd = pal_openat(h->dir, h->path, O_PATH | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return fd;
+	r = pal_fchmod(fd, mode);
+	pal_close(fd);
+	return r;
+}
+
 /* Symlinks, fifos and sockets: the host gives them no user attributes and the libOS no descriptor. What can be set by
  * name is; an owner that the host can't express is dropped, as the mode of a symlink is on Linux. */
 static int set_special(struct unode *n, const struct attr *a)
@@ -177,11 +192,8 @@ static int set_special(struct unode *n, const struct attr *a)
 	if (a->valid & ATTR_TIMES)
 		r = pal_utimensat(h.dir, h.path, times);
 	if (!r && a->valid & ATTR_MODE && !S_ISLNK(n->node.mode))
-		r = pal_fchmodat(h.dir, h.path, a->mode & 0777);
+		r = special_mode(&h, a->mode & 0777);
 	hpath_done(&h);
-	/* Where attributes go through the monitor, it changes open files only. */
-	if (r == -EPERM)
-		r = 0;
 	return r == -ENOENT ? -ESTALE : r;
 }
 

@@ -25,6 +25,13 @@ static void named(void)
 	eq(bind(l, (void *)&a, sizeof(a)), 0);
 	must(stat("sock", &st));
 	eq(st.st_mode & S_IFMT, S_IFSOCK);
+	eq(chmod("sock", 0600), 0);
+	must(stat("sock", &st));
+	eq(st.st_mode, S_IFSOCK | 0600);
+	must(mkfifo("fifo", 0644));
+	eq(chmod("fifo", 0700), 0);
+	must(stat("fifo", &st));
+	eq(st.st_mode, S_IFIFO | 0700);
 	int c = must(socket(AF_UNIX, SOCK_STREAM, 0));
 	fails(connect(c, (void *)&a, sizeof(a)), ECONNREFUSED);
 	int other = must(socket(AF_UNIX, SOCK_STREAM, 0));
