@@ -123,6 +123,26 @@ layers() {
 	[ "$(paste -sd' ' "$BOX/out")" = 'up kept gone there' ]
 }
 
+@test "what was undone is no part of the ops that come after" {
+	in_box 'echo 1 >a'
+	in_box 'echo 2 >a; echo gone >b'
+	gsh undo -s s
+	in_box true
+	in_box 'echo 3 >c'
+	gsh log s -n 1 | grep -q '+1 file in '"$PWD"'	echo 3 >c$'
+	gsh show -s s 4 | grep -qx "A	f	2	$PWD/c"
+	gsh diff -s s --name-status 3 4 | grep -q "^A.*$PWD/c$"
+	[ "$(gsh diff -s s --name-status 3 4 | wc -l)" = 1 ]
+	# The other way: what was undone together was one after the other.
+	in_box true
+	in_box 'echo 4 >c'
+	gsh undo -s s 2
+	gsh diff -s s --name-status 1 5 | grep -q "^A.*$PWD/c$"
+	[ -z "$(gsh diff -s s --name-status 4 5)" ]
+	run -0 gsh diff -s s --name-status 5 6
+	[[ $output == M*c ]]
+}
+
 @test "undo offers to end the processes that the undone command started, and no others" {
 	in_box 'echo 1 >a; sleep 1001 >/dev/null 2>&1 &'
 	in_box 'sleep 1002 >/dev/null 2>&1 &'

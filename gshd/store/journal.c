@@ -396,25 +396,30 @@ static int snapshot_version(int box, const char *name, uint32_t number[GRANT_LAY
 	return n < 0 ? n : out;
 }
 
-/* The chain, with what was undone above it as far as `most`. */
-static int chain_upto(int box, uint32_t most, uint32_t number[GRANT_LAYERS_MAX])
+/* The chain as far as `most`, with what was undone. Who wrote the layer `at` after that undo never had it below: a layer of
+ * the chain between the two tells. */
+static int chain_upto(int box, uint32_t at, uint32_t most, uint32_t number[GRANT_LAYERS_MAX])
 {
 	int tree = openat(box, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int n = tree < 0 ? -errno : history_chain(tree, number), out = 0;
 	struct dirent **names;
+	uint32_t kept = 0;
 	int m;
 
 	if (tree >= 0)
 		close(tree);
 	if (n < 0)
 		return n;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
+		if (number[i] <= at)
+			kept = number[i];
 		if (number[i] <= most)
 			number[out++] = number[i];
+	}
 	m = scandirat(box, "undone", &names, NULL, alphasort);
 	for (int i = 0; i < m; i++) {
 		uint32_t v = layer_number(names[i]->d_name);
-		if (v && v <= most && out < GRANT_LAYERS_MAX - 1)
+		if (v > kept && v <= most && out < GRANT_LAYERS_MAX - 1)
 			number[out++] = v;
 		free(names[i]);
 	}
@@ -427,15 +432,15 @@ static int op_version(int box, int64_t op, uint32_t number[GRANT_LAYERS_MAX])
 {
 	struct json_object *list = history_ops(box), *o = find_op(list, op);
 	const char *state = o ? json_str(o, "state", "") : "";
-	uint32_t at = o ? (uint32_t)json_int(o, "at", 0) : 0;
+	uint32_t at = o ? (uint32_t)json_int(o, "at", 0) : 0, most = at;
 	int err = 0;
 
 	if (!o || !strcmp(state, "squashed") || !strcmp(state, "dropped"))
 		err = -ENOENT;
 	else if (!json_int(o, "layer", 0))
-		at--; /* it left none: that of its number is a later op's */
+		most--; /* it left none: that of its number is a later op's */
 	json_object_put(list);
-	return err ? err : chain_upto(box, at, number);
+	return err ? err : chain_upto(box, at, most, number);
 }
 
 int history_version(int box, const char *word, uint32_t number[GRANT_LAYERS_MAX], int64_t *op)
@@ -452,7 +457,7 @@ int history_version(int box, const char *word, uint32_t number[GRANT_LAYERS_MAX]
 	}
 	/* Of an image: its lowest layer. */
 	if (!strcmp(word, "base"))
-		return chain_upto(box, 1, number);
+		return chain_upto(box, 1, 1, number);
 	if (word[strspn(word, "0123456789")])
 		return snapshot_version(box, word, number, op);
 	*op = strtoll(word, NULL, 10);
