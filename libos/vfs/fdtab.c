@@ -9,18 +9,24 @@
 
 #define SIZE_FIRST 64
 
+static size_t bitmap_bytes(unsigned size)
+{
+	return ALIGN_UP(size, 64) / 8;
+}
+
+/* With the bitmap behind it: what opens or closes a descriptor writes to both. */
 static struct fdarray *array_create(unsigned size)
 {
-	struct fdarray *a = base_zalloc(sizeof(*a) + size * sizeof(a->files[0]));
+	struct fdarray *a = base_zalloc(sizeof(*a) + size * sizeof(a->files[0]) + bitmap_bytes(size));
 
 	if (a)
 		a->size = size;
 	return a;
 }
 
-static size_t bitmap_bytes(unsigned size)
+static u64 *bitmap_of(struct fdarray *a)
 {
-	return ALIGN_UP(size, 64) / 8;
+	return (u64 *)(a->files + a->size);
 }
 
 struct fdtab *fdtab_create(void)
@@ -31,13 +37,11 @@ struct fdtab *fdtab_create(void)
 		return NULL;
 	t->refs = 1;
 	t->array = array_create(SIZE_FIRST);
-	t->cloexec = base_zalloc(bitmap_bytes(SIZE_FIRST));
-	if (!t->array || !t->cloexec) {
-		base_free(t->array);
-		base_free(t->cloexec);
+	if (!t->array) {
 		base_free(t);
 		return NULL;
 	}
+	t->cloexec = bitmap_of(t->array);
 	return t;
 }
 
@@ -54,7 +58,6 @@ void fdtab_put(struct fdtab *t)
 		old = a->old;
 		base_free(a);
 	}
-	base_free(t->cloexec);
 	base_free(t);
 }
 
@@ -78,23 +81,17 @@ static int grow(struct fdtab *t, unsigned fd)
 {
 	unsigned size = t->array->size;
 	struct fdarray *a;
-	u64 *bits;
 
 	if (fd < size)
 		return 0;
 	while (size <= fd)
 		size *= 2;
 	a = array_create(size);
-	bits = base_zalloc(bitmap_bytes(size));
-	if (!a || !bits) {
-		base_free(a);
-		base_free(bits);
+	if (!a)
 		return -ENOMEM;
-	}
 	memcpy(a->files, t->array->files, t->array->size * sizeof(a->files[0]));
-	memcpy(bits, t->cloexec, bitmap_bytes(t->array->size));
-	base_free(t->cloexec);
-	t->cloexec = bits;
+	memcpy(bitmap_of(a), t->cloexec, bitmap_bytes(t->array->size));
+	t->cloexec = bitmap_of(a);
 	a->old = t->array;
 	atomic_store(&t->array, a);
 	return 0;

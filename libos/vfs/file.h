@@ -88,7 +88,7 @@ struct fdtab {
 	u32 refs;		/* atomic */
 	struct mutex lock;	/* guards the rest */
 	struct fdarray *array;	/* replaced under lock, read by anyone */
-	u64 *cloexec;		/* bitmap */
+	u64 *cloexec;		/* bitmap, behind the array */
 	unsigned next;		/* no free descriptor below */
 };
 
