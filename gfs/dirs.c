@@ -206,6 +206,14 @@ void recent_free_locked(struct recent *r)
 	free(r);
 }
 
+void recent_forget(struct box *b)
+{
+	pthread_mutex_lock(&boxes_lock);
+	recent_free_locked(b->recent);
+	b->recent = NULL;
+	pthread_mutex_unlock(&boxes_lock);
+}
+
 /* Counted, or NULL. */
 static struct stack *recent_get(struct box *b, struct view *v)
 {

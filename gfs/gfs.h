@@ -18,6 +18,7 @@
  *	node.c		numbers that the kernel knows nodes by
  *	boxes.c stack.c	which sandboxes there are; of what layers they are made
  *	dirs.c		directories of trees, found once
+ *	lease.c		for how long the kernel may remember what does not run
  *	attr.c list.c link.c	attributes; a directory; where symbolic links lead
  *	root.c proc.c	questions about root/ and about proc/
  *	write.c data.c	changes of names in root/; what is in files
@@ -30,10 +31,10 @@
  * killing gfs disturbs nobody.
  *
  * Of root/ of a sandbox that runs the kernel is told to remember neither attributes nor entries: what
- * is done inside is seen at once. One that does not run changes through here alone, and what it was
- * can't change at all: of these it remembers both for a moment (pens_fresh). Of proc/, where every look costs its process
- * a moment,
- * it remembers entries for a tenth of a second. Names of sandboxes are remembered for half a second,
+ * is done inside is seen at once. One that does not run changes through here alone until somebody says that he begins
+ * (lease.c): of what is in its layers it remembers both until then, of its base, which the host changes, for a moment.
+ * What it was can't change at all. Of proc/, where every look costs its process a moment, it remembers entries for a
+ * tenth of a second. Names of sandboxes are remembered for half a second,
  * but that a name is missing is not.
  *
  * Several threads answer at once. A question to a sandbox that hangs ends after two seconds, and
@@ -59,6 +60,8 @@
 #define RPC_TIMEOUT 2	    /* seconds */
 #define NAMES_FRESH 0.5 /* seconds for which names of sandboxes and their layers are remembered */
 
+#define LEASE_FRESH 10.0 /* seconds; should the kernel not be told that it is over */
+#define STOPPED_FRESH 0.05 /* the same where it will not be: to start a sandbox takes longer */
 #define PROC_FRESH 0.1 /* seconds for which the kernel remembers what is below proc/ */
 
 #define must_check __attribute__((warn_unused_result))
@@ -102,6 +105,8 @@ struct stack {
 	uint32_t top; /* number of the layer that is written; 0: of a version */
 	uint32_t highest; /* number of the highest layer; 0: none */
 	int box, work; /* the sandbox's directory, and where to stage; -1 */
+	int pens;      /* the lock of who writes; -1. This and the next are guarded by pen.c's gate */
+	unsigned writing;
 	struct seal seal;
 	char *text; /* the paths, to tell a change */
 };
@@ -110,6 +115,7 @@ struct proc_door;
 struct pens;
 struct past;
 struct recent;
+struct lease;
 
 /* A sandbox. Lives as long as anybody knows it, even after it was removed. */
 struct box {
@@ -128,6 +134,7 @@ struct box {
 	struct json_object *info; /* as the daemon's List says */
 	struct past *past;	  /* past.c's own */
 	struct recent *recent;	  /* dirs.c's own */
+	struct lease *lease;	  /* lease.c's own */
 };
 
 int boxes_init(void) must_check;
@@ -168,6 +175,13 @@ struct stack *stack_get(struct stack *s);
 void stack_put(struct stack *s);
 void stack_put_locked(struct stack *s); /* caller holds boxes_lock */
 
+/* ---- lease.c ---- */
+/* True: until lease_release the kernel may be told to remember what is in layers of b for LEASE_FRESH. After the answer
+ * the kernel may drop the node, and b with it: so what is released is the lease. */
+bool lease_hold(struct box *b, struct lease **l);
+void lease_release(struct lease *l); /* NULL is fine */
+void leases_begin(unsigned minor); /* of the FUSE protocol */
+
 /* ---- node.c ---- */
 
 enum node_kind {
@@ -201,6 +215,8 @@ fuse_ino_t node_ino(const struct node *n);
 struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
 		       uint64_t ident);
 void node_drop(struct node *n, uint64_t count);
+/* The kernel's numbers of what is in b's trees: an array to be freed; returns how many. */
+size_t node_numbers(const struct box *b, fuse_ino_t **numbers) must_check;
 /* The path below root/ or proc/ ("" for these), or -ENAMETOOLONG; -ESTALE: it has none any more. */
 int node_path(const struct node *n, char *buf, size_t size) must_check;
 /* That of its directory, and its name; of root/ itself no name. */
@@ -245,6 +261,7 @@ int dir_get(struct node *n, struct dir **out) must_check;
 int dir_find(struct node *n, struct dir **dir, struct spot *s) must_check;
 void dir_put(struct dir *d); /* NULL is fine */
 void dir_forget(struct node *n);
+void recent_forget(struct box *b);
 void recent_free_locked(struct recent *r); /* caller holds boxes_lock; NULL is fine */
 
 /* ---- list.c ---- */
@@ -312,7 +329,6 @@ void proc_door_free(struct proc_door *d);
 struct pen {
 	struct box *box; /* borrowed */
 	struct stack *stack;
-	int lock;
 	struct change change;
 };
 struct pens *pens_create(void);
@@ -330,7 +346,7 @@ struct view {
 };
 struct view pens_view(struct box *b);
 uint64_t pens_changes(struct box *b);
-/* Seconds for which the kernel may remember what it was told of b's tree. */
+/* Seconds for which the kernel may remember what it was told of b's tree without a lease. */
 double pens_fresh(struct box *b);
 /* A file is opened for writing, or closed: by so many. */
 void pens_count(struct box *b, int more);
@@ -363,6 +379,11 @@ int data_follow(struct pen *p, struct open_file *f) must_check;
 struct open_file *data_file(struct node *n, int fd, int flags); /* NULL: no memory, fd is closed */
 void file_close(struct open_file *f);
 
+/* ---- root.c ---- */
+/* Seconds for which the kernel may remember under a lease what s, of b's tree, is. */
+double root_fresh(struct box *b, const struct spot *s);
+int root_attr(struct node *n, struct stat *st, double *fresh) must_check;
+
 /* ---- asker.c ---- */
 /* Does the question come from inside a sandbox? */
 bool asker_refused(fuse_req_t req);
@@ -370,6 +391,10 @@ bool asker_refused(fuse_req_t req);
 /* ---- ops.c ---- */
 /* Before anything is looked at: may this process ask at all? 0 or -EACCES. */
 int op_admit(fuse_req_t req) must_check;
+/* What a kind says holds under a lease; without one for a moment. */
+double fresh_by(bool held, double fresh);
+/* Answer with what a look-up found, and take the node back that the kernel has not got. held: under a lease. */
+void reply_found(fuse_req_t req, struct fuse_entry_param *e, bool held);
 extern const struct fuse_lowlevel_ops gfs_ops;
 /* A directory of our own making. */
 void fill_dir(struct stat *st, uint64_t ino);

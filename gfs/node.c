@@ -131,6 +131,28 @@ void node_drop(struct node *n, uint64_t count)
 	}
 }
 
+size_t node_numbers(const struct box *b, fuse_ino_t **numbers)
+{
+	size_t n = 0, at = 0;
+
+	pthread_mutex_lock(&lock);
+	for (int count = 1; count >= 0; count--) {
+		for (unsigned i = 0; i < BUCKETS; i++)
+			for (struct node *o = buckets[i]; o; o = o->next) {
+				if (o->box != b || o->kind != NODE_TREE)
+					continue;
+				if (count)
+					n++;
+				else
+					(*numbers)[at++] = node_ino(o);
+			}
+		if (count && !(*numbers = calloc(n + 1, sizeof(**numbers))))
+			break;
+	}
+	pthread_mutex_unlock(&lock);
+	return at;
+}
+
 /* Written from the end. Caller holds the lock. */
 static int path_locked(const struct node *n, char *buf, size_t size)
 {

@@ -4,7 +4,7 @@
  * the default here.
  *
  * How long the kernel remembers attributes and entries, the kind says: of a sandbox that runs not at
- * all, and what it did is seen at once. Data of files in root/ may stay in the kernel's page cache, which drops it when
+ * all, and what it did is seen at once; of one that does not, while there is a lease (lease.c). Data of files in root/ may stay in the kernel's page cache, which drops it when
  * size or times change (AUTO_INVAL_DATA).
  */
 #include <errno.h>
@@ -60,6 +60,7 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 		conn->want |= FUSE_CAP_PARALLEL_DIROPS;
 	/* Set-ID bits that a write takes away are the kernel's to take. */
 	conn->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
+	leases_begin(conn->proto_minor);
 	conn->want |= conn->capable & (unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 }
 
@@ -68,18 +69,40 @@ int op_admit(fuse_req_t req)
 	return asker_refused(req) ? -EACCES : 0;
 }
 
+double fresh_by(bool held, double fresh)
+{
+	return held || fresh < LEASE_FRESH ? fresh : STOPPED_FRESH;
+}
+
+void reply_found(fuse_req_t req, struct fuse_entry_param *e, bool held)
+{
+	e->entry_timeout = fresh_by(held, e->entry_timeout);
+	e->attr_timeout = fresh_by(held, e->attr_timeout);
+	if (fuse_reply_entry(req, e))
+		node_drop(node_of(e->ino), 1); /* interrupted: the kernel has not got the number */
+}
+
+static bool hold(const struct node *n, struct lease **l)
+{
+	*l = NULL;
+	return n->kind == NODE_TREE && lease_hold(n->box, l);
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct node *n = node_of(ino);
 	struct fuse_entry_param e = {0};
+	struct lease *lease = NULL;
 	int err = op_admit(req);
+	bool held = !err && hold(n, &lease);
 
 	if (!err)
 		err = kind_of(n)->lookup ? kind_of(n)->lookup(n, name, &e) : -ENOTDIR;
 	if (err)
 		fuse_reply_err(req, -err);
-	else if (fuse_reply_entry(req, &e))
-		node_drop(node_of(e.ino), 1); /* interrupted: the kernel has not got the number */
+	else
+		reply_found(req, &e, held);
+	lease_release(lease);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
@@ -98,16 +121,20 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node *n = node_of(ino);
+	double fresh = 0;
 	struct stat st;
+	struct lease *lease = NULL;
 	int err = op_admit(req);
+	bool held = !err && hold(n, &lease);
 
 	(void)fi;
 	if (!err)
-		err = kind_of(n)->getattr(n, &st);
+		err = n->kind == NODE_TREE ? root_attr(n, &st, &fresh) : kind_of(n)->getattr(n, &st);
 	if (err)
 		fuse_reply_err(req, -err);
 	else
-		fuse_reply_attr(req, &st, n->kind == NODE_TREE ? pens_fresh(n->box) : 0);
+		fuse_reply_attr(req, &st, fresh_by(held, fresh));
+	lease_release(lease);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -158,20 +185,32 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	free(buf);
 }
 
+static int look_unleased(struct node *n, const char *name, struct fuse_entry_param *e)
+{
+	int err = kind_tree.lookup(n, name, e);
+
+	e->entry_timeout = fresh_by(false, e->entry_timeout);
+	e->attr_timeout = fresh_by(false, e->attr_timeout);
+	return err;
+}
+
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	char *buf = malloc(size);
 	struct node *n = node_of(ino);
 	/* Where nothing is remembered it is not looked at for nothing: an entry without a number is a name. */
-	bool look = n->kind == NODE_TREE && pens_fresh(n->box) > 0;
+	bool look = n->kind == NODE_TREE && pens_fresh(n->box) > 0, held;
+	struct lease *lease;
 
 	if (!buf) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh, look ? kind_tree.lookup : NULL, n, buf,
-				 size, off);
+	held = hold(n, &lease);
+	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh,
+				 !look ? NULL : held ? kind_tree.lookup : look_unleased, n, buf, size, off);
 	fuse_reply_buf(req, buf, size);
+	lease_release(lease);
 	free(buf);
 }
 

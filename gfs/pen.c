@@ -32,13 +32,13 @@
 
 #define QUIET_S 5
 #define VERSION_FRESH 1.0
-#define STOPPED_FRESH 0.05 /* to start one takes longer */
 #define TRIES 100
 #define NAP_NS 5000000
 #define COUNTERS_SIZE (UNION_COUNTERS * sizeof(uint32_t))
 
-/* All guarded by lock. */
+/* All guarded by lock but gate, which is outside of it. */
 struct pens {
+	pthread_mutex_t gate; /* to the lock of the sandbox's directory: held while that is waited for */
 	pthread_mutex_t lock;
 	uint32_t own_top; /* the layer that our op has its changes in; 0: none */
 	time_t last;	  /* CLOCK_MONOTONIC: of the last change */
@@ -58,8 +58,10 @@ struct pens *pens_create(void)
 {
 	struct pens *p = calloc(1, sizeof(*p));
 
-	if (p)
+	if (p) {
+		pthread_mutex_init(&p->gate, NULL);
 		pthread_mutex_init(&p->lock, NULL);
+	}
 	return p;
 }
 
@@ -91,6 +93,7 @@ void pens_free(struct pens *p)
 		free(o);
 	}
 	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->gate);
 	free(p);
 }
 
@@ -169,15 +172,27 @@ static int begin_op(struct box *b, uint32_t top)
 
 /* ---- the lock ---- */
 
-static int take_lock(const struct stack *s)
+/* Shared by all of our changes, and opened once: to open it is to say that the layers will change (lease.c). */
+static int take_lock(struct box *b, struct stack *s)
 {
-	int fd = openat(s->box, "pens", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int err = 0;
 
-	if (fd >= 0 && !flock(fd, LOCK_SH))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -errno;
+	pthread_mutex_lock(&b->pens->gate);
+	if (s->pens < 0)
+		s->pens = openat(s->box, "pens", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->pens < 0 || (!s->writing && flock(s->pens, LOCK_SH)))
+		err = -errno;
+	s->writing += !err;
+	pthread_mutex_unlock(&b->pens->gate);
+	return err;
+}
+
+static void give_lock(struct box *b, struct stack *s)
+{
+	pthread_mutex_lock(&b->pens->gate);
+	if (!--s->writing)
+		flock(s->pens, LOCK_UN);
+	pthread_mutex_unlock(&b->pens->gate);
 }
 
 /* True: it is done with, *err says how. */
@@ -196,16 +211,15 @@ static bool try_take(struct box *b, struct pen *p, int *err)
 		stack_put(s);
 		return *err && *err != -EAGAIN;
 	}
-	p->lock = take_lock(s);
-	if (p->lock >= 0 && stack_holds(s)) {
+	*err = take_lock(b, s);
+	if (!*err && stack_holds(s)) {
 		p->stack = s;
-		*err = 0;
 		return true;
 	}
-	if (p->lock >= 0)
-		close(p->lock);
-	else
-		*err = p->lock;
+	if (!*err) {
+		give_lock(b, s);
+		*err = -EIO;
+	}
 	stack_put(s);
 	return false;
 }
@@ -218,7 +232,7 @@ int pen_take(struct box *b, struct pen *p)
 	bool listed;
 	int err = -EIO;
 
-	*p = (struct pen){.box = b, .lock = -1};
+	*p = (struct pen){.box = b};
 	if (b->version[0])
 		return -EROFS;
 	for (int i = 0; i < TRIES && !try_take(b, p, &err); i++) {
@@ -238,7 +252,7 @@ int pen_take(struct box *b, struct pen *p)
 
 void pen_done(struct pen *p)
 {
-	close(p->lock);
+	give_lock(p->box, p->stack);
 	stack_put(p->stack);
 }
 

@@ -32,6 +32,17 @@ static void dir_put_p(struct dir **d)
 }
 #define cleanup_dir __attribute__((cleanup(dir_put_p)))
 
+double root_fresh(struct box *b, const struct spot *s)
+{
+	double fresh = pens_fresh(b);
+
+	/* The base is the host's to change; a file of several names changes by another one, too. */
+	if (b->version[0] || !fresh || !s->at[0].layer || s->linked ||
+	    (!S_ISDIR(s->st.st_mode) && s->st.st_nlink > 1))
+		return fresh;
+	return LEASE_FRESH;
+}
+
 static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
 {
 	cleanup_dir struct dir *dir = NULL;
@@ -48,7 +59,7 @@ static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param
 	if (!child)
 		return -ENOMEM;
 	e->ino = node_ino(child);
-	e->entry_timeout = e->attr_timeout = pens_fresh(n->box);
+	e->entry_timeout = e->attr_timeout = root_fresh(n->box, &found);
 	return 0;
 }
 
@@ -73,17 +84,28 @@ static int open_attr(struct node *n, struct stat *st)
 	return err;
 }
 
-static int tree_getattr(struct node *n, struct stat *st)
+int root_attr(struct node *n, struct stat *st, double *fresh)
 {
 	cleanup_dir struct dir *dir = NULL;
 	cleanup_spot struct spot s;
 	int err = dir_find(n, &dir, &s);
 
-	if (!err)
+	if (!err) {
 		spot_attr(&s, n->box, st);
-	if (err == -ENOENT || err == -ESTALE || (!err && st->st_ino != n->ident))
-		err = open_attr(n, st) ? err : 0;
+		*fresh = root_fresh(n->box, &s);
+	}
+	if ((err == -ENOENT || err == -ESTALE || (!err && st->st_ino != n->ident)) && !open_attr(n, st)) {
+		*fresh = 0;
+		err = 0;
+	}
 	return err;
+}
+
+static int tree_getattr(struct node *n, struct stat *st)
+{
+	double fresh;
+
+	return root_attr(n, st, &fresh);
 }
 
 static int tree_readlink(struct node *n, char *buf, size_t size)

@@ -30,6 +30,8 @@ void stack_put_locked(struct stack *s)
 		close(s->box);
 	if (s->work >= 0)
 		close(s->work);
+	if (s->pens >= 0)
+		close(s->pens);
 	free(s->text);
 	free(s->hidden);
 	free(s);
@@ -153,7 +155,7 @@ static struct stack *stack_open(const struct box *b, struct json_object *params)
 	if (!s)
 		return NULL;
 	s->refs = 1;
-	s->box = s->work = -1;
+	s->box = s->work = s->pens = -1;
 	s->text = strdup(json_object_to_json_string_ext(params, JSON_C_TO_STRING_PLAIN));
 	if (!s->text || tree_open_layers(&s->tree, params)) {
 		stack_put_locked(s);
@@ -200,6 +202,9 @@ static bool take_layers(struct box *b, struct json_object *params, const struct 
 	}
 	s->seal = *seal;
 	s->box = dir;
+	/* Now: to open it later would end a lease. */
+	if (s->top)
+		s->pens = openat(dir, "pens", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	stack_put_locked(b->stack);
 	b->stack = s;
 	return true;

@@ -44,13 +44,16 @@ static int begin(fuse_req_t req, fuse_ino_t ino, struct place *p)
 static void reply_entry(fuse_req_t req, struct node *dir, const char *name, int err)
 {
 	struct fuse_entry_param e = {0};
+	struct lease *lease = NULL;
+	bool held = !err && lease_hold(dir->box, &lease);
 
 	if (!err)
 		err = kind_tree.lookup(dir, name, &e);
 	if (err)
 		fuse_reply_err(req, -err);
-	else if (fuse_reply_entry(req, &e))
-		node_drop(node_of(e.ino), 1);
+	else
+		reply_found(req, &e, held);
+	lease_release(lease);
 }
 
 /* ---- new names ---- */
@@ -105,6 +108,9 @@ void write_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *a
 			err = change_link(&p.pen.change, from, name, p.path, as);
 		pen_done(&p.pen);
 	}
+	/* The new name is another node: what is known of the old one does not follow it. */
+	if (!err)
+		(void)fuse_lowlevel_notify_inval_inode(gfs.session, ino, -1, 0);
 	reply_entry(req, p.dir, as, err);
 }
 
@@ -138,6 +144,8 @@ void write_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 			node_drop(node_of(e.ino), 1);
 		f = (struct open_file *)(uintptr_t)fi->fh;
 	}
+	e.entry_timeout = fresh_by(false, e.entry_timeout);
+	e.attr_timeout = fresh_by(false, e.attr_timeout);
 	if (err) {
 		fuse_reply_err(req, -err);
 	} else if (fuse_reply_create(req, &e, fi)) {

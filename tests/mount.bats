@@ -6,6 +6,11 @@ bats_require_minimum_version 1.5.0
 load lib.bash
 load mounted.bash
 
+# The kernel is older than FUSE 7.44: names are remembered for a moment only.
+lacks_epochs() {
+	[ "$(printf '%s\n' 6.16 "$(uname -r)" | sort -V | head -1)" != 6.16 ]
+}
+
 @test "mount says where, lists sandboxes, and goes cleanly" {
 	gsh -s one -c true
 	run gsh mount
@@ -245,6 +250,46 @@ listed() {
 	[ "$(cat out/many/{1..400} | sha256sum)" = "$({ seq -f 'changed %.0f' 200; seq 201 400; } | sha256sum)" ]
 }
 
+@test "what does not run is asked about once, and again when somebody starts it, undoes or restores" {
+	gsh -s keep -c 'sleep 300 &'
+	gsh -s s -c 'mkdir d; cd d; for i in $(seq 300); do echo 0 >$i; done'
+	gsh stop -s s
+	gsh mount
+	v=$(view s)/d
+	reads() { awk '/^syscr/ { print $2 }' "/proc/$(gfs_pid)/io"; }
+	find "$v" -size 2c | wc -l
+	before=$(reads)
+	sleep 0.3
+	find "$v" -newer /etc/passwd -size 1c | wc -l
+	after=$(reads)
+	echo "$before $after"
+	[ $((after - before)) -le 200 ] || lacks_epochs
+	for i in 1 2 3 4; do
+		[ "$(stat -c %s "$v/1")" = 2 ]
+		gsh -s s -c "cd d; echo longer >1; rm 2; echo $i >new; mkdir dir"
+		[ "$(stat -c %s "$v/1")" = 7 ]
+		[ ! -e "$v/2" ]
+		[ "$(cat "$v/new")" = $i ]
+		[ -d "$v/dir" ]
+		gsh stop -s s
+		[ "$(stat -c %s "$v/1")" = 7 ]
+		[ ! -e "$v/2" ]
+		gsh undo -s s
+		[ "$(stat -c %s "$v/1")" = 2 ]
+		[ -e "$v/2" ]
+		[ ! -e "$v/new" ]
+		[ ! -e "$v/dir" ]
+	done
+	echo written >"$v/1"
+	[ "$(stat -c %s "$v/1")" = 8 ]
+	ln "$v/1" "$v/other"
+	[ "$(stat -c %h "$v/1")" = 2 ]
+	echo "more than that" >"$v/other"
+	sleep 0.1
+	[ "$(stat -c %s "$v/1")" = 15 ]
+	[ "$(cat "$v/1")" = "more than that" ]
+}
+
 # What the kernel was given of files must never be older than what was written since.
 @test "files that two processes of the host open, read, write and cut at once are never seen as they were" {
 	gsh -s s -c 'echo 0 >f'
@@ -254,14 +299,15 @@ listed() {
 	run timeout 60 python3 - "$v/f" <<-'END'
 		import os, sys
 		path = sys.argv[1]
-		reader = os.fork()
-		if not reader:
-		    while True:
+		ours = os.getpid()
+		if not os.fork():
+		    while os.getppid() == ours:
 		        try:
 		            with open(path, 'rb') as f:
 		                f.read()
 		        except OSError:
 		            pass
+		    os._exit(0)
 		for i in range(1500):
 		    text = b'%d\n' % i * (i % 7 + 1)
 		    if i % 3 == 0:
@@ -283,7 +329,6 @@ listed() {
 		        break
 		else:
 		    print('fine')
-		os.kill(reader, 9)
 	END
 	echo "$output"
 	[ "$output" = fine ]

@@ -140,6 +140,7 @@ static void below(const struct spot *s, unsigned layer, struct spot *out)
 	out->tree = s->tree;
 	out->root = s->root;
 	out->led = s->led;
+	out->linked = false;
 	out->n = 0;
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->at[i].layer < layer)
@@ -151,6 +152,7 @@ static void root_below(const struct tree *tree, unsigned layer, struct spot *out
 	out->tree = tree;
 	out->root = true;
 	out->led = false;
+	out->linked = false;
 	out->n = 0;
 	for (unsigned i = layer; i-- > 0;) {
 		out->at[out->n].layer = i;
@@ -234,6 +236,7 @@ static bool find_copy(struct spot *s)
 		s->at[0].fd = fd;
 		s->at[0].layer = i;
 		s->st = st;
+		s->linked = true;
 		return true;
 	}
 	return false;
@@ -247,7 +250,7 @@ static int step(const struct spot *s, const char *name, struct patience *p, stru
 
 	p->steps -= !err;
 	out->tree = s->tree;
-	out->root = false;
+	out->root = out->linked = false;
 	out->led = s->led;
 	out->n = 0;
 	union_merge_init(&m);

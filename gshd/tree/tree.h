@@ -56,6 +56,7 @@ struct spot {
 	const struct tree *tree; /* borrowed */
 	bool root;
 	bool led; /* here by a redirect or a link, which may be a sandbox's */
+	bool linked; /* it was found as the copy of another of its names */
 	unsigned n;
 	struct {
 		unsigned layer;
