@@ -26,7 +26,7 @@ int script_parse(char *head, size_t n, char **interp, char **arg)
 		while (blank(*p))
 			p++;
 		if (!*p)
-			return n < SCRIPT_HEAD ? -EACCES : -ENOEXEC; /* an empty name is that of the working directory */
+			return n < SCRIPT_HEAD ? -EACCES : -ENOEXEC; /* no name: the working directory */
 		name_end = p;
 		while (*name_end && !blank(*name_end))
 			name_end++;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * /dev/pts: the sandbox's ptys by number, as the monitor lists them. What chmod and chown make of one (`mesg n`, a login)
- * stands in the area, for all of the sandbox to see; the host's own terminal keeps its mode.
+ * /dev/pts: the sandbox's ptys by number, as the monitor lists them. What chmod and chown make of one (`mesg n`, a
+ * login) stands in the area, for all of the sandbox to see; the host's own terminal keeps its mode.
  */
 #include "libos/fs/pseudo.h"
 #include "libos/fs/kinds.h"

@@ -25,8 +25,8 @@ static s64 sock_lseek(struct file *f, s64 off, int whence)
 }
 
 /*
- * The end of a TCP connection that is to linger for no time is a reset; by this call, which Linux answers with one. Only
- * where nobody else can have the socket: what others hold, they still use.
+ * The end of a TCP connection that is to linger for no time is a reset; by this call, which Linux answers with one.
+ * Only where nobody else can have the socket: what others hold, they still use.
  */
 static void reset(struct file *f, const struct sock *s)
 {
