@@ -157,10 +157,10 @@ static int open_for_writing(struct node *n, struct fuse_file_info *fi)
 	return err;
 }
 
-/* What is in a small file goes into the kernel's cache before it asks for it: the question to read it is saved, and that
- * for the attributes that it would have made out of date. Who has the file open may have written pages there that we do
- * not know of, so it is done only for the first, and who begins to write waits for it. What changes inside meanwhile
- * changes the times, and the kernel drops it as what it read. */
+/* What is in a small file goes into the kernel's cache before it asks for it: the question to read it is saved, and
+ * that for the attributes that it would have made out of date. Who has the file open may have written pages there that
+ * we do not know of, so it is done only for the first, and who begins to write waits for it. What changes inside
+ * meanwhile changes the times, and the kernel drops it as what it read. */
 static void fill_cache(struct node *n, struct open_file *f, const struct stat *st)
 {
 	char text[FILL_MAX];

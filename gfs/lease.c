@@ -2,16 +2,16 @@
 /*
  * Leases: for how long the kernel may remember names and attributes of a sandbox that does not run.
  *
- * Such a sandbox changes through here alone until somebody starts it or changes its layers, and who does opens `pens` in
- * its directory first (gshd/store/pens.c). While gfs holds a lease
+ * Such a sandbox changes through here alone until somebody starts it or changes its layers, and who does opens `pens`
+ * in its directory first (gshd/store/pens.c). While gfs holds a lease
  *
- *	its lock on the first byte of `pens` is shared: who opens it waits for that a little, should gfs hang no longer;
- *	inotify(7) tells of the opening: answers under way are waited for, the kernel is told to forget what it remembers
- *		of the sandbox, and the lock is given back.
+ *	its lock on the first byte of `pens` is shared: who opens it waits for that, but not for long, as gfs may hang;
+ *	inotify(7) tells of the opening: answers under way are waited for, the kernel is told to forget what it
+ *		remembers of the sandbox, and the lock is given back.
  *
- * A listing that the kernel works up at that moment comes too late to be forgotten, so it is told again after AGAIN_NS, and
- * until then nothing is leased. To forget all names at once the kernel knows since FUSE 7.44 (Linux 6.16): for one name
- * after another it would wait for directories, and whoever holds one may wait for us. Older ones get no leases.
+ * A listing that the kernel works up at that moment comes too late to be forgotten, so it is told again after AGAIN_NS,
+ * and until then nothing is leased. To forget all names at once the kernel knows since FUSE 7.44 (Linux 6.16): for one
+ * name after another it would wait for directories, and whoever holds one may wait for us. Older ones get no leases.
  */
 #include <errno.h>
 #include <fcntl.h>

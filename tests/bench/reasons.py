@@ -23,5 +23,5 @@ REASONS = {
     'git-clone': COPY, 'git-checkout': COPY,
     'find': FILTER, 'du': FILTER, 'grep': OPEN, 'tar': OPEN,
     'rm': 'a name of a lower layer is removed by a whiteout, which is made and removed again with its directory',
-    'view-overlay': 'each question of the kernel to gfs is two changes of process, three or four a file (counted by strace)',
+    'view-overlay': 'a file costs two questions of the kernel to gfs, each two changes of process: OPEN, and RELEASE, which nobody waits for (counted by the fuse tracepoints)',
 }
