@@ -100,7 +100,8 @@ static u64 resident(const struct vma *v)
 	if (!(v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return 0;
 	if (v->end - v->start > RESIDENT_WALKED)
-		return pal_getrusage(RUSAGE_SELF, &ru) ? 0 : MIN((u64)ru.ru_maxrss << 10, v->end - v->start) / PAGE_SIZE;
+		return pal_getrusage(RUSAGE_SELF, &ru) ? 0 :
+							 MIN((u64)ru.ru_maxrss << 10, v->end - v->start) / PAGE_SIZE;
 	for (uintptr_t at = v->start; at < v->end; at += sizeof(vec) * PAGE_SIZE) {
 		size_t n = MIN((v->end - at) / PAGE_SIZE, sizeof(vec));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* ptrace(2): requests and their arguments; what they do is task/ptrace.h's. What is not here fails with EIO, as on Linux. */
+/* ptrace(2): requests and their arguments. What they do: task/ptrace.h. Others fail with EIO, as on Linux. */
 #include "libos/sys/sys.h"
 #include "libos/entry/entry.h"
 #include "libos/sys/user.h"

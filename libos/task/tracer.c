@@ -137,7 +137,9 @@ bool trace_report(int which, s32 want, int options, struct wait_result *out)
 			continue;
 		any = true;
 		state = atomic_load(&rec->state);
-		if (atomic_load(&rec->unseen) && (state == TRACE_STOPPED || (state == TRACE_ENDED && (options & WEXITED))))
+		if (!atomic_load(&rec->unseen))
+			continue;
+		if (state == TRACE_STOPPED || (state == TRACE_ENDED && (options & WEXITED)))
 			report(id, rec, options, out);
 	}
 	return any;
