@@ -3,9 +3,10 @@
  * FUSE's questions, handed on by the kind of node they are about. A kind that lacks an answer gets
  * the default here.
  *
- * How long the kernel remembers attributes and entries, the kind says: of a sandbox that runs not at all, and what it did
- * is seen at once; of one that does not, while there is a lease (lease.c). Data of files in root/ may stay in the kernel's
- * page cache, which drops it when size or times change (AUTO_INVAL_DATA).
+ * How long the kernel remembers attributes and entries, the kind says: of a sandbox that runs not at
+ * all, and what it did is seen at once; of one that does not, while there is a lease (lease.c). Data
+ * of files in root/ may stay in the kernel's page cache, which drops it when size or times change
+ * (AUTO_INVAL_DATA).
  */
 #include <errno.h>
 #include <fcntl.h>

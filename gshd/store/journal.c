@@ -396,8 +396,8 @@ static int snapshot_version(int box, const char *name, uint32_t number[GRANT_LAY
 	return n < 0 ? n : out;
 }
 
-/* The chain as far as `most`, with what was undone. Who wrote the layer `at` after that undo never had it below: a layer of
- * the chain between the two tells. */
+/* The chain as far as `most`, with what was undone. Who wrote the layer `at` after that undo never
+ * had it below: a layer of the chain between the two tells. */
 static int chain_upto(int box, uint32_t at, uint32_t most, uint32_t number[GRANT_LAYERS_MAX])
 {
 	int tree = openat(box, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

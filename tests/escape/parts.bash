@@ -306,7 +306,7 @@ tool() {
 	control=$(LC_ALL=C grep -c $'[\x01-\x08\x0b-\x1f\x7f]' <(cat "$BOX/tool.err"; [ "${listing-}" = no ] || cat "$BOX/tool.out"))
 	[ "$control" = 0 ] || bad+="control characters in $control lines; "
 	[ "${listing-}" = no ] || ! grep -q '^A[[:space:]]f[[:space:]]1[[:space:]]*/*forged' "$BOX/tool.out" || bad+="a line was forged; "
-	echo "$name pal: $([ -z "$bad" ] && echo done || echo escaped)" >>"$BOX/tools.log"
+	echo "$name pal: $([ -z "$bad" ] && echo "done" || echo escaped)" >>"$BOX/tools.log"
 	[ -z "$bad" ]
 	result $? "tools: $name" "$bad$(head -c 600 "$BOX/tool.err" | cat -v)"
 	chmod -R u+rwX "$walk" 2>/dev/null
