@@ -222,8 +222,16 @@ static void sleep_stopped(struct thread *t, struct area_trace *rec)
 
 static void untrace(struct thread *t)
 {
+	struct process *p = t->proc;
+	struct thread *other;
+	bool any = false;
+
 	t->traced = 0;
-	bit_clear(the_area->traced, (u32)t->tid);
+	lock(&p->sig.lock);
+	list_for_each(other, &p->threads, sibling)
+		any |= other->traced != 0;
+	p->traced = any;
+	unlock(&p->sig.lock);
 }
 
 /* The signal that the tracer lets it go on with. */

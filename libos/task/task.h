@@ -78,7 +78,7 @@ struct process {
 	/* A vfork child: at its end or on its way out, and holds no lock any more. Not only in its slot, which may be
 	 * another's by the time its parent looks. */
 	bool left;
-	bool traced;			/* some thread is, or was: what is ignored is queued, too, for the tracer to see */
+	bool traced;			/* some thread is: what is ignored is queued, too, for its tracer to see */
 	struct loan *loans;		/* children that run in this memory (vfork.c); guarded by lock */
 	bool did_exec;			/* since fork: setpgid by the parent is EACCES */
 	bool dumpable, no_new_privs, child_subreaper;
