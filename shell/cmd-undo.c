@@ -114,8 +114,11 @@ static int end_them(const char *sandbox, int count)
 		if (!result)
 			result = wait_for_end(sandbox, count, &left);
 	}
-	if (!result && left)
-		result = fail(FAIL_NO, sandbox, "a process does not end; nothing was undone");
+	if (!result && left) {
+		fail(FAIL_NO, sandbox, "a process does not end; nothing was undone");
+		hint("undo --keep undoes all the same");
+		result = -FAIL_NO;
+	}
 	return result;
 }
 
