@@ -227,6 +227,24 @@ job_is_whole() {
 	[ "$output" = kept ]
 }
 
+@test "who is killed together with the parent that waits for it is gone, too" {
+	cat >"$BOX/both" <<-'EOF'
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			(while :; do sleep 0.1; done) & parent=$!
+			sleep 0.15
+			kill -KILL $parent $(ps -o pid= --ppid $parent)
+		done 2>/dev/null
+		wait
+		for ((i = 0; i < 50; i++)); do
+			pgrep -x sleep >/dev/null || exit 0
+			sleep 0.1 & wait $!
+		done
+		ps -ef
+		exit 1
+	EOF
+	gsh run -s s -- bash "$BOX/both"
+}
+
 @test "signals get through when the host's queue for them is full" {
 	(
 		ulimit -i 0 # for all that this gsh starts

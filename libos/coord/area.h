@@ -260,6 +260,7 @@ struct area {
 	/* Atomic: of which layer and from when the shared whiteout is, and how many names it has (fs/union_whiteout.c). */
 	u64 whiteout;
 	u32 whiteout_names;
+	u32 orphans;	/* atomic: some fell to the leader that it has not looked at */
 	u32 net_asked;	/* atomic: number of the last question about a socket, of anybody's */
 	/* The monitor: what lies in sealed layers (fs/union_chain.c). */
 	struct grant_names names[GRANT_LAYERS_MAX] __attribute__((aligned(GRANT_NAMES_AT)));

@@ -14,6 +14,7 @@
 
 #define GRACE_NS 1000000000ll /* between asking all processes to end and ending them */
 #define POLL_STEP_NS 20000000l /* while shutting down */
+#define LOOK_AGAIN_NS 500000000l
 #define REAP_MAX 256 /* before orders are looked at again: those that a storm leaves are without end */
 #define LAST_WILLS 256 /* processes that may be forked to end in order, beyond one each */
 #define KILL_STEP_NS 1000000l
@@ -31,6 +32,7 @@ struct job {
 static struct list jobs = { &jobs, &jobs };
 static void *buffer;
 static s64 kill_at; /* CLOCK_MONOTONIC; 0: not shutting down */
+static s64 look_at; /* orphans are to be looked at again then; 0: they need not */
 static u64 told_until; /* CLOCK_BOOTTIME: who was born since has not been told to end; 0: nobody is */
 
 static s64 now_by(int clock)
@@ -378,6 +380,37 @@ static bool reap(unsigned most)
 	return true;
 }
 
+bool leader_bury_orphans(bool zombies)
+{
+	bool any = false;
+
+	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false)) {
+		const struct area_slot *s = area_slot(id);
+		s32 host = atomic_load(&s->host_pid);
+
+		if (atomic_load_relaxed(&s->ppid) > 1)
+			continue;
+		if ((zombies && s->state == AREA_ZOMBIE) || (host > 0 && pal_kill(host, 0) == -ESRCH)) {
+			coord_port_gone(id);
+			task_reaped(id);
+		} else if (s->ppid == 1) {
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* Who was killed while it waited may have taken an end with it: the host gives it out, and nobody hears of it. Once
+ * more after a while, for a parent leaves its children a moment before it can take no more. */
+static void look_after_orphans(void)
+{
+	bool fresh = atomic_xchg(&the_area->orphans, 0);
+
+	if (!fresh && (!look_at || now() < look_at))
+		return;
+	look_at = leader_bury_orphans(false) && fresh ? now() + LOOK_AGAIN_NS : 0;
+}
+
 static bool wait_for_work(bool busy)
 {
 	struct pollfd fds[64] = {
@@ -386,8 +419,8 @@ static bool wait_for_work(bool busy)
 		{ .fd = net_leader_fd(), .events = POLLIN },
 	};
 	struct job *which[ARRAY_SIZE(fds)];
-	struct timespec step = { .tv_nsec = busy ? 0 : POLL_STEP_NS };
 	bool soon = coord_port_tick() || kill_at || told_until || busy;
+	struct timespec step = { .tv_nsec = busy ? 0 : soon ? POLL_STEP_NS : LOOK_AGAIN_NS };
 	unsigned n = 3;
 	struct job *j;
 
@@ -397,7 +430,7 @@ static bool wait_for_work(bool busy)
 		which[n] = j;
 		fds[n++] = (struct pollfd){ .fd = j->outcome, .events = POLLIN };
 	}
-	if (pal_ppoll(fds, n, soon ? &step : NULL) <= 0)
+	if (pal_ppoll(fds, n, soon || look_at ? &step : NULL) <= 0)
 		return false;
 	for (unsigned i = 3; i < n; i++)
 		if (fds[i].revents)
@@ -435,6 +468,7 @@ void leader_run(void)
 		atomic_store(&t->tcb.pending, 0);
 		(void)signal_drain(t);
 		busy = reap(REAP_MAX);
+		look_after_orphans();
 		if (kill_at)
 			shut_down();
 		else if (told_until)

@@ -22,6 +22,9 @@ struct order {
 
 /* ---- leader.c ---- */
 void leader_run(void) noreturn_fn;
+/* Give back the ids of orphans of which the host has nothing left; zombies: and of those that the host waits with, for
+ * somebody else to reap. True: there are others. */
+bool leader_bury_orphans(bool zombies);
 
 /* ---- split_leader.c ---- */
 void split_leader_run(void) noreturn_fn;

@@ -14,33 +14,6 @@
 
 #define LOOK_NS 100000000l
 
-static bool is_gone(const struct area_slot *s)
-{
-	s32 host = atomic_load(&s->host_pid);
-
-	return s->state == AREA_ZOMBIE || (host > 0 && pal_kill(host, 0) == -ESRCH);
-}
-
-/* Those whose parent is here are reaped by it. True: there are some to look after. */
-static bool look_after_orphans(void)
-{
-	bool any = false;
-
-	for (s32 id = area_next(2, false); id; id = area_next(id + 1, false)) {
-		const struct area_slot *s = area_slot(id);
-
-		if (atomic_load_relaxed(&s->ppid) > 1)
-			continue;
-		if (is_gone(s)) {
-			coord_port_gone(id);
-			task_reaped(id);
-		} else if (s->ppid == 1) {
-			any = true;
-		}
-	}
-	return any;
-}
-
 static void remove_all(int dir, const char *name)
 {
 	char buf[4096];
@@ -78,7 +51,7 @@ void split_leader_run(void)
 
 		atomic_store(&t->tcb.pending, 0);
 		(void)signal_drain(t);
-		soon = look_after_orphans() | coord_port_tick();
+		soon = leader_bury_orphans(true) | coord_port_tick();
 		if (pal_ppoll(p, ARRAY_SIZE(p), soon ? &look : NULL) <= 0)
 			continue;
 		coord_port_serve();

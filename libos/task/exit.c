@@ -43,8 +43,8 @@ void task_orphan_children(s32 pid)
 			atomic_sub(&this_process()->slot->holds, 1);
 		s->exit_signal = SIGCHLD; /* kernel/exit.c, reparent_leader */
 	}
-	/* A split's leader is not told by the host. */
-	if (to == 1 && the_area->split_on) {
+	/* The host does not tell it, or not of those that a parent took along (leader.c). */
+	if (to == 1 && !atomic_xchg(&the_area->orphans, 1) && this_process()->pid != 1) {
 		trace_kick(1);
 		(void)pal_kick(area_slot(1)->host_pid, 0, &(struct pal_kick){ 0 });
 	}
