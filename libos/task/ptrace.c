@@ -190,11 +190,11 @@ static bool has_tracer(struct thread *t)
 	return false;
 }
 
-/* Until the tracer lets go. */
-static void sleep_stopped(struct thread *t, struct area_trace *rec)
+/* Until the tracer lets go. conts: as it was before anybody could see the stop. */
+static void sleep_stopped(struct thread *t, struct area_trace *rec, u32 conts)
 {
 	struct timespec look = { .tv_nsec = LOOK_NS };
-	u32 conts = atomic_load(&t->proc->slot->conts), kicked = 0, state;
+	u32 kicked = 0, state;
 
 	while ((state = atomic_load(&rec->state)) != TRACE_RESUMED && has_tracer(t)) {
 		if (state == TRACE_ASKED) {
@@ -242,6 +242,7 @@ static u32 stop(struct thread *t, u32 status, const struct siginfo *info, u64 me
 	bool forced = t->traced & TRACEE_STEPS;
 	/* A signal acts if there is nobody to say otherwise. */
 	u32 how, sig = status <= SIG_COUNT && info && !rec->call ? status : 0;
+	u32 conts = atomic_load(&t->proc->slot->conts);
 	s32 tracer = tracer_of(t);
 
 	if (!tracer || must_leave(t))
@@ -260,7 +261,7 @@ static u32 stop(struct thread *t, u32 status, const struct siginfo *info, u64 me
 	atomic_store(&rec->unseen, 1);
 	atomic_store(&rec->state, TRACE_STOPPED);
 	tell_tracer(t, tracer, (int)(status & 0x7f));
-	sleep_stopped(t, rec);
+	sleep_stopped(t, rec, conts);
 	atomic_store(&rec->unseen, 0);
 	how = rec->resume;
 	atomic_store(&rec->state, TRACE_RUNS);
