@@ -15,7 +15,7 @@
 #include "gshd/store/history.h"
 
 #define NAP_NS 200000
-#define LEASE_TRIES 250
+#define LEASE_TRIES 2500
 #define TRIES 1000 /* a change through the mount takes microseconds; one that copies a big file up may take longer */
 
 static const struct timespec nap = { .tv_nsec = NAP_NS };
