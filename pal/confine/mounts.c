@@ -314,18 +314,19 @@ struct blanks {
 static int cover(struct confine_state *st, const struct blanks *b, const char *path)
 {
 	int copy, err;
-	struct stat stat;
+	struct statx stat;
 	int dir = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
 			       ? 0
 			       : confine_say(st, -errno, "covering %.200s", path);
-	if (fstat(dir, &stat) || S_ISLNK(stat.st_mode)) {
+	/* Of its file system nothing is asked: it may hang, gfs itself does while it is stopped. */
+	if (statx(dir, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stat) || S_ISLNK(stat.stx_mode)) {
 		close(dir);
 		return 0;
 	}
-	copy = S_ISDIR(stat.st_mode) ? sys_open_tree(b->dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
+	copy = S_ISDIR(stat.stx_mode) ? sys_open_tree(b->dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
 				     : sys_open_tree(b->file, BLANK_FILE, OPEN_TREE_CLONE);
 	err = copy < 0 ? copy : sys_attach(copy, dir, "");
 	if (copy >= 0)
