@@ -290,6 +290,16 @@ listed() {
 	[ "$(cat "$v/1")" = "more than that" ]
 }
 
+@test "a gfs that hangs keeps no sandbox from starting" {
+	gsh mount
+	pid=$(gfs_pid)
+	kill -STOP "$pid"
+	run timeout 30 gsh run -x -- echo started
+	kill -CONT "$pid"
+	assert_success
+	assert_output started
+}
+
 # What the kernel was given of files must never be older than what was written since.
 @test "files that two processes of the host open, read, write and cut at once are never seen as they were" {
 	gsh -s s -c 'echo 0 >f'
