@@ -179,6 +179,7 @@ void stack_put_locked(struct stack *s); /* caller holds boxes_lock */
 /* True: until lease_release the kernel may be told to remember what is in layers of b for LEASE_FRESH. After the answer
  * the kernel may drop the node, and b with it: so what is released is the lease. */
 bool lease_hold(struct box *b, struct lease **l);
+bool leases_given(void); /* does this kernel allow for any? */
 void lease_release(struct lease *l); /* NULL is fine */
 void leases_begin(unsigned minor); /* of the FUSE protocol */
 
@@ -391,7 +392,7 @@ bool asker_refused(fuse_req_t req);
 /* ---- ops.c ---- */
 /* Before anything is looked at: may this process ask at all? 0 or -EACCES. */
 int op_admit(fuse_req_t req) must_check;
-/* What a kind says holds under a lease; without one for a moment. */
+/* What a kind says holds under a lease; without one nothing is remembered, or for a moment where there can be none. */
 double fresh_by(bool held, double fresh);
 /* Answer with what a look-up found, and take the node back that the kernel has not got. held: under a lease. */
 void reply_found(fuse_req_t req, struct fuse_entry_param *e, bool held);

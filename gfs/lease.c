@@ -10,7 +10,7 @@
  *		remembers of the sandbox, and the lock is given back.
  *
  * A listing that the kernel works up at that moment comes too late to be forgotten, so it is told again after AGAIN_NS,
- * and until then nothing is leased. To forget all names at once the kernel knows since FUSE 7.44 (Linux 6.16): for one
+ * and until then nothing is leased, and nothing remembered. To forget all names at once the kernel knows since FUSE 7.44 (Linux 6.16): for one
  * name after another it would wait for directories, and whoever holds one may wait for us. Older ones get no leases.
  */
 #include <errno.h>
@@ -119,6 +119,11 @@ static struct lease *take(struct box *b)
 	if (s)
 		stack_put(s);
 	return mine ? l : NULL;
+}
+
+bool leases_given(void)
+{
+	return notices >= 0;
 }
 
 bool lease_hold(struct box *b, struct lease **l)

@@ -72,7 +72,9 @@ int op_admit(fuse_req_t req)
 
 double fresh_by(bool held, double fresh)
 {
-	return held || fresh < LEASE_FRESH ? fresh : STOPPED_FRESH;
+	if (held)
+		return fresh;
+	return leases_given() || fresh < STOPPED_FRESH ? 0 : STOPPED_FRESH;
 }
 
 void reply_found(fuse_req_t req, struct fuse_entry_param *e, bool held)
@@ -86,7 +88,7 @@ void reply_found(fuse_req_t req, struct fuse_entry_param *e, bool held)
 static bool hold(const struct node *n, struct lease **l)
 {
 	*l = NULL;
-	return n->kind == NODE_TREE && lease_hold(n->box, l);
+	return n->kind != NODE_TREE || lease_hold(n->box, l);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -208,6 +210,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 		return;
 	}
 	held = hold(n, &lease);
+	look &= held || !leases_given();
 	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh,
 				 !look ? NULL : held ? kind_tree.lookup : look_unleased, n, buf, size, off);
 	fuse_reply_buf(req, buf, size);
