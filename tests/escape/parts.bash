@@ -224,7 +224,7 @@ part_terminals() {
 	result $? "control: without walls a terminal of the host's is read and written" "$(cat "$BOX/attack.log")"
 	: >"$BOX/pty.came"
 	# shellcheck disable=SC2016 # for sh
-	script -qec "timeout --foreground 300 $GSH run -s bystander -- sh -c 'tty >$BOX/work/tty; read -r line; echo \"got \$line\"'" "$BOX/typescript" \
+	script -qec "timeout --foreground 300 $GSH run --edit native -s bystander -- sh -c 'tty >$BOX/work/tty; read -r line; echo \"got \$line\"'" "$BOX/typescript" \
 		>/dev/null 2>&1 < <(wait_until 400 test -e "$BOX/pty.done"; sleep 0.2; echo end) &
 	wait_until 100 sh -c "timeout 10 '$GSH' cat 'bystander:$BOX/work/tty' >'$BOX/tty'"
 	other=$(sed -n 's|^/dev/pts/||p' "$BOX/tty")
