@@ -9,9 +9,10 @@
  *	inotify(7) tells of the opening: answers under way are waited for, the kernel is told to forget what it
  *		remembers of the sandbox, and the lock is given back.
  *
- * A listing that the kernel works up at that moment comes too late to be forgotten, so it is told again after AGAIN_NS,
- * and until then nothing is leased, and nothing remembered. To forget all names at once the kernel knows since FUSE 7.44 (Linux 6.16): for one
- * name after another it would wait for directories, and whoever holds one may wait for us. Older ones get no leases.
+ * A listing that the kernel works up at that moment comes too late to be forgotten, so it is told
+ * again after AGAIN_NS, and until then nothing is leased, and nothing remembered. To forget all names
+ * at once the kernel knows since FUSE 7.44 (Linux 6.16): for one name after another it would wait for
+ * directories, and whoever holds one may wait for us. Older ones get no leases.
  */
 #include <errno.h>
 #include <fcntl.h>
