@@ -3,7 +3,7 @@
 # The attacks, a part each: run names them. Each leaves the sandbox that it attacked from running, or dead; and the victim as
 # $dir, $pid, $address, $port, $path, $abstract and $outsider say.
 
-PARTS='files processes sockets kernel given opened past reach bound live nat peer channel device terminals asked root traps'
+PARTS='files processes sockets kernel given opened past reach bound live nat peer channel device terminals asked root traps races'
 
 part_files() {
 	attack files 100 "$dir"
@@ -224,9 +224,9 @@ part_terminals() {
 	result $? "control: without walls a terminal of the host's is read and written" "$(cat "$BOX/attack.log")"
 	: >"$BOX/pty.came"
 	# shellcheck disable=SC2016 # for sh
-	script -qec "timeout --foreground 300 $GSH run --edit native -s bystander -- sh -c 'tty >$BOX/work/tty; read -r line; echo \"got \$line\"'" "$BOX/typescript" \
-		>/dev/null 2>&1 < <(wait_until 400 test -e "$BOX/pty.done"; sleep 0.2; echo end) &
-	wait_until 100 sh -c "timeout 10 '$GSH' cat 'bystander:$BOX/work/tty' >'$BOX/tty'"
+	script -qefc "timeout --foreground 300 $GSH run -s bystander -- sh -c 'tty >$BOX/work/tty; read -r line; echo \"got \$line\"'" "$BOX/typescript" \
+		>/dev/null 2>&1 < <(wait_until 400 test -e "$BOX/pty.done"; printf 'end\r'; wait_until 100 grep -q 'got end' "$BOX/typescript") &
+	wait_until 100 sh -c "timeout 10 '$GSH' cat 'bystander:$BOX/work/tty' >'$BOX/tty'; test -s '$BOX/tty'"
 	other=$(sed -n 's|^/dev/pts/||p' "$BOX/tty")
 	[ -n "$other" ]
 	result $? "terminals: another sandbox has one" "$(cat "$BOX/tty")"
@@ -370,5 +370,70 @@ host_tools() {
 	tool 'rm of the sandbox' "$GSH" rm -f $s
 	[ ! -e "$BOX/store/boxes/$s" ]
 	result $? "tools: what is to be removed is" "$(find "$BOX/store/boxes/$s" 2>&1 | head -5)"
+	tally tools "$BOX/tools.log"
+}
+
+# What the host's tools do, over and over, where directories are links every other moment. $1: the place.
+race_tools() {
+	local at=$1 until=$((SECONDS + ${2:-4}))
+	while [ $SECONDS -lt "$until" ]; do
+		{
+			echo x >"$at/d/victim"
+			echo x >>"$at/l/sub/victim"
+			echo x >"$at/d/sub/made-$RANDOM"
+			mkdir "$at/d/sub/dir" && rmdir "$at/d/sub/dir"
+			chmod 600 "$at/d/victim" "$at/l/sub/victim"
+			touch -d @0 "$at/l/victim"
+			cp -r "$at/d" "$BOX/walk/to"
+			rm -rf "$at/d/sub/x" "$BOX/walk/to"
+			ln -f "$at/swaps" "$at/d/sub/linked"
+			mv -T "$at/swaps" "$at/d/victim" && echo again >"$at/swaps"
+		} 2>/dev/null
+		[ -z "${3-}" ] || "$3"
+	done
+}
+
+race_gsh() {
+	"$GSH" cp -r "escape-races:$races/d" "$BOX/walk/by-gsh"
+	"$GSH" cp "$BOX/walk/in" "escape-races:$races/d/victim"
+	"$GSH" commit -s escape-races -y -- "$races/d"
+	"$GSH" diff -s escape-races -- "$races"
+	rm -rf "$BOX/walk/by-gsh" "$races/d" "$races/l"
+} >>"$BOX/races.log" 2>&1
+
+part_races() {
+	local out=$BOX/outside/aim races=$BOX/work/races c=$BOX/work/races-control swapper
+	mkdir -p "$races" "$c" "$BOX/walk"
+	echo x >"$BOX/walk/in"
+	aim() {
+		rm -rf "$out"
+		mkdir -p "$out"
+		echo "the host's own" >"$out/victim"
+		chmod 640 "$out/victim"
+		touch -d @1000000000 "$out/victim"
+	}
+	aim
+	"$bin/swap" "$c" "$out" >"$BOX/attack.log" 2>&1 &
+	swapper=$!
+	wait_until 50 test -e "$c/swaps"
+	race_tools "$c" 2
+	touch "$c/stop"
+	wait $swapper
+	[ "$(cat "$out/victim" 2>/dev/null)" != "the host's own" ] || [ "$(ls "$out")" != victim ]
+	result $? "control: on the host tools are led outside by what is swapped" "$(ls -la "$out")"
+	rm -rf "$c"
+	aim
+	timeout 100 "$GSH" run -s escape-races -- "$bin/swap" "$races" "$out" >"$BOX/attack.log" 2>&1 &
+	swapper=$!
+	timeout 20 "$GSH" mount >/dev/null 2>&1
+	wait_until 100 test -e "$BOX/mnt/escape-races/root$races/swaps"
+	race_tools "$BOX/mnt/escape-races/root$races" 6 race_gsh
+	touch "$BOX/mnt/escape-races/root$races/stop"
+	wait $swapper
+	grep -q '^swapped [1-9][0-9]' "$BOX/attack.log"
+	result $? "races: the sandbox swapped them meanwhile" "$(cat "$BOX/attack.log")"
+	[ "$(cat "$out/victim")" = "the host's own" ] && [ "$(ls "$out")" = victim ] && [ "$(stat -c '%a %Y %h' "$out/victim")" = "640 1000000000 1" ]
+	result $? "races: neither the host's tools nor gsh's were led outside" "$(ls -la "$out"; tail -3 "$BOX/races.log")"
+	echo "swapped directories pal: $([ "$(ls "$out")" = victim ] && echo "done" || echo "escaped")" >"$BOX/tools.log"
 	tally tools "$BOX/tools.log"
 }
