@@ -16,13 +16,16 @@ static long find(int dirfd, const char *path, int flags, struct target *t)
 
 static long change_mode(int dirfd, const char *path, u32 mode, int flags)
 {
+	unsigned tries = 0;
 	struct target t;
-	long r = find(dirfd, path, flags, &t);
+	long r;
 
-	if (r)
-		return r;
-	r = vfs_chmod(&t, mode & 07777);
-	target_put(&t);
+	do {
+		r = find(dirfd, path, flags, &t);
+		if (r)
+			return r;
+		r = vfs_chmod(&t, mode & 07777);
+	} while (target_put_stale(&t, &r, &tries));
 	return r;
 }
 
@@ -58,13 +61,16 @@ long sys_fchmod(int fd, u32 mode)
 
 static long change_owner(int dirfd, const char *path, u32 uid, u32 gid, int flags)
 {
+	unsigned tries = 0;
 	struct target t;
-	long r = find(dirfd, path, flags, &t);
+	long r;
 
-	if (r)
-		return r;
-	r = vfs_chown(&t, uid, gid);
-	target_put(&t);
+	do {
+		r = find(dirfd, path, flags, &t);
+		if (r)
+			return r;
+		r = vfs_chown(&t, uid, gid);
+	} while (target_put_stale(&t, &r, &tries));
 	return r;
 }
 
@@ -98,6 +104,7 @@ static bool valid_nsec(long ns)
 
 static long change_times(int dirfd, const char *path, const struct timespec *times, int flags)
 {
+	unsigned tries = 0;
 	struct target t;
 	long r;
 
@@ -106,11 +113,12 @@ static long change_times(int dirfd, const char *path, const struct timespec *tim
 	/* Nothing to do is done without a look at the file (utimensat(2)). */
 	if (times && times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
 		return 0;
-	r = find(dirfd, path, flags, &t);
-	if (r)
-		return r;
-	r = vfs_utimes(&t, times);
-	target_put(&t);
+	do {
+		r = find(dirfd, path, flags, &t);
+		if (r)
+			return r;
+		r = vfs_utimes(&t, times);
+	} while (target_put_stale(&t, &r, &tries));
 	return r;
 }
 

@@ -67,16 +67,18 @@ static long request(const struct target *t, const struct request *q)
 static long by_path(const char *path, int at_flags, const struct request *q)
 {
 	cleanup_free char *p = user_path(path);
+	unsigned tries = 0;
 	struct target t;
 	long r;
 
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	r = target_find(AT_FDCWD, p, at_flags, &t);
-	if (r)
-		return r;
-	r = request(&t, q);
-	target_put(&t);
+	do {
+		r = target_find(AT_FDCWD, p, at_flags, &t);
+		if (r)
+			return r;
+		r = request(&t, q);
+	} while (target_put_stale(&t, &r, &tries));
 	return r;
 }
 

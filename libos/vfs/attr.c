@@ -64,6 +64,21 @@ void target_put(struct target *t)
 		file_put(t->file);
 }
 
+bool target_put_stale(struct target *t, long *r, unsigned *tries)
+{
+	bool stale = *r == -ESTALE && t->path.dentry && !t->file;
+
+	if (stale)
+		dentry_forget(t->path.dentry);
+	target_put(t);
+	if (!stale)
+		return false;
+	if (++*tries < STALE_TRIES)
+		return true;
+	*r = -ENOENT;
+	return false;
+}
+
 static bool read_only(const struct target *t)
 {
 	return t->path.dentry && t->path.mnt->flags & MS_RDONLY;

@@ -234,6 +234,8 @@ struct target {
 int target_find(int dirfd, const char *path, int at_flags, struct target *t);
 int target_fd(int fd, struct target *t);	/* -EBADF for O_PATH files too */
 void target_put(struct target *t);
+/* After r came of what was found by a path: put it. True: it was not there any more, and is to be looked for again. */
+bool target_put_stale(struct target *t, long *r, unsigned *tries);
 int vfs_target_getattr(const struct target *t, struct attr *a);
 int vfs_chmod(const struct target *t, u32 mode);
 int vfs_chown(const struct target *t, u32 uid, u32 gid); /* -1: unchanged */
