@@ -39,6 +39,12 @@ static void forget(s32 id)
 	atomic_store(&area_slot(id)->tracer, 0);
 }
 
+static void set_state(struct area_trace *rec, u32 state)
+{
+	atomic_store(&rec->state, state);
+	(void)pal_futex_plain(&rec->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 /* The end of a child is the host's to tell, as ever; of others nobody would. */
 void trace_ended(s32 id, u32 status)
 {
@@ -56,8 +62,7 @@ void trace_ended(s32 id, u32 status)
 	}
 	rec->status = status;
 	atomic_store(&rec->unseen, 1);
-	atomic_store(&rec->state, TRACE_ENDED);
-	(void)pal_futex_plain(&rec->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	set_state(rec, TRACE_ENDED);
 	info.si_pid = id;
 	info.si_uid = s->ruid;
 	info.si_status = W_IFEXITED(status) ? (int)W_EXITSTATUS(status) : (int)W_TERMSIG(status);
@@ -197,7 +202,8 @@ struct area_trace *trace_stopped(s32 id)
 	return rec;
 }
 
-int trace_resume(s32 id, u32 how, int sig)
+/* Let a stopped tracee of the caller's go, traced on or not. */
+static int release(s32 id, bool traced, u32 how, int sig)
 {
 	struct area_trace *rec = trace_stopped(id);
 
@@ -205,12 +211,23 @@ int trace_resume(s32 id, u32 how, int sig)
 		return -ESRCH;
 	if (sig < 0 || sig > SIG_COUNT)
 		return -EIO;
+	if (!traced)
+		forget(id);
 	rec->resume = how;
 	rec->sig = (u32)sig;
 	atomic_store(&rec->unseen, 0);
-	atomic_store(&rec->state, TRACE_RESUMED);
-	(void)pal_futex_plain(&rec->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	set_state(rec, TRACE_RESUMED);
 	return 0;
+}
+
+int trace_resume(s32 id, u32 how, int sig)
+{
+	return release(id, true, how, sig);
+}
+
+int trace_detach(s32 id, int sig)
+{
+	return release(id, false, 0, sig);
 }
 
 int trace_listen(s32 id)
@@ -222,8 +239,7 @@ int trace_listen(s32 id)
 	if (!rec->seized || rec->status >> 8 != PTRACE_EVENT_STOP)
 		return -EIO;
 	atomic_store(&rec->unseen, 0);
-	atomic_store(&rec->state, TRACE_LISTENS);
-	(void)pal_futex_plain(&rec->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	set_state(rec, TRACE_LISTENS);
 	return 0;
 }
 
@@ -242,22 +258,6 @@ int trace_interrupt(s32 id)
 		return 0;
 	atomic_store(&rec->interrupt, 1);
 	attend_ask(id, ATTEND_TRACE);
-	return 0;
-}
-
-int trace_detach(s32 id, int sig)
-{
-	struct area_trace *rec = trace_stopped(id);
-
-	if (!rec)
-		return -ESRCH;
-	if (sig < 0 || sig > SIG_COUNT)
-		return -EIO;
-	forget(id);
-	rec->resume = 0;
-	rec->sig = (u32)sig;
-	atomic_store(&rec->state, TRACE_RESUMED);
-	(void)pal_futex_plain(&rec->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	return 0;
 }
 
