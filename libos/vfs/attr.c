@@ -332,44 +332,40 @@ int vfs_utimes(const struct target *t, const struct timespec times[2])
 	return set(t, &a);
 }
 
-static int truncate_once(int dirfd, const char *path, u64 size)
+static int truncate_target(const struct target *t, u64 size)
 {
 	struct attr a = { .valid = ATTR_SIZE, .size = size };
-	struct target t;
-	struct node *n;
-	int r = target_find(dirfd, path, 0, &t);
+	struct node *n = path_node(&t->path);
+	int r;
 
-	if (r < 0)
-		return r;
-	n = path_node(&t.path);
 	if (S_ISDIR(n->mode))
 		r = -EISDIR;
 	else if (!S_ISREG(n->mode))
 		r = -EINVAL;
-	else if (read_only(&t))
+	else if (read_only(t))
 		r = -EROFS;
 	else
 		r = vfs_permission(n, MAY_WRITE);
 	if (!r && n->mode & 0111 && busy_running(n))
 		r = -ETXTBSY;
-	if (!r)
-		r = set(&t, &a);
-	if (r == -ESTALE)
-		dentry_forget(t.path.dentry);
-	target_put(&t);
-	return r;
+	return r ?: set(t, &a);
 }
 
 int vfs_truncate(int dirfd, const char *path, u64 size)
 {
-	int r = file_size_allowed(size);
+	long r = file_size_allowed(size);
+	unsigned tries = 0;
+	struct target t;
 
 	if (r < 0)
-		return r;
-	r = -ESTALE;
-	for (int i = 0; r == -ESTALE && i < STALE_TRIES; i++)
-		r = truncate_once(dirfd, path, size);
-	return r == -ESTALE ? -ENOENT : r;
+		return (int)r;
+	do {
+		r = target_find(dirfd, path, 0, &t);
+		if (r)
+			return (int)r;
+		r = truncate_target(&t, size);
+	} while (target_put_stale(&t, &r, &tries));
+	return (int)r;
 }
 
 int vfs_statfs(const struct target *t, struct statfs *st)
