@@ -4,33 +4,15 @@
 # and tested inside; the programs that come out equal those of a native build in the same place, byte for byte.
 
 bats_require_minimum_version 1.5.0
-load ../lib.bash
+load sources.bash
 
-setup_file() {
-	command -v apt-get >/dev/null || skip "no apt on this host"
-	box_setup
-	export BOX BOX_BEFORE SOURCE_DATE_EPOCH=1700000000
-	"$TREE/tests/tools/fetch-source" "$BOX/apt" >"$BOX/apt.log" 2>&1 || {
-		echo "the package lists cannot be fetched:"
-		tail -5 "$BOX/apt.log"
-		return 1
-	}
-}
-
-teardown_file() {
-	[ -z "${BOX-}" ] || box_teardown
-}
+export SOURCE_DATE_EPOCH=1700000000
 
 # package NAME FILES...: source into work/NAME, build here and inside with the functions configure_ and test_, compare.
 package() {
 	local name=$1
 	shift
-	mkdir -p "$BOX/work/$name"
-	cd "$BOX/work/$name" || return
-	"$TREE/tests/tools/fetch-source" "$BOX/apt" "$name" >"$BOX/$name.apt.log" 2>&1 || {
-		tail -5 "$BOX/$name.apt.log"
-		return 1
-	}
+	source_of "$name" || return
 	local src=source
 	cp -a "$src" "$BOX/pristine-$name"
 	cd "$src" || return

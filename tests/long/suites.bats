@@ -4,22 +4,7 @@
 # on the host and inside, in equal places, with the same result test by test.
 
 bats_require_minimum_version 1.5.0
-load ../lib.bash
-
-setup_file() {
-	command -v apt-get >/dev/null || skip "no apt on this host"
-	box_setup
-	export BOX BOX_BEFORE
-	"$TREE/tests/tools/fetch-source" "$BOX/apt" >"$BOX/apt.log" 2>&1 || {
-		echo "the package lists cannot be fetched:"
-		tail -5 "$BOX/apt.log"
-		return 1
-	}
-}
-
-teardown_file() {
-	[ -z "${BOX-}" ] || box_teardown
-}
+load sources.bash
 
 need() {
 	command -v "$1" >/dev/null || skip "$1 is not installed"
@@ -29,12 +14,7 @@ need() {
 # than so many.
 suite() {
 	local name=$1
-	mkdir -p "$BOX/work/$name"
-	cd "$BOX/work/$name" || return
-	"$TREE/tests/tools/fetch-source" "$BOX/apt" "$name" >"$BOX/$name.apt.log" 2>&1 || {
-		tail -5 "$BOX/$name.apt.log"
-		return 1
-	}
+	source_of "$name" || return
 	cp -a source pristine
 	cd source || return
 	timeout 1500 bash -c "$2" </dev/null >"$BOX/$name.native" 2>"$BOX/$name.native.err"
