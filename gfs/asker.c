@@ -29,14 +29,6 @@ struct verdict {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards slots */
 static struct verdict slots[SLOTS];
 
-static long long now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
-
 /* proc_pid_status(5): readable whatever the process has done to itself. */
 static bool is_confined(pid_t pid)
 {

@@ -28,14 +28,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* outside of boxes_loc
 static struct dir *oldest, *youngest;			  /* lock: those that nodes have */
 static unsigned fds;					  /* lock: how many these hold */
 
-static long long now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
-
 /* ---- counts; caller holds the lock for those with _locked ---- */
 
 static void put_locked(struct dir *d)

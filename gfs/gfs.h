@@ -31,11 +31,11 @@
  * killing gfs disturbs nobody.
  *
  * Of root/ of a sandbox that runs the kernel is told to remember neither attributes nor entries: what
- * is done inside is seen at once. One that does not run changes through here alone until somebody says that he begins
- * (lease.c): of what is in its layers it remembers both until then, of its base, which the host changes, for a moment.
- * What it was can't change at all. Of proc/, where every look costs its process a moment, it remembers entries for a
- * tenth of a second. Names of sandboxes are remembered for half a second,
- * but that a name is missing is not.
+ * is done inside is seen at once. One that does not run changes through here alone until somebody
+ * says that he begins (lease.c): of what is in its layers it remembers both until then, of its base,
+ * which the host changes, for a moment. What it was can't change at all. Of proc/, where every look
+ * costs its process a moment, it remembers entries for a tenth of a second. Names of sandboxes are
+ * remembered for half a second, but that a name is missing is not.
  *
  * Several threads answer at once. A question to a sandbox that hangs ends after two seconds, and
  * while it hangs others about the same sandbox's proc/ fail at once, so that the rest of the tree
@@ -52,6 +52,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "gshd/client/paths.h"
 #include "gshd/tree/change.h"
 #include "gshd/tree/tree.h"
@@ -63,6 +64,20 @@
 #define LEASE_FRESH 10.0 /* seconds; should the kernel not be told that it is over */
 #define STOPPED_FRESH 0.05 /* the same where it will not be: to start a sandbox takes longer */
 #define PROC_FRESH 0.1 /* seconds for which the kernel remembers what is below proc/ */
+
+/* CLOCK_MONOTONIC. */
+static inline long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+static inline bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
 
 #define must_check __attribute__((warn_unused_result))
 

@@ -43,14 +43,6 @@ static struct lease *leases;
 static bool taking;
 static int notices = -1; /* inotify; -1: no leases */
 
-static long long now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
-
 /* ---- taking one ---- */
 
 static struct flock lock_of(short type)

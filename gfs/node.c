@@ -315,11 +315,6 @@ void node_closed(struct open_file *f)
 
 /* ---- what the kernel is given of files ---- */
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 bool node_fill_begin(struct node *n, const struct open_file *f, const struct timespec *changed)
 {
 	bool alone;

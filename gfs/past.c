@@ -50,11 +50,6 @@ static void past_put(struct past *p)
 	pthread_mutex_unlock(&boxes_lock);
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 /* Journals are appended to, so their size tells a change within a tick of the clock, too. */
 static void past_stamp(struct box *b, struct past *p)
 {

@@ -54,11 +54,6 @@ void stack_put(struct stack *s)
 
 /* ---- has anything changed? ---- */
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 static bool is_old(const struct timespec *t, const struct timespec *now)
 {
 	return (now->tv_sec - t->tv_sec) * 1000000000ll + (now->tv_nsec - t->tv_nsec) > RACY_NS;
