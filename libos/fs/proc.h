@@ -35,6 +35,7 @@ struct proc_who {
 int proc_who(const struct pseudo_node *n, struct proc_who *w); /* -ESRCH when it is gone */
 int proc_owner(struct pseudo_node *n, struct attr *a);	       /* .attr of everything below a pid */
 extern const struct pseudo_desc proc_pid_desc;
+int proc_show_cmdline(struct pseudo_node *n, struct buf *b);
 s32 proc_dir_pid(const struct file *f); /* the process whose directory f is (a pidfd, for signals); -EBADF: none */
 
 /* ---- proc_ask.c: of another process ---- */
@@ -77,6 +78,9 @@ int proc_show_autogroup(struct pseudo_node *n, struct buf *b);
 int proc_show_stat(struct pseudo_node *n, struct buf *b);
 int proc_show_statm(struct pseudo_node *n, struct buf *b);
 int proc_show_status(struct pseudo_node *n, struct buf *b);
+/* This process's stat, status and statm by one look, in this order; ends[i] is where in b each ends. */
+#define PROC_LOOKS 3
+int proc_show_looks(struct pseudo_node *n, struct buf *b, u32 ends[PROC_LOOKS]);
 int proc_show_io(struct pseudo_node *n, struct buf *b);
 int proc_show_limits(struct pseudo_node *n, struct buf *b);
 

@@ -23,6 +23,7 @@ static struct {
 } *kept; /* guarded by bundle_lock; allocated at first use */
 
 static const char *const names[COORD_BUNDLE_FILES] = { "stat", "status", "statm", "cmdline" };
+_Static_assert(COORD_BUNDLE_FILES == PROC_LOOKS + 1, "what one look tells, then cmdline");
 
 static u64 now_ns(void)
 {
@@ -106,26 +107,27 @@ bool proc_bundle_text(s32 pid, const char *name, struct buf *b)
 
 ssize_t proc_bundle_make(char *out, size_t size)
 {
+	struct pseudo_node me = { .pid = (u64)this_process()->pid };
 	struct coord_bundle *head = (void *)out;
+	u32 ends[COORD_BUNDLE_FILES], from = 0;
+	struct buf b = { 0 };
 	size_t used = sizeof(*head);
+	int r = proc_show_looks(&me, &b, ends);
 
+	if (r == 0)
+		r = proc_show_cmdline(&me, &b);
+	ends[PROC_LOOKS] = (u32)b.size;
+	r = r < 0 ? r : b.err;
 	size = MIN(size, sizeof(*head) + ROOM);
-	for (int i = 0; i < COORD_BUNDLE_FILES; i++) {
-		char path[32];
-		struct file *f;
-		ssize_t n;
+	for (int i = 0; r == 0 && i < COORD_BUNDLE_FILES; from = ends[i++]) {
+		u32 n = ends[i] - from;
 
-		head->size[i] = COORD_BUNDLE_NONE;
-		base_snprintf(path, sizeof(path), "/proc/self/%s", names[i]);
-		if (vfs_open(AT_FDCWD, path, O_RDONLY, 0, 0, &f))
+		head->size[i] = n < size - used ? n : COORD_BUNDLE_NONE;
+		if (head->size[i] == COORD_BUNDLE_NONE)
 			continue;
-		n = file_read_kernel(f, out + used, size - used, 0);
-		file_put(f);
-		/* One that fills the room may be longer. */
-		if (n < 0 || (size_t)n == size - used)
-			continue;
-		head->size[i] = (u32)n;
-		used += (size_t)n;
+		memcpy(out + used, b.data + from, n);
+		used += n;
 	}
-	return (ssize_t)used;
+	base_buf_free(&b);
+	return r < 0 ? r : (ssize_t)used;
 }

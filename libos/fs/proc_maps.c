@@ -86,6 +86,7 @@ static void show_line(struct buf *b, const struct mm *mm, const struct vma *v, c
 }
 
 #define RESIDENT_WALKED (16ul << 30)
+#define VEC_PAGES 4096ul
 
 /*
  * Pages of v that are in memory. The host tells page cache and private pages alike. A mapping of terabytes (a
@@ -113,16 +114,49 @@ static u64 resident(const struct vma *v)
 	return pages;
 }
 
+/* How many of the n mappings at v lie end to end and together fit one question of at most `most` pages. */
+static unsigned neighbours(const struct vma *v, unsigned n, size_t most)
+{
+	unsigned i = 0;
+
+	while (i < n && (v[i].prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) && (!i || v[i].start == v[i - 1].end) &&
+	       v[i].end - v[0].start <= most * PAGE_SIZE)
+		i++;
+	return i;
+}
+
+static void count(const struct vma *v, unsigned n, const u8 *vec, u64 *anon, u64 *file)
+{
+	for (; n; n--, v++) {
+		for (uintptr_t at = v->start; at < v->end; at += PAGE_SIZE)
+			*(v->file ? file : anon) += *vec++ & 1 ? PAGE_SIZE : 0;
+	}
+}
+
+/* Programs and libraries are mapped in pieces, a dozen and more in all: the host is asked for neighbours at once. */
 void proc_resident(struct mm *mm, u64 *anon, u64 *file)
 {
 	struct vma_list l;
+	u8 *vec = base_alloc(VEC_PAGES);
 
 	*anon = *file = 0;
-	if (list_take(mm, &l))
+	if (!vec || list_take(mm, &l)) {
+		base_free(vec);
 		return;
-	for (unsigned i = 0; i < l.n; i++)
-		*(l.v[i].file ? file : anon) += resident(&l.v[i]) * PAGE_SIZE;
+	}
+	for (unsigned i = 0, n; i < l.n; i += n) {
+		const struct vma *v = &l.v[i];
+
+		n = neighbours(v, l.n - i, VEC_PAGES);
+		if (n && pal_mincore(v->start, v[n - 1].end - v->start, vec) == 0) {
+			count(v, n, vec, anon, file);
+		} else {
+			n = 1;
+			*(v->file ? file : anon) += resident(v) * PAGE_SIZE;
+		}
+	}
 	list_free(&l);
+	base_free(vec);
 }
 
 static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb)

@@ -86,7 +86,7 @@ static int show_arguments(const struct mm *mm, struct buf *b)
 	return r;
 }
 
-static int show_cmdline(struct pseudo_node *n, struct buf *b)
+int proc_show_cmdline(struct pseudo_node *n, struct buf *b)
 {
 	struct proc_who w;
 	int r = proc_who(n, &w);
@@ -291,7 +291,7 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 /* Rows that a process and each of its threads have. */
 #define COMMON_ROWS                                                                                 \
 	TEXT("auxv", 0400, show_auxv), CONST("cgroup", 0444, "0::/\n"),                               \
-	TEXT("cmdline", 0444, show_cmdline),                                                         \
+	TEXT("cmdline", 0444, proc_show_cmdline),                                                         \
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm, OWNED },   \
 	MAGIC("cwd", proc_cwd), TEXT("environ", 0400, show_environ), MAGIC("exe", proc_exe),         \
 	CONST("gid_map", 0644, "         0          0 4294967295\n"), TEXT("io", 0400, proc_show_io), \

@@ -145,55 +145,37 @@ static u64 micros_ticks(u64 us)
 #define USER(ru) timeval_ticks((ru).ru_utime.tv_sec, (ru).ru_utime.tv_usec)
 #define SYSTEM(ru) timeval_ticks((ru).ru_stime.tv_sec, (ru).ru_stime.tv_usec)
 
-int proc_show_stat(struct pseudo_node *n, struct buf *b)
+static void put_stat(const struct proc_who *w, const struct insight *in, struct buf *b)
 {
-	struct insight in;
-	struct proc_who w;
-	struct area_slot *s, *own;
-	struct mm *mm;
-	int r = proc_who(n, &w);
+	const struct area_slot *s = w->slot, *own = area_slot(w->tid); /* the thread's */
+	const struct mm *mm = w->self ? w->self->mm : NULL;
 
-	if (r < 0 || told_by_owner(&w, n, b))
-		return r;
-	s = w.slot;
-	own = area_slot(w.tid); /* the thread's */
-	look(&w, &in);
-	mm = w.self ? w.self->mm : NULL;
-	base_buf_printf(b, "%d (%.*s) %c %d %d %d %u %d %u ", w.tid, AREA_COMM - 1,
-			own->comm, state_letter(&w), s->ppid, s->pgid,
-			s->sid, s->tty, foreground(&w), 0x400000);
-	base_buf_printf(b, "%lu %lu %lu %lu ", in.own.ru_minflt, in.children.ru_minflt,
-			in.own.ru_majflt, in.children.ru_majflt);
-	base_buf_printf(b, "%lu %lu %lu %lu ", micros_ticks(in.time.user_us),
-			micros_ticks(in.time.system_us), USER(in.children), SYSTEM(in.children));
+	base_buf_printf(b, "%d (%.*s) %c %d %d %d %u %d %u ", w->tid, AREA_COMM - 1,
+			own->comm, state_letter(w), s->ppid, s->pgid,
+			s->sid, s->tty, foreground(w), 0x400000);
+	base_buf_printf(b, "%lu %lu %lu %lu ", in->own.ru_minflt, in->children.ru_minflt,
+			in->own.ru_majflt, in->children.ru_majflt);
+	base_buf_printf(b, "%lu %lu %lu %lu ", micros_ticks(in->time.user_us),
+			micros_ticks(in->time.system_us), USER(in->children), SYSTEM(in->children));
 	base_buf_printf(b, "%d %d %u 0 %lu %lu %lu %lu ", 20 + own->nice, own->nice,
-			MAX(s->nthreads, 1u), proc_ticks(s->start_ns), in.vsize, in.rss / PAGE_SIZE,
+			MAX(s->nthreads, 1u), proc_ticks(s->start_ns), in->vsize, in->rss / PAGE_SIZE,
 			(u64)s->limits[RLIMIT_RSS].rlim_cur);
 	base_buf_printf(b, "%lu %lu %lu 0 0 ", mm ? mm->code_start : 0, mm ? mm->code_end : 0,
 			mm ? mm->stack_top : 0);
-	base_buf_printf(b, "%lu %lu %lu %lu ", in.pending & 0x7fffffff, in.blocked & 0x7fffffff,
-			in.ignored & 0x7fffffff, in.caught & 0x7fffffff);
+	base_buf_printf(b, "%lu %lu %lu %lu ", in->pending & 0x7fffffff, in->blocked & 0x7fffffff,
+			in->ignored & 0x7fffffff, in->caught & 0x7fffffff);
 	base_buf_printf(b, "0 0 0 %d 0 0 %u 0 0 0 ", s->exit_signal,
 			own->policy & ~SCHED_RESET_ON_FORK);
 	base_buf_printf(b, "%lu %lu %lu %lu %lu %lu %lu ", mm ? mm->data_start : 0,
 			mm ? mm->data_end : 0, mm ? mm->brk_start : 0, mm ? mm->arg_start : 0,
 			mm ? mm->arg_end : 0, mm ? mm->env_start : 0, mm ? mm->env_end : 0);
 	base_buf_printf(b, "%u\n", s->state == AREA_ZOMBIE ? s->exit_status : 0);
-	return 0;
 }
 
-int proc_show_statm(struct pseudo_node *n, struct buf *b)
+static void put_statm(const struct proc_who *w, const struct insight *in, struct buf *b)
 {
-	struct insight in;
-	struct proc_who w;
-	int r = proc_who(n, &w);
-
-	if (r < 0 || told_by_owner(&w, n, b))
-		return r;
-	look(&w, &in);
-	base_buf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", in.vsize / PAGE_SIZE, in.rss / PAGE_SIZE,
-			(in.rss - in.rss_anon) / PAGE_SIZE, PAGE_UP(in.code) / PAGE_SIZE, in.data / PAGE_SIZE);
-	return 0;
+	base_buf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", in->vsize / PAGE_SIZE, in->rss / PAGE_SIZE,
+			(in->rss - in->rss_anon) / PAGE_SIZE, PAGE_UP(in->code) / PAGE_SIZE, in->data / PAGE_SIZE);
 }
 
 /* ---- status ---- */
@@ -297,7 +279,25 @@ static void status_cpus(const struct proc_who *w, const struct insight *in, stru
 	base_buf_printf(b, "nonvoluntary_ctxt_switches:\t%lu\n", in->own.ru_nivcsw);
 }
 
-int proc_show_status(struct pseudo_node *n, struct buf *b)
+static void put_status(const struct proc_who *w, const struct insight *in, struct buf *b)
+{
+	base_buf_printf(b, "Name:\t%.*s\n", AREA_COMM - 1, area_slot(w->tid)->comm);
+	base_buf_printf(b, "Umask:\t%04o\nState:\t%s\n", w->self ? atomic_load(&w->self->fs->umask) : 022,
+			state_word(state_letter(w)));
+	status_ids(w, b);
+	if (w->slot->state != AREA_ZOMBIE)
+		status_memory(in, b);
+	base_buf_printf(b, "Threads:\t%u\n", MAX(w->slot->nthreads, 1u));
+	status_signals(w, in, b);
+	status_rights(w, b);
+	status_cpus(w, in, b);
+}
+
+/* ---- the three, one by one and together ---- */
+
+typedef void put_fn(const struct proc_who *w, const struct insight *in, struct buf *b);
+
+static int show_one(struct pseudo_node *n, struct buf *b, put_fn *put)
 {
 	struct insight in;
 	struct proc_who w;
@@ -306,18 +306,39 @@ int proc_show_status(struct pseudo_node *n, struct buf *b)
 	if (r < 0 || told_by_owner(&w, n, b))
 		return r;
 	look(&w, &in);
-	base_buf_printf(b, "Name:\t%.*s\n", AREA_COMM - 1,
-			area_slot(w.tid)->comm);
-	base_buf_printf(b, "Umask:\t%04o\nState:\t%s\n",
-			w.self ? atomic_load(&w.self->fs->umask) : 022,
-			state_word(state_letter(&w)));
-	status_ids(&w, b);
-	if (w.slot->state != AREA_ZOMBIE)
-		status_memory(&in, b);
-	base_buf_printf(b, "Threads:\t%u\n", MAX(w.slot->nthreads, 1u));
-	status_signals(&w, &in, b);
-	status_rights(&w, b);
-	status_cpus(&w, &in, b);
+	put(&w, &in, b);
+	return 0;
+}
+
+int proc_show_stat(struct pseudo_node *n, struct buf *b)
+{
+	return show_one(n, b, put_stat);
+}
+
+int proc_show_status(struct pseudo_node *n, struct buf *b)
+{
+	return show_one(n, b, put_status);
+}
+
+int proc_show_statm(struct pseudo_node *n, struct buf *b)
+{
+	return show_one(n, b, put_statm);
+}
+
+int proc_show_looks(struct pseudo_node *n, struct buf *b, u32 ends[PROC_LOOKS])
+{
+	static put_fn *const puts[PROC_LOOKS] = { put_stat, put_status, put_statm };
+	struct insight in;
+	struct proc_who w;
+	int r = proc_who(n, &w);
+
+	if (r < 0)
+		return r;
+	look(&w, &in);
+	for (int i = 0; i < PROC_LOOKS; i++) {
+		puts[i](&w, &in, b);
+		ends[i] = (u32)b->size;
+	}
 	return 0;
 }
 
