@@ -87,7 +87,7 @@ enum grant_rung {
 };
 
 /* What the rung does not confine by itself, or the settings withhold, and the libOS must ask the monitor for. */
-#define GRANT_BROKER_ATTR 0x1u /* chmod, utimens, xattr of files: MON_SETATTR (rung B: Landlock does not cover them) */
+#define GRANT_BROKER_ATTR 0x1u /* mode and times by name (rung B: Landlock does not cover them); else by descriptor only */
 #define GRANT_BROKER_SOCK 0x2u /* no sockets but socketpair */
 #define GRANT_BROKER_OPEN 0x4u /* files of the base that Landlock does not know yet: MON_OPEN */
 /* The host calls that are a convenience are not listed (pal/boundary.h). */

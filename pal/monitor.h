@@ -175,12 +175,13 @@ enum {
  * carry one out (gshd/session/lines.c). */
 enum { MON_PTY_NEW = 1, MON_PTY_OPEN, MON_PTY_LIST, MON_PTY_WAIT, MON_PTY_DONE, MON_PTY_RAW, MON_PTY_COOKED };
 
-/* Change an attribute of a file in the sandbox's own layers (never of the base: the monitor checks where it lies). */
+/* Change an attribute of a file in the sandbox's own layers, or of a memory file its mode (never of the base, nor of a file
+ * that was handed in: the monitor checks where it lies). */
 struct mon_setattr {
 	uint32_t op;	/* MON_ATTR_* */
 	uint32_t mode;	/* CHMOD: permission bits without set-id bits. SETX: xattr flags */
 	int64_t atime_s, atime_ns, mtime_s, mtime_ns; /* TIMES: as utimensat(2), with UTIME_NOW and UTIME_OMIT */
-	char name[64];	/* SETX, DELX: a name beginning with "user." */
+	char name[256];	/* SETX, DELX: a name beginning with "user." */
 };
 enum {
 	MON_ATTR_CHMOD = 1,

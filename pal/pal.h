@@ -63,11 +63,14 @@ int pal_symlinkat(const char *target, int dir, const char *path);
 /* Where Landlock refuses what the monitor may grant (GRANT_BROKER_OPEN): pinned (O_PATH), opened for reading. Blocks
  * until the monitor answers; a descriptor below GRANT_FD_FIRST_FREE is possible. -EACCES elsewhere. */
 int pal_open_brokered(int pinned);
-/* The four below go to the monitor where the rung demands it (GRANT_BROKER_ATTR). fd must be open for reading. */
+/* The four below go to the monitor: what a descriptor is of, no filter sees. fd must be open for reading. */
 int pal_fchmod(int fd, u32 mode);
 int pal_futimens(int fd, const struct timespec times[2]);
 int pal_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
 int pal_fremovexattr(int fd, const char *name);
+/* The same of fd's file that lies at path and is known to nobody else yet: by whichever is cheaper. */
+int pal_fchmod_named(int fd, int dir, const char *path, u32 mode);
+int pal_futimens_named(int fd, int dir, const char *path, const struct timespec times[2]);
 /* -ETXTBSY if somebody has fd's file, one of the sandbox's own, open for writing; 0 if not or if nobody can tell. */
 int pal_file_busy(int fd);
 /* Attribute changes by name, for objects that can't be opened (symlinks' times, mode 0000). -EPERM on rung B. */

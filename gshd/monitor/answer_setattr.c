@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Attribute changes on rung B, where Landlock does not confine them and seccomp therefore forbids
- * them.
+ * Attribute changes by descriptor. Neither Landlock nor a filter sees what a descriptor is of: the base's on rung B, and on
+ * both a file or a terminal of the host's that was handed in as standard input or output. So seccomp forbids them.
  *
  * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the
- * kernel: the path that /proc/self/fd gives must lie in the sandbox's tree (top and work), its shared-memory
+ * kernel: on rung A by the mount that it was opened through, on rung B by its path. The path that /proc/self/fd gives must lie in the sandbox's tree (top and work), its shared-memory
  * directory, or a place that is bound for writing. A file outside cannot get such a path: to link or rename one into
  * the tree takes Landlock's REFER on the directory it is in, which only the sandbox's own directories and those
  * bound for writing have.
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -53,7 +54,7 @@ static int check_mount(struct monitor *m, int fd, bool regular)
 		return -errno;
 	if (regular && !S_ISREG(stx.stx_mode))
 		return -EPERM;
-	if (stx.stx_mnt_id == m->child.tree_mount)
+	if (stx.stx_mnt_id == m->child.tree_mount || (!regular && stx.stx_mnt_id == m->child.shm_mount))
 		return 0;
 	for (unsigned i = 0; i < m->nbinds; i++)
 		if (m->child.bind_mount[i] && stx.stx_mnt_id == m->child.bind_mount[i])
@@ -61,8 +62,26 @@ static int check_mount(struct monitor *m, int fd, bool regular)
 	return -EPERM;
 }
 
+/* Of a memory file the mode means nothing to anybody who has no descriptor of it; all of them are of one mount. */
+static bool is_memory(int fd)
+{
+	static struct statx own; /* of one of ours: its mount may well have the number 0 */
+	struct statx stx;
+	int made;
+
+	if (!(own.stx_mask & STATX_MNT_ID) && (made = memfd_create("mount", MFD_CLOEXEC)) >= 0) {
+		(void)!statx(made, "", AT_EMPTY_PATH, STATX_MNT_ID, &own);
+		close(made);
+	}
+	return own.stx_mask & STATX_MNT_ID &&
+	       !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &stx) &&
+	       stx.stx_mnt_id == own.stx_mnt_id && S_ISREG(stx.stx_mode);
+}
+
 int setattr_check(struct monitor *m, int fd, uint32_t op)
 {
+	if (op == MON_ATTR_CHMOD && is_memory(fd))
+		return 0;
 	return m->rung == GRANT_RUNG_B ? check_place(m, fd, op) : check_mount(m, fd, false);
 }
 
@@ -131,11 +150,10 @@ void answer_setattr(struct monitor *m, struct request *r)
 	int err;
 
 	memcpy(&q, r->data, sizeof(q));
-	/* On rung A the picoprocess changes attributes itself, in its own mounts, if it has the calls. */
-	if (m->grant_flags & GRANT_BROKER_ATTR)
-		err = setattr_check(m, r->fds[0], q.op);
+	if (q.op == MON_ATTR_BUSY && m->rung != GRANT_RUNG_B)
+		err = check_mount(m, r->fds[0], true);
 	else
-		err = q.op == MON_ATTR_BUSY ? check_mount(m, r->fds[0], true) : -EOPNOTSUPP;
+		err = setattr_check(m, r->fds[0], q.op);
 	if (!err)
 		err = setattr_perform(r->fds[0], r->data, r->size);
 	r->reply.head.error = -err;

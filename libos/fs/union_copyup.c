@@ -134,9 +134,10 @@ static int set_origin(int fd, u64 ino)
 	return pal_fsetxattr(fd, UNION_ORIGIN, value, union_origin_encode(value, ino), 0);
 }
 
-/* Attributes of the lower object, onto the staged one. */
-static int copy_attrs(struct unode *n, int from, int to, const struct attr *a, bool keep_ino)
+/* Attributes of the lower object, onto the staged one, which is open. */
+static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, const struct attr *a, bool keep_ino)
 {
+	struct ufs *u = ufs_of(n);
 	struct union_attr want = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
 	struct timespec times[2] = { a->atime, a->mtime };
 	int r = from < 0 ? 0 : copy_xattrs(from, to);
@@ -149,8 +150,8 @@ static int copy_attrs(struct unode *n, int from, int to, const struct attr *a, b
 		r = 0;
 	}
 	if (!r)
-		r = union_write_attr(ufs_of(n), to, &want, keep_ino);
-	return r ? r : pal_futimens(to, times);
+		r = union_write_attr(u, to, s->name, &want, keep_ino);
+	return r ? r : pal_futimens_named(to, u->work, s->name, times);
 }
 
 /* ---- one object ---- */
@@ -270,7 +271,7 @@ static int stage_copy(struct unode *n, struct stage *s, int from, const struct a
 		return to;
 	r = with_data ? copy_data(from, to, a) : 0;
 	if (!r)
-		r = copy_attrs(n, from, to, a, keep);
+		r = copy_attrs(n, from, s, to, a, keep);
 	if (!r)
 		r = stat_staged(u, s, st);
 	pal_close(to);
@@ -362,7 +363,7 @@ static int copy_dir(struct unode *n)
 	if (!r)
 		r = MIN(to, 0);
 	if (!r)
-		r = copy_attrs(n, from, to, &a, true);
+		r = copy_attrs(n, from, &s, to, &a, true);
 	if (to >= 0)
 		pal_close(to);
 	if (from >= 0)

@@ -280,8 +280,9 @@ static inline u64 statx_dev(const struct statx *st)
 /* ---- union_setattr.c ---- */
 int union_setattr(struct node *n, const struct attr *a);
 int union_file_setattr(struct file *f, const struct attr *a);
-/* Give an open object of ours these attributes, by host mode where that can hold them. was_marked: it has the mark. */
-int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bool marked);
+/* Give an open object of ours these attributes, by host mode where that can hold them. marked: it has the mark, or is to.
+ * staged: its name in work, where it lies there, else NULL. */
+int union_write_attr(const struct ufs *u, int fd, const char *staged, const struct union_attr *a, bool marked);
 /* Writing to n takes set-id bits away: is there any, and do it (fd: n of the top). A file is known to have some. */
 bool union_loses_setid(const struct unode *n);
 void union_lose_setid(struct unode *n, int fd);

@@ -58,7 +58,7 @@ static int create_over(struct unode *dir, const char *name, const struct union_a
 	if (fd < 0)
 		return fd;
 	attr_fd = pal_openat(u->work, s.name, O_RDONLY | O_NOFOLLOW, 0);
-	r = attr_fd < 0 ? attr_fd : union_write_attr(u, attr_fd, a, false);
+	r = attr_fd < 0 ? attr_fd : union_write_attr(u, attr_fd, s.name, a, false);
 	if (attr_fd >= 0)
 		pal_close(attr_fd);
 	if (r < 0)
@@ -101,7 +101,7 @@ static int create_here(struct unode *dir, const struct hpath *h, const struct un
 	fd = hpath_open(h, flags | O_CREAT | O_EXCL, host_mode);
 	if (fd < 0 || !union_needs_over(ufs_of(dir), a, &host_mode))
 		return fd;
-	r = union_write_attr(ufs_of(dir), fd, a, false);
+	r = union_write_attr(ufs_of(dir), fd, NULL, a, false);
 	if (r < 0) {
 		pal_close(fd);
 		(void)pal_unlinkat(h->dir, h->path, 0);
@@ -199,7 +199,7 @@ int union_tmpfile(struct node *d, u32 mode, struct file *f, struct node **out)
 	hpath_done(&h);
 	if (fd < 0)
 		return lost(fd);
-	r = union_needs_over(u, &a, &host_mode) ? union_write_attr(u, fd, &a, false) : 0;
+	r = union_needs_over(u, &a, &host_mode) ? union_write_attr(u, fd, NULL, &a, false) : 0;
 	if (!r)
 		r = pal_statx(fd, "", AT_EMPTY_PATH, UNION_STATX, &st);
 	n = r < 0 ? ERR_PTR(r) : union_fresh(dir, "#tmpfile", &st);
@@ -229,19 +229,22 @@ static int mkdir_staged(struct unode *dir, const char *name, const struct union_
 	struct ufs *u = ufs_of(dir);
 	struct stage s;
 	u32 host_mode;
+	bool over;
 	int fd, r;
 
-	union_needs_over(u, a, &host_mode);
+	over = union_needs_over(u, a, &host_mode);
 	stage_name(&s);
 	r = pal_mkdirat(u->work, s.name, host_mode);
+	if (!r && !over && !opaque)
+		return stage_place(u, &s, dir, name, true);
 	if (r < 0)
 		return r;
 	fd = pal_openat(u->work, s.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	r = MIN(fd, 0);
 	if (!r && opaque)
 		r = pal_fsetxattr(fd, UNION_OPAQUE, "y", 1, 0);
-	if (!r)
-		r = union_write_attr(u, fd, a, false);
+	if (!r && over)
+		r = union_write_attr(u, fd, s.name, a, false);
 	if (fd >= 0)
 		pal_close(fd);
 	if (r < 0) {
@@ -288,7 +291,7 @@ int union_mkdir(struct node *d, const char *name, u32 mode, struct node **out)
 		r = pal_mkdirat(h.dir, h.path, host_mode);
 		if (!r && over) {
 			fd = hpath_open(&h, O_RDONLY | O_DIRECTORY, 0);
-			r = fd < 0 ? fd : union_write_attr(u, fd, &a, false);
+			r = fd < 0 ? fd : union_write_attr(u, fd, NULL, &a, false);
 			if (fd >= 0)
 				pal_close(fd);
 		}

@@ -63,7 +63,7 @@ static int set_mark(struct unode *n)
 	if (fd < 0)
 		return fd;
 	want = (struct union_attr){ .mode = a.mode, .uid = a.uid, .gid = a.gid };
-	r = union_write_attr(ufs_of(n), fd, &want, true);
+	r = union_write_attr(ufs_of(n), fd, NULL, &want, true);
 	pal_close(fd);
 	return r;
 }

@@ -20,7 +20,12 @@ bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host
 	return differs || a->uid != u->uid || a->gid != u->gid;
 }
 
-int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bool marked)
+static int write_mode(const struct ufs *u, int fd, const char *staged, u32 mode)
+{
+	return staged ? pal_fchmod_named(fd, u->work, staged, mode) : pal_fchmod(fd, mode);
+}
+
+int union_write_attr(const struct ufs *u, int fd, const char *staged, const struct union_attr *a, bool marked)
 {
 	char value[UNION_VALUE_MAX];
 	u32 host_mode;
@@ -33,14 +38,14 @@ int union_write_attr(const struct ufs *u, int fd, const struct union_attr *a, bo
 
 		r = pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
 		if (r == -EACCES) {
-			r = pal_fchmod(fd, 0700 | UNION_MARK);
+			r = write_mode(u, fd, staged, 0700 | UNION_MARK);
 			if (!r)
 				r = pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
 		}
 	}
 	if (r < 0)
 		return r;
-	return pal_fchmod(fd, host_mode | (over || marked ? UNION_MARK : 0));
+	return write_mode(u, fd, staged, host_mode | (over || marked ? UNION_MARK : 0));
 }
 
 /* n is known to have these attributes of its own; their ctime is not known yet, so the next stat reads them again. */
@@ -107,7 +112,7 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 		want.uid = a->uid;
 	if (a->valid & ATTR_GID)
 		want.gid = a->gid;
-	r = union_write_attr(u, fd, &want, marked);
+	r = union_write_attr(u, fd, NULL, &want, marked);
 	if (r < 0)
 		return r;
 	union_set_over(n, &want, marked || union_needs_over(u, &want, &host_mode));

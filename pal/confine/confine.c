@@ -79,7 +79,7 @@ enum report_kind { REPORT_LEADER, REPORT_WORLD, REPORT_FAILED };
 struct report {
 	enum report_kind kind;
 	pid_t leader;
-	uint64_t tree_mount, bind_mount[GRANT_BINDS_MAX];
+	uint64_t tree_mount, shm_mount, bind_mount[GRANT_BINDS_MAX];
 	struct confine_note note;
 };
 
@@ -142,6 +142,8 @@ static int hand_over(struct confine_state *st)
 	struct report r = { .kind = REPORT_WORLD };
 	int err = mounts_id(st->tree, &r.tree_mount);
 
+	if (!err)
+		err = mounts_id(st->shm, &r.shm_mount);
 	for (unsigned i = 0; i < st->spec->nbinds && !err; i++)
 		if (!st->spec->binds[i].readonly)
 			err = mounts_id(st->bound[i], &r.bind_mount[i]);
@@ -340,6 +342,7 @@ static int hear_child(int sock, struct confine_child *child, struct confine_note
 			child->leader = r.leader;
 		if (r.kind == REPORT_WORLD) {
 			child->tree_mount = r.tree_mount;
+			child->shm_mount = r.shm_mount;
 			memcpy(child->bind_mount, r.bind_mount, sizeof(r.bind_mount));
 		}
 		if (r.kind == REPORT_FAILED) {

@@ -73,8 +73,8 @@ struct confine_spec {
 struct confine_child {
 	pid_t pid;    /* the leader's keeper (keeper.c), or without confinement the leader */
 	pid_t leader; /* the leader itself */
-	/* Rung A: ids, as statx() tells them, of the mounts that the sandbox may write: its tree, and binds (0: read-only). */
-	uint64_t tree_mount, bind_mount[GRANT_BINDS_MAX];
+	/* Rung A: ids, as statx() tells them, of the mounts that the sandbox may write: its tree, its tmpfs, and binds (0: read-only). */
+	uint64_t tree_mount, shm_mount, bind_mount[GRANT_BINDS_MAX];
 	int ptmx;     /* rung A: O_PATH descriptor of the sandbox's own /dev/ptmx; else -1 */
 	int lifeline; /* closing it ends the sandbox; without confinement -1 */
 };

@@ -169,7 +169,7 @@ static enum verdict change_times(enum way w, void *arg)
 	struct place *p = arg;
 	struct timespec t[2] = { { 1, 0 }, { 1, 0 } };
 
-	if (call(w, SYS_utimensat, p->fd, p->victim, t, 0) >= 0)
+	if (call(w, SYS_utimensat, p->fd, p->victim, t, AT_SYMLINK_NOFOLLOW) >= 0)
 		return DONE;
 	long fd = call(w, SYS_openat, p->fd, p->victim, O_RDONLY);
 	return fd < 0 || call(w, SYS_utimensat, fd, 0, t, 0) < 0 ? REFUSED : DONE;

@@ -22,7 +22,25 @@ part_kernel() {
 }
 
 part_given() {
+	local handed=$dir/handed what
 	attack given 6 "$path.letters"
+	echo "handed in" >"$handed"
+	chmod 640 "$handed"
+	"$bin/given" handed <>"$handed" >"$BOX/attack.log" 2>&1
+	for what in mode times attribute owner; do
+		grep -q "^$what of the input raw: escaped" "$BOX/attack.log"
+		result $? "control: without walls the $what of a file that was handed in can be changed" "$(cat "$BOX/attack.log")"
+	done
+	grep -q '^asynchronous input raw: escaped' "$BOX/attack.log"
+	result $? "control: it can be made to signal" "$(cat "$BOX/attack.log")"
+	rm -f "$handed"
+	echo "handed in" >"$handed"
+	chmod 640 "$handed"
+	touch -d @1000000000 "$handed"
+	input=$handed attack given.handed 10 handed
+	[ "$(stat -c '%a %Y' "$handed")" = '640 1000000000' ] && [ "$(python3 -c 'import os, sys; print(os.listxattr(sys.argv[1]))' "$handed")" = '[]' ]
+	result $? "given: what was handed in is as it was" "$(stat "$handed")"
+	rm -f "$handed"
 }
 
 part_opened() {

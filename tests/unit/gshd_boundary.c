@@ -394,7 +394,7 @@ int main(void)
 {
 	check_reasons();
 	check_paths();
-	drive(GRANT_RUNG_A, false, NULL, 110);
+	drive(GRANT_RUNG_A, false, NULL, 107);
 	drive(GRANT_RUNG_B, false, NULL, 100);
 	drive(GRANT_RUNG_A, true, NULL, 75);
 	drive(GRANT_RUNG_B, true, NULL, 75);
