@@ -144,6 +144,13 @@ int anon_path(struct file *f, struct path *out)
 	return out->dentry ? 0 : -ENOMEM;
 }
 
+struct file *anon_file(const struct path *p)
+{
+	struct node *n = p->dentry ? path_node(p) : NULL;
+
+	return n && n->ops == &anon_node_ops ? to_anon(n)->file : NULL;
+}
+
 static ssize_t text_with_ino(struct file *f, const char *kind, char *buf, size_t size)
 {
 	struct stat st;

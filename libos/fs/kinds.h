@@ -47,6 +47,8 @@ int file_poll(struct file *f, short events, short *now);
 /* Let a magic link lead to a file that has no name: a path whose node opens as f's own description.
  */
 int anon_path(struct file *f, struct path *out);
+/* The file that such a path leads to, not counted; NULL: it is another kind of path. */
+struct file *anon_file(const struct path *p);
 /* The text /proc/PID/fd/N shows: a path or "pipe:[N]". Length, or -errno. */
 ssize_t file_text(struct file *f, char *buf, size_t size);
 

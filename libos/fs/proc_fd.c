@@ -106,7 +106,8 @@ static ssize_t fd_readlink(struct pseudo_node *n, char *buf, size_t size)
 	return r;
 }
 
-/* Another process's link leads where its text says, if that is a path. */
+/* Another process's link leads where its text says, if that is a path: a resolved one, whose last name is a symlink only
+ * where the symlink itself is open (O_PATH). */
 static int follow_text(struct pseudo_node *n, const char *name, struct path *out)
 {
 	char *text = base_alloc(PATH_MAX_LEN);
@@ -118,7 +119,7 @@ static int follow_text(struct pseudo_node *n, const char *name, struct path *out
 	r = proc_ask_link(n, name, text, PATH_MAX_LEN - 1);
 	if (r >= 0) {
 		text[r] = '\0';
-		r = text[0] == '/' ? path_walk(AT_FDCWD, text, WALK_FOLLOW, &w) : -EACCES;
+		r = text[0] == '/' ? path_walk(AT_FDCWD, text, 0, &w) : -EACCES;
 	}
 	if (r == 0)
 		*out = w.path;
@@ -146,26 +147,56 @@ static int fd_follow(struct pseudo_node *n, struct path *out)
 	return IS_ERR(f) ? PTR_ERR(f) : anon_path(f, out);
 }
 
+/* How another process's file is open, out of its fdinfo. */
+static int flags_of(struct pseudo_node *n)
+{
+	static const char key[] = "\nflags:\t";
+	struct buf b = { 0 };
+	int flags = -EACCES;
+	char name[24];
+
+	base_snprintf(name, sizeof(name), "fdinfo/%ld", (long)n->key);
+	if (proc_ask_named(n, name, &b) == 0) {
+		base_buf_put(&b, "", 1);
+		for (const char *s = b.err ? "" : b.data; *s; s++) {
+			if (strncmp(s, key, sizeof(key) - 1) != 0)
+				continue;
+			flags = 0;
+			for (s += sizeof(key) - 1; *s >= '0' && *s <= '7'; s++)
+				flags = flags << 3 | (*s - '0');
+			break;
+		}
+	}
+	base_buf_free(&b);
+	return flags;
+}
+
 /* The link's permissions say how the file is open. */
 static int fd_attr(struct pseudo_node *n, struct attr *a)
 {
 	cleanup_file struct file *f = NULL;
-	int r = proc_owner(n, a), access;
+	int r = proc_owner(n, a), flags;
 
 	a->size = 64;
-	if (!is_self(n))
+	if (r < 0)
 		return r;
-	f = file_of(n);
-	if (IS_ERR(f) || r < 0)
-		return IS_ERR(f) ? PTR_ERR(f) : r;
-	access = f->flags & O_ACCMODE;
-	a->mode = S_IFLNK | 0100;
-	if (access != O_WRONLY)
-		a->mode |= 0400;
-	if (access != O_RDONLY)
-		a->mode |= 0200;
-	if (f->flags & O_PATH)
-		a->mode = S_IFLNK;
+	if (is_self(n)) {
+		f = file_of(n);
+		if (IS_ERR(f))
+			return PTR_ERR(f);
+		flags = f->flags;
+	} else {
+		flags = flags_of(n);
+		if (flags < 0)
+			return 0; /* it cannot answer: as the row says */
+	}
+	a->mode = S_IFLNK;
+	if (flags & O_PATH || (flags & O_ACCMODE) == O_ACCMODE)
+		return 0;
+	if ((flags & O_ACCMODE) != O_WRONLY)
+		a->mode |= 0500;
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		a->mode |= 0300;
 	return 0;
 }
 

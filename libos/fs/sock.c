@@ -113,6 +113,22 @@ bool file_is_sock(const struct file *f)
 	       f->ops == &netlink_ops;
 }
 
+const char *sock_protocol_name(const struct file *f)
+{
+	const struct sock *s = to_sock(f);
+
+	switch (s->domain) {
+	case AF_UNIX:
+		return s->type == SOCK_STREAM ? "UNIX-STREAM" : "UNIX";
+	case AF_INET:
+		return s->type == SOCK_STREAM ? "TCP" : "UDP";
+	case AF_INET6:
+		return s->type == SOCK_STREAM ? "TCPv6" : "UDPv6";
+	default:
+		return "NETLINK";
+	}
+}
+
 struct file *sock_get(int fd)
 {
 	struct file *f = fdtab_get(fd);

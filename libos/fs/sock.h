@@ -48,6 +48,8 @@ static inline struct sock *to_sock(const struct file *f)
 
 /* ---- sock.c ---- */
 bool file_is_sock(const struct file *f);
+/* As the kernel names the protocol: "TCP", "UNIX-STREAM". Static. */
+const char *sock_protocol_name(const struct file *f);
 void sock_release(struct file *f);
 void sock_save(struct file *f, struct buf *b);
 int sock_load(struct file *f, struct cursor *c);

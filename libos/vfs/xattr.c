@@ -3,10 +3,13 @@
  * Extended attributes: which namespaces a guest has, and who may touch them. Linux: fs/xattr.c, xattr_permission().
  *
  * user.* is real, on regular files and directories. The rest is what an ordinary disk answers to somebody without
- * capabilities: trusted.* is invisible, security.* can't be set, access control lists are not supported.
+ * capabilities: trusted.* is invisible, security.* can't be set, access control lists are not supported. A socket has
+ * one attribute, the name of its protocol (fs/sock.c).
  */
 #include "libos/vfs/impl.h"
 #include "libos/vfs/notify.h"
+#include "libos/fs/kinds.h"
+#include "libos/fs/sock.h"
 #include "libos/task/task.h"
 
 static bool begins(const char *s, const char *with)
@@ -56,10 +59,36 @@ static int allowed(const struct target *t, const char *name, int mask)
 	 (t)->path.dentry && path_node(&(t)->path)->ops->op ?                                       \
 	 path_node(&(t)->path)->ops->op(path_node(&(t)->path), ##__VA_ARGS__) : -EOPNOTSUPP)
 
+#define PROTOCOL "system.sockprotoname"
+
+/* The open socket that t is, also through its link in /proc; else NULL. */
+static struct file *target_socket(const struct target *t)
+{
+	struct file *f = t->file ? t->file : anon_file(&t->path);
+
+	return f && file_is_sock(f) ? f : NULL;
+}
+
+/* Text with its NUL, as much as it takes with size 0. */
+static ssize_t give(const char *text, char *out, size_t size)
+{
+	size_t n = strlen(text) + 1;
+
+	if (size && size < n)
+		return -ERANGE;
+	if (size)
+		memcpy(out, text, n);
+	return (ssize_t)n;
+}
+
 ssize_t vfs_getxattr(const struct target *t, const char *name, void *value, size_t size)
 {
-	int r = allowed(t, name, MAY_READ);
+	struct file *socket = target_socket(t);
+	int r;
 
+	if (socket && !strcmp(name, PROTOCOL))
+		return give(sock_protocol_name(socket), value, size);
+	r = allowed(t, name, MAY_READ);
 	return r < 0 ? r : DISPATCH(t, getxattr, name, value, size);
 }
 
@@ -76,8 +105,11 @@ int vfs_setxattr(const struct target *t, const char *name, const void *value, si
 
 ssize_t vfs_listxattr(const struct target *t, char *list, size_t size)
 {
-	ssize_t r = DISPATCH(t, listxattr, list, size);
+	ssize_t r;
 
+	if (target_socket(t))
+		return give(PROTOCOL, list, size);
+	r = DISPATCH(t, listxattr, list, size);
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 

@@ -7,6 +7,10 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/xattr.h>
+#include <sys/socket.h>
+#include <sys/xattr.h>
 
 static const char *file_of(pid_t pid, const char *name)
 {
@@ -298,4 +302,65 @@ static void family(void)
 	eqs(t_read_file(path), "");
 }
 
-T_MAIN_HELPER(helper, T(states), T(threads), T(names), T(titles), T(oom), T(the_dead), T(files_of_others), T(family))
+/* Links of another process's descriptors: how each is open, and where it leads. */
+static void fd_links(void)
+{
+	int ready[2], pair[2], fds[10], n = 0;
+	struct stat link, far;
+	char path[64], text[64];
+	ssize_t got;
+	pid_t pid;
+
+	must(symlink("nowhere", "link"));
+	must(pipe(ready));
+	pid = must(fork());
+	if (!pid) {
+		fds[n++] = open(".", O_RDONLY | O_DIRECTORY);
+		fds[n++] = open("f", O_RDWR | O_CREAT, 0600);
+		fds[n++] = open("f", O_WRONLY | O_APPEND);
+		fds[n++] = open("f", O_RDONLY);
+		fds[n++] = open("f", O_PATH);
+		fds[n++] = open("link", O_PATH | O_NOFOLLOW);
+		fds[n++] = dup(ready[0]);
+		fds[n++] = dup(ready[1]);
+		socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+		fds[n++] = pair[0];
+		fds[n++] = socket(AF_UNIX, SOCK_DGRAM, 0);
+		must(write(ready[1], fds, sizeof(fds)));
+		for (;;)
+			pause();
+	}
+	eq(read(ready[0], fds, sizeof(fds)), sizeof(fds));
+	for (n = 0; n < 10; n++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fds[n]);
+		must(lstat(path, &link));
+		must(stat(path, &far));
+		memset(text, 0, sizeof(text));
+		got = getxattr(path, "system.sockprotoname", text, sizeof(text));
+		say("%d: link %o, file %o, protocol %s", n, link.st_mode, far.st_mode & S_IFMT,
+		    got < 0 ? strerror(errno) : text);
+	}
+	end(pid);
+}
+
+/* The one attribute that a socket has. */
+static void socket_attributes(void)
+{
+	int fd = must(socket(AF_INET6, SOCK_STREAM, 0));
+	char text[32], path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	eq(getxattr(path, "system.sockprotoname", NULL, 0), 6);
+	eq(fgetxattr(fd, "system.sockprotoname", NULL, 0), 6);
+	fails(fgetxattr(fd, "system.sockprotoname", text, 5), ERANGE);
+	eq(fgetxattr(fd, "system.sockprotoname", text, sizeof(text)), 6);
+	eqs(text, "TCPv6");
+	eq(flistxattr(fd, text, sizeof(text)), 21);
+	eqs(text, "system.sockprotoname");
+	fails(fsetxattr(fd, "system.sockprotoname", "x", 1, 0), EOPNOTSUPP);
+	fails(fgetxattr(fd, "user.x", text, sizeof(text)), ENODATA);
+	fails(getxattr(".", "system.sockprotoname", text, sizeof(text)), EOPNOTSUPP);
+}
+
+T_MAIN_HELPER(helper, T(states), T(threads), T(names), T(titles), T(oom), T(the_dead), T(files_of_others), T(family),
+	      T(fd_links), T(socket_attributes))
