@@ -346,7 +346,8 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 		n->layers = m.layers;
 		if (!(m.layers & 1) && !m.redirected)
 			n->node.flags &= ~NODE_NAMES_FLEETING; /* nothing of the base in it */
-		r = m.redirected && value ? follow_redirect(n, dir, (unsigned)m.top, value, depth) : 0;
+		/* It was read in the lowest: what is above are copies of the directory, made since. */
+		r = m.redirected && value ? follow_redirect(n, dir, (unsigned)__builtin_ctzl(m.layers), value, depth) : 0;
 	}
 	base_free(value);
 	if (r < 0) {
