@@ -4,7 +4,8 @@
  *
  * What differs is looked at twice. First by name: what only a deliberate word lets through (set-ID
  * bits, devices, places that are neither below the home directory nor below the current one) is
- * refused unless the path was given, and gsh's own places always are. Then by time: what the host
+ * refused unless the path was given, and gsh's own places always are; what is hidden inside goes with no folder that it lies
+ * in. Then by time: what the host
  * changed after the sandbox had first touched it is merged if it is text (sides.c), or else a
  * conflict, and one conflict leaves everything as it is. What remains is carried out by
  * gshd/tree/commit.c, all or none.
@@ -246,6 +247,13 @@ static int ask_and_plan(struct gather *g, const struct diff_found *f, struct mer
 	return 0;
 }
 
+static bool is_hidden(const struct gather *g, const char *path)
+{
+	const char *hidden = version_hidden_at(&g->base, path);
+
+	return hidden && !home_named(&g->scope, hidden);
+}
+
 static int found(const struct diff_found *f, void *arg)
 {
 	struct gather *g = arg;
@@ -259,6 +267,14 @@ static int found(const struct diff_found *f, void *arg)
 	if (f->what == DIFF_OWNER || (f->what & ~(unsigned)(DIFF_OWNER | DIFF_XATTRS)) == 0) {
 		if (S_ISDIR(f->is.mode) || f->what == DIFF_OWNER)
 			return 0;
+	}
+	if (!why && is_hidden(g, f->path)) {
+		/* Moved or removed with the folder that it lies in: nobody inside saw it, and nothing there has it now. */
+		if (!f->b) {
+			leave(g, f, "it is hidden inside; give its path to remove it");
+			return 0;
+		}
+		why = "the host has something there that is hidden inside; give its path to write to it nevertheless";
 	}
 	if (why) {
 		g->refused++;

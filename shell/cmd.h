@@ -220,6 +220,7 @@ struct version {
 	unsigned nhidden; /* of these the first are hidden from the tree; all: version_as_inside() */
 	char base[4096]; /* where the base lies on the host */
 	bool image;	 /* the base is an image's, and below it is nothing */
+	struct json_object *inaccessible; /* what of the host's is hidden inside: paths there; NULL: not asked */
 };
 
 /* Open a version of a sandbox: "now", "base" or what gshd knows. 0 or a failure. */
@@ -227,6 +228,8 @@ int version_open(struct version *v, const char *sandbox, const char *word) MUST_
 /* The same for a word of a command line, which may name another sandbox: OTHER@ or OTHER@VERSION. */
 int version_open_word(struct version *v, const char *sandbox, const char *word) MUST_CHECK;
 void version_close(struct version *v);
+/* Which of the host's hidden things path is, or lies in: its path there, or NULL. */
+const char *version_hidden_at(const struct version *v, const char *path) MUST_CHECK;
 /* From now on nothing is seen of the host's that is hidden inside: for what is brought into a layer. */
 void version_as_inside(struct version *v);
 /* The same for all that this process opens: what it has to say goes inside. */
@@ -308,6 +311,7 @@ struct home {
 int home_find(struct home *home) MUST_CHECK;
 /* Why this is refused if the given paths do not name it, or NULL. */
 const char *home_refusal(const struct home *home, const struct diff_scope *given, const struct diff_found *f) MUST_CHECK;
+bool home_named(const struct diff_scope *given, const char *dir) MUST_CHECK; /* is a path given at dir or below it? */
 bool home_below(const char *path, const char *dir) MUST_CHECK; /* at it, too; dir may be NULL */
 void home_free(struct home *home);
 

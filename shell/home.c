@@ -32,6 +32,14 @@ static bool is_named(const struct diff_scope *given, const char *path, bool exac
 	return false;
 }
 
+bool home_named(const struct diff_scope *given, const char *dir)
+{
+	for (size_t i = 0; i < given->n; i++)
+		if (home_below(given->paths[i], dir))
+			return true;
+	return false;
+}
+
 const char *home_refusal(const struct home *home, const struct diff_scope *given,
 			 const struct diff_found *f)
 {

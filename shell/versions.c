@@ -53,6 +53,7 @@ static int hide(struct version *v, struct json_object *layers)
 		v->nhidden += tree_hide(&v->hidden[v->nhidden],
 					json_object_get_string(json_object_array_get_idx(list, i)));
 	v->tree.nled = v->nhidden;
+	v->inaccessible = json_object_get(list);
 	return 0;
 }
 
@@ -125,6 +126,21 @@ int version_open_word(struct version *v, const char *sandbox, const char *word)
 void version_close(struct version *v)
 {
 	tree_close(&v->tree);
+	json_object_put(v->inaccessible);
+	v->inaccessible = NULL;
+}
+
+const char *version_hidden_at(const struct version *v, const char *path)
+{
+	size_t skip = strcmp(v->base, "/") == 0 ? 0 : strlen(v->base);
+
+	for (size_t i = 0; i < json_object_array_length(v->inaccessible); i++) {
+		const char *hidden = json_object_get_string(json_object_array_get_idx(v->inaccessible, i));
+
+		if (strncmp(hidden, v->base, skip) == 0 && home_below(path, hidden + skip))
+			return hidden + skip;
+	}
+	return NULL;
 }
 
 char *version_path(const char *word)

@@ -367,6 +367,37 @@ assert [(i["do"], i["change"]) for i in o["items"]] == [("commit", "D")], o'
 	[ ! -e "$BOX/store/boxes/evil" ]
 }
 
+@test "a folder that one op renamed and a later one changed has what it had, and is committed" {
+	mkdir -p proj/sub
+	echo deep >proj/sub/deep
+	timeout 30 "$GSH" run -- mv proj moved
+	timeout 30 "$GSH" run -- touch moved moved/sub
+	[ "$(timeout 30 "$GSH" run -- cat moved/sub/deep)" = deep ]
+	timeout 30 "$GSH" commit -y
+	[ "$(cat moved/sub/deep)" = deep ] && [ ! -e proj ]
+}
+
+@test "what is hidden inside stays when the folder that it lies in was moved, and is not written to" {
+	mkdir -p proj/sub
+	echo key >proj/sub/key
+	echo x >proj/x
+	printf '[Files]\nInaccessible=%s\n' "$PWD/proj/sub/key" >"$GSH_CONFIG"
+	timeout 30 "$GSH" run -- sh -c 'mv proj moved; echo y >moved/x'
+	run timeout 30 "$GSH" commit -y
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ "$output" == *"leave"*"proj/sub/key"*"it is hidden inside"* ]]
+	[ "$(cat proj/sub/key)" = key ] && [ ! -e proj/x ] && [ "$(cat moved/x)" = y ] && [ -z "$(ls -A moved/sub)" ]
+	timeout 30 "$GSH" commit --undo
+	[ "$(cat proj/sub/key proj/x)" = "$(printf 'key\nx')" ]
+	timeout 30 "$GSH" run -- sh -c 'mkdir -p proj/sub; echo planted >proj/sub/key'
+	run timeout 30 "$GSH" commit -y -- proj
+	[ "$status" = 5 ] && [[ "$output" == *"hidden inside"* ]]
+	[ "$(cat proj/sub/key)" = key ]
+	timeout 30 "$GSH" commit -y --take=sandbox -- proj/sub/key
+	[ "$(cat proj/sub/key)" = planted ]
+}
+
 @test "links in the way are followed on neither side" {
 	mkdir victim d
 	echo safe >victim/f
