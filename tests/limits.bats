@@ -215,6 +215,14 @@ except ValueError as e: print("refused")'
 	[ "$(reached disk)" -lt 250 ]
 }
 
+@test "who asks without end what is left has the layers walked some of the time only" {
+	gsh run -s h --disk 64M -- "$EXHAUST" asks 6 >out 2>&1
+	grep -q '^by pal$' out
+	# Each takes 2 ms of what there is: 2 s, and a fifth of the 6.
+	[ "$(reached asks)" -gt 10 ] && [ "$(reached asks)" -lt 2200 ]
+	[ "$(gsh -s h -c 'echo well >well; cat well')" = well ]
+}
+
 @test "names made around the libOS end the sandbox" {
 	gsh run -s h --inodes 300 -- "$EXHAUST" inodes 60000 >out 2>&1 || true
 	grep -q '^by pal$' out

@@ -6,7 +6,8 @@
  * what the next walk that begins finds. One walk at a time, however many ask. A libOS that does not ask is hostile, and
  * a sandbox that is well over its limit is ended: so the tree is walked too when the file system's free space has
  * shrunk by a part of what is left to the sandbox, whoever took it, and every half minute. How soon an excess is seen
- * depends on how long a walk takes: a twentieth of the time at most is spent walking.
+ * depends on how long a walk takes: a twentieth of the time at most is spent walking. Walks that were asked for begin at
+ * once, but a sandbox that asks without end has a sixth of the time (CREDIT_*): it is the host's.
  *
  * Not seen: files that have no name any more and are kept open.
  */
@@ -33,6 +34,9 @@
 #define DEPTH_MAX 1024 /* deeper ones are looked at by who made them: names below are not counted */
 #define LOOK_MS 250
 #define LONGEST_MS 30000
+#define CREDIT_MOST_MS 2000 /* of walking, in a row */
+#define CREDIT_PART 5 /* so many times a walk's own time until the next */
+#define WALK_LEAST_MS 2 /* a process comes and goes */
 /* Over which a libOS is hostile. */
 #define BYTES_ROOM(limit) ((limit) / 8 + (16 << 20))
 #define INODES_ROOM(limit) ((limit) / 8 + 1024)
@@ -42,6 +46,7 @@ struct measuring {
 	int pipe;	 /* of the walk that goes on; -1 */
 	int64_t started, ended; /* monotonic milliseconds */
 	int64_t took;
+	int64_t credit, credited; /* milliseconds: of walks that may be asked for, and when that was counted */
 	uint64_t free_bytes, free_inodes; /* of the file system when the walk began */
 	struct waiting {
 		int sock;
@@ -162,19 +167,49 @@ static void look_in(struct measuring *q, int ms)
 	event_add(q->pause_ev, &t);
 }
 
+static void answer_next(struct monitor *m)
+{
+	struct measuring *q = m->measuring;
+
+	for (unsigned i = 0; i < q->nnext; i++)
+		reply(m, &q->next[i]);
+	q->nnext = 0;
+}
+
+/* Somebody waits for the next walk. */
+static void begin_asked(struct monitor *m)
+{
+	struct measuring *q = m->measuring;
+	int64_t now = now_ms(), since = now - q->credited;
+
+	if (!wanted(m)) {
+		answer_next(m);
+		return;
+	}
+	q->credit += since / CREDIT_PART;
+	q->credited = now - since % CREDIT_PART;
+	if (q->credit > CREDIT_MOST_MS)
+		q->credit = CREDIT_MOST_MS;
+	if (q->credit > 0)
+		begin(m);
+	else
+		look_in(q, (int)(1 - q->credit) * CREDIT_PART);
+}
+
 static void walked(struct monitor *m)
 {
 	struct measuring *q = m->measuring;
 
 	q->ended = now_ms();
 	q->took = q->ended - q->started;
+	q->credit -= q->took > WALK_LEAST_MS ? q->took : WALK_LEAST_MS;
 	for (unsigned i = 0; i < q->nnow; i++)
 		reply(m, &q->now[i]);
 	q->nnow = 0;
 	if (m->disk_known && wanted(m))
 		judge(m);
 	if (q->nnext)
-		begin(m);
+		begin_asked(m);
 	else if (wanted(m))
 		look_in(q, LOOK_MS);
 }
@@ -266,9 +301,13 @@ static void on_pause(evutil_socket_t fd, short what, void *arg)
 	struct monitor *m = arg;
 
 	(void)fd, (void)what;
-	if (m->measuring->pipe >= 0 || !wanted(m))
+	if (m->measuring->pipe >= 0)
 		return;
-	if (time_to_walk(m))
+	if (m->measuring->nnext)
+		begin_asked(m);
+	else if (!wanted(m))
+		return;
+	else if (time_to_walk(m))
 		begin(m);
 	else
 		look_in(m->measuring, LOOK_MS);
@@ -288,7 +327,7 @@ void answer_quota(struct monitor *m, struct request *r)
 	q->next[q->nnext++] = (struct waiting){ sock, r->id };
 	r->later = true;
 	if (q->pipe < 0)
-		begin(m);
+		begin_asked(m);
 }
 
 int measure_start(struct monitor *m)
@@ -299,6 +338,8 @@ int measure_start(struct monitor *m)
 	if (!q)
 		return -ENOMEM;
 	q->pipe = -1;
+	q->credit = CREDIT_MOST_MS;
+	q->credited = now_ms();
 	q->pause_ev = event_new(m->base, -1, 0, on_pause, m);
 	if (!q->pause_ev)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
  *   exhaust memory N     megabytes, touched
  *   exhaust disk N DIR   megabytes in files of a directory; inside it is the work directory of the layers
  *   exhaust inodes N DIR empty files there
+ *   exhaust asks N       seconds of asking the monitor to measure the layers, one question after the other; inside only
  *
  * On the host the same is done by raw calls. Each is bounded by N. What was reached is printed, line by line as it goes,
  * for it may be ended at any time.
@@ -20,7 +21,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "pal/monitor.h"
 
 #define WORK_FD 11 /* GRANT_FD_WORK */
 #define MB (1l << 20)
@@ -110,6 +114,24 @@ static void inodes(long most, int dir)
 	rest(6000);
 }
 
+/* Each question may have a process walk the layers outside: what is told is how many were answered. */
+static void asks(long seconds)
+{
+	const struct mon_msg quota = { .type = MON_QUOTA };
+	struct timespec now, end;
+	long n = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += seconds;
+	do {
+		if (way_ask(&quota, sizeof(quota), -1, NULL, NULL))
+			break;
+		n++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	tell("asks", n, true);
+}
+
 int main(int argc, char **argv)
 {
 	long most = argc > 2 ? atol(argv[2]) : 0;
@@ -127,6 +149,8 @@ int main(int argc, char **argv)
 		disk(most, dir);
 	else if (!strcmp(argv[1], "inodes"))
 		inodes(most, dir);
+	else if (!strcmp(argv[1], "asks"))
+		asks(most);
 	puts("finished");
 	return 0;
 }
