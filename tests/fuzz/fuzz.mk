@@ -13,7 +13,7 @@ FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -I. -Wall $(FUZZ_SAN) \
 FUZZ_HOST := -D_GNU_SOURCE -DGSH_VERSION='"$(VERSION)"' -DGSH_LIBEXEC='"$(LIBEXECDIR)/gsh"' -DGSH_DATADIR='"$(DATADIR)/gsh"'
 FUZZ_LINK := $(FUZZ_SAN) $(if $(filter clang,$(FUZZ_CC)),-fsanitize=fuzzer)
 FUZZ_MAIN := $(if $(filter clang,$(FUZZ_CC)),,tests/fuzz/driver.c)
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp 2>/dev/null) -linih -lZydis -lvterm
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs json-c libevent libseccomp libarchive 2>/dev/null) -linih -lZydis -lvterm
 
 # The targets of the daemon bring a log of their own.
 FUZZ_GSHD := $(filter-out gshd/main.c gshd/log.c,$(GSHD_SRC)) $(GSHCLIENT_SRC) $(KEEP_SRC) $(CONFINE_SRC) $(UNION_SRC) $(CONF_SRC)
@@ -33,6 +33,7 @@ FUZZ_SRC_screen := $(wildcard gshd/session/screen_*.c) gshd/client/frames.c
 FUZZ_SRC_names := $(filter-out gshd/reach/names.c,$(FUZZ_GSHD))
 FUZZ_SRC_labels := $(filter-out gshd/session/lines.c,$(FUZZ_GSHD))
 FUZZ_SRC_layers := $(TREE_SRC) $(UNION_SRC) gshd/client/delete.c
+FUZZ_SRC_unpack := $(addprefix gshd/tree/unpack,.c _oci.c _late.c) $(TREE_SRC) $(UNION_SRC) gshd/client/delete.c
 FUZZ_SRC_monitor := $(FUZZ_GSHD)
 FUZZ_SRC_varlink := $(FUZZ_GSHD)
 FUZZ_TARGETS := $(patsubst tests/fuzz/target_%.c,%,$(wildcard tests/fuzz/target_*.c))
