@@ -26,6 +26,8 @@
 #define LOOP_MAX 64
 /* How far behind the known end of a function code is looked for that no table knows. */
 #define STRAY_MAX 4096
+/* How far before data, where no table says that there is code, what looked like code is not believed to be any. */
+#define DOUBT 256
 
 struct candidate {
 	struct segment *seg;
@@ -49,6 +51,16 @@ static bool never_falls_through(const ZydisDecodedInstruction *in)
 static bool is_padding(const ZydisDecodedInstruction *in)
 {
 	return in->mnemonic == ZYDIS_MNEMONIC_NOP || in->mnemonic == ZYDIS_MNEMONIC_INT3;
+}
+
+/* What no program executes stands for data between functions: zeros, and what only a kernel may do. */
+static bool is_data(const ZydisDecodedInstruction *in, const u8 *bytes)
+{
+	if (in->length == 2 && !bytes[0] && !bytes[1])
+		return true;
+	if (in->meta.category == ZYDIS_CATEGORY_IO || in->meta.category == ZYDIS_CATEGORY_IOSTRINGOP)
+		return true;
+	return in->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED && in->mnemonic != ZYDIS_MNEMONIC_HLT;
 }
 
 static void mark_branch(struct decoder *d, const ZydisDecodedInstruction *in, u64 vaddr)
@@ -79,10 +91,18 @@ static bool merged(u8 marks, bool dead)
 	return marks & MARK_START && (dead || marks & MARK_LIVE);
 }
 
+/* Data was found at `at`: sites shortly before it, but not before `from`, are none. */
+static void distrust(struct segment *seg, u64 from, u64 at)
+{
+	for (u64 i = MAX(from, at - MIN(at, DOUBT)); i < at; i++)
+		seg->marks[i] &= (u8)~MARK_SITE;
+}
+
 /*
  * Decode from one instruction onwards, up to `stop`, where the next function starts. Between `end`,
  * where this one ends, and there lies padding, but possibly also a function that no table knows:
- * static ones of musl, assembly.
+ * static ones of musl, assembly. Or there lies data: the Haskell compiler puts a table before each piece of code and
+ * names few of them, and a table read as code may have the two bytes of a system call. So nothing behind data counts.
  */
 static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 end, u64 stop)
 {
@@ -96,8 +116,11 @@ static void decode_chain(struct decoder *d, struct segment *seg, u64 start, u64 
 		ZydisDecodedInstruction in;
 
 		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&d->zydis, NULL, seg->bytes + at,
-							      stop - at, &in)))
+							      stop - at, &in)) ||
+		    is_data(&in, seg->bytes + at)) {
+			distrust(seg, (end ? end : start) - seg->vaddr, at);
 			return;
+		}
 		dead = dead && is_padding(&in) && rewrite_is_padding(seg->bytes + at, in.length);
 		mark(seg, at, in.length, dead ? MARK_PAD : MARK_LIVE);
 		mark_branch(d, &in, seg->vaddr + at);

@@ -58,8 +58,8 @@ static unsigned pointer_size(u8 enc)
 }
 
 /* The encoding of code pointers in entries that refer to the CIE at `at`; ENC_OMIT if it can't be
- * told. */
-static u8 cie_encoding(const struct frame *f, u64 at)
+ * told. Is it of signal frames? */
+static u8 cie_encoding(const struct frame *f, u64 at, bool *signal)
 {
 	const u8 *p = f->bytes + at, *end, *aug;
 	u32 size;
@@ -75,6 +75,7 @@ static u8 cie_encoding(const struct frame *f, u64 at)
 	p = memchr(p, 0, (size_t)(end - p));
 	if (!p++)
 		return ENC_OMIT;
+	*signal = strchr((const char *)aug, 'S');
 	if (*aug != 'z')
 		return *aug ? ENC_OMIT : ENC_ABSPTR;
 	/* Code and data alignment, return address register, length of the augmentation. */
@@ -99,6 +100,7 @@ static u8 cie_encoding(const struct frame *f, u64 at)
 static int walk(struct image *img, const struct frame *f)
 {
 	u64 at = 0, cie_at = ~0ull;
+	bool signal = false;
 	u8 enc = ENC_OMIT;
 
 	while (at <= f->size && f->size - at >= 16) {
@@ -113,11 +115,13 @@ static int walk(struct image *img, const struct frame *f)
 		if (back && back <= at + 4 && size >= 12) {
 			if (cie_at != at + 4 - back) {
 				cie_at = at + 4 - back;
-				enc = cie_encoding(f, cie_at);
+				enc = cie_encoding(f, cie_at, &signal);
 			}
 			if (enc == (ENC_PCREL | ENC_SDATA4)) {
 				start = f->vaddr + at + 8 + (u64)(s64)(s32)get32(p + 8);
-				err = function_add(img, start, start + get32(p + 12));
+				/* What a handler returns to has a byte of the NOP before it in its entry: unwinders look
+				 * for the caller one byte before where it goes on. */
+				err = function_add(img, start + signal, start + get32(p + 12));
 				if (err)
 					return err;
 			}

@@ -30,7 +30,7 @@
 #include "pal/base/types.h"
 
 #define IMAGE_MAGIC 0x6567616d69687367ull /* "gshimage" */
-#define IMAGE_VERSION 3
+#define IMAGE_VERSION 4
 
 #define IMAGE_RANGES_MAX 16
 #define IMAGE_BLOCKS_MAX 128
