@@ -286,6 +286,18 @@ host_calls() {
 	[ "$(in_box 'ls | wc -l')" = 0 ]
 }
 
+@test "a directory moved several times keeps what earlier layers have of it" {
+	mkdir -p d p/in
+	echo a | tee d/f >p/in/f
+	gsh -s s -c 'touch first'
+	gsh -s s -c 'touch second; mv p q'
+	gsh -s s -c 'mv d x; mv x y; mv q/in z; mv z w; touch third'
+	run gsh -s s -c 'cat y/f w/f; mv y v; mv v d; touch fourth'
+	[ "$output" = $'a\na' ]
+	run gsh -s s -c 'cat d/f w/f'
+	[ "$output" = $'a\na' ]
+}
+
 @test "a snapshot keeps what later ops and undo change" {
 	in_box 'echo 1 >a; mkdir d; echo x >d/x'
 	[ "$(gsh snapshot -s s first)" = first ]

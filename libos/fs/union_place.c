@@ -335,29 +335,47 @@ void union_moved(struct node *n, struct node *dir, const char *name)
 		(void)unode_move(to_unode(n), to_unode(dir), name); /* no memory: it is lost, not wrong */
 }
 
+/* What the top says of where the rest of n lies: what n->redirects have are places in one layer each, which are no names
+ * of the union below where a layer between moved a directory above. Empty: nothing. */
+static int redirect_of_top(struct unode *n, char value[UNION_REDIRECT_MAX])
+{
+	unsigned top = ufs_of(n)->top;
+	ssize_t size;
+	int fd;
+
+	*value = '\0';
+	if (!n->redirects || !(unode_layers(n) & 1ull << top))
+		return 0;
+	fd = unode_open(n, top, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	size = pal_fgetxattr(fd, UNION_REDIRECT, value, UNION_REDIRECT_MAX - 1);
+	pal_close(fd);
+	value[size > 0 && union_redirect_valid(value, (size_t)size) ? size : 0] = '\0';
+	return 0;
+}
+
 char *unode_lower_path(struct unode *n)
 {
-	char *heap = base_alloc(UNION_REDIRECT_MAX), *path;
-	struct front f = { 0 };
-	unsigned below = ufs_of(n)->top - 1;
-	const struct unode *i;
+	char *heap = base_alloc(2 * UNION_REDIRECT_MAX), *value = heap + UNION_REDIRECT_MAX, *path;
+	struct front f = { .low = heap, .at = value };
+	int r = 0;
 
 	if (!heap)
 		return NULL;
-	f.low = heap;
-	f.at = heap + UNION_REDIRECT_MAX;
-	lock(&dcache_lock);
 	put_front(&f, "", 1);
-	for (i = n; i->parent; i = i->parent) {
-		const char *r = redirect_in(i, below);
-
-		put_front(&f, r ? r : i->name, strlen(r ? r : i->name));
-		put_front(&f, "/", 1);
-		if (r)
+	for (*value = '\0'; n->parent && *value != '/' && !r; n = n->parent) {
+		r = redirect_of_top(n, value);
+		if (*value == '/') {
+			put_front(&f, value, strlen(value));
 			break;
+		}
+		lock(&dcache_lock);
+		put_front(&f, *value ? value : n->name, strlen(*value ? value : n->name));
+		unlock(&dcache_lock);
+		put_front(&f, "/", 1);
 	}
-	unlock(&dcache_lock);
-	path = f.full ? NULL : base_strdup(f.at);
+	path = r || f.full ? NULL : base_strdup(f.at);
 	base_free(heap);
 	return path;
 }
