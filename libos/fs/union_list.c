@@ -398,9 +398,13 @@ static void rewind_dir(struct udir *d, struct unode *n)
 static s64 dir_lseek(struct file *f, s64 off, int whence)
 {
 	struct udir *d = f->priv;
-	struct unode *n = node_of(f);
+	struct unode *n;
 	s64 r;
 
+	/* Another process may have given it a layer since it was found. */
+	if (whence == SEEK_SET && off == 0 && f->path.dentry)
+		(void)dentry_refresh(f->path.dentry);
+	n = node_of(f);
 	lock(&f->lock);
 	if (n && whence == SEEK_SET && off == 0)
 		rewind_dir(d, n);

@@ -184,6 +184,20 @@ static int special_mode(const struct hpath *h, u32 mode)
 	return r;
 }
 
+/* The change time moves with whatever is set; here with the other two, set to what they are. */
+static int special_touch(const struct hpath *h)
+{
+	struct statx st;
+	struct timespec times[2];
+	int r = pal_statx(h->dir, h->path, AT_SYMLINK_NOFOLLOW, STATX_ATIME | STATX_MTIME, &st);
+
+	if (r < 0)
+		return r;
+	times[0] = (struct timespec){ .tv_sec = st.stx_atime.tv_sec, .tv_nsec = st.stx_atime.tv_nsec };
+	times[1] = (struct timespec){ .tv_sec = st.stx_mtime.tv_sec, .tv_nsec = st.stx_mtime.tv_nsec };
+	return pal_utimensat(h->dir, h->path, times);
+}
+
 /* Symlinks, fifos and sockets: the host gives them no user attributes and the libOS no descriptor. What can be set by
  * name is; an owner that the host can't express is dropped, as the mode of a symlink is on Linux. */
 static int set_special(struct unode *n, const struct attr *a)
@@ -198,6 +212,8 @@ static int set_special(struct unode *n, const struct attr *a)
 		r = pal_utimensat(h.dir, h.path, times);
 	if (!r && a->valid & ATTR_MODE && !S_ISLNK(n->node.mode))
 		r = special_mode(&h, a->mode & 0777);
+	if (!r && a->valid & (ATTR_UID | ATTR_GID))
+		r = special_touch(&h);
 	hpath_done(&h);
 	return r == -ENOENT ? -ESTALE : r;
 }

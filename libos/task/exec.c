@@ -106,6 +106,7 @@ static void replace(struct program *prog)
 	thread_release_user(t, false);
 	reset_thread(t);
 	why_forget();
+	busy_note(p, prog->image.file); /* who hears of the exec by what is closed now may try to write it */
 	fdtab_close_exec(p->files);
 	signal_flush_exec(p);
 	timers_exec(p);

@@ -287,6 +287,10 @@ int vfs_chown(const struct target *t, u32 uid, u32 gid)
 		if (a.mode != old.mode)
 			a.valid |= ATTR_MODE;
 	}
+	/* Nothing to change is a change still (chown_common), of which the change time tells. Of another's file it is not:
+	 * that would be copied for it. */
+	if (!a.valid && attr_owner(&old))
+		a.valid = ATTR_UID | ATTR_GID;
 	return a.valid ? set(t, &a) : 0;
 }
 

@@ -179,7 +179,7 @@ static int open_create(int dirfd, const char *path, int flags, u32 mode, unsigne
 		return r;
 	/* A magic link has no last name either, but leads to anything. */
 	if (w.last_dots && (!target.dentry->node || S_ISDIR(target.dentry->node->mode)))
-		r = -EISDIR;
+		r = flags & O_EXCL ? -EEXIST : -EISDIR;
 	else if (w.trailing_slash)
 		r = -EISDIR;
 	else if (!target.dentry->node)
