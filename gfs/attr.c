@@ -17,7 +17,7 @@ void spot_attr(const struct spot *s, const struct box *b, struct stat *st)
 	}
 	/* Several directories make up one: a count of links would be a lie, and 1 says so to
 	 * find(1). */
-	if (S_ISDIR(st->st_mode))
+	if (S_ISDIR(st->st_mode) && s->n > 1)
 		st->st_nlink = 1;
 	st->st_rdev = 0;
 	st->st_uid = gfs.uid;

@@ -27,19 +27,17 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* outside of boxes_lock and node.c's */
 static struct dir *oldest, *youngest;			  /* lock: those that nodes have */
 static unsigned fds;					  /* lock: how many these hold */
+static uint64_t serials;				  /* lock: the latest */
 
 /* ---- counts; caller holds the lock for those with _locked ---- */
 
 static void put_locked(struct dir *d)
 {
-	while (d && !--d->refs) {
-		struct dir *parent = d->parent;
-
-		spot_put(&d->spot);
-		stack_put(d->stack);
-		free(d);
-		d = parent;
-	}
+	if (--d->refs)
+		return;
+	spot_put(&d->spot);
+	stack_put(d->stack);
+	free(d);
 }
 
 void dir_put(struct dir *d)
@@ -114,7 +112,7 @@ static struct dir *known(struct node *n, const struct dir *parent, const struct 
 
 	pthread_mutex_lock(&lock);
 	d = n->dir;
-	if (d && d->stack == stack && d->parent == parent && d->changes == v->changes && d->life == v->life &&
+	if (d && d->stack == stack && d->parent == (parent ? parent->serial : 0) && d->changes == v->changes && d->life == v->life &&
 	    (!v->counters || __atomic_load_n(&v->counters[d->slot], __ATOMIC_SEQ_CST) == d->count) &&
 	    (!in_base(&d->spot) || now_ns() - d->found < BASE_FRESH_NS))
 		d->refs++;
@@ -124,18 +122,17 @@ static struct dir *known(struct node *n, const struct dir *parent, const struct 
 	return d;
 }
 
-/* Takes the parent's count; name NULL: the root. */
-static int find(struct node *n, struct dir *parent, const char *name, struct stack *stack, const struct view *v,
+/* name NULL: the root. A directory does not hold its parent, whose descriptors would then be without number: each change
+ * of a tree is a reason to find its root anew. */
+static int find(struct node *n, const struct dir *parent, const char *name, struct stack *stack, const struct view *v,
 		struct dir **out)
 {
 	struct dir *d = calloc(1, sizeof(*d));
 	int err;
 
-	if (!d) {
-		dir_put(parent);
+	if (!d)
 		return -ENOMEM;
-	}
-	*d = (struct dir){.refs = 1, .parent = parent, .stack = stack_get(stack), .changes = v->changes,
+	*d = (struct dir){.refs = 1, .parent = parent ? parent->serial : 0, .stack = stack_get(stack), .changes = v->changes,
 			  .life = v->life, .found = now_ns()};
 	if (name) {
 		d->slot = union_counter(parent->number, UNION_ROOT_DEV, union_name_hash(name, strlen(name)));
@@ -153,6 +150,7 @@ static int find(struct node *n, struct dir *parent, const char *name, struct sta
 	}
 	d->number = spot_number(&d->spot);
 	pthread_mutex_lock(&lock);
+	d->serial = ++serials;
 	keep_locked(n, d);
 	pthread_mutex_unlock(&lock);
 	*out = d;
@@ -175,11 +173,10 @@ static int get(struct node *n, struct stack *stack, const struct view *v, struct
 			return err;
 	}
 	*out = known(n, parent, stack, v);
-	if (*out) {
-		dir_put(parent);
-		return 0;
-	}
-	return find(n, parent, up ? name : NULL, stack, v, out);
+	if (!*out)
+		err = find(n, parent, up ? name : NULL, stack, v, out);
+	dir_put(parent);
+	return err;
 }
 
 /* ---- what nobody changes ---- */

@@ -214,6 +214,7 @@ struct node {
 	uint64_t ident; /* of the object found: another object under this name is another node */
 	/* What follows, and parent, is guarded by node.c's lock. */
 	uint32_t hash;
+	uint32_t dir_mode; /* of a directory of root/: what was last seen, for who has it open when it is gone */
 	uint64_t count; /* lookups of the kernel's, and children */
 	struct node *next;
 	struct open_file *files;
@@ -263,7 +264,7 @@ struct dir {
 	unsigned refs; /* this and the next three are guarded by dirs.c's lock */
 	struct node *node;
 	struct dir *before, *after;
-	struct dir *parent; /* counted; NULL: the root */
+	uint64_t serial, parent; /* which finding this is, and that of its parent; 0: the root has none */
 	struct stack *stack; /* counted */
 	struct spot spot;
 	uint64_t number;      /* inode number, as the sandbox sees it */

@@ -156,34 +156,65 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- directories ---- */
 
+/* An open directory. It is listed when it is read from its beginning, so that rewinddir(3) shows what came since. The
+ * kernel sends one question of it at a time. */
+struct open_dir {
+	struct listing *list; /* NULL: not yet */
+};
+
+static void open_dir_free(struct open_dir *d)
+{
+	listing_free(d->list);
+	free(d);
+}
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct node *n = node_of(ino);
-	struct listing *l;
+	struct open_dir *d = NULL;
 	int err = op_admit(req);
 
 	if (!err)
-		err = kind_of(n)->list ? kind_of(n)->list(n, &l) : -ENOTDIR;
+		err = kind_of(node_of(ino))->list ? 0 : -ENOTDIR;
+	if (!err)
+		err = (d = calloc(1, sizeof(*d))) ? 0 : -ENOMEM;
 	if (err) {
 		fuse_reply_err(req, -err);
 		return;
 	}
-	fi->fh = (uint64_t)(uintptr_t)l;
+	fi->fh = (uint64_t)(uintptr_t)d;
 	if (fuse_reply_open(req, fi))
-		listing_free(l);
+		open_dir_free(d);
+}
+
+static int list_from(struct node *n, struct fuse_file_info *fi, off_t off, const struct listing **out)
+{
+	struct open_dir *d = (struct open_dir *)(uintptr_t)fi->fh;
+	struct listing *fresh;
+	int err = 0;
+
+	if (!off || !d->list) {
+		err = kind_of(n)->list(n, &fresh);
+		if (!err) {
+			listing_free(d->list);
+			d->list = fresh;
+		}
+	}
+	*out = d->list;
+	return err;
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
-	char *buf = malloc(size);
+	const struct listing *list;
+	int err = list_from(node_of(ino), fi, off, &list);
+	char *buf = err ? NULL : malloc(size);
 
-	(void)ino;
 	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
+		fuse_reply_err(req, err ? -err : ENOMEM);
 		return;
 	}
-	size = listing_fill(req, (const struct listing *)(uintptr_t)fi->fh, buf, size, off);
+	size = listing_fill(req, list, buf, size, off);
 	fuse_reply_buf(req, buf, size);
 	free(buf);
 }
@@ -199,20 +230,21 @@ static int look_unleased(struct node *n, const char *name, struct fuse_entry_par
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	char *buf = malloc(size);
 	struct node *n = node_of(ino);
+	const struct listing *list;
+	int err = list_from(n, fi, off, &list);
+	char *buf = err ? NULL : malloc(size);
 	/* Where nothing is remembered it is not looked at for nothing: an entry without a number is a name. */
 	bool look = n->kind == NODE_TREE && pens_fresh(n->box) > 0, held;
 	struct lease *lease;
 
 	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
+		fuse_reply_err(req, err ? -err : ENOMEM);
 		return;
 	}
 	held = hold(n, &lease);
 	look &= held || !leases_given();
-	size = listing_fill_plus(req, (const struct listing *)(uintptr_t)fi->fh,
-				 !look ? NULL : held ? kind_tree.lookup : look_unleased, n, buf, size, off);
+	size = listing_fill_plus(req, list, !look ? NULL : held ? kind_tree.lookup : look_unleased, n, buf, size, off);
 	fuse_reply_buf(req, buf, size);
 	lease_release(lease);
 	free(buf);
@@ -221,7 +253,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	listing_free((struct listing *)(uintptr_t)fi->fh);
+	open_dir_free((struct open_dir *)(uintptr_t)fi->fh);
 	fuse_reply_err(req, 0);
 }
 

@@ -36,11 +36,21 @@ double root_fresh(struct box *b, const struct spot *s)
 {
 	double fresh = pens_fresh(b);
 
-	/* The base is the host's to change; a file of several names changes by another one, too. */
-	if (b->version[0] || !fresh || !s->at[0].layer || s->linked ||
-	    (!S_ISDIR(s->st.st_mode) && s->st.st_nlink > 1))
+	if (b->version[0] || !fresh)
+		return fresh;
+	/* A file of several names changes by another one, of which the kernel knows nothing. */
+	if (s->linked || (!S_ISDIR(s->st.st_mode) && s->st.st_nlink > 1))
+		return 0;
+	/* The base is the host's to change. */
+	if (!s->at[0].layer)
 		return fresh;
 	return LEASE_FRESH;
+}
+
+static void seen(struct node *n, const struct stat *st)
+{
+	if (S_ISDIR(st->st_mode))
+		__atomic_store_n(&n->dir_mode, st->st_mode, __ATOMIC_RELAXED);
 }
 
 static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param *e)
@@ -58,6 +68,7 @@ static int tree_lookup(struct node *n, const char *name, struct fuse_entry_param
 	child = node_take(n, NODE_TREE, n->box, name, e->attr.st_ino);
 	if (!child)
 		return -ENOMEM;
+	seen(child, &e->attr);
 	e->ino = node_ino(child);
 	e->entry_timeout = e->attr_timeout = root_fresh(n->box, &found);
 	return 0;
@@ -84,6 +95,15 @@ static int open_attr(struct node *n, struct stat *st)
 	return err;
 }
 
+/* A directory that somebody has open, or stands in, and that is no more. */
+static int gone_attr(const struct node *n, struct stat *st)
+{
+	mode_t mode = __atomic_load_n(&n->dir_mode, __ATOMIC_RELAXED);
+
+	*st = (struct stat){.st_mode = mode, .st_ino = n->ident, .st_uid = gfs.uid, .st_gid = gfs.gid};
+	return mode ? 0 : -ENOENT;
+}
+
 int root_attr(struct node *n, struct stat *st, double *fresh)
 {
 	cleanup_dir struct dir *dir = NULL;
@@ -92,9 +112,12 @@ int root_attr(struct node *n, struct stat *st, double *fresh)
 
 	if (!err) {
 		spot_attr(&s, n->box, st);
+		seen(n, st);
 		*fresh = root_fresh(n->box, &s);
 	}
-	if ((err == -ENOENT || err == -ESTALE || (!err && st->st_ino != n->ident)) && !open_attr(n, st)) {
+	if (err != -ENOENT && err != -ESTALE && (err || st->st_ino == n->ident))
+		return err;
+	if (!open_attr(n, st) || (err && !gone_attr(n, st))) {
 		*fresh = 0;
 		err = 0;
 	}
@@ -163,8 +186,9 @@ static ssize_t tree_getxattr(struct node *n, const char *name, char *value, size
 		len = spot_readlink(&s, target, sizeof(target));
 		return len < 0 ? -ENODATA : reply_value(target, (size_t)len, value, size);
 	}
+	/* Access control lists and their kin are no attributes here, as inside. */
 	if (!xattr_shown(name))
-		return -ENODATA;
+		return !strncmp(name, "system.", 7) ? -EOPNOTSUPP : -ENODATA;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s.at[0].fd);
 	len = getxattr(path, name, value, size);
 	return len < 0 ? -errno : len;

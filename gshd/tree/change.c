@@ -266,14 +266,25 @@ static int finish(const struct change *c, struct spot *dir, const char *name, in
 	return err;
 }
 
-static struct union_attr own_attr(mode_t mode)
+/* Of what is made in dir, whose group a set-gid bit hands on. *host_mode: if the host can hold it, how. */
+static struct union_attr new_attr(const struct spot *dir, mode_t mode, mode_t *host_mode, bool *differs)
 {
-	return (struct union_attr){ .mode = mode, .uid = geteuid(), .gid = getegid() };
+	struct union_attr a = { .mode = mode, .uid = geteuid(), .gid = getegid() }, above;
+
+	spot_attr_inside(dir, &above);
+	if (above.mode & S_ISGID) {
+		a.gid = above.gid;
+		if (S_ISDIR(mode))
+			a.mode |= S_ISGID;
+	}
+	*host_mode = union_host_mode(a.mode, false, differs);
+	*differs |= a.gid != getegid();
+	return a;
 }
 
-static int create_staged(const struct change *c, const struct spot *dir, const char *name, mode_t mode, int flags)
+static int create_staged(const struct change *c, const struct spot *dir, const char *name, const struct union_attr *a,
+			 int flags)
 {
-	struct union_attr a = own_attr(S_IFREG | (mode & 07777));
 	char stage[32];
 	int fd, err;
 
@@ -281,7 +292,7 @@ static int create_staged(const struct change *c, const struct spot *dir, const c
 	fd = openat(c->work, stage, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	err = layer_set_attr(fd, &a, 0);
+	err = layer_set_attr(fd, a, 0);
 	if (err)
 		change_drop(c, stage);
 	else
@@ -294,15 +305,17 @@ static int create_staged(const struct change *c, const struct spot *dir, const c
 int change_create(const struct change *c, const char *path, const char *name, mode_t mode, int flags)
 {
 	bool over, differs;
+	struct union_attr a;
 	struct spot dir;
+	mode_t host;
 	int fd, err = prepare(c, path, name, &dir, &over);
-	mode_t host = union_host_mode(S_IFREG | (mode & 07777), false, &differs);
 
 	if (err)
 		return err;
+	a = new_attr(&dir, S_IFREG | (mode & 07777), &host, &differs);
 	flags &= O_ACCMODE | O_APPEND;
 	if (over || differs) {
-		fd = create_staged(c, &dir, name, mode, flags);
+		fd = create_staged(c, &dir, name, &a, flags);
 	} else {
 		fd = openat(change_top(&dir), name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, host);
 		fd = fd < 0 ? -errno : fd;
@@ -311,9 +324,9 @@ int change_create(const struct change *c, const char *path, const char *name, mo
 	return err ? err : fd;
 }
 
-static int mkdir_staged(const struct change *c, const struct spot *dir, const char *name, mode_t mode, bool opaque)
+static int mkdir_staged(const struct change *c, const struct spot *dir, const char *name, const struct union_attr *a,
+			bool opaque)
 {
-	struct union_attr a = own_attr(S_IFDIR | (mode & 07777));
 	char stage[32];
 	int fd, err = 0;
 
@@ -324,7 +337,7 @@ static int mkdir_staged(const struct change *c, const struct spot *dir, const ch
 	if (fd < 0 || (opaque && fsetxattr(fd, UNION_OPAQUE, "y", 1, 0)))
 		err = -errno;
 	if (!err)
-		err = layer_set_attr(fd, &a, 0);
+		err = layer_set_attr(fd, a, 0);
 	if (fd >= 0)
 		close(fd);
 	if (err) {
@@ -337,14 +350,16 @@ static int mkdir_staged(const struct change *c, const struct spot *dir, const ch
 int change_mkdir(const struct change *c, const char *path, const char *name, mode_t mode)
 {
 	bool over, differs;
+	struct union_attr a;
 	struct spot dir;
+	mode_t host;
 	int err = prepare(c, path, name, &dir, &over);
-	mode_t host = union_host_mode(S_IFDIR | (mode & 07777), false, &differs);
 
 	if (err)
 		return err;
+	a = new_attr(&dir, S_IFDIR | (mode & 07777), &host, &differs);
 	if (over || differs)
-		err = mkdir_staged(c, &dir, name, mode, over);
+		err = mkdir_staged(c, &dir, name, &a, over);
 	else if (mkdirat(change_top(&dir), name, host))
 		err = -errno;
 	return finish(c, &dir, name, err);

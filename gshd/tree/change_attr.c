@@ -31,7 +31,6 @@ int change_mode(const struct spot *s, mode_t mode)
 {
 	struct union_attr a;
 	char path[32];
-	bool differs;
 	int fd, err;
 
 	spot_attr_inside(s, &a);
@@ -41,7 +40,7 @@ int change_mode(const struct spot *s, mode_t mode)
 	path_of(s, path);
 	/* Nodes have no attributes of their own. */
 	if (!S_ISREG(s->st.st_mode) && !S_ISDIR(s->st.st_mode))
-		return chmod(path, union_host_mode(a.mode, false, &differs) & 0777) ? -errno : 0;
+		return chmod(path, a.mode & 0777) ? -errno : 0;
 	fd = spot_open(s, O_RDONLY);
 	if (fd < 0)
 		return fd;
