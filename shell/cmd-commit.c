@@ -4,10 +4,9 @@
  *
  * What differs is looked at twice. First by name: what only a deliberate word lets through (set-ID
  * bits, devices, places that are neither below the home directory nor below the current one) is
- * refused unless the path was given, and gsh's own places always are; what is hidden inside goes with no folder that it lies
- * in. Then by time: what the host
- * changed after the sandbox had first touched it is merged if it is text (sides.c), or else a
- * conflict, and one conflict leaves everything as it is. What remains is carried out by
+ * refused unless the path was given, and gsh's own places always are; what is hidden inside goes
+ * with no folder that it lies in. Then by time: what the host changed after the sandbox had first
+ * touched it is merged if it is text (sides.c), or else a conflict, and one conflict leaves everything as it is. What remains is carried out by
  * gshd/tree/commit.c, all or none.
  */
 #include <errno.h>
@@ -274,7 +273,8 @@ static int found(const struct diff_found *f, void *arg)
 			leave(g, f, "it is hidden inside; give its path to remove it");
 			return 0;
 		}
-		why = "the host has something there that is hidden inside; give its path to write to it nevertheless";
+		why = "the host has something there that is hidden inside; give its path to write to it "
+		      "nevertheless";
 	}
 	if (why) {
 		g->refused++;

@@ -6,8 +6,8 @@
  * what the next walk that begins finds. One walk at a time, however many ask. A libOS that does not ask is hostile, and
  * a sandbox that is well over its limit is ended: so the tree is walked too when the file system's free space has
  * shrunk by a part of what is left to the sandbox, whoever took it, and every half minute. How soon an excess is seen
- * depends on how long a walk takes: a twentieth of the time at most is spent walking. Walks that were asked for begin at
- * once, but a sandbox that asks without end has a sixth of the time (CREDIT_*): it is the host's.
+ * depends on how long a walk takes: a twentieth of the time at most is spent walking. Walks that were asked for begin
+ * at once, but a sandbox that asks without end has a sixth of the time (CREDIT_*): it is the host's.
  *
  * Not seen: files that have no name any more and are kept open.
  */

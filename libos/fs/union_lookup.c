@@ -347,7 +347,10 @@ static int lookup_in(struct unode *dir, u64 mask, const char *name, size_t len, 
 		if (!(m.layers & 1) && !m.redirected)
 			n->node.flags &= ~NODE_NAMES_FLEETING; /* nothing of the base in it */
 		/* It was read in the lowest: what is above are copies of the directory, made since. */
-		r = m.redirected && value ? follow_redirect(n, dir, (unsigned)__builtin_ctzl(m.layers), value, depth) : 0;
+		if (m.redirected && value)
+			r = follow_redirect(n, dir, (unsigned)__builtin_ctzl(m.layers), value, depth);
+		else
+			r = 0;
 	}
 	base_free(value);
 	if (r < 0) {
