@@ -6,8 +6,8 @@
  * bits, devices, places that are neither below the home directory nor below the current one) is
  * refused unless the path was given, and gsh's own places always are; what is hidden inside goes
  * with no folder that it lies in. Then by time: what the host changed after the sandbox had first
- * touched it is merged if it is text (sides.c), or else a conflict, and one conflict leaves everything as it is. What remains is carried out by
- * gshd/tree/commit.c, all or none.
+ * touched it is merged if it is text (sides.c), or else a conflict, and one conflict leaves
+ * everything as it is. What remains is carried out by gshd/tree/commit.c, all or none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -268,7 +268,7 @@ static int found(const struct diff_found *f, void *arg)
 			return 0;
 	}
 	if (!why && is_hidden(g, f->path)) {
-		/* Moved or removed with the folder that it lies in: nobody inside saw it, and nothing there has it now. */
+		/* Moved or removed with the folder that it lies in: nobody inside saw it, nor has it. */
 		if (!f->b) {
 			leave(g, f, "it is hidden inside; give its path to remove it");
 			return 0;

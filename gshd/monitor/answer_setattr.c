@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Attribute changes by descriptor. Neither Landlock nor a filter sees what a descriptor is of: the base's on rung B, and on
- * both a file or a terminal of the host's that was handed in as standard input or output. So seccomp forbids them.
+ * Attribute changes by descriptor. Neither Landlock nor a filter sees what a descriptor is of: the base's on rung B,
+ * and on both a file or a terminal of the host's that was handed in as standard input or output. So seccomp forbids them.
  *
- * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the kernel: on rung A by the
- * mount that it was opened through, on rung B by its path. The path that /proc/self/fd gives must lie in the sandbox's tree
- * (top and work), its shared-memory directory, or a place that is bound for writing. A file outside cannot get such a
- * path: to link or rename one into the tree takes Landlock's REFER on the directory it is in, which only the sandbox's own
- * directories and those bound for writing have.
+ * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the kernel: on rung A
+ * by the mount that it was opened through, on rung B by its path. The path that /proc/self/fd gives must lie in the
+ * sandbox's tree (top and work), its shared-memory directory, or a place that is bound for writing. A file outside
+ * cannot get such a path: to link or rename one into the tree takes Landlock's REFER on the directory it is in, which
+ * only the sandbox's own directories and those bound for writing have.
  */
 #include <errno.h>
 #include <fcntl.h>

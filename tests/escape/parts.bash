@@ -3,7 +3,7 @@
 # The attacks, a part each: run names them. Each leaves the sandbox that it attacked from running, or dead; and the victim as
 # $dir, $pid, $address, $port, $path, $abstract and $outsider say.
 
-PARTS='files processes sockets kernel given opened past reach bound live nat peer channel device terminals asked root traps races'
+PARTS='files processes sockets kernel given opened past reach bound live nat peer channel device terminals attached asked root traps races'
 
 part_files() {
 	attack files 100 "$dir"
@@ -86,6 +86,16 @@ part_reach() {
 	wait "$outsider" 2>/dev/null
 	rm -rf "$dir"
 	victim "$dir"
+	# The same where it is taken back while the sandbox runs.
+	grants=()
+	timeout 30 "$GSH" run -s escape-reach.revoked -- true
+	timeout 20 "$GSH" allow -s escape-reach.revoked net "127.0.0.1:$port" >"$BOX/allow.log" 2>&1
+	timeout -k 5 60 "$GSH" run -s escape-reach.revoked -- "$bin/reach" granted "$port" >"$BOX/attack.log" 2>&1
+	grep -q '^granted peer pal: done' "$BOX/attack.log" && wait_until 20 grep -q 'connection: tcp' "$dir/touched"
+	result $? "reach: what the running sandbox is allowed is reached" "$(cat "$BOX/allow.log" "$BOX/attack.log")"
+	timeout 20 "$GSH" allow -s escape-reach.revoked --revoke net "127.0.0.1:$port" >"$BOX/allow.log" 2>&1
+	: >"$dir/touched"
+	attack reach.revoked 1 revoked "$port"
 	grants=(--net host)
 	attack reach 30 "$port"
 	timeout 20 "$GSH" stop escape-reach
@@ -217,6 +227,10 @@ part_device() {
 	attack device 100 urandom full kmsg fuse loop-control net/tun tty
 	grep -q '^read what is granted pal: done' "$BOX/attack.log"
 	result $? "device: what is granted is read" "$(cat "$BOX/allow.log" "$BOX/attack.log")"
+	timeout 20 "$GSH" allow -s escape-device --revoke device '/dev/urandom r' >"$BOX/allow.log" 2>&1
+	timeout -k 5 100 "$GSH" run -s escape-device -- "$bin/device" urandom >"$BOX/attack.log" 2>&1
+	grep -q '^read what is granted pal: refused' "$BOX/attack.log"
+	result $? "device: what was taken back is not read" "$(cat "$BOX/allow.log"; head -5 "$BOX/attack.log")"
 }
 
 # A terminal of the host's with a line that somebody typed, and one of another sandbox's session.
@@ -256,6 +270,44 @@ part_terminals() {
 	grep -q 'got end' "$BOX/typescript" && ! grep -q escape-mark "$BOX/typescript"
 	result $? "terminals: nothing came to the other sandbox's" "$(cat -v "$BOX/typescript")"
 	rm -f "$BOX/pty"
+}
+
+# What a terminal shows comes to the client in frames: bytes like those of frames are shown, and nothing else is done. Each
+# forged one would end the client, detach it, or have it edit and send lines.
+part_attached() {
+	local kind status
+	cat >"$BOX/forge" <<-'EOF'
+		for kind in x q s e a g k p l w; do
+			for n in 0 4 8; do
+				printf "$kind\\$(printf %03o "$n")\\000\\000"
+				printf 'c\000\000\000mark' | head -c "$n"
+				sleep 0.02
+			done
+			echo "<$kind shown>"
+		done
+		exit 7
+	EOF
+	# As the client's reader would take them, without the lines between.
+	sh "$BOX/forge" | /usr/bin/python3 -c '
+import re, sys
+b, seen = re.sub(rb"<.*>\n", b"", sys.stdin.buffer.read()), []
+while len(b) >= 4:
+    n = int.from_bytes(b[1:4], "little")
+    seen.append((chr(b[0]), n))
+    b = b[4 + n:]
+sys.exit(0 if seen == [(k, n) for k in "xqseagkplw" for n in (0, 4, 8)] else str(seen))' 2>"$BOX/attack.log"
+	result $? "control: what is printed are frames" "$(cat "$BOX/attack.log"; sh "$BOX/forge" | head -c 100 | od -c)"
+	timeout 100 script -qefc "timeout --foreground 60 '$GSH' run -s escape-attached -- sh '$BOX/forge'" "$BOX/typescript" >/dev/null 2>&1 </dev/null
+	status=$?
+	[ "$status" = 7 ]
+	result $? "attached: the client ends with the command's own status" "$status; $(head -c 500 "$BOX/typescript" | cat -v)"
+	for kind in x q s e a g k p l w; do
+		echo "frame $kind pal: $(grep -qF "<$kind shown>" "$BOX/typescript" && echo "done" || echo escaped)"
+	done >"$BOX/attack.log"
+	! grep -q escaped "$BOX/attack.log"
+	result $? "attached: all of it is shown" "$(cat "$BOX/attack.log")"
+	tally attached "$BOX/attack.log"
+	timeout 20 "$GSH" stop escape-attached
 }
 
 # The host's gsh, asked from inside. What the bystander and the host have by these names must not be told.

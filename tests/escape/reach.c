@@ -3,6 +3,7 @@
  * Asking the monitor for peers that the policy does not have (MON_DIAL), and turning what it gave elsewhere.
  *
  *   reach granted PORT     the loopback's port, which the policy names: the control, which outside must see
+ *   reach revoked PORT     the same, which the policy named before
  *   reach PORT             the policy has anybody outside, but not the host itself: every form of its loopback, wrong
  *                          requests; and of an end that was given: other peers, other rights
  *   reach names PORT       the policy has any name, but only TCP: names that lead into the host
@@ -51,6 +52,11 @@ static enum verdict granted(enum way w, void *arg)
 	long fd = dial("::ffff:127.0.0.1", port, MON_DIAL_STREAM);
 
 	return fd >= 0 && call(PAL, SYS_write, fd, "x", 1) == 1 ? DONE : REFUSED;
+}
+
+static enum verdict revoked(enum way w, void *arg)
+{
+	return granted(w, arg) == DONE ? ESCAPED : REFUSED;
 }
 
 static enum verdict stream(enum way w, void *arg)
@@ -139,6 +145,8 @@ int main(int argc, char **argv)
 	port = atoi(argv[argc - 1]);
 	if (control)
 		return attempt("granted peer", PAL, granted, NULL);
+	if (argc == 3 && !strcmp(argv[1], "revoked"))
+		return attempt("revoked peer", PAL, revoked, NULL);
 	for (size_t i = 0; argc == 3 && i < sizeof(names) / sizeof(names[0]); i++)
 		escaped += attempt(names[i], PAL, rebind, names[i]);
 	for (size_t i = 0; argc == 2 && i < sizeof(own) / sizeof(own[0]); i++) {
