@@ -176,6 +176,46 @@ except ValueError as e: print("refused")'
 	[ "${lines[1]}" = "(100, 100)" ]
 }
 
+@test "of queued signals and locked memory the host's programs keep a part" {
+	for what in SIGPENDING MEMLOCK; do
+		most=$(python3 -c "import resource; print(resource.getrlimit(resource.RLIMIT_$what)[1])")
+		[ "$most" != -1 ] || continue
+		[ "$(gsh run -s k -- python3 -c "import resource; print(resource.getrlimit(resource.RLIMIT_$what)[1])")" = $((most - most / 8)) ]
+		# What the kernel holds it to, whatever the libOS says.
+		grep -q "^Max $([ $what = MEMLOCK ] && echo locked memory || echo pending signals) .* $((most - most / 8)) " \
+			"/proc/$(pgrep -u "$(id -u)" -n picoprocess)/limits"
+	done
+}
+
+@test "descriptors that are never taken out of sockets keep nobody from starting a command" {
+	ulimit -Sn 1024
+	cat >passing.py <<-'PYTHON'
+		import array, resource, socket, sys, time
+		s, n = [], 0
+		resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+		try:
+		    while n < 16000:
+		        s.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+		        for _ in range(4):
+		            s[-1][0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * 200))])
+		            n += 200
+		except OSError:
+		    pass
+		open("passing", "w").write(str(n))
+		time.sleep(60)
+	PYTHON
+	"$GSH" run -s d -- python3 passing.py &
+	client=$!
+	wait_until 200 sh -c "timeout 5 '$GSH' cat 'd:$PWD/passing' 2>/dev/null | grep -q ."
+	# Positive control: others of the user's pass none meanwhile.
+	run ! python3 -c 'import array, socket
+socket.socketpair()[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])'
+	[ "$(gsh run -s other -- echo well)" = well ]
+	[ "$(gsh run -s d -- echo well)" = well ]
+	gsh stop d
+	wait "$client" || true
+}
+
 @test "time: RuntimeMaxSec ends a command with 124, also when its gsh is gone" {
 	gsh start t
 	gsh set t RuntimeMaxSec=1s

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "gshd/client/client.h"
@@ -56,6 +57,25 @@ bool client_ready(const struct client *c)
 	return c->have > c->taken && memchr(c->in + c->taken, '\0', c->have - c->taken);
 }
 
+/* What all of the user's processes have on the way is counted together, and held against the limit of who sends: a sandbox
+ * may have as much as its own, which is below our hard one (pal/confine/limits.c). */
+static ssize_t send_some(int fd, const struct msghdr *msg)
+{
+	ssize_t n = sendmsg(fd, msg, MSG_NOSIGNAL);
+	struct rlimit was, most;
+	int err;
+
+	if (n >= 0 || errno != ETOOMANYREFS || getrlimit(RLIMIT_NOFILE, &was))
+		return n;
+	most = (struct rlimit){ was.rlim_max, was.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &most);
+	n = sendmsg(fd, msg, MSG_NOSIGNAL);
+	err = errno;
+	setrlimit(RLIMIT_NOFILE, &was);
+	errno = err;
+	return n;
+}
+
 static int send_all(int fd, const char *text, size_t size, const int *fds, unsigned nfds)
 {
 	union {
@@ -76,7 +96,7 @@ static int send_all(int fd, const char *text, size_t size, const int *fds, unsig
 			h->cmsg_len = CMSG_LEN(nfds * sizeof(int));
 			memcpy(CMSG_DATA(h), fds, nfds * sizeof(int));
 		}
-		ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+		ssize_t n = send_some(fd, &msg);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)
