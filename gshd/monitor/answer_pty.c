@@ -5,7 +5,9 @@
  * On rung A they come from the sandbox's own devpts, on rung B from the host's. To find a terminal
  * again by number the monitor keeps an O_PATH descriptor of its slave: that keeps neither end open,
  * so that both sides see the other hang up, and it never leads to another terminal that got the
- * number later (devpts unlinks the node of a dead one).
+ * number later (devpts unlinks the node of a dead one). It is got by name, not by opening the slave: of a slave that was
+ * open and closed again the master would read as hung up, and one that was kept open for that would keep it from reading
+ * so when the guest's own are closed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,14 +67,27 @@ static int reopen(int fd, int flags)
 	return new < 0 ? -errno : new;
 }
 
-static int hold(struct monitor *m, unsigned number, int slave)
+/* A name in the sandbox's devpts, or in the host's. */
+static int open_pts(struct monitor *m, const char *name, int flags)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/pts/%s", name);
+	fd = m->child.pts >= 0 ? openat(m->child.pts, name, flags | O_CLOEXEC) : open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int hold(struct monitor *m, unsigned number)
 {
 	struct held_pty *h = calloc(1, sizeof(*h));
+	char name[16];
 
 	if (!h)
 		return -ENOMEM;
 	h->number = number;
-	h->slave = reopen(slave, O_PATH);
+	snprintf(name, sizeof(name), "%u", number);
+	h->slave = open_pts(m, name, O_PATH | O_NOFOLLOW);
 	if (h->slave < 0) {
 		int err = h->slave;
 		free(h);
@@ -86,13 +101,15 @@ static int hold(struct monitor *m, unsigned number, int slave)
 
 static int open_master(struct monitor *m)
 {
-	int fd = m->child.ptmx >= 0 ? reopen(m->child.ptmx, O_RDWR | O_NOCTTY)
-				    : open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int fd;
 
-	return fd == -1 ? -errno : fd;
+	if (m->child.pts >= 0)
+		return open_pts(m, "ptmx", O_RDWR | O_NOCTTY);
+	fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
-int pty_new(struct monitor *m, int *master, int *slave)
+int pty_new(struct monitor *m, int *master)
 {
 	unsigned number;
 	int unlock = 0, err;
@@ -103,30 +120,21 @@ int pty_new(struct monitor *m, int *master, int *slave)
 	*master = open_master(m);
 	if (*master < 0)
 		return *master;
-	if (ioctl(*master, TIOCSPTLCK, &unlock) || ioctl(*master, TIOCGPTN, &number)) {
-		err = -errno;
+	err = ioctl(*master, TIOCSPTLCK, &unlock) || ioctl(*master, TIOCGPTN, &number) ? -errno : hold(m, number);
+	if (err < 0)
 		close(*master);
-		return err;
-	}
-	*slave = ioctl(*master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	err = *slave < 0 ? -errno : hold(m, number, *slave);
-	if (err < 0) {
-		close(*master);
-		if (*slave >= 0)
-			close(*slave);
-	}
 	return err;
 }
 
 static void answer_new(struct monitor *m, struct request *r)
 {
-	int number = pty_new(m, &r->reply.fds[0], &r->reply.fds[1]);
+	int number = pty_new(m, &r->reply.fds[0]);
 
 	if (number < 0) {
 		r->reply.head.error = -number;
 		return;
 	}
-	r->reply.nfds = 2;
+	r->reply.nfds = 1;
 	r->reply.head.value = (uint32_t)number;
 }
 

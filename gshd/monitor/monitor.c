@@ -505,7 +505,7 @@ int monitor_main(const char *name, int ready)
 
 	m.ready = ready;
 	m.lock = m.store = m.control = m.port = m.log_pipe = m.dialer = m.cgroup = m.nat.lifeline = m.nat.keeper = -1;
-	m.child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
+	m.child = (struct confine_child){ .pid = -1, .leader = -1, .pts = -1, .lifeline = -1 };
 	prctl(PR_SET_NAME, "gsh-monitor"); /* it was executed by way of /proc/self/exe */
 	confine_be_prompt();
 	signal(SIGPIPE, SIG_IGN);

@@ -296,8 +296,9 @@ void answer_kick(struct monitor *m, struct request *r);
 void image_reaped(struct monitor *m, pid_t pid);
 
 /* ---- answer_pty.c ---- */
-/* A fresh terminal of this sandbox; both descriptors are the caller's. Its number or -errno. */
-int pty_new(struct monitor *m, int *master, int *slave) __attribute__((warn_unused_result));
+/* A fresh terminal of this sandbox, whose master is the caller's. Nothing has opened its slave yet: until somebody does,
+ * the master waits, and does not read as hung up. Its number or -errno. */
+int pty_new(struct monitor *m, int *master) __attribute__((warn_unused_result));
 void pty_close_all(struct monitor *m);
 
 /* ---- session.c ---- */

@@ -378,10 +378,15 @@ static const struct screen_ops screen_ops = {
 
 int terminal_open(struct session *s, uint16_t rows, uint16_t cols)
 {
-	int number = pty_new(s->m, &s->master, &s->slave);
+	int number = pty_new(s->m, &s->master);
 
+	s->slave = number < 0 ? -1 : ioctl(s->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (number >= 0 && s->slave < 0) {
+		number = -errno;
+		close(s->master);
+	}
 	if (number < 0) {
-		s->master = s->slave = -1;
+		s->master = -1;
 		return number;
 	}
 	s->number = number;

@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/*
- * Terminals, the master side: /dev/ptmx gives a host pty that the monitor opened.
- *
- * The monitor hands over the slave with the master. It is kept until the guest opens the slave for
- * the first time, which then gets this very description: a pty whose slave was once closed would
- * read as hung up before anybody used it.
- */
+/* Terminals, the master side: /dev/ptmx gives a host pty that the monitor opened, whose slave nobody has open yet. */
 #include "libos/fs/tty.h"
 #include "libos/fs/kinds.h"
 #include "libos/fs/pseudo.h"
@@ -17,29 +11,10 @@
 struct ptm {
 	struct list link; /* in ptms */
 	unsigned number;  /* immutable */
-	int slave;	  /* kept for the first open; -1: given away */
 };
 
-struct mutex ptm_lock = MUTEX_INIT; /* guards the list and .slave */
+struct mutex ptm_lock = MUTEX_INIT; /* guards the list */
 static struct list ptms = { &ptms, &ptms };
-
-/* The slave that a master of ours keeps, or -1. */
-static int kept_slave(unsigned number)
-{
-	struct ptm *m;
-	int fd = -1;
-
-	lock(&ptm_lock);
-	list_for_each (m, &ptms, link) {
-		if (m->number == number && m->slave >= 0) {
-			fd = m->slave;
-			m->slave = -1;
-			break;
-		}
-	}
-	unlock(&ptm_lock);
-	return fd;
-}
 
 bool pty_is_ours(unsigned number)
 {
@@ -57,24 +32,21 @@ int pty_open_slave(unsigned number)
 {
 	struct mon_pty req = { .op = MON_PTY_OPEN, .number = number };
 	struct mon_reply reply;
-	int r, n = 1, fd = kept_slave(number);
+	int r, n = 1, fd = -1;
 
-	if (fd >= 0)
-		return fd;
 	r = pal_monitor(MON_PTY, &req, sizeof(req), NULL, 0, &reply, sizeof(reply), &fd, &n);
 	if (r < 0)
 		return r;
 	return n == 1 ? fd : -EIO;
 }
 
-static int ptm_register(struct file *f, unsigned number, int slave)
+static int ptm_register(struct file *f, unsigned number)
 {
 	struct ptm *m = base_zalloc(sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
 	m->number = number;
-	m->slave = slave;
 	lock(&ptm_lock);
 	list_add(&ptms, &m->link);
 	unlock(&ptm_lock);
@@ -86,21 +58,21 @@ int ptm_open(struct pseudo_node *node, struct file *f)
 {
 	struct mon_pty req = { .op = MON_PTY_NEW };
 	struct mon_reply reply;
-	int fds[2] = { -1, -1 }, n = 2;
-	int r = pal_monitor(MON_PTY, &req, sizeof(req), NULL, 0, &reply, sizeof(reply), fds, &n);
+	int fd = -1, n = 1;
+	int r = pal_monitor(MON_PTY, &req, sizeof(req), NULL, 0, &reply, sizeof(reply), &fd, &n);
 
 	if (r < 0)
 		return r == -EINTR ? -ERESTARTSYS : r;
-	r = n < 1 ? -EIO : ptm_register(f, reply.value, n > 1 ? fds[1] : -1);
+	r = n < 1 ? -EIO : ptm_register(f, reply.value);
 	if (r < 0) {
-		for (int i = 0; i < n; i++)
-			pal_close(fds[i]);
+		if (n)
+			pal_close(fd);
 		return r;
 	}
 	pts_made(reply.value);
-	f->host_fd = fds[0];
+	f->host_fd = fd;
 	f->ops = &ptm_file_ops;
-	if (f->flags & O_NONBLOCK && at_once(pal_fcntl(fds[0], F_SETFL, O_NONBLOCK)) < 0)
+	if (f->flags & O_NONBLOCK && at_once(pal_fcntl(fd, F_SETFL, O_NONBLOCK)) < 0)
 		pal_log("pty: cannot be made non-blocking");
 	return 0;
 }
@@ -113,12 +85,9 @@ static struct ptm *ptm_of(struct file *f)
 /* TIOCGPTPEER: a new descriptor of the slave. */
 static long ptm_peer(struct file *f, int flags)
 {
-	int fd = kept_slave(ptm_of(f)->number);
+	u64 how = (u64)((flags & O_ACCMODE) | O_NOCTTY | (flags & O_NONBLOCK));
+	int fd = (int)at_once(pal_ioctl(f->host_fd, TIOCGPTPEER, how));
 
-	if (fd < 0)
-		fd = (int)at_once(
-			pal_ioctl(f->host_fd, TIOCGPTPEER,
-				  (u64)((flags & O_ACCMODE) | O_NOCTTY | (flags & O_NONBLOCK))));
 	if (fd < 0)
 		return fd;
 	return fd_install(&tty_file_ops, fd, flags & (O_ACCMODE | O_NONBLOCK | O_CLOEXEC),
@@ -171,8 +140,6 @@ static void ptm_release(struct file *f)
 	lock(&ptm_lock);
 	list_del(&m->link);
 	unlock(&ptm_lock);
-	if (m->slave >= 0)
-		pal_close(m->slave);
 	base_free(m);
 }
 
@@ -181,12 +148,11 @@ static void ptm_save(struct file *f, struct buf *b)
 	put_u32(b, ptm_of(f)->number);
 }
 
-/* A kept slave stays behind: who has been exec'ed into opens it through the monitor. */
 static int ptm_load(struct file *f, struct cursor *c)
 {
 	unsigned number = get_u32(c);
 
-	return c->err ? c->err : ptm_register(f, number, -1);
+	return c->err ? c->err : ptm_register(f, number);
 }
 
 const struct file_ops ptm_file_ops = {

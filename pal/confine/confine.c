@@ -149,7 +149,7 @@ static int hand_over(struct confine_state *st)
 			err = mounts_id(st->bound[i], &r.bind_mount[i]);
 	if (err)
 		return err;
-	return report_send(st->report, &r, st->ptmx);
+	return report_send(st->report, &r, st->pts);
 }
 
 /* Copies of everything above the fixed numbers first, so that no dup2 overwrites what a later one
@@ -337,7 +337,7 @@ static int hear_child(int sock, struct confine_child *child, struct confine_note
 	struct report r;
 	int got;
 
-	while ((got = hear_one(sock, &r, &child->ptmx)) == 1) {
+	while ((got = hear_one(sock, &r, &child->pts)) == 1) {
 		if (r.kind == REPORT_LEADER)
 			child->leader = r.leader;
 		if (r.kind == REPORT_WORLD) {
@@ -394,7 +394,7 @@ int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
 	int report[2], life[2] = { -1, -1 };
 	int err;
 
-	*child = (struct confine_child){ .pid = -1, .leader = -1, .ptmx = -1, .lifeline = -1 };
+	*child = (struct confine_child){ .pid = -1, .leader = -1, .pts = -1, .lifeline = -1 };
 	memset(note, 0, sizeof(*note));
 	if (spec->nlayers < 1 || spec->nbinds > GRANT_BINDS_MAX || spec->nlayers >= GRANT_LAYERS_MAX)
 		return -EINVAL;
@@ -417,8 +417,8 @@ int confine_spawn(const struct confine_spec *spec, struct confine_child *child,
 	err = hear_child(report[0], child, note);
 	if (err) {
 		reap(child->pid);
-		if (child->ptmx >= 0)
-			close(child->ptmx);
+		if (child->pts >= 0)
+			close(child->pts);
 		goto out_life;
 	}
 	child->lifeline = life[1];

@@ -75,7 +75,7 @@ struct confine_child {
 	pid_t leader; /* the leader itself */
 	/* Rung A: ids, as statx() tells them, of the mounts that the sandbox may write: its tree, its tmpfs, and binds (0: read-only). */
 	uint64_t tree_mount, shm_mount, bind_mount[GRANT_BINDS_MAX];
-	int ptmx;     /* rung A: O_PATH descriptor of the sandbox's own /dev/ptmx; else -1 */
+	int pts;      /* rung A: O_PATH descriptor of the sandbox's own devpts; else -1 */
 	int lifeline; /* closing it ends the sandbox; without confinement -1 */
 };
 

@@ -11,7 +11,7 @@ struct confine_state {
 	const struct confine_spec *spec;
 	struct confine_note
 		*note; /* a step may leave a detail or a hint here before it returns -errno */
-	int null, base, tree, work, shm, ptmx;
+	int null, base, tree, work, shm, pts;
 	int binds; /* rung A: the directory of all places to bind at */
 	int sys;   /* base/sys/devices/system: the processors, read-only; -1: not there */
 	int cache; /* rung A: of its own mount; else -1, and the caller's stands */
@@ -27,7 +27,7 @@ struct confine_state {
 
 #define CONFINE_CLOSED_STATE                                                                      \
 	{                                                                                         \
-		.null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .ptmx = -1, .sys = -1, .binds = -1, \
+		.null = -1, .base = -1, .tree = -1, .work = -1, .shm = -1, .pts = -1, .sys = -1, .binds = -1, \
 		.cache = -1, .image = -1, .report = -1                                                         \
 	}
 

@@ -435,7 +435,7 @@ static int make_own(struct confine_state *st)
 	err = attach_at(st, mnt, "pts");
 	close(mnt);
 	if (!err)
-		st->ptmx = open("pts/ptmx", O_PATH | O_CLOEXEC);
+		st->pts = open("pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return err;
 }
 

@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < sizeof(m.limits.value) / sizeof(m.limits.value[0]); i++)
 		m.limits.value[i] = LIMIT_NONE;
 	m.store = m.lock = m.ready = m.log_pipe = m.images.store = m.images.images = m.images.view = -1;
-	m.child.pid = m.child.leader = m.child.lifeline = m.child.ptmx = m.nat.lifeline = -1;
+	m.child.pid = m.child.leader = m.child.lifeline = m.child.pts = m.nat.lifeline = -1;
 	m.nat.keeper = m.dialer = m.cgroup = -1;
 	m.state = start & 2 ? BOX_BOOTING : start & 4 ? BOX_STOPPING : BOX_RUNNING;
 	m.control = control[0];

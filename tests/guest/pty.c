@@ -519,5 +519,38 @@ static void attributes(void)
 	eq(st.st_mode & 0602, 0600);
 }
 
-T_MAIN(T(pair), T(attributes), T(lines), T(session), T(keys), T(suspend), T(background_io), T(window_size), T(hang_up),
+/* The slave is opened by a child alone, as zsh's zpty does: the master waits until it is, and reads as hung up once it is
+ * closed, though others have the master. */
+static void child_alone(void)
+{
+	int m = must(open("/dev/ptmx", O_RDWR | O_NOCTTY));
+	struct pollfd p = { m, POLLIN, 0 };
+	char b[16];
+	int fd;
+	pid_t pid;
+
+	must(grantpt(m));
+	must(unlockpt(m));
+	eq(poll(&p, 1, 0), 0);
+	pid = must(fork());
+	if (!pid) {
+		int s;
+
+		setsid();
+		s = must(open(ptsname(m), O_RDWR));
+		must(write(s, "x", 1));
+		eq(poll(&p, 1, 0) == 1 ? p.revents : -1, POLLIN);
+		_exit(0);
+	}
+	eqs(t_wait(pid), "exit 0");
+	eq(read(m, b, sizeof(b)), 1);
+	fails(read(m, b, sizeof(b)), EIO);
+	eq(poll(&p, 1, 0) == 1 ? p.revents : -1, POLLHUP);
+	fd = must(open(ptsname(m), O_RDWR | O_NOCTTY));
+	eq(poll(&p, 1, 0), 0);
+	close(fd);
+	fails(read(m, b, sizeof(b)), EIO);
+}
+
+T_MAIN(T(pair), T(child_alone), T(attributes), T(lines), T(session), T(keys), T(suspend), T(background_io), T(window_size), T(hang_up),
        T(controlling), T(shell))

@@ -276,27 +276,23 @@ static void hear_control(struct pico *p)
 	}
 }
 
-static int pty_new(struct pico *p, int *slave)
+static int pty_new(struct pico *p)
 {
-	char path[64] = "/dev/ptmx";
-	int unlock = 0, number, master;
+	char path[64];
+	int unlock = 0, number, master, pts = p->child.pts;
 
-	if (p->child.ptmx >= 0)
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", p->child.ptmx);
-	master = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	master = pts >= 0 ? openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+			  : open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (master < 0)
 		return -errno;
 	if (ioctl(master, TIOCSPTLCK, &unlock) || ioctl(master, TIOCGPTN, &number) ||
 	    number >= PTYS_MAX)
 		return -EIO;
-	*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (*slave < 0)
-		return -errno;
 	if (p->ptys[number] >= 0)
 		close(p->ptys[number]);
 	/* Holds neither end open, so that both sides see the other hang up. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", *slave);
-	p->ptys[number] = open(path, O_PATH | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s%d", pts >= 0 ? "" : "/dev/pts/", number);
+	p->ptys[number] = openat(pts, path, O_PATH | O_CLOEXEC);
 	return master;
 }
 
@@ -340,16 +336,16 @@ static void hear_port(struct pico *p)
 	} answer = { .r.error = ENOSYS };
 	struct mon_reply r = answer.r;
 	unsigned nmore = 0;
-	int fds[MON_FDS_MAX], nfds, out[2], nout = 0;
+	int fds[MON_FDS_MAX], nfds, out[1], nout = 0;
 	ssize_t n = receive(p->port, buf, sizeof(buf), fds, &nfds);
 
 	if (n < (ssize_t)sizeof(*m) || nfds < 1)
 		return;
 	struct mon_pty *q = (void *)(m + 1);
 	if (m->type == MON_PTY && q->op == MON_PTY_NEW) {
-		out[0] = pty_new(p, &out[1]);
+		out[0] = pty_new(p);
 		r.error = out[0] < 0 ? -out[0] : 0;
-		nout = out[0] < 0 ? 0 : 2;
+		nout = out[0] >= 0;
 		if (nout)
 			ioctl(out[0], TIOCGPTN, &r.value);
 	} else if (m->type == MON_PTY && q->op == MON_PTY_OPEN) {
