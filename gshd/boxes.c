@@ -389,7 +389,7 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 void boxes_create(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *name = daemon_name(call), *more = json_str(call->params, "settings", "");
+	const char *more = json_str(call->params, "settings", ""), *name = daemon_name(call);
 	struct box_spec spec = { .settings = *more ? more : NULL };
 	char why[STORE_WHY];
 	int err;
@@ -412,8 +412,8 @@ static bool exists(struct wire_call *call, const char *name);
 void boxes_settle(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *name = daemon_name(call), *more = json_str(call->params, "settings", ""),
-		   *key = json_str(call->params, "key", "");
+	const char *more = json_str(call->params, "settings", ""), *key = json_str(call->params, "key", "");
+	const char *name = daemon_name(call);
 	int r = 1;
 
 	if (!name || !exists(call, name) || (*more && !check_settings(call, more)))
