@@ -446,7 +446,8 @@ on_small_disk() {
 	run bash -c "ulimit -n 12; exec timeout 20 '$GSH' run -s s -- echo fine"
 	[ "$status" -eq 0 ] || [ "$status" -eq 125 ]
 	gsh stop --all 2>/dev/null || true
-	run bash -c "ulimit -v 60000; exec timeout 20 '$GSH' run -s s -- echo fine"
+	# A sanitiser reserves terabytes before main.
+	[ -n "${SAN-}" ] || run bash -c "ulimit -v 60000; exec timeout 20 '$GSH' run -s s -- echo fine"
 	[ "$status" -eq 0 ] || [ "$status" -eq 125 ]
 	gsh stop --all 2>/dev/null || true
 	run gsh run -s s -- echo fine
