@@ -190,11 +190,16 @@ static bool has_tracer(struct thread *t)
 	return false;
 }
 
-/* Until the tracer lets go. conts: as it was before anybody could see the stop. */
+/*
+ * Until the tracer lets go. conts: as it was before anybody could see the stop. Kicks that only asked something, as who
+ * reads its memory does, are over with the answer: a call that began with one pending would be broken off and begin
+ * anew with the next stop, for ever if the tracer reads at each.
+ */
 static void sleep_stopped(struct thread *t, struct area_trace *rec, u32 conts)
 {
 	struct timespec look = { .tv_nsec = LOOK_NS };
-	u32 kicked = 0, state;
+	bool wanted = false;
+	u32 state;
 
 	while ((state = atomic_load(&rec->state)) != TRACE_RESUMED && has_tracer(t)) {
 		if (state == TRACE_ASKED) {
@@ -212,11 +217,11 @@ static void sleep_stopped(struct thread *t, struct area_trace *rec, u32 conts)
 			continue;
 		}
 		if (pal_futex(&rec->state, FUTEX_WAIT, state, &look, NULL, 0) == -EINTR) {
-			kicked |= atomic_xchg(&t->tcb.pending, 0);
-			(void)signal_drain(t);
+			atomic_store(&t->tcb.pending, 0);
+			wanted |= signal_drain(t);
 		}
 	}
-	if (kicked || must_leave(t))
+	if (wanted || must_leave(t))
 		atomic_store(&t->tcb.pending, 1);
 }
 

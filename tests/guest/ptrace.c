@@ -95,6 +95,51 @@ static void calls(void)
 	eq(bad, 1);
 }
 
+static int piped[2];
+
+static int three_writes(void)
+{
+	for (int i = 0; i < 3; i++)
+		if (write(piped[1], "word", 4) != 4)
+			return 1;
+	return 8;
+}
+
+/* As strace does: what a call is given is read where the call stops, and then the call is made, once. */
+static void read_at_stops(void)
+{
+	struct user_regs_struct r;
+	int stops = 0, words = 0;
+	pid_t pid;
+
+	must(pipe(piped));
+	pid = traced(three_writes);
+	must(trace(PTRACE_SETOPTIONS, pid, 0, SYSGOOD | EXITKILL));
+	while (stops < 100) {
+		struct iovec here, there;
+		const char *how;
+		char word[4] = "";
+
+		must(trace(PTRACE_SYSCALL, pid, 0, 0));
+		how = next(pid);
+		if (strcmp(how, "stop 133 event 0")) {
+			eqs(how, "exit 8");
+			break;
+		}
+		must(trace(PTRACE_GETREGS, pid, 0, (long)&r));
+		if (r.orig_rax != SYS_write)
+			continue;
+		stops++;
+		here = (struct iovec){ word, 4 };
+		there = (struct iovec){ (void *)r.rsi, 4 };
+		words += process_vm_readv(pid, &here, 1, &there, 1, 0) == 4 && !memcmp(word, "word", 4);
+	}
+	eq(stops, 6);
+	eq(words, 6);
+	close(piped[0]);
+	close(piped[1]);
+}
+
 /* A tracer makes another call of it, or none, and another result. */
 static int one_call(void)
 {
@@ -378,5 +423,5 @@ static int helper(int argc, char **argv)
 	return 12;
 }
 
-T_MAIN_HELPER(helper, T(calls), T(changed_calls), T(signals), T(steps), T(events), T(seized), T(attached), T(tracer_gone),
-	      T(from_within), T(refused))
+T_MAIN_HELPER(helper, T(calls), T(read_at_stops), T(changed_calls), T(signals), T(steps), T(events), T(seized), T(attached),
+	      T(tracer_gone), T(from_within), T(refused))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Data between functions, which reads like code: a table that has the two bytes of a system call, as the Haskell compiler
- * puts one before each function. It is as it was compiled, and the code round it runs. See tables.S.
+ * Data between functions, which reads like code: a table that has the two bytes of a system call, as the Haskell
+ * compiler puts one before each function. It is as it was compiled, and the code round it runs. See tables.S.
  */
 #include "lib/t.h"
 
