@@ -113,3 +113,22 @@ at_most() {
 @test "give each file of a directory another name" { at_most link-each 21 1 many; }
 
 @test "replace a file by way of a lock file" { at_most update 6 1; }
+
+# Opens of the many files by all processes of a shell's script.
+opens() {
+	rm -rf "$BOX/top"
+	strace -f -o "$BOX/trace" timeout -k 5 100 "$PICO" --rung N --cache "$BOX/cache" --top "$BOX/top" -- \
+		/bin/sh -c "$1" sh "$BOX/work/many" >/dev/null
+	grep -cE '^[0-9]+ +openat2?\([0-9]+, "([^"]*many/)?[0-9]+"' "$BOX/trace"
+}
+
+@test "a file that was copied up is opened once: for what is noted at it and to be read" {
+	local without with
+
+	opens 'touch "$1"/*; : "$1"/*; cat /dev/null' >/dev/null # the images are made
+	without=$(opens 'touch "$1"/*; : "$1"/*; cat /dev/null')
+	with=$(opens 'touch "$1"/*; cat "$1"/*')
+	echo "$without opens, and $with"
+	[ $((with - without)) -ge 31 ]
+	[ $((with - without)) -le 32 ]
+}

@@ -213,7 +213,8 @@ void union_cover_tell(struct unode *n, const char *name);
 int union_lookup(struct node *dir, const char *name, size_t len, struct node **out);
 int union_glance(struct node *dir, const char *name, size_t len, struct attr *a);
 /* name in the base is about to be looked up and opened for reading. If its directory's listing said that it is a
- * regular file, it is opened first, and what the descriptor tells serves the look-up. */
+ * regular file, it is opened first, and what the descriptor tells serves the look-up. One of ours that is marked is
+ * opened for its marks, and stays so. */
 void union_opening(struct node *dir, const char *name, size_t len);
 int union_opened(const struct unode *n, unsigned layer); /* the descriptor; -1: there is none of n */
 void union_update(struct node *old, struct node *fresh);

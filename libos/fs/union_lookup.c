@@ -147,14 +147,48 @@ static int read_dir_marks(struct unode *n, const struct hpath *h, const struct s
 	return 0;
 }
 
-static void read_file_marks(struct unode *n, const struct hpath *h, const struct statx *st)
+/* ---- opened while it is looked up ---- */
+
+static struct {
+	const struct unode *dir; /* in which walk `asked` opens a name; NULL: it does not */
+	u32 asked;
+	int fd;			/* 0: none */
+	unsigned layer;
+	u64 ino, dev;
+	u32 walk;
+	const struct process *owner; /* alone in its memory */
+} opened PAL_SPARSE;
+
+static void opened_put(int fd, const struct statx *st, unsigned layer)
+{
+	if (opened.fd && opened.owner == this_process()) /* refused after all, the last time */
+		pal_close(opened.fd);
+	opened.owner = this_process();
+	opened.fd = fd;
+	opened.layer = layer;
+	opened.ino = st->stx_ino;
+	opened.dev = statx_dev(st);
+	opened.walk = atomic_load(&path_walks);
+}
+
+static bool is_opening(const struct unode *dir)
+{
+	return unlikely(opened.dir == dir) && opened.asked == atomic_load(&path_walks) &&
+	       process_is_alone(this_process());
+}
+
+/* What is opened for its marks in the walk that opens it, need not be opened again. */
+static void read_file_marks(struct unode *n, const struct hpath *h, const struct statx *st, unsigned layer)
 {
 	int fd = hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return;
 	union_read_over(n, fd, st);
-	pal_close(fd);
+	if (n->parent && is_opening(n->parent))
+		opened_put(fd, st, layer);
+	else
+		pal_close(fd);
 }
 
 /* What the last glance learnt, so that a look-up of the same name, for an open perhaps, need not ask again. As good as
@@ -288,7 +322,7 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 	if (ours && S_ISDIR(e.mode) && has_marks(u, layer, e.mode, m->top < 0, candidates))
 		r = read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
 	else if (ours && union_is_marked(e.mode) && m->top < 0)
-		read_file_marks(n, &h, &st);
+		read_file_marks(n, &h, &st, layer);
 	hpath_done(&h);
 	if (r < 0)
 		return r;
@@ -416,15 +450,6 @@ int union_glance(struct node *d, const char *name, size_t len, struct attr *a)
 	return 0;
 }
 
-/* ---- opened before it is looked up ---- */
-
-static struct {
-	int fd;			/* 0: none */
-	u64 ino, dev;
-	u32 walk;
-	const struct process *owner; /* alone in its memory */
-} opened PAL_SPARSE;
-
 void union_opening(struct node *d, const char *name, size_t len)
 {
 	struct unode *dir = to_unode(d);
@@ -436,6 +461,10 @@ void union_opening(struct node *d, const char *name, size_t len)
 	u32 generation;
 	int fd;
 
+	if (u->has_base && !u->shared && unode_layers(dir) != 1) { /* what is ours may be marked */
+		opened.dir = dir;
+		opened.asked = atomic_load(&path_walks);
+	}
 	if (!u->has_base || u->shared || dir->epoch != u->epoch || dir->gone || dir->hollow || !dir->parent ||
 	    unode_layers(dir) != 1 || d->flags & NODE_COVER || len > NAME_MAX_LEN)
 		return;
@@ -458,21 +487,15 @@ void union_opening(struct node *d, const char *name, size_t len)
 		return;
 	}
 	seen_put(dir, text, slot, generation, 0, &st);
-	if (opened.fd && opened.owner == this_process()) /* refused after all, the last time */
-		pal_close(opened.fd);
-	opened.owner = this_process();
-	opened.fd = fd;
-	opened.ino = st.stx_ino;
-	opened.dev = statx_dev(&st);
-	opened.walk = atomic_load(&path_walks);
+	opened_put(fd, &st, 0);
 }
 
 int union_opened(const struct unode *n, unsigned layer)
 {
 	int fd = opened.fd;
 
-	if (likely(!fd) || layer || opened.walk != atomic_load(&path_walks) || opened.ino != n->host_ino ||
-	    opened.dev != n->host_dev || opened.owner != this_process() || !process_is_alone(this_process()))
+	if (likely(!fd) || layer != opened.layer || opened.walk != atomic_load(&path_walks) ||
+	    opened.ino != n->host_ino || opened.dev != n->host_dev || opened.owner != this_process() || !process_is_alone(this_process()))
 		return -1;
 	opened.fd = 0;
 	union_fresh_opened(n);
