@@ -13,6 +13,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "gshd/daemon.h"
+#include "gshd/store/check.h"
+#include "gshd/store/history.h"
 #include "gshd/wire/json.h"
 #include "pal/confine/confine.h"
 
@@ -95,9 +97,14 @@ static void check_store(const struct daemon *d, struct finding *f)
 		     "run",
 		     "set GSH_STORE or [Store] Path= to a directory elsewhere");
 	} else {
-		f->level = "ok";
 		snprintf(f->text, sizeof(f->text), "%.300s, %llu MiB free", d->paths.store,
 			 (unsigned long long)v.f_bavail * v.f_frsize >> 20);
+		f->level = "ok";
+		if ((unsigned long long)v.f_bavail * v.f_frsize >= HISTORY_ROOM_LEAST)
+			return;
+		f->level = "warn";
+		snprintf(f->hint, sizeof(f->hint), "free some space: with less than 32 MiB commands share a layer, and are "
+						   "undone together (gsh gc, gsh rm)");
 	}
 }
 
@@ -151,6 +158,7 @@ static const struct {
 
 void doctor_answer(struct wire_call *call)
 {
+	const struct daemon *d = call->server->context;
 	struct json_object *p = json_object_new_object(), *items = json_object_new_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
@@ -164,6 +172,7 @@ void doctor_answer(struct wire_call *call)
 			json_put_str(o, "hint", f.hint);
 		json_object_array_add(items, o);
 	}
+	check_sandboxes(d->store, json_flag(call->params, "repair", false), items);
 	json_object_object_add(p, "items", items);
 	wire_reply(call, p);
 }

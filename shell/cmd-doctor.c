@@ -19,6 +19,7 @@
 
 static const struct opt opts[] = {
 	{ OPT_POLICY, "policy", NULL, "say instead what a sandbox may do", WORDS_NONE },
+	{ OPT_REPAIR, "repair", NULL, "put right what is wrong with sandboxes, and say what was done", WORDS_NONE },
 	OPT_ROW_SANDBOX,
 	OPT_ROW_JSON,
 	OPT_ROW_END,
@@ -111,12 +112,14 @@ static bool any_failed(struct json_object *items)
 }
 
 /* gshd's findings; without it, what can be found out here of the likely causes. */
-static void add_daemons(struct json_object *items)
+static void add_daemons(struct json_object *items, bool repair)
 {
-	struct json_object *reply, *theirs;
+	struct json_object *params = json_object_new_object(), *reply, *theirs;
 	size_t i;
 
-	if (ask_daemon("Doctor", NULL, &reply)) {
+	if (repair)
+		json_object_object_add(params, "repair", json_object_new_boolean(true));
+	if (ask_daemon("Doctor", params, &reply)) {
 		add(items, "daemon", "fail", "gshd cannot be reached", "see the message above");
 		check_kernel(items);
 		check_device(items, "/dev/ptmx", "terminals", "warn",
@@ -217,6 +220,10 @@ static int exec(const struct call *call)
 	int result = 0;
 	bool failed;
 
+	if (opt_given(call, OPT_POLICY) && opt_given(call, OPT_REPAIR)) {
+		json_object_put(items);
+		return usage_fail(call->cmd, "--policy repairs nothing");
+	}
 	if (opt_given(call, OPT_POLICY)) {
 		json_object_put(items);
 		return tell_policy(call);
@@ -224,7 +231,7 @@ static int exec(const struct call *call)
 	check_program(items, "gshd");
 	check_program(items, "gfs");
 	check_mount(items);
-	add_daemons(items);
+	add_daemons(items, opt_given(call, OPT_REPAIR));
 	failed = any_failed(items);
 	if (!opt_given(call, OPT_JSON) && isatty(1)) {
 		print_for_people(items);
@@ -240,8 +247,10 @@ static int exec(const struct call *call)
 const struct cmd cmd_doctor = {
 	.name = "doctor",
 	.args = "",
-	.summary = "say what this host lacks, or what a sandbox may do",
-	.help = "Exit status 1 if something that gsh cannot do without is missing.",
+	.summary = "say what this host lacks, what is wrong with sandboxes, or what one may do",
+	.help = "Sandboxes that run are not looked at. --repair loses nothing: what it replaces it puts into the "
+		"sandbox's folder `damaged' (see gsh path). Exit status 1 if something that gsh cannot do without "
+		"is missing, or a sandbox cannot be used.",
 	.opts = opts,
 	.group = GROUP_HOST,
 	.exec = exec,

@@ -197,3 +197,69 @@ increasing() {
 	in_box 'cat f4 2>/dev/null || true' >"$BOX/f"
 	increasing "$BOX/f"
 }
+
+# NAME what doctor says of it, with what is done about it and without
+found_out() {
+	grep -qF -- "$1: $2" found || { echo "doctor does not say: $1: $2"; return 1; }
+	grep -qF -- "$1: $2; $3" mended || { echo "nor does --repair: $1: $2; $3"; return 1; }
+}
+
+@test "doctor finds what is damaged, --repair puts it right and throws nothing away" {
+	local boxes=$GSH_STORE/boxes n
+	for n in spec log snap cut shut gone half lost; do gsh -s $n -c "echo $n >f"; done
+	gsh snapshot -s snap one
+	gsh -s snap -c 'echo 2 >g'
+	gsh stop --all
+	gsh doctor --json | python3 -c 'import json, sys
+found = [i for i in json.load(sys.stdin)["items"] if i["check"].startswith("sandbox")]
+assert [(i["level"], i["text"]) for i in found] == [("ok", "nothing is wrong with 8 sandboxes")], found'
+
+	echo junk >"$boxes/spec/spec.json"
+	sed -i '1i what' "$boxes/log/journal"
+	printf '[1]\n{"op":' >>"$boxes/log/journal"
+	rm -r "$boxes/snap/tree/layers/0001"
+	mkdir "$boxes/cut/making" "$boxes/cut/.made-12ab" "$boxes/cut/trash/0009" "$boxes/.removing-1234"
+	echo '{"do":"undo","layers":[7]}' >"$boxes/cut/pending"
+	chmod 0 "$boxes/shut/tree/top/0001"
+	rm -r "$boxes/gone/tree"
+	echo garbage >"$boxes/half/pending"
+	rm "$boxes/lost/spec.json"
+	mkdir -p "$boxes/lost/commits/3"
+	echo '{"schema":"gsh.commit/1","state":"applying","root":"/","actions":[]}' >"$boxes/lost/commits/3/journal.json"
+	for n in spec gone half lost; do
+		run -125 gsh -s $n -c true
+		[[ "$output" == *"gsh doctor --repair"* ]]
+	done
+	mkdir "$boxes/no name"
+
+	run -1 gsh doctor
+	echo "$output" >found
+	gsh doctor --repair >mended
+	found_out spec 'spec.json, what it was made with, is missing or damaged' "it was written anew, with the host's / as its base"
+	found_out log '2 lines of its journal cannot be read; `gsh log` lacks them' 'what can be read was written anew'
+	found_out snap 'the snapshot one is damaged, or layers of it are missing' 'it is in damaged now'
+	found_out cut 'a change of several layers was cut short; the next command carries it through' 'it was carried through'
+	found_out cut '2 layers were begun and never finished' 'no version has it, and it was deleted'
+	found_out cut 'layers of no version wait to be deleted' 'they were'
+	found_out shut 'tree/top/0001 has a mode (0000) that shuts out its owner' 'its owner may use it again'
+	found_out gone 'it has no layer any more: what was changed in it is not where it was' 'it begins anew with an empty one'
+	found_out half 'what says how far a change of layers came is damaged' 'it is in damaged now'
+	found_out lost 'spec.json, what it was made with, is missing or damaged' 'it was written anew'
+	grep -qF 'lost: commit 3 was cut short' mended
+	grep -qF '1 sandbox is half made or half removed; what was left was deleted' mended
+	grep -qF 'boxes/no name has no name that a sandbox can have' mended
+
+	for n in spec log cut shut half lost; do [ "$(gsh -s $n -c 'cat f')" = $n ]; done
+	[ "$(gsh -s snap -c 'cat g')" = 2 ]
+	[ "$(gsh -s gone -c 'ls f 2>/dev/null || echo empty')" = empty ]
+	gsh log -s log | grep -qF 'echo log >f'
+	[ "$(cat "$boxes/spec/damaged/spec.json")" = junk ]
+	[ "$(head -1 "$boxes/log/damaged/journal")" = what ]
+	[ -e "$boxes/snap/damaged/one" ]
+	gsh stop --all
+	# A commit that was cut short is the client's to end; what is nobody's stays where it is.
+	gsh commit -n -s lost >/dev/null || true
+	rmdir "$boxes/no name"
+	gsh doctor >found
+	grep -q 'nothing is wrong with 8 sandboxes' found
+}

@@ -17,7 +17,6 @@
 #include "gshd/wire/json.h"
 #include "libos/union/union.h"
 
-#define ROOM_LEAST (32u << 20)
 #define MADE ".made-" /* layers that clients make begin so */
 
 static int64_t now_ms(void)
@@ -201,7 +200,7 @@ int history_open(int store, const char *name, struct history *h, char *why)
 	err = open_all(store, name, h);
 	if (err < 0) {
 		snprintf(why, STORE_WHY, "cannot open the layers of sandbox %s: %s", name,
-			 err == -EPROTO ? "its directory is damaged" : strerror(-err));
+			 err == -EPROTO ? "its directory is damaged (gsh doctor --repair)" : strerror(-err));
 		history_close(h);
 		return err;
 	}
@@ -258,7 +257,7 @@ static bool short_of_room(const struct history *h)
 {
 	struct statvfs v;
 
-	return !fstatvfs(h->tree, &v) && (uint64_t)v.f_bavail * v.f_frsize < ROOM_LEAST;
+	return !fstatvfs(h->tree, &v) && (uint64_t)v.f_bavail * v.f_frsize < HISTORY_ROOM_LEAST;
 }
 
 int history_begin(struct history *h, struct json_object *argv, const char *cwd, int64_t *op)

@@ -36,6 +36,7 @@
 #define HISTORY_JOIN_LATEST 56
 #define HISTORY_JOIN_KEEP 24
 
+#define HISTORY_ROOM_LEAST (32u << 20) /* bytes free on the disk; with less, ops share a layer */
 #define HISTORY_COUNT_MAX 1000 /* ops that one call undoes or redoes, at most */
 
 struct json_object;

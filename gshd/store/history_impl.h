@@ -51,5 +51,9 @@ int journal_note(struct history *h, const char *what, const uint32_t *layer, uns
 /* Is the layer some op's? */
 bool journal_has_layer(const struct history *h, uint32_t layer);
 bool snapshot_needs(int box, uint32_t layer);
+/* How many whole lines are no objects; -errno. */
+int journal_damaged(int box) __attribute__((warn_unused_result));
+/* The journal without them; what it was is kept below the sandbox's directory, under this name or with a number behind. */
+int journal_mend(int box, const char *aside) __attribute__((warn_unused_result));
 
 #endif

@@ -72,6 +72,70 @@ static void each_line(char *text, void (*fn)(struct json_object *o, void *arg), 
 	}
 }
 
+static bool readable(const char *line, size_t n)
+{
+	struct json_tokener *tok = json_tokener_new();
+	struct json_object *o = tok ? json_tokener_parse_ex(tok, line, (int)n) : NULL;
+	bool yes = json_object_is_type(o, json_type_object);
+
+	json_object_put(o);
+	if (tok)
+		json_tokener_free(tok);
+	return yes;
+}
+
+/* Squeeze out the lines that cannot be read: how many. What a crash leaves of a last line was no line before. */
+static int squeeze(char *text, size_t size, size_t *left)
+{
+	char *to = text, *end = text + size;
+	int bad = 0;
+
+	for (char *next, *line = text; line < end; line = next) {
+		next = (char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+		if (!readable(line, (size_t)(next - line))) {
+			bad++;
+			continue;
+		}
+		memmove(to, line, (size_t)(next - line));
+		to += next - line;
+	}
+	*to = '\0';
+	*left = (size_t)(to - text);
+	return bad;
+}
+
+int journal_damaged(int box)
+{
+	size_t size, left;
+	char *text = load(box, &size);
+	int bad = text ? squeeze(text, size, &left) : 0;
+
+	free(text);
+	return bad;
+}
+
+int journal_mend(int box, const char *aside)
+{
+	size_t size, left;
+	char *text = load(box, &size), to[300];
+	int err = -EEXIST;
+
+	if (!text)
+		return -EIO;
+	squeeze(text, size, &left);
+	for (unsigned i = 0; err == -EEXIST && i < 1000; i++) {
+		snprintf(to, sizeof(to), i ? "%s.%u" : "%s", aside, i);
+		err = linkat(box, "journal", box, to, 0) ? -errno : 0;
+	}
+	/* Where there are no hard links there is a moment without a journal; a crash then leaves it aside. */
+	if (err && err != -EEXIST)
+		err = renameat2(box, "journal", box, aside, RENAME_NOREPLACE) ? -errno : 0;
+	if (!err)
+		err = store_write_text(box, "journal", text);
+	free(text);
+	return err;
+}
+
 static void see_line(struct json_object *o, void *arg)
 {
 	struct history *h = arg;

@@ -218,7 +218,7 @@ static int check_format(int tree, char *why)
 		   : 0;
 }
 
-static int write_spec(int dir, const struct box_spec *spec)
+int store_write_spec(int dir, const struct box_spec *spec)
 {
 	struct json_object *o = spec_to_json(spec);
 	int err = store_write_text(dir, "spec.json", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
@@ -230,7 +230,7 @@ static int write_spec(int dir, const struct box_spec *spec)
 static int fill(int dir, const struct box_spec *spec, char *why)
 {
 	static const char *const dirs[] = { "tree", "tree/layers", "tree/top", "tree/work" };
-	int tree, err = write_spec(dir, spec);
+	int tree, err = store_write_spec(dir, spec);
 
 	if (!err && spec->settings)
 		err = store_write_text(dir, "gsh.conf", spec->settings);
@@ -300,7 +300,7 @@ static int adopt(int boxes, int dir, const char *from, const struct box_spec *sp
 	if (!err && spec->image && mkdirat(dir, "base", 0755) && errno != EEXIST)
 		err = -errno;
 	if (!err)
-		err = write_spec(dir, spec);
+		err = store_write_spec(dir, spec);
 	if (!err && spec->settings)
 		err = store_write_text(dir, "gsh.conf", spec->settings);
 	if (!err && syncfs(dir))
@@ -346,7 +346,7 @@ int store_rename(int store, const char *name, const char *to, char *why)
 	/* What stands in the specification is for people: the directory's name counts. */
 	snprintf(spec.name, sizeof(spec.name), "%s", to);
 	if (dir >= 0)
-		(void)!write_spec(dir, &spec);
+		(void)!store_write_spec(dir, &spec);
 	if (dir >= 0)
 		close(dir);
 	close(boxes);
@@ -433,18 +433,17 @@ int store_read_spec(int store, const char *name, struct box_spec *spec, char *wh
 	own_base(dir, spec);
 	int layers = err ? 0 : read_layers(dir, spec);
 	close(dir);
-	if (err)
-		return say(why, err == -ENOENT ? -EPROTO : err,
-			   "cannot read the specification of sandbox %s", name);
-	o = json_tokener_parse(text);
+	if (err && err != -ENOENT)
+		return say(why, err, "cannot read the specification of sandbox %s", name);
+	o = err ? NULL : json_tokener_parse(text);
 	err = o ? spec_from_json(o, spec) : -EPROTO;
-	if (!err)
-		err = layers;
 	json_object_put(o);
+	if (!err && layers)
+		return say(why, layers, "the layers of sandbox %s are missing or damaged (gsh doctor --repair)", name);
 	if (err)
 		snprintf(why, STORE_WHY,
-			 "the specification of sandbox %s (boxes/%s/spec.json) is damaged", name,
-			 name);
+			 "the specification of sandbox %s (boxes/%s/spec.json) is missing or damaged (gsh doctor --repair)",
+			 name, name);
 	return err;
 }
 

@@ -65,6 +65,8 @@ int store_rename(int store, const char *name, const char *to, char *why) __attri
 /* -ENOENT: no such sandbox. */
 int store_read_spec(int store, const char *name, struct box_spec *spec, char *why)
 	__attribute__((warn_unused_result));
+/* What it was made with, into its directory. */
+int store_write_spec(int box, const struct box_spec *spec) __attribute__((warn_unused_result));
 /* Delete; the caller holds the lock or knows that no monitor runs. */
 int store_remove(int store, const char *name, char *why) __attribute__((warn_unused_result));
 /* Call fn for each sandbox, in the order of their names, until it returns nonzero. */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What is wrong with the sandboxes of a store. */
+#ifndef GSHD_CHECK_H
+#define GSHD_CHECK_H
+
+#include <stdbool.h>
+
+struct json_object;
+
+/* Look at each sandbox that does not run, and append what is found to items, {check, level, text, hint},
+ * a sentence each; where nothing is wrong, one that says so. With repair, put right what can be: then the text says what was
+ * done. Nothing is thrown away but what no version of a sandbox has; what is replaced goes to boxes/NAME/damaged. */
+void check_sandboxes(int store, bool repair, struct json_object *items);
+
+#endif
