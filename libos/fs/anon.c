@@ -134,7 +134,10 @@ static struct dentry *anon_dentry(struct file *f)
 
 int anon_path(struct file *f, struct path *out)
 {
-	if (f->path.dentry && (!f->path.dentry->unlinked || f->path.dentry->nameless)) {
+	struct dentry *d = f->path.dentry;
+
+	/* A directory that was removed still has one above it. */
+	if (d && (!d->unlinked || d->nameless || (d->node && S_ISDIR(d->node->mode)))) {
 		*out = f->path;
 		path_get(out);
 		return 0;

@@ -3,7 +3,7 @@
  * Where a process's walks begin: root, current directory, umask. dcache_lock guards the two paths, so that a walk takes
  * one lock and counts nothing.
  */
-#include "libos/vfs/vfs.h"
+#include "libos/vfs/impl.h"
 #include "libos/task/task.h"
 #include "libos/ckpt/cursor.h"
 
@@ -86,14 +86,22 @@ ssize_t fs_getcwd(char *buf, size_t size)
 	return n;
 }
 
-/* Paths travel as text from the sandbox's own root: the loader has no other root yet. */
+/* Paths travel as text from the sandbox's own root: the loader has no other root yet. Of a directory that was removed
+ * its attributes go along, for there is no place to ask for them; mode 0: it is there. */
 static void save_path(struct buf *b, const struct path *p)
 {
 	char *tmp = base_alloc(PATH_MAX_LEN * 2), *text = NULL;
+	struct attr a = { 0 };
 
 	if (tmp)
 		text = path_text_from(p, NULL, tmp, PATH_MAX_LEN * 2);
+	if (text && !IS_ERR(text) && p->dentry->unlinked && vfs_getattr(p, &a) == 0)
+		text[strlen(text) - strlen(DELETED)] = '\0';
 	put_str(b, text && !IS_ERR(text) ? text : "/");
+	put_u32(b, a.mode);
+	put_u32(b, a.uid);
+	put_u32(b, a.gid);
+	put_u64(b, a.ino);
 	base_free(tmp);
 }
 
@@ -104,13 +112,43 @@ void fs_save(struct buf *b, struct fs_context *c)
 	put_u32(b, c->umask);
 }
 
+/* A removed directory is made again below the nearest that is there. Its last name is not looked for: what has it now is
+ * another one. */
+static int path_from_gone(const char *text, const struct attr *a, struct path *p)
+{
+	char *names = base_strdup(text), *end, *name;
+	int r = -ENOENT;
+
+	if (!names)
+		return -ENOMEM;
+	for (end = names + strlen(names); r && end > names;) {
+		while (*--end != '/' && end > names)
+			;
+		*end = '\0';
+		r = path_from_root(names, p);
+	}
+	for (name = end + 1; !r && name < names + strlen(text); name += strlen(name) + 1) {
+		r = gone_make(p, name, a);
+		if (r)
+			path_put(p);
+	}
+	base_free(names);
+	return r;
+}
+
 static void load_path(struct cursor *c, struct path *p)
 {
 	const char *text = get_str(c);
+	struct attr a = { .mode = get_u32(c) };
+	int r = -ENOENT;
 
-	if (text && path_from_root(text, p) == 0)
-		return;
-	mount_root_path(p);
+	a.uid = get_u32(c);
+	a.gid = get_u32(c);
+	a.ino = get_u64(c);
+	if (text && !c->err)
+		r = a.mode ? path_from_gone(text, &a, p) : path_from_root(text, p);
+	if (r)
+		mount_root_path(p);
 }
 
 int fs_load(struct cursor *c, struct fs_context **out)

@@ -475,6 +475,9 @@ bool dentry_refresh(struct dentry *d)
 		stale = NULL;
 		for (struct dentry *i = d; i->parent; i = i->parent) {
 			if (i->unlinked) {
+				/* A directory whose place is gone: whoever was moved out before is elsewhere by now. */
+				if (d->node && S_ISDIR(d->node->mode))
+					d->unlinked = true;
 				dcache_unlock();
 				return false;
 			}
@@ -689,21 +692,30 @@ void dentry_forget(struct dentry *d)
 	dcache_unlock();
 }
 
+struct dentry *dentry_unlinked(struct dentry *dir, const char *name, struct node *node)
+{
+	struct dentry *d = make(dir, name, strlen(name), node);
+
+	if (!d) {
+		node_put(node);
+		return ERR_PTR(-ENOMEM);
+	}
+	d->unlinked = true;
+	lock(&dcache_lock);
+	attach(d, dir);
+	dcache_unlock();
+	return d;
+}
+
 struct dentry *dentry_nameless(struct dentry *dir, struct node *node)
 {
 	char name[24];
 	struct dentry *d;
 
 	base_snprintf(name, sizeof(name), "#%lu", (unsigned long)node->ino);
-	d = make(dir, name, strlen(name), node);
-	if (!d) {
-		node_put(node);
-		return ERR_PTR(-ENOMEM);
-	}
-	d->unlinked = d->nameless = true;
-	lock(&dcache_lock);
-	attach(d, dir);
-	dcache_unlock();
+	d = dentry_unlinked(dir, name, node);
+	if (!IS_ERR(d))
+		d->nameless = true;
 	return d;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "libos/vfs/impl.h"
 #include "libos/vfs/file.h"
+#include "pal/base/heap.h"
 
 bool gone_dir(const struct path *p, int err)
 {
@@ -62,3 +63,57 @@ const struct file_ops gone_dir_ops = {
 	.fsync = gone_fsync,
 	.getattr = gone_getattr,
 };
+
+/* ---- one that another process knew ---- */
+
+static int lost_getattr(struct node *n, struct attr *a)
+{
+	return -ESTALE;
+}
+
+static int lost_lookup(struct node *dir, const char *name, size_t len, struct node **out)
+{
+	return -ENOENT;
+}
+
+static int lost_open(struct node *n, struct file *f)
+{
+	return -ESTALE;
+}
+
+static void lost_release(struct node *n)
+{
+	base_free(n);
+}
+
+static const struct node_ops lost_node_ops = {
+	.lookup = lost_lookup,
+	.getattr = lost_getattr,
+	.open = lost_open,
+	.release = lost_release,
+};
+
+int gone_make(struct path *at, const char *name, const struct attr *a)
+{
+	struct node *n = base_zalloc(sizeof(*n));
+	struct dentry *d;
+
+	if (!n)
+		return -ENOMEM;
+	*n = (struct node){
+		.refs = 1,
+		.mode = a->mode,
+		.ops = &lost_node_ops,
+		.fs = path_node(at)->fs,
+		.ino = a->ino,
+		.flags = NODE_ATTR,
+		.uid = a->uid,
+		.gid = a->gid,
+	};
+	d = dentry_unlinked(at->dentry, name, n);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	dentry_put(at->dentry);
+	at->dentry = d;
+	return 0;
+}

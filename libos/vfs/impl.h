@@ -47,5 +47,7 @@ void moves_apply(void);
 /* ---- gone.c: directories that were removed while somebody stands in them ---- */
 bool gone_dir(const struct path *p, int err); /* does err, of a call on p's node, say that? */
 int gone_attr(const struct path *p, struct attr *a); /* 0 */
+/* Such a directory made again from its attributes, as name below at, which then is it. */
+int gone_make(struct path *at, const char *name, const struct attr *a);
 
 #endif

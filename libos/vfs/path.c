@@ -173,6 +173,8 @@ static int follow_magic(struct walker *w, struct node *n)
 		return -ELOOP;
 	walk_unlock(w);
 	r = n->ops->follow(n, &to);
+	if (!r)
+		dentry_refresh(to.dentry);
 	walk_lock(w);
 	if (r < 0)
 		return r;

@@ -5,7 +5,6 @@
 #include "libos/vfs/vfs.h"
 #include "libos/task/task.h"
 
-#define DELETED " (deleted)"
 #define UNREACHABLE "(unreachable)"
 
 static bool put_front(char **at, char *low, const char *s, size_t n)

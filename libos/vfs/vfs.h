@@ -202,6 +202,7 @@ static inline struct node *path_node(const struct path *p);
 /* Guest-visible absolute path of p into buf; returns the start inside buf or ERR_PTR(-ENAMETOOLONG). A removed object
  * gets " (deleted)"; one outside the process's root begins with "(unreachable)". */
 char *path_text(const struct path *p, char *buf, size_t size);
+#define DELETED " (deleted)"
 
 /* The same as seen from root; NULL: from the sandbox's own. */
 char *path_text_from(const struct path *p, const struct path *root, char *buf, size_t size);
@@ -298,6 +299,8 @@ u32 names_links(const struct fs *fs); /* see node.links */
 void dentry_forget(struct dentry *d); /* after -ESTALE: look it up anew next time */
 /* A name for what has none yet (O_TMPFILE), below dir; takes node's count. Counted, or ERR_PTR. */
 struct dentry *dentry_nameless(struct dentry *dir, struct node *node);
+/* What had a name below dir; the same. */
+struct dentry *dentry_unlinked(struct dentry *dir, const char *name, struct node *node);
 /* Make a directory that no file system has, to be mounted on. */
 struct dentry *dentry_stub(struct dentry *dir, const char *name);
 void node_get(struct node *n);

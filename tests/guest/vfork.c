@@ -337,5 +337,28 @@ static void system_and_popen(void)
 	eqs(t_read_file("popened"), "written\n");
 }
 
+/* A program that is started in a removed directory is still there, and nowhere else. */
+static void removed_place(void)
+{
+	char *argv[] = { "sh", "-c",
+			 "ls; ls -a; stat -c '%F %h' . .. /proc/self/cwd/; true >x; mkdir y; ls ..; readlink /proc/self/cwd |"
+			 "sed 's|.*/a|a|'; mkdir ../../a; ls ..; cd ../..; ls",
+			 NULL };
+	pid_t pid;
+
+	for (int deep = 0; deep < 2; deep++) {
+		must(mkdir("a", 0755));
+		must(mkdir("a/b", 0700));
+		must(chdir("a/b"));
+		must(rmdir("../b"));
+		if (deep)
+			must(rmdir("../../a"));
+		eq(posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ), 0);
+		say("%d: %s", deep, t_wait(pid));
+		must(chdir("../.."));
+		must(rmdir("a"));
+	}
+}
+
 T_MAIN(T(memory_is_shared), T(parent_waits), T(tables_are_copied), T(exec_fails), T(spawn_errors), T(spawn_actions),
-       T(many_spawns), T(big_environments), T(nothing_left), T(nested), T(clone_vm), T(system_and_popen))
+       T(many_spawns), T(big_environments), T(nothing_left), T(nested), T(clone_vm), T(system_and_popen), T(removed_place))
