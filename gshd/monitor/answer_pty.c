@@ -5,9 +5,9 @@
  * On rung A they come from the sandbox's own devpts, on rung B from the host's. To find a terminal
  * again by number the monitor keeps an O_PATH descriptor of its slave: that keeps neither end open,
  * so that both sides see the other hang up, and it never leads to another terminal that got the
- * number later (devpts unlinks the node of a dead one). It is got by name, not by opening the slave: of a slave that was
- * open and closed again the master would read as hung up, and one that was kept open for that would keep it from reading
- * so when the guest's own are closed.
+ * number later (devpts unlinks the node of a dead one). It is got by name, not by opening the slave: of
+ * a slave that was open and closed again the master would read as hung up, and one that was kept open
+ * for that would keep it from reading so when the guest's own are closed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -106,8 +106,8 @@ static ssize_t fd_readlink(struct pseudo_node *n, char *buf, size_t size)
 	return r;
 }
 
-/* Another process's link leads where its text says, if that is a path: a resolved one, whose last name is a symlink only
- * where the symlink itself is open (O_PATH). */
+/* Another process's link leads where its text says, if that is a path: a resolved one, whose last name is a
+ * symlink only where the symlink itself is open (O_PATH). */
 static int follow_text(struct pseudo_node *n, const char *name, struct path *out)
 {
 	char *text = base_alloc(PATH_MAX_LEN);

@@ -112,8 +112,8 @@ void fs_save(struct buf *b, struct fs_context *c)
 	put_u32(b, c->umask);
 }
 
-/* A removed directory is made again below the nearest that is there. Its last name is not looked for: what has it now is
- * another one. */
+/* A removed directory is made again below the nearest that is there. Its last name is not looked for: what has it
+ * now is another one. */
 static int path_from_gone(const char *text, const struct attr *a, struct path *p)
 {
 	char *names = base_strdup(text), *end, *name;
