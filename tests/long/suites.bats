@@ -50,3 +50,15 @@ suite() {
 				grep -E "^[0-9]+ tests" | sed "s|^|$t: |"
 		done' 10
 }
+
+@test "dash: busybox' tests of shells" {
+	need dash
+	# Not those that depend on who is faster, nor one that waits for its own line numbers without end.
+	suite busybox 'for fd in {3..255}; do eval "exec $fd>&-"; done
+		export THIS_SH=$(command -v dash) PATH=$PWD:$PATH
+		for p in printenv recho zecho; do gcc -w -o "$p" "shell/ash_test/$p.c" || exit; done
+		for t in shell/{ash,hush}_test/*/*.tests; do
+			case $t in *-signals/*|*-z_slow/*|*trap*|*/var_LINENO1.tests) continue;; esac
+			(cd "${t%/*}" && timeout 60 dash "./${t##*/}" 2>&1 | sed "s|^|${t##*/}: |")
+		done' 1500
+}
