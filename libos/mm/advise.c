@@ -155,6 +155,37 @@ int mm_pin(struct mm *mm, uintptr_t addr, size_t size, int flags, bool on)
 	return err;
 }
 
+/* Where the part of v begins that mlockall is about: the stack is mapped whole, and Linux's only as far as it was used. */
+static uintptr_t used_from(const struct vma *v)
+{
+	u8 there[64];
+	size_t pages;
+
+	if (v->kind != VMA_STACK)
+		return v->start;
+	for (uintptr_t at = v->start; at < v->end; at += pages * PAGE_SIZE) {
+		pages = MIN((v->end - at) / PAGE_SIZE, sizeof(there));
+		if (pal_mincore(at, pages * PAGE_SIZE, there))
+			return v->start;
+		for (size_t i = 0; i < pages; i++)
+			if (there[i] & 1)
+				return at + i * PAGE_SIZE;
+	}
+	return v->end;
+}
+
+/* Bytes that mlockall would lock beyond those that are. Caller holds mm->lock. */
+static size_t unlocked_at_all(struct mm *mm)
+{
+	size_t sum = 0;
+	struct vma *v;
+
+	for (v = vma_next_from(mm, 0); v; v = vma_next(v))
+		if (!(v->flags & VMA_LOCKED))
+			sum += v->end - used_from(v);
+	return sum;
+}
+
 /* The host's mlockall would take in the image and its heap: the guest's VMAs are locked one by one. */
 int mm_pin_all(struct mm *mm, int flags, bool on)
 {
@@ -163,7 +194,7 @@ int mm_pin_all(struct mm *mm, int flags, bool on)
 
 	mm_lock(mm);
 	if (on)
-		err = may_lock(mm, flags & MCL_CURRENT ? unlocked_bytes(mm, 0, PAL_GUEST_TOP) : 0);
+		err = may_lock(mm, flags & MCL_CURRENT ? unlocked_at_all(mm) : 0);
 	if (!err)
 		mm->lock_future = on && (flags & MCL_FUTURE);
 	while (!err && (!on || (flags & MCL_CURRENT))) {
@@ -172,8 +203,10 @@ int mm_pin_all(struct mm *mm, int flags, bool on)
 
 		if (!v)
 			break;
-		start = v->start;
+		start = on ? used_from(v) : v->start;
 		at = v->end;
+		if (start == at)
+			continue;
 		if (mm_reserve(mm)) {
 			err = -ENOMEM;
 			break;

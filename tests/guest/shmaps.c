@@ -5,6 +5,7 @@
 #include "lib/t.h"
 
 #include <setjmp.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 
 #define PAGE 4096
@@ -358,8 +359,18 @@ static void run_memfd(void)
 	eqs(t_wait(pid), "exit 0");
 }
 
+/* Uses more of the stack. */
+static int deep(int n)
+{
+	volatile char room[4096];
+
+	room[0] = (char)n;
+	return n ? deep(n - 1) + room[0] : room[0];
+}
+
 static void residence(void)
 {
+	struct rlimit limit;
 	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned char v[8] = { 0 };
 
@@ -381,6 +392,11 @@ static void residence(void)
 	eq(syscall(SYS_mlock2, p, PAGE, 1), 0);
 	fails(mlockall(0), EINVAL);
 	fails(mlockall(8), EINVAL);
+	eq(munlockall(), 0);
+	/* Of the stack only what was used is locked, and counts against the usual 8 MiB. */
+	must(getrlimit(RLIMIT_MEMLOCK, &limit));
+	eq(limit.rlim_cur < (8 << 20) || !mlockall(MCL_CURRENT), 1);
+	deep(64);
 	eq(munlockall(), 0);
 	fails(mprotect(p, 4 * PAGE, PROT_READ), ENOMEM);
 	fails(madvise(p, 4 * PAGE, MADV_NORMAL), ENOMEM);
