@@ -74,7 +74,9 @@ static long carry_out_slowly(struct pal_regs *regs)
 	if (t->seccomp_mode && seccomp_stops(t, regs))
 		r = (long)regs->rax;
 	else
-		r = run_call(regs);
+		do
+			r = run_call(regs);
+		while (t->traced && trace_call_again(t, r));
 	return t->traced ? trace_call_leave(t, regs, r) : r;
 }
 

@@ -457,6 +457,21 @@ bool trace_call_enter(struct thread *t, struct pal_regs *regs)
 	return !(t->traced & TRACEE_EMULATES) && (s64)regs->orig_rax != -1;
 }
 
+/*
+ * A call that only a kick broke off which asked something, its tracer's reading for one, goes on without another stop: on
+ * Linux nothing breaks it off.
+ */
+bool trace_call_again(struct thread *t, long r)
+{
+	if ((r != -ERESTARTNOINTR && r != -ERESTARTSYS) || t->sig.restore_mask)
+		return false;
+	atomic_store(&t->tcb.pending, 0);
+	if (!signal_drain(t) && !must_leave(t))
+		return true;
+	atomic_store(&t->tcb.pending, 1);
+	return false;
+}
+
 long trace_call_leave(struct thread *t, struct pal_regs *regs, long r)
 {
 	regs->rax = (u64)r;
