@@ -112,7 +112,8 @@ static struct dir *known(struct node *n, const struct dir *parent, const struct 
 
 	pthread_mutex_lock(&lock);
 	d = n->dir;
-	if (d && d->stack == stack && d->parent == (parent ? parent->serial : 0) && d->changes == v->changes && d->life == v->life &&
+	if (d && d->stack == stack && d->parent == (parent ? parent->serial : 0) &&
+	    d->changes == v->changes && d->life == v->life &&
 	    (!v->counters || __atomic_load_n(&v->counters[d->slot], __ATOMIC_SEQ_CST) == d->count) &&
 	    (!in_base(&d->spot) || now_ns() - d->found < BASE_FRESH_NS))
 		d->refs++;
@@ -122,8 +123,8 @@ static struct dir *known(struct node *n, const struct dir *parent, const struct 
 	return d;
 }
 
-/* name NULL: the root. A directory does not hold its parent, whose descriptors would then be without number: each change
- * of a tree is a reason to find its root anew. */
+/* name NULL: the root. A directory does not hold its parent, or there would be descriptors without number: each
+ * change of a tree is a reason to find its root anew. */
 static int find(struct node *n, const struct dir *parent, const char *name, struct stack *stack, const struct view *v,
 		struct dir **out)
 {
@@ -132,8 +133,8 @@ static int find(struct node *n, const struct dir *parent, const char *name, stru
 
 	if (!d)
 		return -ENOMEM;
-	*d = (struct dir){.refs = 1, .parent = parent ? parent->serial : 0, .stack = stack_get(stack), .changes = v->changes,
-			  .life = v->life, .found = now_ns()};
+	*d = (struct dir){.refs = 1, .parent = parent ? parent->serial : 0, .stack = stack_get(stack),
+			  .changes = v->changes, .life = v->life, .found = now_ns()};
 	if (name) {
 		d->slot = union_counter(parent->number, UNION_ROOT_DEV, union_name_hash(name, strlen(name)));
 		d->count = v->counters ? __atomic_load_n(&v->counters[d->slot], __ATOMIC_SEQ_CST) : 0;

@@ -433,8 +433,12 @@ static int copy_special(struct unode *n)
 		return -EPERM;
 	stage_name(&s);
 	r = pal_mknodat(u->work, s.name, (a.mode & S_IFMT) | (a.mode & 0777), 0);
-	if (!r)
+	if (!r) {
+		struct timespec times[2] = { a.atime, a.mtime };
+
+		(void)pal_utimensat(u->work, s.name, times); /* as with a link */
 		r = stat_staged(u, &s, &st);
+	}
 	if (!r)
 		r = finish(n, &s, false);
 	if (!r)

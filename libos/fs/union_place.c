@@ -335,8 +335,8 @@ void union_moved(struct node *n, struct node *dir, const char *name)
 		(void)unode_move(to_unode(n), to_unode(dir), name); /* no memory: it is lost, not wrong */
 }
 
-/* What the top says of where the rest of n lies: what n->redirects have are places in one layer each, which are no names
- * of the union below where a layer between moved a directory above. Empty: nothing. */
+/* What the top says of where the rest of n lies: what n->redirects have are places in one layer each, no names of the
+ * union below, for a layer between may have moved a directory above. Empty: nothing. */
 static int redirect_of_top(struct unode *n, char value[UNION_REDIRECT_MAX])
 {
 	unsigned top = ufs_of(n)->top;

@@ -287,7 +287,7 @@ int vfs_chown(const struct target *t, u32 uid, u32 gid)
 		if (a.mode != old.mode)
 			a.valid |= ATTR_MODE;
 	}
-	/* Nothing to change is a change still (chown_common), of which the change time tells. Of another's file it is not:
+	/* Nothing to change is a change still (chown_common), of which the change time tells. Not of another's file:
 	 * that would be copied for it. */
 	if (!a.valid && attr_owner(&old))
 		a.valid = ATTR_UID | ATTR_GID;
