@@ -21,7 +21,7 @@ class View:
         p, store = self.place, side.env['GSH_STORE']
         p.call(side, [p.gsh, 'create', NAME, '--image', side.words['tree']])
         mount = p.call(side, [p.gsh, 'mount']).strip()
-        script = 'cd %s/%s/root && for d in */; do echo changed >"$d/new"; rm -f "$d"/*7.c; done'
+        script = 'cd %s/%s/root && for d in */; do echo changed >"$d/new"; rm -f "$d"*/*7.c; done'
         p.call(side, ['sh', '-c', script % (mount, NAME)])
         p.call(side, [p.gsh, 'umount'])
         tree = '%s/boxes/%s/tree' % (store, NAME)
