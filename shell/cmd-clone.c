@@ -160,9 +160,18 @@ static int make_top(struct clone *c)
 	return err;
 }
 
+static const char *const dirs[] = { "tree/layers", "undone", "kept", "snapshots", "common" };
+
+static void count(struct total *t, void *arg)
+{
+	const struct clone *c = arg;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		total_path(c->from, dirs[i], AT_SYMLINK_NOFOLLOW, 0, t);
+}
+
 static int copy_box(struct clone *c)
 {
-	static const char *const dirs[] = { "tree/layers", "undone", "kept", "snapshots", "common" };
 	int err = make_dir(c->stage.dir, "tree");
 
 	if (!err)
@@ -222,6 +231,7 @@ static int clone(const char *name, const char *to)
 		if (!result)
 			result = stage_make(&c.stage, NULL);
 		if (!result) {
+			progress_count(count, &c);
 			err = copy_box(&c);
 			if (!err && stage_stop)
 				err = -EINTR;
@@ -251,7 +261,7 @@ static int exec(const struct call *call)
 		result = stage_free_name(to);
 	if (!result)
 		result = clone(name, to);
-	progress_end();
+	progress_end(result);
 	return result;
 }
 

@@ -51,6 +51,7 @@ struct gather {
 	bool all; /* -i: the rest is wanted, too */
 	bool quit;
 	size_t taken, conflicts, refused, lost;
+	struct total total; /* of what is written */
 };
 
 /* ---- showing ---- */
@@ -217,6 +218,10 @@ static int plan(struct gather *g, const struct diff_found *f, int content, struc
 
 	if (err)
 		return err;
+	if (f->b) {
+		g->total.files += !S_ISDIR(f->is.mode);
+		g->total.bytes += S_ISREG(f->is.mode) ? (uint64_t)f->b->st.st_size : 0;
+	}
 	if (m) {
 		commit_content(&g->commit, m->content);
 		m->content = -1;
@@ -360,10 +365,12 @@ static int confirm(const struct gather *g)
 
 static int carry_out(struct gather *g)
 {
-	const struct copy copy = { .step = progress_step };
+	const struct copy copy = { .step = progress_step, .stop = &stage_stop };
 	int result, err;
 
 	if (opt_given(g->call, 'n') || (!opt_given(g->call, OPT_JSON) && !is_asked(g))) {
+		if (opt_given(g->call, 'y') && !opt_given(g->call, 'n'))
+			ui_page_never();
 		result = show_items(g);
 		if (result || opt_given(g->call, 'n'))
 			return result;
@@ -373,8 +380,13 @@ static int carry_out(struct gather *g)
 		result = borrowed_own(&g->base.tree, &g->now.tree, g->sandbox);
 	if (result)
 		return result;
+	/* What is staged can be given up; what follows are renames, and is carried through. */
+	stage_catch_signals();
+	progress_turn(&g->total);
 	err = commit_run(&g->commit, &g->now.tree, &copy);
 	progress_clear();
+	if (err == -EINTR && stage_stop)
+		return stage_fail("commit", err);
 	if (err)
 		return run_failed(&g->commit, err, "committed");
 	if (opt_given(g->call, OPT_JSON))
@@ -479,6 +491,7 @@ static int undo(const struct call *call, struct commit *c)
 
 	if (call->argc > 1 || (call->argc && !number))
 		return usage_fail(call->cmd, "--undo takes the number of one commit");
+	stage_catch_signals(); /* all or nothing, at once */
 	err = commit_undo(c, number);
 	if (err == -ENOENT && !c->n)
 		return fail(FAIL_NOSUCH, "commit --undo", "there is no such commit to take back");
@@ -559,7 +572,7 @@ static int exec(const struct call *call)
 		result = home_find(&g->home);
 	if (!result)
 		result = run(g, sandbox);
-	progress_end();
+	progress_end(result);
 	for (size_t i = 0; g && paths && i < g->scope.n; i++)
 		free(paths[i]);
 	if (g)

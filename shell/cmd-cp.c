@@ -10,12 +10,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gshd/client/delete.h"
 #include "gshd/tree/copy.h"
 #include "shell/client.h"
 #include "shell/cmd.h"
@@ -96,6 +99,29 @@ static int open_target(const struct cp *cp, char name[256])
 	return dir;
 }
 
+static void count_out(struct total *t, void *arg)
+{
+	total_spot(arg, 0, t);
+}
+
+/* A folder that is not there yet is made beside its place, so that ^C can take all of it back. */
+static int copy_folder(const struct copy *c, const struct spot *s, int dir, const char *name)
+{
+	char made[32];
+	int err;
+
+	copy_stage_name(made);
+	err = copy_spot(c, s, dir, made);
+	if ((!err || err == -EIO) && renameat2(dir, made, dir, name, RENAME_NOREPLACE)) {
+		/* Not every file system can say no. */
+		if (errno != EINVAL || renameat(dir, made, dir, name))
+			err = -errno;
+	}
+	if (err && err != -EIO)
+		(void)store_delete_tree(dir, made);
+	return err;
+}
+
 static int copy_path(const struct cp *cp, const struct tree *tree, const char *path, int dir,
 		     const char *as)
 {
@@ -103,15 +129,28 @@ static int copy_path(const struct cp *cp, const struct tree *tree, const char *p
 		.flags = (cp->recursive ? COPY_RECURSIVE : 0u) | (cp->keep ? COPY_ATTRS : 0u),
 		.step = progress_step,
 		.lost = lost,
+		.stop = &stage_stop,
 	};
 	cleanup_spot struct spot s = { .n = 0 };
 	char name[256];
+	struct stat st;
 	int err = spot_resolve(tree, path, !cp->recursive, &s, NULL);
 
 	if (err)
 		return fail(err == -ENOENT ? FAIL_NOSUCH : FAIL_NO, path, "%s", strerror(-err));
-	err = copy_spot(&c, &s, dir, *as ? as : last_name(path, name, sizeof(name)));
+	if (!*as)
+		as = last_name(path, name, sizeof(name));
+	progress_count(count_out, &s);
+	if (cp->recursive && S_ISDIR(s.st.st_mode) && fstatat(dir, as, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+		err = copy_folder(&c, &s, dir, as);
+	else
+		err = copy_spot(&c, &s, dir, as);
+	progress_count(NULL, NULL);
 	progress_clear();
+	if (err == -EINTR && stage_stop) {
+		fail(FAIL_NO, path, "it was ended; it is not copied");
+		return -(128 + stage_stop);
+	}
 	if (err == -EISDIR && !cp->recursive)
 		return fail(FAIL_NO, path, "it is a folder: say -r");
 	if (err == -ENODEV)
@@ -140,7 +179,7 @@ static int copy_out(const struct cp *cp, const struct place *src, int dir, const
 				      err == -ENOENT ? "nothing fits" : strerror(-err));
 		else if (n > 1 && *as)
 			result = fail(FAIL_NO, cp->dst.path, "it is no folder");
-		for (size_t i = 0; i < n && !(result && n > 1 && *as); i++) {
+		for (size_t i = 0; i < n && !(result && n > 1 && *as) && !stage_stop; i++) {
 			int r = copy_path(cp, &v.tree, paths[i], dir, as);
 
 			result = r ? r : result;
@@ -159,7 +198,8 @@ static int all_out(const struct cp *cp)
 
 	if (dir < 0)
 		return dir;
-	for (int i = 0; i < cp->nsrc; i++) {
+	stage_catch_signals();
+	for (int i = 0; i < cp->nsrc && !stage_stop; i++) {
 		int r = copy_out(cp, &cp->src[i], dir, name);
 
 		result = r ? r : result;
@@ -170,46 +210,109 @@ static int all_out(const struct cp *cp)
 
 /* ---- into a sandbox ---- */
 
-/* $1: where to; $2: the name that comes, "" for several; $3: keep attributes. */
+/* $1: where to; $2: keep attributes; $3: a name for what is made; the rest: the names that come, none for a stream.
+ *
+ * What goes into no folder that is there is unpacked beside its place and moved, so that a copy that is ended leaves
+ * nothing: the status then is 64 and the signal. */
 static const char unpack[] =
 	"set -ef\n"
+	"t=\n"
+	"trap '[ ! \"$t\" ] || rm -rf \"$t\"' EXIT\n"
+	"trap 'exit 65' HUP\n"
+	"trap 'exit 66' INT\n"
+	"trap 'exit 79' TERM\n"
 	"case $(tar --version 2>/dev/null) in\n"
-	"*GNU*) [ \"$3\" ] && o='-p --xattrs --xattrs-include=user.*' || o='-m --no-same-owner "
+	"*GNU*) [ \"$2\" ] && o='-p --xattrs --xattrs-include=user.*' || o='-m --no-same-owner "
 	"--no-same-permissions' ;;\n"
-	"*) [ \"$3\" ] && o=-p || o=-m ;;\n"
+	"*) [ \"$2\" ] && o=-p || o=-m ;;\n"
 	"esac\n"
-	"[ -d \"$1\" ] || [ \"$2\" != . ] || mkdir \"$1\"\n"
-	"if [ -d \"$1\" ]; then exec tar -x $o -f - -C \"$1\"; fi\n"
-	"case $1,$2 in */,* | *,) echo \"$1: it is no folder\" >&2; exit 1 ;; esac\n"
-	"t=$(mktemp -d \"${1%/*}/.gsh-XXXXXX\")\n"
-	"trap 'rm -rf \"$t\"' EXIT\n"
+	"to=$1 made=$3 into=\n"
+	"shift 3\n"
+	"[ -d \"$to\" ] || [ \"$*\" != . ] || mkdir \"$to\"\n"
+	"if [ -d \"$to\" ]; then\n"
+	"	into=${to%/}/\n"
+	"	[ $# != 0 ] || exec tar -x $o -f - -C \"$to\"\n"
+	"	for n; do\n"
+	"		[ ! -d \"$into$n\" ] || exec tar -x $o -f - -C \"$to\"\n"
+	"	done\n"
+	"else\n"
+	"	case $#:$to in 1:*[!/]) ;; *) echo \"$to: it is no folder\" >&2; exit 1 ;; esac\n"
+	"fi\n"
+	"t=${into:-${to%/*}/}$made\n"
+	"mkdir -m 700 \"$t\"\n"
 	"tar -x $o -f - -C \"$t\"\n"
-	"mv -f \"$t/$2\" \"$1\"\n";
+	"if [ \"$into\" ]; then for n; do mv -f \"$t/$n\" \"$to\"; done; else mv -f \"$t/$1\" \"$to\"; fi\n";
 
-static int unpack_from(const struct cp *cp, int in, const char *name)
+/* names: nsrc of them, or NULL. */
+static int unpack_from(const struct cp *cp, int in, char (*names)[256])
 {
-	char *argv[] = { "sh",	       "-c",	     (char *)unpack,	  "cp",
-			 cp->dst.path, (char *)name, cp->keep ? "1" : "", NULL };
-	int result = run_helper(cp->dst.sandbox, argv, in, -1);
+	char **argv = calloc((size_t)cp->nsrc + 8, sizeof(*argv)), made[32];
+	size_t n = 0;
+	int result;
 
+	if (!argv)
+		return fail(FAIL_NO, "out of memory", NULL);
+	argv[n++] = "sh";
+	argv[n++] = "-c";
+	argv[n++] = (char *)unpack;
+	argv[n++] = "cp";
+	argv[n++] = cp->dst.path;
+	argv[n++] = cp->keep ? "1" : "";
+	copy_stage_name(made);
+	argv[n++] = made;
+	for (int i = 0; names && i < cp->nsrc; i++)
+		argv[n++] = names[i];
+	result = run_helper(cp->dst.sandbox, argv, in, -1);
+	free(argv);
+	return result;
+}
+
+/* What came of it, said after those who carried it have said theirs. */
+static int unpacked(const struct cp *cp, int result)
+{
+	if (result > 64 && result < 96) {
+		fail(FAIL_NO, cp->dst.path, "it was ended; nothing was copied");
+		return -(result + 64);
+	}
+	if (result > 128) {
+		fail(FAIL_NO, cp->dst.path, "it was ended; in what was there already, a part may be copied");
+		return -result;
+	}
 	return result > 0 ? -FAIL_NO : result;
 }
 
-/* The child that carries the stream and shows how it goes. */
-static void pump(int from, int to)
+/* As a stream of tar(1), which has a block for each name and fills up the last one of a file. */
+static void count_in(struct total *t, void *arg)
+{
+	const struct cp *cp = arg;
+	struct total held = { 0 };
+
+	for (int i = 0; i < cp->nsrc; i++)
+		total_path(AT_FDCWD, cp->src[i].path, cp->recursive ? AT_SYMLINK_NOFOLLOW : 0, 0, &held);
+	t->bytes = held.bytes + held.files * 768;
+}
+
+/* The child that carries the stream and shows how it goes. ^C is for what unpacks, whose end ends the rest. */
+static void pump(const struct cp *cp, int from, int to)
 {
 	static char buf[65536];
 	ssize_t n;
 
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	progress_count(count_in, (void *)cp);
 	while ((n = read(from, buf, sizeof(buf))) > 0) {
 		for (ssize_t done = 0, m; done < n; done += m) {
 			m = write(to, buf + done, (size_t)(n - done));
-			if (m < 0)
+			if (m < 0) {
+				progress_end(1);
+				fflush(stderr);
 				_exit(1);
+			}
 		}
 		progress_add(0, (uint64_t)n);
 	}
-	progress_end();
+	progress_end(n < 0);
 	fflush(stderr);
 	_exit(n < 0);
 }
@@ -269,6 +372,8 @@ static pid_t pack(const struct cp *cp, int out)
 	pid = fork();
 	if (pid)
 		return pid;
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_DFL); /* without a word */
 	if (dup2(out, 1) < 0)
 		_exit(1);
 	execvp("tar", argv);
@@ -292,21 +397,25 @@ static int check_sources(const struct cp *cp)
 static int all_in(const struct cp *cp)
 {
 	int packed[2], carried[2], result = check_sources(cp);
-	char name[256] = "";
+	char (*names)[256] = result ? NULL : calloc((size_t)cp->nsrc, sizeof(*names));
 	pid_t packer, carrier;
 
 	if (result)
 		return result;
-	if (pipe2(packed, O_CLOEXEC) || pipe2(carried, O_CLOEXEC))
+	if (!names)
+		return fail(FAIL_NO, "out of memory", NULL);
+	for (int i = 0; i < cp->nsrc; i++)
+		last_name(cp->src[i].path, names[i], sizeof(names[i]));
+	if (pipe2(packed, O_CLOEXEC) || pipe2(carried, O_CLOEXEC)) {
+		free(names);
 		return fail(FAIL_NO, "cp", "%s", strerror(errno));
-	if (cp->nsrc == 1)
-		last_name(cp->src[0].path, name, sizeof(name));
+	}
 	packer = pack(cp, packed[1]);
 	close(packed[1]);
 	carrier = packer < 0 ? -1 : fork();
 	if (carrier == 0) {
 		close(carried[0]);
-		pump(packed[0], carried[1]);
+		pump(cp, packed[0], carried[1]);
 	}
 	close(packed[0]);
 	close(carried[1]);
@@ -314,14 +423,15 @@ static int all_in(const struct cp *cp)
 	if (carrier < 0)
 		result = fail(FAIL_NO, "cp", "cannot begin to pack");
 	else
-		result = unpack_from(cp, carried[0], name);
+		result = unpack_from(cp, carried[0], names);
+	free(names);
 	close(carried[0]);
 	if (carrier > 0)
 		(void)!reap(carrier);
 	/* tar has said what it could not read. */
 	if (packer > 0 && reap(packer) && !result)
 		result = -FAIL_NO;
-	return result;
+	return unpacked(cp, result);
 }
 
 /* ---- streams ---- */
@@ -349,7 +459,7 @@ static int stream_in(const struct cp *cp)
 	if (cp->nsrc > 1)
 		return usage_fail(cp->call->cmd, "a stream is the only source");
 	return isatty(0) ? fail(FAIL_USAGE, "cp", "no stream is read from a terminal")
-			 : unpack_from(cp, 0, "");
+			 : unpacked(cp, unpack_from(cp, 0, NULL));
 }
 
 /* ---- which of them ---- */
@@ -397,7 +507,7 @@ static int exec(const struct call *call)
 		result = progress_start("cp", opt_value(call, OPT_PROGRESS));
 	if (!result) {
 		result = copy(&cp);
-		progress_end();
+		progress_end(result);
 	}
 	for (int i = 0; i < cp.nsrc; i++)
 		version_place_free(&cp.src[i]);

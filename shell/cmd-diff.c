@@ -259,7 +259,7 @@ static int compare(struct show *s, const struct tree *a, const struct tree *b,
 		printf("%llu changed, %llu lines added, %llu deleted\n",
 		       (unsigned long long)s->files, (unsigned long long)s->added,
 		       (unsigned long long)s->deleted);
-	progress_end();
+	progress_end(r);
 	if (r && r != -EPIPE)
 		return fail(FAIL_NO, "diff", "%s", strerror(-r));
 	r = show_done();

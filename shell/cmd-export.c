@@ -115,23 +115,53 @@ static int settle(struct target *t)
 	return 0;
 }
 
-static void stop(int sig)
+struct versions {
+	const struct version *now, *base; /* base: NULL, or only what differs from it */
+};
+
+static int add_found(const struct diff_found *f, void *arg)
 {
-	stage_stop = sig;
+	struct total *t = arg;
+
+	t->files++;
+	if (f->b && S_ISREG(f->is.mode))
+		t->bytes += (uint64_t)f->b->st.st_size;
+	return 0;
+}
+
+static void not_counted(const char *path, int err, void *arg)
+{
+	(void)path;
+	(void)err;
+	(void)arg;
+}
+
+static void count(struct total *t, void *arg)
+{
+	const struct versions *v = arg;
+	const struct diff_scope all = { 0 };
+	const struct diff_calls calls = { add_found, not_counted, t };
+	cleanup_spot struct spot root = { .n = 0 };
+
+	if (v->base)
+		(void)!tree_diff(&v->base->tree, &v->now->tree, &all, &calls);
+	else if (spot_find(&v->now->tree, "", &root) == 0)
+		total_spot(&root, 0, t);
 }
 
 static int write_out(const struct call *call, struct target *t, const struct version *now, const struct version *base)
 {
 	const struct copy copy = { .step = progress_step, .lost = lost, .stop = &stage_stop };
 	struct pack p = { .c = &copy, .oci = t->spool >= 0, .filter = filter_of(t->file, t->spool >= 0) };
-	const struct sigaction act = { .sa_handler = stop };
+	struct versions versions = { now, base };
 	pack_fn *pack = packer_load();
 	int err;
 
 	(void)call;
 	/* Only a file has anything to take back. */
-	if (t->file && (sigaction(SIGINT, &act, NULL) || sigaction(SIGTERM, &act, NULL)))
-		return fail(FAIL_NO, "export", "%s", strerror(errno));
+	if (t->file)
+		stage_catch_signals();
+	progress_count(count, &versions);
 	err = pack ? pack(&p, &now->tree, base ? &base->tree : NULL, t->out, t->spool) : -ENOEXEC;
 	if (t->file && (!err || err == -ENODATA)) {
 		int r = settle(t);
@@ -140,7 +170,7 @@ static int write_out(const struct call *call, struct target *t, const struct ver
 	} else if (t->file) {
 		(void)unlink(t->made);
 	}
-	progress_end();
+	progress_clear();
 	if (err == -EINTR && stage_stop) {
 		fail(FAIL_NO, t->file, "it was ended; nothing was written");
 		return -(128 + stage_stop);
@@ -195,7 +225,7 @@ static int exec(const struct call *call)
 		result = progress_start("export", opt_value(call, OPT_PROGRESS));
 	if (!result)
 		result = export(call, sandbox, word, format && strcmp(format, "oci") == 0);
-	progress_end();
+	progress_end(result);
 	return result;
 }
 

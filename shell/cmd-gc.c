@@ -67,7 +67,7 @@ static int exec(const struct call *call)
 			json_object_object_add(params, "name", json_object_new_string(sandbox));
 		result = ask_daemon_each("Collect", params, take, &gc);
 	}
-	progress_end();
+	progress_end(result);
 	if (!result)
 		result = show(call, &gc);
 	if (!result)

@@ -56,6 +56,11 @@ static int copy_names(const struct copy *c, const struct spot *s, int to, unsign
 	return err;
 }
 
+static void count(struct total *t, void *arg)
+{
+	total_spot(arg, 0, t);
+}
+
 static int copy_system(int from, int to)
 {
 	const struct copy c = { .step = progress_step, .stop = &stage_stop };
@@ -63,6 +68,7 @@ static int copy_system(int from, int to)
 	cleanup_spot struct spot root = { .n = 0 };
 	int err = spot_find(&tree, "", &root);
 
+	progress_count(count, &root);
 	return err ? err : copy_names(&c, &root, to, 0);
 }
 
@@ -187,7 +193,7 @@ int import_run(const struct call *call, const char *file, const char *name, cons
 		result = progress_start(call->cmd->name, opt_value(call, OPT_PROGRESS));
 	if (!result)
 		result = import(file, name, settings);
-	progress_end();
+	progress_end(result);
 	return result;
 }
 

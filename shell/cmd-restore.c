@@ -340,7 +340,7 @@ static int exec(const struct call *call)
 		result = take_paths(r, paths);
 	if (!result)
 		result = run(r);
-	progress_end();
+	progress_end(result);
 	for (size_t i = 0; r && paths && i < r->scope.n; i++)
 		free(paths[i]);
 	for (size_t i = 0; r && i < r->nseveral; i++)

@@ -272,6 +272,8 @@ struct stage {
 /* Make one in the directory of a sandbox, or, if box is NULL, beside the sandboxes. From now on ^C and the like only set
  * stage_stop. 0 or a failure. */
 int stage_make(struct stage *s, const char *box) MUST_CHECK;
+/* The same of the signals alone, for what has something else to take back. */
+void stage_catch_signals(void);
 /* Is there no sandbox of this name yet? gshd looks once more. 0 or a failure. */
 int stage_free_name(const char *name) MUST_CHECK;
 /* Gone unless gshd took it; what is left of it is deleted. */
@@ -283,6 +285,12 @@ int stage_fail(const char *verb, int err);
 int stage_open_dir(int at, const char *name) MUST_CHECK;
 /* A copy's or an archive's step (gshd/tree/layer.h), shown as progress. */
 void progress_step(uint64_t files, uint64_t bytes, void *arg);
+
+/* ---- totals.c: what a tree holds, added to *t; depth: of what is looked at, 0 ---- */
+struct spot;
+void total_spot(const struct spot *s, unsigned int depth, struct total *t);
+/* The same of what lies in a directory of the host; flags: as of fstatat(2), for the name itself. */
+void total_path(int at, const char *name, int flags, unsigned int depth, struct total *t);
 
 /* ---- cmd-import.c ---- */
 /* Make sandbox `name` of the image `file`; settings (settings_given) go with it, or NULL. 0 or a failure, told. */

@@ -19,11 +19,15 @@
 #define FIRST_MS 300
 #define EACH_MS 100
 #define PLAIN_MS 10000
+#define FILE_COST 4096 /* bytes that take as long as making a file does */
 
 static struct {
 	enum { OFF, LINE, PLAIN, JSON } how;
 	const char *what;
-	uint64_t files, bytes, all_files, all_bytes;
+	uint64_t files, bytes;
+	struct total all;
+	progress_count_fn *count;
+	void *arg;
 	int64_t began, next; /* ms */
 	bool shown;
 } now;
@@ -70,29 +74,39 @@ static void say_json(double seconds, bool done)
 	json_object_object_add(o, "what", json_object_new_string(now.what));
 	json_object_object_add(o, "files", json_object_new_int64((int64_t)now.files));
 	json_object_object_add(o, "bytes", json_object_new_int64((int64_t)now.bytes));
-	if (now.all_files)
-		json_object_object_add(o, "total_files",
-				       json_object_new_int64((int64_t)now.all_files));
-	if (now.all_bytes)
-		json_object_object_add(o, "total_bytes",
-				       json_object_new_int64((int64_t)now.all_bytes));
+	if (now.all.files)
+		json_object_object_add(o, "total_files", json_object_new_int64((int64_t)now.all.files));
+	if (now.all.bytes)
+		json_object_object_add(o, "total_bytes", json_object_new_int64((int64_t)now.all.bytes));
 	json_object_object_add(o, "seconds", json_object_new_double(seconds));
 	json_object_object_add(o, "done", json_object_new_boolean(done));
 	fprintf(stderr, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 }
 
+/* How much of it is done, 0 to 1. A file costs something even if it is empty. */
+static double part_done(void)
+{
+	double all = (double)now.all.bytes + (double)now.all.files * FILE_COST;
+	double part = all > 0 ? ((double)now.bytes + (double)now.files * FILE_COST) / all : 0;
+
+	/* It grew since it was counted. */
+	return part > 1 ? 1 : part;
+}
+
 static void say_line(double seconds)
 {
-	char done[32], rate[32], left[48] = "", line[256];
-	double part = now.all_bytes ? (double)now.bytes / (double)now.all_bytes : 0;
+	char files[40] = "", done[32], rate[32], left[48] = "", line[256];
+	double part = part_done();
 	struct winsize w = { 0 };
 
-	if (part > 0.01 && part <= 1)
-		snprintf(left, sizeof(left), ", %d %%, %.0f s left", (int)(part * 100),
-			 seconds / part - seconds);
-	snprintf(line, sizeof(line), "%s: %llu files, %s, %s/s%s", now.what,
-		 (unsigned long long)now.files, amount((double)now.bytes, done, sizeof(done)),
+	if (now.files)
+		snprintf(files, sizeof(files), "%llu files, ", (unsigned long long)now.files);
+	if (part > 0.01)
+		snprintf(left, sizeof(left), ", %d %%, %.0f s left", (int)(part * 100), seconds / part - seconds);
+	else if (part > 0)
+		snprintf(left, sizeof(left), ", 0 %%");
+	snprintf(line, sizeof(line), "%s: %s%s, %s/s%s", now.what, files, amount((double)now.bytes, done, sizeof(done)),
 		 amount((double)now.bytes / seconds, rate, sizeof(rate)), left);
 	if (now.how == PLAIN) {
 		fprintf(stderr, "gsh: %s\n", line);
@@ -104,10 +118,17 @@ static void say_line(double seconds)
 	now.shown = true;
 }
 
-void progress_total(uint64_t files, uint64_t bytes)
+void progress_count(progress_count_fn *count, void *arg)
 {
-	now.all_files = files;
-	now.all_bytes = bytes;
+	now.count = count;
+	now.arg = arg;
+}
+
+void progress_turn(const struct total *total)
+{
+	now.files = now.bytes = 0;
+	now.all = *total;
+	now.began = clock_ms();
 }
 
 void progress_add(uint64_t files, uint64_t bytes)
@@ -121,6 +142,13 @@ void progress_add(uint64_t files, uint64_t bytes)
 	t = clock_ms();
 	if (t < now.next)
 		return;
+	if (now.count) {
+		progress_count_fn *count = now.count;
+
+		now.count = NULL;
+		count(&now.all, now.arg);
+		t = clock_ms();
+	}
 	now.next = t + (now.how == PLAIN ? PLAIN_MS : EACH_MS);
 	if (now.how == JSON)
 		say_json((double)(t - now.began) / 1000, false);
@@ -135,10 +163,10 @@ void progress_clear(void)
 	now.shown = false;
 }
 
-void progress_end(void)
+void progress_end(int result)
 {
 	progress_clear();
-	if (now.how == JSON)
+	if (now.how == JSON && !result)
 		say_json((double)(clock_ms() - now.began) / 1000, true);
 	now.how = OFF;
 }

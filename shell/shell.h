@@ -69,6 +69,8 @@ bool ui_null(void) MUST_CHECK;
 bool ui_color(int fd) MUST_CHECK;
 /* So many lines are about to be printed: show them by a pager if they do not fit. */
 void ui_page(size_t lines);
+/* What is shown is no answer that one reads before the verb goes on. */
+void ui_page_never(void);
 /* Wait for the user to leave the pager; false if there is none. */
 bool ui_page_end(void);
 
@@ -328,12 +330,20 @@ void show_add_path(struct json_object *object, const char *key, const char *path
 /* What is said on stderr while something takes long: a line on a terminal after 300 ms, or JSON lines. Only one at a
  * time. how: "auto", "none", "json" or NULL for auto. 0 or a failure. */
 int progress_start(const char *what, const char *how) MUST_CHECK;
-/* So much more was done; a total of 0 is not known. */
-void progress_total(uint64_t files, uint64_t bytes);
+/* How much there is in all: asked for once, when there is something to show. 0 is not known. */
+struct total {
+	uint64_t files, bytes;
+};
+typedef void progress_count_fn(struct total *total, void *arg);
+void progress_count(progress_count_fn *count, void *arg);
+/* What was counted so far was only looking: now so much is done about it. */
+void progress_turn(const struct total *total);
+/* So much more was done. */
 void progress_add(uint64_t files, uint64_t bytes);
 /* Clear the line, so that something else may be said. */
 void progress_clear(void);
-void progress_end(void);
+/* result: as the verb returns it. */
+void progress_end(int result);
 /* A child of ours shows it from now on. */
 void progress_hand_over(void);
 

@@ -27,7 +27,7 @@ static void stop(int sig)
 	stage_stop = sig;
 }
 
-static void catch_signals(void)
+void stage_catch_signals(void)
 {
 	static const int sent[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction act = { .sa_handler = stop }, old;
@@ -69,7 +69,7 @@ int stage_make(struct stage *s, const char *box)
 	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
 		id = (unsigned int)getpid();
 	snprintf(s->name, sizeof(s->name), "%s-%08x", box ? ".made" : ".making", id);
-	catch_signals();
+	stage_catch_signals();
 	if (mkdirat(s->parent, s->name, 0700) == 0)
 		s->dir = openat(s->parent, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir < 0 || flock(s->dir, LOCK_EX | LOCK_NB)) {

@@ -23,6 +23,7 @@ static struct {
 	enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color;
 	bool quiet, nul, no_pager;
 	pid_t pager;
+	void (*on_int)(int), (*on_pipe)(int); /* what the signals did before the pager */
 } ui;
 
 int ui_settle(const struct call *call)
@@ -89,6 +90,11 @@ static const char *pager_command(void)
 	return *pager && strcmp(pager, "cat") != 0 ? pager : NULL;
 }
 
+void ui_page_never(void)
+{
+	ui.no_pager = true;
+}
+
 void ui_page(size_t lines)
 {
 	const char *command = pager_command();
@@ -111,8 +117,8 @@ void ui_page(size_t lines)
 	if (pid > 0 && dup2(pipefd[1], 1) >= 0) {
 		ui.pager = pid;
 		/* The pager takes ^C for itself; one that is left early is no failure of ours. */
-		signal(SIGINT, SIG_IGN);
-		signal(SIGPIPE, SIG_IGN);
+		ui.on_int = signal(SIGINT, SIG_IGN);
+		ui.on_pipe = signal(SIGPIPE, SIG_IGN);
 	}
 	close(pipefd[1]);
 }
@@ -131,5 +137,8 @@ bool ui_page_end(void)
 	while (waitpid(ui.pager, NULL, 0) < 0 && errno == EINTR)
 		;
 	ui.pager = 0;
+	/* What follows is ours to be ended. */
+	signal(SIGINT, ui.on_int);
+	signal(SIGPIPE, ui.on_pipe);
 	return true;
 }

@@ -132,6 +132,8 @@ static int make_stages(struct commit *c, const struct tree *source, const struct
 		snprintf(number, sizeof(number), "%u", a->id);
 		if (a->what == COMMIT_PUT || a->what == COMMIT_ADD)
 			err = make_stage(c, a, source, c->undoes ? number : a->path, copy, &common);
+		if (!err && copy->stop && *copy->stop)
+			err = -EINTR;
 	}
 	common_close(&common);
 	return err;
@@ -275,6 +277,8 @@ static int run(struct commit *c, const struct tree *source, const struct copy *c
 	err = make_stages(c, source, copy);
 	if (!err)
 		err = sync_all(c);
+	if (!err && copy->stop && *copy->stop)
+		err = -EINTR;
 	if (!err)
 		err = journal_write(c, "applying");
 	if (err)

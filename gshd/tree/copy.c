@@ -82,7 +82,7 @@ static int copy_extent(const struct copy *c, int from, int to, off_t at, off_t e
 
 int copy_data(const struct copy *c, int from, int to, off_t size)
 {
-	off_t at = 0, hole;
+	off_t at = 0, data, hole;
 	int err = 0;
 
 	if (size && !ioctl(to, FICLONE, from)) {
@@ -92,9 +92,16 @@ int copy_data(const struct copy *c, int from, int to, off_t size)
 	if (ftruncate(to, size))
 		return -errno;
 	while (!err && at < size) {
-		at = lseek(from, at, SEEK_DATA);
-		if (at < 0)
-			return errno == ENXIO ? 0 : copy_extent(c, from, to, 0, size);
+		data = lseek(from, at, SEEK_DATA);
+		if (data < 0 && errno != ENXIO)
+			return copy_extent(c, from, to, 0, size);
+		/* A hole is done as soon as it is found. */
+		if (data < 0 || data > size)
+			data = size;
+		step(c, 0, (uint64_t)(data - at));
+		at = data;
+		if (at == size)
+			break;
 		hole = lseek(from, at, SEEK_HOLE);
 		if (hole < 0 || hole > size)
 			hole = size;
@@ -280,7 +287,9 @@ static int copy_names(const struct copy *c, const struct spot *s, int to, unsign
 			continue;
 		if (!r)
 			r = copy_any(c, &child, to, name, depth + 1);
-		if (r == -ENOSPC || r == -EDQUOT)
+		if (c->stop && *c->stop)
+			r = -EINTR;
+		if (r == -ENOSPC || r == -EDQUOT || r == -EINTR)
 			err = r;
 		else if (r && r != -EIO && c->lost)
 			c->lost(name, r, c->arg);
