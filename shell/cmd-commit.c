@@ -540,7 +540,7 @@ static int take_paths(struct gather *g, char **paths)
 	for (int i = 0; i < g->call->argc && !opt_given(g->call, OPT_UNDO); i++) {
 		paths[g->scope.n] = version_path(g->call->argv[i]);
 		if (!paths[g->scope.n++])
-			return fail(FAIL_NO, "out of memory", NULL);
+			return -FAIL_USAGE;
 	}
 	return 0;
 }

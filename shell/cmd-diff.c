@@ -278,7 +278,7 @@ static int sort_words(const struct call *call, const char *versions[2], char **p
 		if (i >= call->dash || *word == '/' || *word == '.') {
 			paths[*npaths] = version_path(word);
 			if (!paths[(*npaths)++])
-				return fail(FAIL_NO, "out of memory", NULL);
+				return -FAIL_USAGE;
 		} else if (nversions == 2) {
 			return usage_fail(call->cmd,
 					  "more than two versions; paths come after \"--\"");

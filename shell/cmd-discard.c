@@ -268,7 +268,7 @@ static int exec(const struct call *call)
 		if (paths[i])
 			g.scope.n++;
 		else
-			result = fail(FAIL_NO, "out of memory", NULL);
+			result = -FAIL_USAGE;
 	}
 	if (!result)
 		result = run(&g);

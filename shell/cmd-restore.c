@@ -309,7 +309,7 @@ static int take_paths(struct restore *r, char **paths)
 	for (int i = 1; i < r->call->argc; i++) {
 		paths[r->scope.n] = version_path(r->call->argv[i]);
 		if (!paths[r->scope.n++])
-			return fail(FAIL_NO, "out of memory", NULL);
+			return -FAIL_USAGE;
 	}
 	return 0;
 }

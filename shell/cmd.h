@@ -246,7 +246,7 @@ struct place {
 int version_place(struct place *place, const struct call *call, const char *word, bool inside) MUST_CHECK;
 void version_place_free(struct place *place);
 /* The path that a word names inside a sandbox, seen from the current directory, on the heap: absolute and without
- * dots. NULL: no memory. */
+ * dots. NULL: it is empty, or relative where the current directory has no path (told). */
 char *version_path(const char *word) MUST_CHECK;
 
 /* ---- grants.c ---- */

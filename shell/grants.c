@@ -127,9 +127,13 @@ int grant_path(const char *what, char **value)
 	char *path, *from;
 
 	from = strndup(what, (size_t)(colon - what));
-	path = from && strncmp(from, "~/", 2) ? version_path(from) : from ? strdup(from) : NULL;
+	if (!from)
+		return fail(FAIL_NO, "out of memory", NULL);
+	path = strncmp(from, "~/", 2) ? version_path(from) : strdup(from);
 	free(from);
-	if (!path || asprintf(value, "%s%s", path, colon) < 0)
+	if (!path)
+		return -FAIL_USAGE;
+	if (asprintf(value, "%s%s", path, colon) < 0)
 		*value = NULL;
 	free(path);
 	return *value ? 0 : fail(FAIL_NO, "out of memory", NULL);

@@ -143,11 +143,29 @@ const char *version_hidden_at(const struct version *v, const char *path)
 	return NULL;
 }
 
+/* What a relative path begins at, to be freed. Where that cannot be told, nothing is guessed. */
+static char *place_here(const char *word)
+{
+	char *here = *word == '/' ? strdup("") : getcwd(NULL, 0);
+
+	if (!here)
+		(void)!fail(FAIL_USAGE, word, "it is relative to a folder that has no path: %s", strerror(errno));
+	return here;
+}
+
 char *version_path(const char *word)
 {
-	char *here = *word == '/' ? NULL : getcwd(NULL, 0), *joined = NULL, *path, *to;
+	char *here, *joined = NULL, *path, *to;
 
-	if (asprintf(&joined, "%s/%s", here ? here : "", word) < 0)
+	/* A script's variable that is not set, most likely, and surely not all that lies here. */
+	if (!*word) {
+		(void)!fail(FAIL_USAGE, "\"\"", "a path is empty");
+		return NULL;
+	}
+	here = place_here(word);
+	if (!here)
+		return NULL;
+	if (asprintf(&joined, "%s/%s", here, word) < 0)
 		joined = NULL;
 	free(here);
 	path = joined ? malloc(strlen(joined) + 2) : NULL;
@@ -170,6 +188,8 @@ char *version_path(const char *word)
 		*to++ = '/';
 	if (path)
 		*to = '\0';
+	else
+		(void)!fail(FAIL_NO, "out of memory", NULL);
 	free(joined);
 	return path;
 }
@@ -177,9 +197,9 @@ char *version_path(const char *word)
 /* As version_path(), but ".." stays: it is the sandbox's links that decide where it leads. */
 static char *version_place_path(const char *word)
 {
-	char *here = *word == '/' ? NULL : getcwd(NULL, 0), *path = NULL;
+	char *here = place_here(word), *path = NULL;
 
-	if (asprintf(&path, "%s%s%s", here ? here : "", here ? "/" : "", word) < 0)
+	if (here && asprintf(&path, "%s%s%s", here, *here ? "/" : "", word) < 0)
 		path = NULL;
 	free(here);
 	return path;
@@ -215,7 +235,7 @@ int version_place(struct place *place, const struct call *call, const char *word
 	}
 	place->path = inside ? version_place_path(path) : strdup(path);
 	if (!place->path && !result)
-		result = fail(FAIL_NO, "out of memory", NULL);
+		result = -FAIL_USAGE;
 	return result;
 }
 

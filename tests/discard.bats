@@ -91,3 +91,20 @@ outside() {
 	[ "$(gsh cat s:seen)" = host ]
 	[ "$(gsh cat s:own)" = $'mine\nmore' ]
 }
+
+@test "an empty path, or a relative one where there is no directory, is no order to discard everything" {
+	gsh -s s -c 'echo mine >kept'
+	for verb in "discard -f -s s" "commit -y -s s" "restore -s s base" "diff -s s"; do
+		# shellcheck disable=SC2086
+		run gsh $verb -- ""
+		[ "$status" -eq 2 ]
+		[ "$output" = 'gsh: "": a path is empty [E_USAGE]' ]
+	done
+	mkdir gone
+	cd gone
+	rmdir ../gone
+	run gsh discard -f -s s -- .
+	[ "$status" -eq 2 ]
+	cd ..
+	[ "$(gsh cat s:kept)" = mine ]
+}
