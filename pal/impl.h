@@ -61,6 +61,6 @@ void pal_clock_init(void);
 bool pal_in_vdso(uintptr_t rip);
 
 /* trap.c */
-void pal_trap_init(void);
+void pal_trap_init(bool first);
 
 #endif

@@ -224,6 +224,7 @@ static void descriptors_fill(bool first)
 void pal_main(u64 *stack)
 {
 	char **argv = (char **)(stack + 1);
+	bool first;
 
 	auxv_read(stack);
 	boot_stack = pal_auxv(AT_EXECFN) ? (uintptr_t)stack : 0;
@@ -234,10 +235,11 @@ void pal_main(u64 *stack)
 	if (stack[0] != 2)
 		pal_refuse("this program is started by gshd, not by hand\n");
 	grant_read();
-	descriptors_fill(!strcmp(argv[1], "grant"));
+	first = !strcmp(argv[1], "grant");
+	descriptors_fill(first);
 	pal_clock_init();
-	pal_trap_init();
-	if (!strcmp(argv[1], "grant")) {
+	pal_trap_init(first);
+	if (first) {
 		seal();
 		libos_start_leader();
 	} else if (!strcmp(argv[1], "exec")) {

@@ -296,7 +296,7 @@ static int action_catch(int sig)
 	return action_set(sig, &act);
 }
 
-void pal_trap_init(void)
+void pal_trap_init(bool first)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
@@ -305,7 +305,8 @@ void pal_trap_init(void)
 			BUG_ON(action_catch(sig));
 	BUG_ON(action_catch(PAL_SIG_KICK));
 	BUG_ON(action_catch(PAL_SIG_NUDGE));
-	BUG_ON(action_set(SIGPIPE, &ignore)); /* calls say EPIPE */
+	if (first)
+		BUG_ON(action_set(SIGPIPE, &ignore)); /* calls say EPIPE; an exec of the image leaves it so */
 	/* The libOS lets them in once it has a thread that can take them. */
 	(void)pal_signals_off();
 }

@@ -66,11 +66,11 @@ at_most() {
 	[ "$((output))" -le 4096 ]
 }
 
-@test "fork, exec, wait" { at_most fork-exec 80 91; }
+@test "fork, exec, wait" { at_most fork-exec 75 90; }
 
 @test "vfork, exit, wait" { at_most vfork 11 1; }
 
-@test "posix_spawn" { at_most spawn 125 89; }
+@test "posix_spawn" { at_most spawn 118 87; }
 
 @test "open and close" { at_most open 2 0; }
 

@@ -66,8 +66,20 @@ static bool may_keep(const struct unode *n)
 	       (pal_grant()->rung == GRANT_RUNG_A || n->host_dev == ufs_of(n)->main_dev);
 }
 
+/*
+ * A fork's child counts anew: with what its parent had, each of many that live short would open the directory for one
+ * name. What a vfork child asks for is not counted: the directory would be open in the child alone.
+ */
 bool union_dirs_count(struct unode *n)
 {
+	u16 me = (u16)this_process()->pid;
+
+	if (unlikely(n->heat_of != me)) {
+		if (!may_own())
+			return false;
+		n->heat_of = me;
+		n->heat = 0;
+	}
 	return !(++n->heat % DIRS_AFTER) && may_own() && may_keep(n);
 }
 

@@ -73,6 +73,7 @@ struct unode {
 	u8 below_top;			/* the top layer when the hint was taken */
 	u8 heat;			/* counts long paths through it. dcache_lock */
 	bool kept_open;			/* perhaps it is kept open (union_dirs.c). dcache_lock */
+	u16 heat_of;			/* whose count that is: low bits of a process id. dcache_lock */
 	u32 epoch;			/* ufs.epoch when its layers were found. dcache_lock */
 	u32 dir_epoch;
 	u32 impure_in;			/* layer (union_layer_mark) where the directory is known to be marked so, 0: none */

@@ -28,6 +28,12 @@ struct names {
 	unsigned count;
 };
 
+/* Names of other file systems (/dev) never go along: they are none of the steps. Caller holds dcache_lock. */
+static bool is_step(const struct dentry *d)
+{
+	return d->parent && d->parent->node && union_owns(d->parent->node);
+}
+
 /* What a name's record says of its parent; 0: it is not among them. */
 static u32 place_of(const struct names *k, const struct dentry *d)
 {
@@ -78,10 +84,10 @@ static struct dentry *next_aged(unsigned *step)
 	unsigned at = 0;
 
 	lock(&dcache_lock);
-	for (d = dentry_older(NULL); d && at < STEPS_MAX; d = dentry_older(d), at++) {
-		if (at < *step || d->mounted || !dentry_has_aged(d))
+	for (d = dentry_older(NULL); d && at < STEPS_MAX; d = dentry_older(d)) {
+		if (!is_step(d) || at++ < *step || d->mounted || !dentry_has_aged(d))
 			continue;
-		*step = at + 1;
+		*step = at;
 		dentry_get(d);
 		dcache_unlock();
 		return d;
@@ -124,8 +130,12 @@ void mount_keep(struct buf *b, struct dentry *const *wanted, unsigned n)
 	union_keep_root(b, mount_root->fs);
 	for (unsigned i = 0; i < n; i++)
 		keep_way(b, &k, wanted[i]);
-	for (struct dentry *d = dentry_older(NULL); d && steps; d = dentry_older(d), steps--)
+	for (struct dentry *d = dentry_older(NULL); d && steps; d = dentry_older(d)) {
+		if (!is_step(d))
+			continue;
 		keep_name(b, &k, d);
+		steps--;
+	}
 	put_u32(b, 0);
 	union_keep_root(b, shm);
 	dcache_unlock();
