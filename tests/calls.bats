@@ -104,9 +104,9 @@ at_most() {
 
 @test "open, fstat, read and close each file of a directory" { at_most read-each 4 1 many; }
 
-@test "remove each file of a directory" { at_most remove-each 2 1 many; }
+@test "remove each file of a directory" { at_most remove-each 1 1 many; }
 
-@test "remove each file of a directory, and create it anew" { at_most replace-each 11 1 many; }
+@test "remove each file of a directory, and create it anew" { at_most replace-each 9 1 many; }
 
 @test "open each file of a directory for writing" { at_most change-each 19 2 many; }
 

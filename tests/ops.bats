@@ -42,6 +42,41 @@ layers() {
 	run -2 gsh show -s s seven
 }
 
+# Removes one file after another, and has another process change the directory in between.
+# shellcheck disable=SC2016 # python's
+EMPTY='
+import os, subprocess, sys
+def gone(path):
+	try:
+		os.unlink(path)
+		return "removed"
+	except OSError as e:
+		return e.strerror
+os.chdir(sys.argv[1])
+fd = os.open(".", os.O_RDONLY)
+print([gone("f%d" % i) for i in range(8)])
+subprocess.run(["sh", "-c", "rm f10 f11 f12 f13 f14; echo new >f11; mkdir f12; ln -s f9 f13; rm f15; mv f16 f17"], check=True)
+print([gone("f%d" % i) for i in (0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 18, 99)])
+print(sorted(os.listdir(".")))
+'
+
+@test "a directory is emptied file by file while another process changes it: of the base, and of an op before" {
+	mkdir d twin
+	touch d/f{0..30} twin/f{0..30}
+	python3 -c "$EMPTY" twin >"$BOX/want"
+	grep -q "Is a directory" "$BOX/want"
+	in_box "cp -r d e"
+	for dir in d e; do
+		in_box "python3 -c '$EMPTY' $dir" >"$BOX/got"
+		diff "$BOX/want" "$BOX/got"
+	done
+	gsh undo -s s
+	[ "$(in_box 'ls e | wc -l')" = 31 ]
+	in_box "rm -r d e; mkdir d; ls d" >"$BOX/got"
+	[ ! -s "$BOX/got" ]
+	[ "$(echo d/f*)" = "$(echo d/f{0..30} | tr ' ' '\n' | LC_ALL=C sort | paste -sd' ')" ]
+}
+
 @test "undo takes changes back, redo puts them back, until something else is done" {
 	echo base >b
 	in_box 'echo 1 >a; echo inside >b; mkdir d; echo x >d/x'

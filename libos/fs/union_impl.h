@@ -354,6 +354,8 @@ ssize_t union_readlink(struct node *n, char *buf, size_t size);
 int union_open_dir(struct unode *n, struct file *f);
 /* All names of n in all its layers. */
 int union_read_names(struct unode *n, struct union_list *list);
+/* Some names of a layer: as many as the host gives in one call. */
+int union_read_some(struct unode *n, unsigned layer, struct union_list *list);
 
 /* ---- union_keep.c: the private half of vfs.h's union_keep ---- */
 /* u and its root become what union_keep_root described; but for the root's layers. False: nothing there. */

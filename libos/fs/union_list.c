@@ -34,23 +34,30 @@ static bool shown_in(const struct unode *n, unsigned layer)
 	return !(n->hollow && layer == 0);
 }
 
-static int add_entries(struct union_list *list, const struct unode *dir, unsigned layer, int fd, char *buf)
+static int add_read(struct union_list *list, const struct unode *dir, unsigned layer, const char *buf, ssize_t n)
 {
 	bool ours = layer_ours(ufs_of(dir), layer), root = !dir->parent;
 
+	for (ssize_t at = 0; at < n;) {
+		const struct linux_dirent64 *e = (const struct linux_dirent64 *)(buf + at);
+
+		at += e->d_reclen;
+		if (root && ours && union_is_links(e->d_name, strlen(e->d_name)))
+			continue;
+		if (union_list_add(list, layer, e->d_name, e->d_type, e->d_ino, e->d_type == DT_CHR && ours))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_entries(struct union_list *list, const struct unode *dir, unsigned layer, int fd, char *buf)
+{
 	ssize_t n;
+	int r = 0;
 
-	while ((n = pal_getdents(fd, buf, READ_SIZE)) > 0)
-		for (ssize_t at = 0; at < n;) {
-			struct linux_dirent64 *e = (struct linux_dirent64 *)(buf + at);
-
-			at += e->d_reclen;
-			if (root && ours && union_is_links(e->d_name, strlen(e->d_name)))
-				continue;
-			if (union_list_add(list, layer, e->d_name, e->d_type, e->d_ino, e->d_type == DT_CHR && ours))
-				return -ENOMEM;
-		}
-	return (int)n;
+	while (!r && (n = pal_getdents(fd, buf, READ_SIZE)) != 0)
+		r = n < 0 ? (int)n : add_read(list, dir, layer, buf, n);
+	return r;
 }
 
 /* Where the rung lets nobody open the base's root (it rules on its entries one by one), the layer's own descriptor
@@ -80,6 +87,22 @@ static int read_layer(struct unode *n, struct union_list *list, unsigned layer, 
 	r = add_entries(list, n, layer, fd, buf);
 	pal_close(fd);
 	return r;
+}
+
+int union_read_some(struct unode *n, unsigned layer, struct union_list *list)
+{
+	char *buf = base_alloc(READ_SIZE);
+	int fd = buf ? unode_open(n, layer, O_RDONLY | O_DIRECTORY) : -ENOMEM;
+	ssize_t r = fd;
+
+	if (fd >= 0) {
+		r = pal_getdents(fd, buf, READ_SIZE);
+		if (r > 0)
+			r = add_read(list, n, layer, buf, r);
+		pal_close(fd);
+	}
+	base_free(buf);
+	return (int)r;
 }
 
 int union_read_names(struct unode *n, struct union_list *list)

@@ -119,12 +119,64 @@ int union_unlink(struct node *d, const char *name, struct node *v)
 	return done(victim, remove_file(dir, name, victim));
 }
 
+/* ---- one after another ---- */
+
+#define LISTED_AFTER 3 /* removals from a directory that are worth a listing of it */
+#define LISTED_FOR 4 /* quarters of a second, as a miss in the base is believed */
+
+/* What the layer below had in the directory from which was removed last. */
+static struct {
+	const struct unode *dir;
+	u64 ino, layers;
+	u32 seq, clock;
+	u32 count;
+	struct union_list list;
+} emptied; /* of processes that are alone in their memory */
+
+static bool is_emptied(const struct unode *dir, u64 layers, u32 now)
+{
+	return emptied.dir == dir && emptied.ino == dir->node.ino && emptied.layers == layers &&
+	       emptied.seq == ufs_of(dir)->seq && now - emptied.clock < LISTED_FOR;
+}
+
+/*
+ * Is it sure that a lower layer has a file of that name? Who removes one file after another asks the host for a list of
+ * them, not for each. Sealed layers do not change. Whoever else in the sandbox removes the file, or makes another, leaves
+ * something in the top, which is in the whiteout's way.
+ */
+static bool listed_below(struct unode *dir, const char *name)
+{
+	struct ufs *u = ufs_of(dir);
+	u64 layers = unode_layers(dir) & layers_below(u->top);
+	u32 now = dcache_clock();
+	const struct union_name *found;
+
+	if (!process_is_alone(this_process()) || !layers || layers & (layers - 1))
+		return false;
+	if (!is_emptied(dir, layers, now)) {
+		union_list_free(&emptied.list);
+		emptied.dir = dir;
+		emptied.ino = dir->node.ino;
+		emptied.layers = layers;
+		emptied.seq = u->seq;
+		emptied.clock = now;
+		emptied.count = 0;
+	}
+	if (emptied.count++ == LISTED_AFTER && union_read_some(dir, (unsigned)highest(layers), &emptied.list) < 0)
+		union_list_free(&emptied.list);
+	found = union_list_find(&emptied.list, name);
+	return found && (found->type == DT_REG || found->type == DT_LNK);
+}
+
 /* Hide what lies below, if the top has nothing of that name: the host says so as it makes the whiteout. */
 static int hide_unseen(struct unode *dir, const char *name)
 {
 	struct statx st;
-	int r = union_below_stat(dir, name, &st);
+	int r;
 
+	if (listed_below(dir, name))
+		return make_whiteout(dir, name);
+	r = union_below_stat(dir, name, &st);
 	if (r != 1 || S_ISDIR(st.stx_mode))
 		return -EAGAIN; /* what it is, or that it is not there, is found by looking */
 	return make_whiteout(dir, name);
