@@ -495,7 +495,8 @@ int union_opened(const struct unode *n, unsigned layer)
 	int fd = opened.fd;
 
 	if (likely(!fd) || layer != opened.layer || opened.walk != atomic_load(&path_walks) ||
-	    opened.ino != n->host_ino || opened.dev != n->host_dev || opened.owner != this_process() || !process_is_alone(this_process()))
+	    opened.ino != n->host_ino || opened.dev != n->host_dev || opened.owner != this_process() ||
+	    !process_is_alone(this_process()))
 		return -1;
 	opened.fd = 0;
 	union_fresh_opened(n);

@@ -140,9 +140,9 @@ static bool is_emptied(const struct unode *dir, u64 layers, u32 now)
 }
 
 /*
- * Is it sure that a lower layer has a file of that name? Who removes one file after another asks the host for a list of
- * them, not for each. Sealed layers do not change. Whoever else in the sandbox removes the file, or makes another, leaves
- * something in the top, which is in the whiteout's way.
+ * Is it sure that a lower layer has a file of that name? Who removes one file after another asks the host for a list
+ * of them, not for each. Sealed layers do not change. Whoever else in the sandbox removes the file, or makes another,
+ * leaves something in the top, which is in the whiteout's way.
  */
 static bool listed_below(struct unode *dir, const char *name)
 {
