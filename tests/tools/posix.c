@@ -17,6 +17,8 @@
  * fixtures[]. A case "*SET NAME: ..." is one for each path of "SET = PATH..." which stands for its @. In a word, {N} is a
  * name of N letters, {N/} N times "./", and '' the empty word. Open files and maps are called by one letter; a step with
  * one goes to the process that opened it. A case whose name begins with ! is done by one process throughout.
+ *
+ * Long because it is a function for each call, of a few lines.
  */
 #include <dirent.h>
 #include <err.h>
