@@ -367,7 +367,6 @@ static int carry_out(struct gather *g)
 {
 	const struct copy copy = { .step = progress_step, .stop = &stage_stop };
 	int result, err;
-
 	if (opt_given(g->call, 'n') || (!opt_given(g->call, OPT_JSON) && !is_asked(g))) {
 		if (opt_given(g->call, 'y') && !opt_given(g->call, 'n'))
 			ui_page_never();
@@ -380,7 +379,6 @@ static int carry_out(struct gather *g)
 		result = borrowed_own(&g->base.tree, &g->now.tree, g->sandbox);
 	if (result)
 		return result;
-	/* What is staged can be given up; what follows are renames, and is carried through. */
 	stage_catch_signals();
 	progress_turn(&g->total);
 	err = commit_run(&g->commit, &g->now.tree, &copy);

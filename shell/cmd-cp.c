@@ -241,6 +241,7 @@ static const char unpack[] =
 	"t=${into:-${to%/*}/}$made\n"
 	"mkdir -m 700 \"$t\"\n"
 	"tar -x $o -f - -C \"$t\"\n"
+	"trap '' HUP INT TERM\n"
 	"if [ \"$into\" ]; then for n; do mv -f \"$t/$n\" \"$to\"; done; else mv -f \"$t/$1\" \"$to\"; fi\n";
 
 /* names: nsrc of them, or NULL. */
