@@ -103,8 +103,9 @@ static void check_store(const struct daemon *d, struct finding *f)
 		if ((unsigned long long)v.f_bavail * v.f_frsize >= HISTORY_ROOM_LEAST)
 			return;
 		f->level = "warn";
-		snprintf(f->hint, sizeof(f->hint), "free some space: with less than 32 MiB commands share a layer, and are "
-						   "undone together (gsh gc, gsh rm)");
+		snprintf(f->hint, sizeof(f->hint),
+			 "free some space (gsh gc, gsh rm): with less than 32 MiB commands share a layer, and "
+			 "are undone together");
 	}
 }
 

@@ -209,21 +209,6 @@ static int show(const struct restore *r)
 			 sizeof(columns) / sizeof(columns[0]));
 }
 
-/* The words of the call, for the log. */
-static struct json_object *words(const struct call *call)
-{
-	struct json_object *argv = json_object_new_array();
-
-	json_object_array_add(argv, json_object_new_string("gsh"));
-	json_object_array_add(argv, json_object_new_string("restore"));
-	for (int i = 0; i < call->argc; i++) {
-		if (i == call->dash)
-			json_object_array_add(argv, json_object_new_string("--"));
-		json_object_array_add(argv, json_object_new_string(call->argv[i]));
-	}
-	return argv;
-}
-
 static int adopt(const struct restore *r)
 {
 	struct json_object *params = json_object_new_object();
@@ -231,7 +216,7 @@ static int adopt(const struct restore *r)
 
 	json_object_object_add(params, "name", json_object_new_string(r->sandbox));
 	json_object_object_add(params, "layer", json_object_new_string(r->stage.name));
-	json_object_object_add(params, "argv", words(r->call));
+	json_object_object_add(params, "argv", own_words());
 	json_object_object_add(params, "cwd", json_object_new_string(here ? here : "/"));
 	free(here);
 	return ask_daemon("AdoptLayer", params, NULL);

@@ -158,6 +158,7 @@ const struct cmd *cmd_find(const char *name) MUST_CHECK;
 /* ---- main.c ---- */
 /* A command line; admit, unless it is NULL, may refuse or complete what was parsed (0, or a failure that it said). The exit
  * status. */
+struct json_object *own_words(void); /* what this gsh was called with, "gsh" first: for the log */
 int gsh_main(int argc, char **argv, int (*admit)(struct call *call));
 
 /* ---- parse.c ---- */

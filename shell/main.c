@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,20 +62,31 @@ static int exec_call(struct call *call, char **asked, int (*admit)(struct call *
 	return exit_status(call->cmd->exec(call), runs);
 }
 
+static char **as_given; /* the words of this gsh, NULL behind the last */
+
+struct json_object *own_words(void)
+{
+	struct json_object *words = json_object_new_array();
+
+	json_object_array_add(words, json_object_new_string("gsh"));
+	for (char **w = as_given; *w && *++w;)
+		json_object_array_add(words, json_object_new_string(*w));
+	return words;
+}
+
 int gsh_main(int argc, char **argv, int (*admit)(struct call *call))
 {
 	static struct call first, call;
 	const struct cmd *verb;
-	char **asked = NULL;
+	char **asked;
 	bool runs;
 
 	/* Parsing moves words. */
-	if (!admit && inside_is()) {
-		asked = calloc((size_t)argc + 1, sizeof(*asked));
-		if (!asked)
-			return exit_status(fail(FAIL_NO, "out of memory", NULL), false);
-		memcpy(asked, argv, (size_t)argc * sizeof(*asked));
-	}
+	as_given = calloc((size_t)argc + 1, sizeof(*as_given));
+	if (!as_given)
+		return exit_status(fail(FAIL_NO, "out of memory", NULL), false);
+	memcpy(as_given, argv, (size_t)argc * sizeof(*as_given));
+	asked = !admit && inside_is() ? as_given : NULL;
 	memset(&first, 0, sizeof(first));
 	memset(&call, 0, sizeof(call));
 	if (parse_call(&first, &cmd_shell, argc - 1, argv + 1, NULL))

@@ -459,6 +459,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 	const struct run run = {.sandbox = sandbox};
 	int fds[3] = {in, out, memfd_create("errors", MFD_CLOEXEC)}, null = -1, sigfd, result;
 	struct deadline none = {.fd = -1};
+	struct json_object *params;
 	struct env env = {0};
 	struct box box;
 
@@ -473,9 +474,14 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 		result = make_env(&env, &run, box.name, "/");
 		if (!result)
 			result = env_set(&env, "LC_ALL=C");
-		if (!result)
-			result = box_begin(&box, "Run", run_params(argv, &env, "/", NULL, false, false, false), false,
-					   fds, 3);
+		if (!result) {
+			params = run_params(argv, &env, "/", NULL, false, false, false);
+			if (out < 0)
+				json_object_object_add(params, "said", own_words());
+			else
+				json_object_object_add(params, "op", json_object_new_boolean(false));
+			result = box_begin(&box, "Run", params, false, fds, 3);
+		}
 		if (result > 0)
 			result = exec_failed(result, argv[0]);
 		else if (!result)

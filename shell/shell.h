@@ -283,7 +283,7 @@ struct run {
 /* An exit status, or a failure. */
 int run_command(const struct run *run) MUST_CHECK;
 /* A program of gsh's choice, without a terminal; in and out: descriptors, -1 is /dev/null. What it complains of is said.
- * Its exit status, or a failure. */
+ * For the log it is this gsh, as it was called; with an `out` it only reads, and is no op. Its exit status, or a failure. */
 int run_helper(const char *sandbox, char *const *argv, int in, int out) MUST_CHECK;
 /* The same for a session that exists. */
 int run_attach(const char *sandbox, int session, const char *edit) MUST_CHECK;

@@ -102,6 +102,23 @@ tree() {
 	[ "$status" -eq 2 ]
 }
 
+@test "cp out: a folder that is copied to is not copied into itself, and the log says what was typed" {
+	mkdir -p d/out
+	echo a >d/a
+	gsh -s s -c 'echo b >d/b; echo c >d/out/c'
+	cd d
+	run -1 gsh cp -r "s:$PWD" new
+	[[ "$output" == *'the folder that is copied to: it is not copied into itself'* ]]
+	[ "$(find new -type f | sort | tr '\n' ' ')" = 'new/a new/b new/out/c ' ]
+	rm -r new
+	run -1 gsh cp -r "s:$PWD/." out
+	[[ "$output" == *'out: it is not copied into itself'* ]]
+	[ "$(find . -type f | sort | tr '\n' ' ')" = './a ./out/a ./out/b ' ]
+	cd ..
+	gsh cp d/a s:"$PWD/e f"
+	gsh log -s s | grep -qF "gsh cp d/a 's:$PWD/e f'"
+}
+
 @test "cp out: links on neither side lead anywhere, set-ID bits and devices stay inside" {
 	mkdir to victim
 	echo safe >victim/f

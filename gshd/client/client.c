@@ -57,8 +57,8 @@ bool client_ready(const struct client *c)
 	return c->have > c->taken && memchr(c->in + c->taken, '\0', c->have - c->taken);
 }
 
-/* What all of the user's processes have on the way is counted together, and held against the limit of who sends: a sandbox
- * may have as much as its own, which is below our hard one (pal/confine/limits.c). */
+/* What all of the user's processes have on the way is counted together, and held against the limit of who sends: a
+ * sandbox may have as much as its own, which is below our hard one (pal/confine/limits.c). */
 static ssize_t send_some(int fd, const struct msghdr *msg)
 {
 	ssize_t n = sendmsg(fd, msg, MSG_NOSIGNAL);

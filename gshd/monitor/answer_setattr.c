@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Attribute changes by descriptor. Neither Landlock nor a filter sees what a descriptor is of: the base's on rung B,
- * and on both a file or a terminal of the host's that was handed in as standard input or output. So seccomp forbids them.
+ * and on both a file or a terminal of the host's that was handed in as standard input or output. So seccomp forbids
+ * them.
  *
  * The picoprocess passes an open descriptor. Whether the file is the sandbox's own is asked of the kernel: on rung A
  * by the mount that it was opened through, on rung B by its path. The path that /proc/self/fd gives must lie in the

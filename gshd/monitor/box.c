@@ -88,6 +88,7 @@ static void answer_run(struct wire_call *call)
 	struct session_args args = {
 		.argv = json_get(call->params, "argv", json_type_array),
 		.env = json_get(call->params, "env", json_type_array),
+		.said = json_get(call->params, "said", json_type_array),
 		.cwd = json_str(call->params, "cwd", "/"),
 		.umask = (uint32_t)json_int(call->params, "umask", 022),
 		.tty = json_flag(call->params, "tty", false),
@@ -99,8 +100,8 @@ static void answer_run(struct wire_call *call)
 	};
 
 	if (!args.argv || !json_object_array_length(args.argv) || !all_strings(args.argv) ||
-	    !all_strings(args.env))
-		bad(call, "argv must be a list of at least one string, env a list of strings");
+	    !all_strings(args.env) || !all_strings(args.said) || (args.said && !json_object_array_length(args.said)))
+		bad(call, "argv and said must be lists of at least one string, env a list of strings");
 	else if (call->nfds != 3)
 		bad(call, "three descriptors are needed");
 	else if (args.tty != call->upgrade)

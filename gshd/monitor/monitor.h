@@ -304,6 +304,7 @@ void pty_close_all(struct monitor *m);
 /* ---- session.c ---- */
 struct session_args {
 	struct json_object *argv, *env;
+	struct json_object *said; /* what the op was, if not argv; or NULL */
 	const char *cwd;
 	uint32_t umask;
 	bool tty, op, edit; /* op: it is one; edit: its client edits lines */

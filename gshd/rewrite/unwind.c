@@ -119,8 +119,8 @@ static int walk(struct image *img, const struct frame *f)
 			}
 			if (enc == (ENC_PCREL | ENC_SDATA4)) {
 				start = f->vaddr + at + 8 + (u64)(s64)(s32)get32(p + 8);
-				/* What a handler returns to has a byte of the NOP before it in its entry: unwinders look
-				 * for the caller one byte before where it goes on. */
+				/* What a handler returns to has a byte of the NOP before it in its entry: unwinders
+				 * look for the caller one byte before where it goes on. */
 				err = function_add(img, start + signal, start + get32(p + 12));
 				if (err)
 					return err;

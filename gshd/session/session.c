@@ -256,7 +256,7 @@ void session_run(struct monitor *m, struct wire_call *call, const struct session
 		return;
 	}
 	s->begun_ms = ops_clock();
-	s->op = args->op ? ops_begin(m, args->argv, args->cwd) : 0;
+	s->op = args->op ? ops_begin(m, args->said ? args->said : args->argv, args->cwd) : 0;
 	err = start(s, call, args);
 	if (err) {
 		lines_end_op(s, 127 << 8);

@@ -2,9 +2,9 @@
 /*
  * The store looked over, for gsh doctor.
  *
- * What a crash leaves is no damage: whoever opens the sandbox next puts it right. It is told all the same, and with repair it
- * is done at once. Damage is what no crash of ours makes: a disk that lost something, a hand that moved something. A
- * sandbox that runs is its monitor's and is not looked at.
+ * What a crash leaves is no damage: whoever opens the sandbox next puts it right. It is told all the same, and
+ * with repair it is done at once. Damage is what no crash of ours makes: a disk that lost something, a hand that
+ * moved something. A sandbox that runs is its monitor's and is not looked at.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -215,7 +215,8 @@ static void check_pending(struct check *c)
 	o = json_tokener_parse(text);
 	if (json_object_is_type(o, json_type_object)) {
 		err = c->repair ? layers_settle(c->box) : 0;
-		tell(c, "warn", err, "a change of several layers was cut short; the next command carries it through",
+		tell(c, "warn", err,
+		     "a change of several layers was cut short; the next command carries it through",
 		     "it was carried through");
 	} else {
 		err = c->repair ? put_aside(c, "pending") : 0;
@@ -232,7 +233,8 @@ static void check_journal(struct check *c)
 
 	if (bad <= 0)
 		return;
-	snprintf(what, sizeof(what), "%d line%s of its journal cannot be read; `gsh log` lacks them", bad, bad == 1 ? "" : "s");
+	snprintf(what, sizeof(what), "%d line%s of its journal cannot be read; `gsh log` lacks them", bad,
+		 bad == 1 ? "" : "s");
 	if (c->repair) {
 		err = layers_dir(c->box, ASIDE, 0700);
 		err = err ? err : journal_mend(c->box, ASIDE "/journal");
@@ -299,12 +301,13 @@ static void check_leftovers(struct check *c)
 	if (n >= 0)
 		free(names);
 	if (left) {
-		snprintf(what, sizeof(what), "%u layer%s begun and never finished", left, left == 1 ? " was" : "s were");
+		snprintf(what, sizeof(what), "%u layer%s begun and never finished", left,
+			 left == 1 ? " was" : "s were");
 		tell(c, "warn", err, what, "no version has it, and it was deleted");
 	}
 	if (!layers_dir_empty(c->box, "trash"))
-		tell(c, "warn", c->repair ? history_sweep(c->store, c->name) : 0, "layers of no version wait to be deleted",
-		     "they were");
+		tell(c, "warn", c->repair ? history_sweep(c->store, c->name) : 0,
+		     "layers of no version wait to be deleted", "they were");
 }
 
 static void check_commits(struct check *c)
@@ -324,7 +327,8 @@ static void check_commits(struct check *c)
 			o = json_tokener_parse(text);
 		state = json_object_is_type(o, json_type_object) ? json_str(o, "state", "") : "";
 		if (!strcmp(state, "staging") || !strcmp(state, "applying") || !strcmp(state, "applied"))
-			say(c, "warn", hint, "commit %s was cut short; the next `gsh commit` takes it back or finishes it",
+			say(c, "warn", hint,
+			    "commit %s was cut short; the next `gsh commit` takes it back or finishes it",
 			    names[i]->d_name);
 		json_object_put(o);
 		free(names[i]);
@@ -397,7 +401,8 @@ static void check_names(struct check *c)
 		if (name[0] == '.')
 			left += strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && left_over(boxes, name);
 		else if (!paths_name_ok(name))
-			say(c, "warn", "rename it or move it away", "boxes/%s has no name that a sandbox can have", name);
+			say(c, "warn", "rename it or move it away", "boxes/%s has no name that a sandbox can have",
+			    name);
 		free(names[i]);
 	}
 	if (n >= 0)
@@ -405,7 +410,8 @@ static void check_names(struct check *c)
 	if (boxes >= 0)
 		close(boxes);
 	if (left) {
-		snprintf(what, sizeof(what), "%u sandbox%s half made or half removed", left, left == 1 ? " is" : "es are");
+		snprintf(what, sizeof(what), "%u sandbox%s half made or half removed", left,
+			 left == 1 ? " is" : "es are");
 		if (c->repair)
 			store_sweep(c->store);
 		tell(c, "warn", 0, what, "what was left was deleted");

@@ -442,7 +442,8 @@ int store_read_spec(int store, const char *name, struct box_spec *spec, char *wh
 		return say(why, layers, "the layers of sandbox %s are missing or damaged (gsh doctor --repair)", name);
 	if (err)
 		snprintf(why, STORE_WHY,
-			 "the specification of sandbox %s (boxes/%s/spec.json) is missing or damaged (gsh doctor --repair)",
+			 "the specification of sandbox %s (boxes/%s/spec.json) is missing or damaged "
+			 "(gsh doctor --repair)",
 			 name, name);
 	return err;
 }

@@ -243,7 +243,25 @@ int copy_one(const struct copy *c, const struct spot *s, int dir, const char *na
 	return err;
 }
 
-static int copy_dir(const struct copy *c, const struct spot *s, int dir, const char *name,
+/* The directory that all goes to. Where a sandbox's base is the host it may lie in what is copied, and would be copied
+ * into itself without end. */
+struct target {
+	bool known;
+	dev_t dev;
+	ino_t ino;
+};
+
+static bool is_target(const struct spot *s, const struct target *into)
+{
+	struct stat st;
+
+	for (unsigned i = 0; into->known && i < s->n; i++)
+		if (!fstat(s->at[i].fd, &st) && st.st_dev == into->dev && st.st_ino == into->ino)
+			return true;
+	return false;
+}
+
+static int copy_dir(const struct copy *c, const struct spot *s, int dir, const char *name, struct target *into,
 		    unsigned depth);
 
 /* What is no directory: beside its place first, then over whatever file is there. */
@@ -261,17 +279,19 @@ static int copy_into_place(const struct copy *c, const struct spot *s, int dir, 
 	return err;
 }
 
-static int copy_any(const struct copy *c, const struct spot *s, int dir, const char *name,
+static int copy_any(const struct copy *c, const struct spot *s, int dir, const char *name, struct target *into,
 		    unsigned depth)
 {
 	if (!S_ISDIR(s->st.st_mode))
 		return copy_into_place(c, s, dir, name);
 	if (!(c->flags & COPY_RECURSIVE))
 		return -EISDIR;
-	return depth < DEPTH_MAX ? copy_dir(c, s, dir, name, depth) : -ENAMETOOLONG;
+	if (is_target(s, into))
+		return -EDEADLK;
+	return depth < DEPTH_MAX ? copy_dir(c, s, dir, name, into, depth) : -ENAMETOOLONG;
 }
 
-static int copy_names(const struct copy *c, const struct spot *s, int to, unsigned depth)
+static int copy_names(const struct copy *c, const struct spot *s, int to, struct target *into, unsigned depth)
 {
 	struct union_list list = { 0 };
 	int err = 0, bad = 0;
@@ -286,7 +306,7 @@ static int copy_names(const struct copy *c, const struct spot *s, int to, unsign
 		if (r == -ENOENT)
 			continue;
 		if (!r)
-			r = copy_any(c, &child, to, name, depth + 1);
+			r = copy_any(c, &child, to, name, into, depth + 1);
 		if (c->stop && *c->stop)
 			r = -EINTR;
 		if (r == -ENOSPC || r == -EDQUOT || r == -EINTR)
@@ -299,10 +319,11 @@ static int copy_names(const struct copy *c, const struct spot *s, int to, unsign
 	return err ? err : bad ? -EIO : 0;
 }
 
-static int copy_dir(const struct copy *c, const struct spot *s, int dir, const char *name,
+static int copy_dir(const struct copy *c, const struct spot *s, int dir, const char *name, struct target *into,
 		    unsigned depth)
 {
 	struct union_attr a;
+	struct stat st;
 	int err = copy_one(c, s, dir, name), to, last;
 
 	if (err && err != -EEXIST)
@@ -310,8 +331,10 @@ static int copy_dir(const struct copy *c, const struct spot *s, int dir, const c
 	to = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0)
 		return errno == ELOOP || errno == ENOTDIR ? -ENOTDIR : -errno;
+	if (!into->known && !fstat(to, &st))
+		*into = (struct target){ true, st.st_dev, st.st_ino };
 	spot_attr_inside(s, &a);
-	err = copy_names(c, s, to, depth);
+	err = copy_names(c, s, to, into, depth);
 	/* Last of all: it may be one that nobody can write in. */
 	last = finish(c, s, &a, to);
 	close(to);
@@ -320,5 +343,7 @@ static int copy_dir(const struct copy *c, const struct spot *s, int dir, const c
 
 int copy_spot(const struct copy *c, const struct spot *s, int dir, const char *name)
 {
-	return copy_any(c, s, dir, name, 0);
+	struct target into = { .known = false };
+
+	return copy_any(c, s, dir, name, &into, 0);
 }

@@ -26,7 +26,8 @@ struct copy {
 	const volatile sig_atomic_t *stop;
 	/* So much was done; may be NULL. */
 	void (*step)(uint64_t files, uint64_t bytes, void *arg);
-	/* This could not be copied: the copy goes on, and ends with -EIO. name: of the object in its directory. */
+	/* This could not be copied: the copy goes on, and ends with -EIO. name: of the object in its directory. -EDEADLK: it is
+	 * the directory that is copied to. */
 	void (*lost)(const char *name, int err, void *arg);
 	void *arg;
 };

@@ -155,7 +155,7 @@ int mm_pin(struct mm *mm, uintptr_t addr, size_t size, int flags, bool on)
 	return err;
 }
 
-/* Where the part of v begins that mlockall is about: the stack is mapped whole, and Linux's only as far as it was used. */
+/* Where the part of v begins that mlockall is about: the stack is mapped whole, Linux's only as far as it was used. */
 static uintptr_t used_from(const struct vma *v)
 {
 	u8 there[64];

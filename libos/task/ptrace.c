@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The traced side of ptrace: stopping, what a stopped thread does for its tracer, going on. See ptrace.h. */
+/*
+ * The traced side of ptrace: stopping, what a stopped thread does for its tracer, going on. See ptrace.h.
+ * Long because the states of a traced thread are one machine.
+ */
 #include "libos/task/ptrace.h"
 #include "libos/coord/coord.h"
 #include "libos/entry/entry.h"
@@ -458,8 +461,8 @@ bool trace_call_enter(struct thread *t, struct pal_regs *regs)
 }
 
 /*
- * A call that only a kick broke off which asked something, its tracer's reading for one, goes on without another stop: on
- * Linux nothing breaks it off.
+ * A call that only a kick broke off which asked something, its tracer's reading for one, goes on without another
+ * stop: on Linux nothing breaks it off.
  */
 bool trace_call_again(struct thread *t, long r)
 {

@@ -186,16 +186,16 @@ static int cmd_tty(char **argv)
 {
 	struct mon_pty p = { .op = MON_PTY_NEW };
 	struct termios t;
-	int fds[2] = { -1, -1 };
+	int master[2] = { -1, -1 }, slave[2] = { -1, -1 };
 	uint32_t n = 0;
 	char buf[16];
 
-	sayn("new", ask(MON_PTY, &p, sizeof(p), -1, fds, &n));
-	host(write, fds[0], "hi\n", 3);
-	sayn("read", host(read, fds[1], buf, sizeof(buf)));
-	sayn("getattr", host(ioctl, fds[1], TCGETS, &t));
+	sayn("new", ask(MON_PTY, &p, sizeof(p), -1, master, &n));
 	p = (struct mon_pty){ .op = MON_PTY_OPEN, .number = n };
-	sayn("open", ask(MON_PTY, &p, sizeof(p), -1, fds, NULL));
+	sayn("open", ask(MON_PTY, &p, sizeof(p), -1, slave, NULL));
+	host(write, master[0], "hi\n", 3);
+	sayn("read", host(read, slave[0], buf, sizeof(buf)));
+	sayn("getattr", host(ioctl, slave[0], TCGETS, &t));
 	p.number = 4000;
 	sayn("open none", ask(MON_PTY, &p, sizeof(p), -1, NULL, NULL));
 	p.op = MON_PTY_LIST;

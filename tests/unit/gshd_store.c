@@ -197,7 +197,7 @@ static void case_damage(int store)
 		close(fd);
 		CHECK(store_read_spec(store, "kept", &back, why) == -EPROTO);
 	}
-	CHECK(strstr(why, "is damaged"));
+	CHECK(strstr(why, "missing or damaged"));
 	unlink(path);
 	CHECK(store_read_spec(store, "kept", &back, why) == -EPROTO);
 	CHECK(!store_remove(store, "kept", why));
