@@ -68,7 +68,8 @@ static void lost(const char *name, int err, void *arg)
 	if (err == -ENODEV)
 		note("%s: a device or a socket, left out", name);
 	else if (err == -EDEADLK)
-		fail(FAIL_NO, copy_is_stage_name(name) ? "the folder that is copied to" : name, "it is not copied into itself");
+		fail(FAIL_NO, copy_is_stage_name(name) ? "the folder that is copied to" : name,
+		     "it is not copied into itself");
 	else
 		fail(FAIL_NO, name, "%s", strerror(-err));
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "gshd/store/held.h"
 
@@ -127,38 +128,73 @@ static bool has_not_run(int pid, uint64_t ran)
 	return false;
 }
 
-/* Children of one, behind those that are known already. How long it has run. */
-static uint64_t add_children(int proc, int *pid, unsigned *n)
+/* Short texts of /proc are read without stdio: of each process that there is, at each op. */
+static uint64_t ran_of(int at, const char *name)
 {
-	DIR *tasks = open_list(proc, "task");
-	uint64_t sum = tasks ? 0 : RAN_UNKNOWN;
+	int fd = openat(at, name, O_RDONLY | O_CLOEXEC);
+	char text[64];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 ? strtoull(text, NULL, 10) : RAN_UNKNOWN;
+}
+
+static void take_children(int at, const char *name, int *pid, unsigned *n)
+{
+	int fd = openat(at, name, O_RDONLY | O_CLOEXEC), number = 0;
+	char text[1024];
+	ssize_t size = 0;
+
+	while (fd >= 0 && *n <= HELD_PROCESSES && (size = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < size && *n <= HELD_PROCESSES; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				number = number * 10 + text[i] - '0';
+			} else if (number) {
+				pid[(*n)++] = number;
+				number = 0;
+			}
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static uint64_t add_thread(int proc, const char *task, int *pid, unsigned *n)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "task/%.20s/children", task);
+	take_children(proc, name, pid, n);
+	snprintf(name, sizeof(name), "task/%.20s/schedstat", task);
+	return ran_of(proc, name);
+}
+
+/* Children of one, behind those that are known already. How long it has run. */
+static uint64_t add_children(int proc, int self, int *pid, unsigned *n)
+{
+	uint64_t sum = 0, ran;
+	char task[24];
 	struct dirent *e;
+	struct stat st;
+	DIR *tasks;
 
-	while (tasks && (e = readdir(tasks))) {
-		unsigned long long ran;
-		char name[64];
-		int child;
-		FILE *f;
-
+	/* Most have one thread; the links of the directory are two more than that (fs/proc/base.c, proc_task_getattr). */
+	if (!fstatat(proc, "task", &st, 0) && st.st_nlink == 3) {
+		snprintf(task, sizeof(task), "%d", self);
+		return add_thread(proc, task, pid, n);
+	}
+	tasks = open_list(proc, "task");
+	if (!tasks)
+		return RAN_UNKNOWN;
+	while ((e = readdir(tasks))) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(name, sizeof(name), "%.20s/schedstat", e->d_name);
-		f = open_text(dirfd(tasks), name);
-		if (!f || fscanf(f, "%llu", &ran) != 1)
-			sum = RAN_UNKNOWN;
-		else if (sum != RAN_UNKNOWN)
-			sum += ran;
-		if (f)
-			fclose(f);
-		snprintf(name, sizeof(name), "%.20s/children", e->d_name);
-		f = open_text(dirfd(tasks), name);
-		while (f && *n <= HELD_PROCESSES && fscanf(f, "%d", &child) == 1)
-			pid[(*n)++] = child;
-		if (f)
-			fclose(f);
+		ran = add_thread(proc, e->d_name, pid, n);
+		sum = sum == RAN_UNKNOWN || ran == RAN_UNKNOWN ? RAN_UNKNOWN : sum + ran;
 	}
-	if (tasks)
-		closedir(tasks);
+	closedir(tasks);
 	return sum;
 }
 
@@ -175,7 +211,7 @@ bool held_below(const char *place)
 
 		if (proc < 0)
 			continue;
-		ran = add_children(proc, pid, &n); /* before its descriptors are read: it may be running */
+		ran = add_children(proc, pid[i], pid, &n); /* before its descriptors are read: it may be running */
 		yes = n > HELD_PROCESSES || (i && !has_not_run(pid[i], ran) &&
 					     (has_open(proc, place) || has_mapped(proc, place)));
 		if (!yes)
@@ -212,7 +248,7 @@ bool held_stopped(int root)
 
 		if (proc < 0)
 			continue;
-		(void)add_children(proc, pid, &n);
+		(void)add_children(proc, pid[i], pid, &n);
 		yes = n > HELD_PROCESSES || (i && is_stopped(proc));
 		close(proc);
 	}
