@@ -180,7 +180,7 @@ static uint64_t add_children(int proc, int self, int *pid, unsigned *n)
 	struct stat st;
 	DIR *tasks;
 
-	/* Most have one thread; the links of the directory are two more than that (fs/proc/base.c, proc_task_getattr). */
+	/* Most have one thread; the links of the directory are two more (fs/proc/base.c, proc_task_getattr). */
 	if (!fstatat(proc, "task", &st, 0) && st.st_nlink == 3) {
 		snprintf(task, sizeof(task), "%d", self);
 		return add_thread(proc, task, pid, n);
