@@ -221,6 +221,11 @@ static bool unconfined(void)
 	return pal_grant()->rung == GRANT_RUNG_NONE;
 }
 
+bool pal_changes_by_name(void)
+{
+	return !brokered() && !unconfined();
+}
+
 /* Ask the monitor to change an attribute of fd. */
 static int setattr(int fd, const struct mon_setattr *req, const void *value, size_t size)
 {
@@ -272,6 +277,21 @@ int pal_fsetxattr(int fd, const char *name, const void *value, size_t size, int 
 	return setattr(fd, &req, value, size);
 }
 
+int pal_fsetxattr_named(int fd, int dir, const char *path, const char *name, const void *value, size_t size, int flags)
+{
+	static int unknown; /* to this kernel */
+	struct xattr_args args = { .value = (u64)value, .size = (u32)size, .flags = (u32)flags };
+	int r;
+
+	if (!pal_changes_by_name() || unknown)
+		return pal_fsetxattr(fd, name, value, size, flags);
+	r = (int)HOST_OR(-ENOSYS, 6, setxattrat, dir, path, AT_SYMLINK_NOFOLLOW, name, &args, sizeof(args));
+	if (r != -ENOSYS)
+		return r;
+	unknown = 1;
+	return pal_fsetxattr(fd, name, value, size, flags);
+}
+
 int pal_fremovexattr(int fd, const char *name)
 {
 	struct mon_setattr req = { .op = MON_ATTR_DELX };
@@ -305,12 +325,12 @@ int pal_utimensat(int dir, const char *path, const struct timespec times[2])
 
 int pal_fchmod_named(int fd, int dir, const char *path, u32 mode)
 {
-	return brokered() || unconfined() ? pal_fchmod(fd, mode) : pal_fchmodat(dir, path, mode);
+	return pal_changes_by_name() ? pal_fchmodat(dir, path, mode) : pal_fchmod(fd, mode);
 }
 
 int pal_futimens_named(int fd, int dir, const char *path, const struct timespec times[2])
 {
-	return brokered() || unconfined() ? pal_futimens(fd, times) : pal_utimensat(dir, path, times);
+	return pal_changes_by_name() ? pal_utimensat(dir, path, times) : pal_futimens(fd, times);
 }
 
 ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size)

@@ -273,6 +273,14 @@ struct linux_dirent {
 #ifndef __NR_fchmodat2
 #define __NR_fchmodat2 452
 #endif
+#ifndef __NR_setxattrat /* Linux 6.13 */
+#define __NR_setxattrat 463
+#endif
+struct xattr_args { /* include/uapi/linux/xattr.h */
+	u64 value;
+	u32 size;
+	u32 flags;
+};
 #define X32_SYSCALL_BIT 0x40000000
 
 /* ---- sockets (include/linux/socket.h, include/linux/net.h) ---- */

@@ -68,9 +68,12 @@ int pal_fchmod(int fd, u32 mode);
 int pal_futimens(int fd, const struct timespec times[2]);
 int pal_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
 int pal_fremovexattr(int fd, const char *name);
-/* The same of fd's file that lies at path and is known to nobody else yet: by whichever is cheaper. */
+/* May changes be made by name, without the monitor, and so for a third of the time? */
+bool pal_changes_by_name(void);
+/* The same of fd's file, which lies at path: by whichever is cheaper. */
 int pal_fchmod_named(int fd, int dir, const char *path, u32 mode);
 int pal_futimens_named(int fd, int dir, const char *path, const struct timespec times[2]);
+int pal_fsetxattr_named(int fd, int dir, const char *path, const char *name, const void *value, size_t size, int flags);
 /* -ETXTBSY if somebody has fd's file, one of the sandbox's own, open for writing; 0 if not or if nobody can tell. */
 int pal_file_busy(int fd);
 /* Attribute changes by name, for objects that can't be opened (symlinks' times, mode 0000). -EPERM on rung B. */

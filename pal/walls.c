@@ -34,6 +34,7 @@ static const struct sock_filter attributes[] = {
 	REFUSE(__NR_utimensat, EPERM),
 	REFUSE(__NR_fsetxattr, EPERM),
 	REFUSE(__NR_fremovexattr, EPERM),
+	REFUSE(__NR_setxattrat, EPERM),
 	RETURN(SECCOMP_RET_ALLOW),
 };
 

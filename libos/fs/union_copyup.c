@@ -91,7 +91,8 @@ static int copy_data(int from, int to, const struct attr *a)
 
 /* ---- what goes with it ---- */
 
-static int copy_xattr(int from, int to, const char *name)
+/* To what is staged under `as` in u's work, and open as `to`. */
+static int copy_xattr(const struct ufs *u, int from, int to, const char *as, const char *name)
 {
 	char *value;
 	ssize_t n;
@@ -104,12 +105,12 @@ static int copy_xattr(int from, int to, const char *name)
 		return -ENOMEM;
 	n = pal_fgetxattr(from, name, value, XATTR_SIZE_MAX);
 	if (n >= 0)
-		r = pal_fsetxattr(to, name, value, n, 0);
+		r = pal_fsetxattr_named(to, u->work, as, name, value, n, 0);
 	base_free(value);
 	return r;
 }
 
-static int copy_xattrs(int from, int to)
+static int copy_xattrs(const struct ufs *u, int from, int to, const char *as)
 {
 	ssize_t n = pal_flistxattr(from, NULL, 0);
 	char *names;
@@ -122,16 +123,16 @@ static int copy_xattrs(int from, int to)
 		return -ENOMEM;
 	n = pal_flistxattr(from, names, n);
 	for (ssize_t i = 0; !r && i < n; i += (ssize_t)strlen(names + i) + 1)
-		r = copy_xattr(from, to, names + i);
+		r = copy_xattr(u, from, to, as, names + i);
 	base_free(names);
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
-static int set_origin(int fd, u64 ino)
+static int set_origin(const struct ufs *u, int fd, const char *as, u64 ino)
 {
 	char value[UNION_VALUE_MAX];
 
-	return pal_fsetxattr(fd, UNION_ORIGIN, value, union_origin_encode(value, ino), 0);
+	return pal_fsetxattr_named(fd, u->work, as, UNION_ORIGIN, value, union_origin_encode(value, ino), 0);
 }
 
 /* Attributes of the lower object, onto the staged one, which is open. */
@@ -140,10 +141,10 @@ static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, 
 	struct ufs *u = ufs_of(n);
 	struct union_attr want = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
 	struct timespec times[2] = { a->atime, a->mtime };
-	int r = from < 0 ? 0 : copy_xattrs(from, to);
+	int r = from < 0 ? 0 : copy_xattrs(u, from, to, s->name);
 
 	if (!r && keep_ino)
-		r = set_origin(to, n->node.ino);
+		r = set_origin(u, to, s->name, n->node.ino);
 	/* A top that keeps no user attributes loses numbers, not files. */
 	if (r == -EOPNOTSUPP) {
 		keep_ino = false;

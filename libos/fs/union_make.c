@@ -242,7 +242,7 @@ static int mkdir_staged(struct unode *dir, const char *name, const struct union_
 	fd = pal_openat(u->work, s.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	r = MIN(fd, 0);
 	if (!r && opaque)
-		r = pal_fsetxattr(fd, UNION_OPAQUE, "y", 1, 0);
+		r = pal_fsetxattr_named(fd, u->work, s.name, UNION_OPAQUE, "y", 1, 0);
 	if (!r && over)
 		r = union_write_attr(u, fd, s.name, a, false);
 	if (fd >= 0)

@@ -20,12 +20,19 @@ bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host
 	return differs || a->uid != u->uid || a->gid != u->gid;
 }
 
-static int write_mode(const struct ufs *u, int fd, const char *staged, u32 mode)
+/* path: where it lies, from dir; NULL: that is not known. */
+static int write_mode(int fd, int dir, const char *path, u32 mode)
 {
-	return staged ? pal_fchmod_named(fd, u->work, staged, mode) : pal_fchmod(fd, mode);
+	return path ? pal_fchmod_named(fd, dir, path, mode) : pal_fchmod(fd, mode);
 }
 
-int union_write_attr(const struct ufs *u, int fd, const char *staged, const struct union_attr *a, bool marked)
+static int write_note(int fd, int dir, const char *path, const char *value, size_t size)
+{
+	return path ? pal_fsetxattr_named(fd, dir, path, UNION_ATTR, value, size, 0) :
+		      pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
+}
+
+static int write_attr(const struct ufs *u, int fd, int dir, const char *path, const struct union_attr *a, bool marked)
 {
 	char value[UNION_VALUE_MAX];
 	u32 host_mode;
@@ -36,16 +43,21 @@ int union_write_attr(const struct ufs *u, int fd, const char *staged, const stru
 	if (over || marked) {
 		size_t size = union_attr_encode(value, a);
 
-		r = pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
+		r = write_note(fd, dir, path, value, size);
 		if (r == -EACCES) {
-			r = write_mode(u, fd, staged, 0700 | UNION_MARK);
+			r = write_mode(fd, dir, path, 0700 | UNION_MARK);
 			if (!r)
-				r = pal_fsetxattr(fd, UNION_ATTR, value, size, 0);
+				r = write_note(fd, dir, path, value, size);
 		}
 	}
 	if (r < 0)
 		return r;
-	return write_mode(u, fd, staged, host_mode | (over || marked ? UNION_MARK : 0));
+	return write_mode(fd, dir, path, host_mode | (over || marked ? UNION_MARK : 0));
+}
+
+int union_write_attr(const struct ufs *u, int fd, const char *staged, const struct union_attr *a, bool marked)
+{
+	return write_attr(u, fd, u->work, staged, a, marked);
 }
 
 /* n is known to have these attributes of its own; their ctime is not known yet, so the next stat reads them again. */
@@ -89,7 +101,8 @@ static int open_top(struct unode *n, int flags)
 	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ESTALE : fd;
 }
 
-static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
+/* at: n's name, or NULL. */
+static int set_owner_mode(struct unode *n, int fd, const struct hpath *at, const struct attr *a)
 {
 	struct ufs *u = ufs_of(n);
 	struct union_attr want;
@@ -112,7 +125,7 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 		want.uid = a->uid;
 	if (a->valid & ATTR_GID)
 		want.gid = a->gid;
-	r = union_write_attr(u, fd, NULL, &want, marked);
+	r = write_attr(u, fd, at ? at->dir : -1, at ? at->path : NULL, &want, marked);
 	if (r < 0)
 		return r;
 	union_set_over(n, &want, marked || union_needs_over(u, &want, &host_mode));
@@ -124,15 +137,35 @@ static int set_owner_mode(struct unode *n, int fd, const struct attr *a)
 	return 0;
 }
 
+/* By a name an attribute is changed without a request to the monitor: where fd is what lies at n's. Another process may
+ * rename something there between the look and the change, a microsecond in which Linux has no such moment. */
+static bool lies_at_name(struct unode *n, int fd, struct hpath *h)
+{
+	struct statx open, named;
+
+	if (!pal_changes_by_name() || n->tmp_fd >= 0 || n->gone || unode_path(n, ufs_of(n)->top, h) < 0)
+		return false;
+	if (!pal_statx(fd, "", AT_EMPTY_PATH, STATX_INO, &open) &&
+	    !pal_statx(h->dir, h->path, AT_SYMLINK_NOFOLLOW, STATX_INO, &named) && open.stx_ino == named.stx_ino &&
+	    open.stx_dev_major == named.stx_dev_major && open.stx_dev_minor == named.stx_dev_minor)
+		return true;
+	hpath_done(h);
+	return false;
+}
+
 static int set_by_fd(struct unode *n, int fd, const struct attr *a)
 {
 	struct timespec times[2] = { a->atime, a->mtime };
+	struct hpath h;
+	bool named = lies_at_name(n, fd, &h);
 	int r = 0;
 
 	if (a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID))
-		r = set_owner_mode(n, fd, a);
+		r = set_owner_mode(n, fd, named ? &h : NULL, a);
 	if (!r && a->valid & ATTR_TIMES)
-		r = pal_futimens(fd, times);
+		r = named ? pal_futimens_named(fd, h.dir, h.path, times) : pal_futimens(fd, times);
+	if (named)
+		hpath_done(&h);
 	return r;
 }
 
@@ -165,7 +198,7 @@ void union_lose_setid(struct unode *n, int fd)
 {
 	struct attr a = { .valid = ATTR_MODE, .mode = n->over.mode & ~lost_bits(n) };
 
-	if (lost_bits(n) && !set_owner_mode(n, fd, &a))
+	if (lost_bits(n) && !set_owner_mode(n, fd, NULL, &a))
 		unode_bump(n);
 }
 

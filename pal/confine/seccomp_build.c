@@ -67,6 +67,11 @@ struct row {
 	}
 #define FD(arg) BITS(arg, 0x7fffffff) /* shorter than a comparison */
 
+/* Newer than libseccomp. */
+#ifndef __SNR_setxattrat
+#define __SNR_setxattrat 463
+#endif
+
 #define CALL(...)
 #define ALLOW(class, call, ...) { BOUNDARY_##class, SCMP_SYS(call), { __VA_ARGS__ } },
 #define GUARD(...)

@@ -51,6 +51,10 @@ struct row {
 	struct cond cond[5];
 };
 
+#ifndef SYS_setxattrat /* Linux 6.13 */
+#define SYS_setxattrat 463
+#endif
+
 #define EQ(arg, v)             \
 	{                      \
 		EQ_, arg, 0, v \
@@ -356,6 +360,7 @@ static void check_paths(void)
 	static const int with_path[] = { SYS_openat,  SYS_openat2,   SYS_statx,	   SYS_readlinkat,
 					 SYS_mkdirat, SYS_mknodat,   SYS_unlinkat, SYS_renameat2,
 					 SYS_linkat,  SYS_symlinkat, SYS_fchmodat, SYS_utimensat,
+					 SYS_setxattrat,
 					 SYS_execveat };
 	static const int none[] = { SYS_open,	    SYS_stat,
 				    SYS_lstat,	    SYS_access,
@@ -394,7 +399,7 @@ int main(void)
 {
 	check_reasons();
 	check_paths();
-	drive(GRANT_RUNG_A, false, NULL, 107);
+	drive(GRANT_RUNG_A, false, NULL, 108);
 	drive(GRANT_RUNG_B, false, NULL, 100);
 	drive(GRANT_RUNG_A, true, NULL, 75);
 	drive(GRANT_RUNG_B, true, NULL, 75);

@@ -23,6 +23,10 @@
 #include "tests/unit/bpf.h"
 #include "tests/unit/gshd_test.h"
 
+#ifndef SYS_setxattrat /* Linux 6.13 */
+#define SYS_setxattrat 463
+#endif
+
 #define PAGE 0x780000001000ull
 #define K SECCOMP_RET_KILL_PROCESS
 #define T SECCOMP_RET_TRAP
@@ -100,6 +104,9 @@ static const struct {
 	{ "F_SETFL O_ASYNC", SYS_fcntl, { 20, F_SETFL, O_ASYNC }, K, K },
 	{ "utimensat", SYS_utimensat, { 17, 0, 0, AT_SYMLINK_NOFOLLOW }, OK, K },
 	{ "fsetxattr", SYS_fsetxattr, { 20 }, K, K },
+	{ "setxattrat", SYS_setxattrat, { 17, 0, AT_SYMLINK_NOFOLLOW }, OK, K },
+	{ "setxattrat of a descriptor", SYS_setxattrat, { 17, 0, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH }, K, K },
+	{ "setxattrat through a link", SYS_setxattrat, { 17, 0, 0 }, K, K },
 	{ "fgetxattr", SYS_fgetxattr, { 20 }, OK, OK },
 	{ "fchown", SYS_fchown, { 20, 0, 0 }, K, K },
 	{ "chdir", SYS_chdir, { 0 }, K, K },
