@@ -70,6 +70,8 @@ ROWS = [
     run('find', 'tree', 'find -name', 1.1, 'find {tree} -name "*7.c"', runs=3),
     run('grep', 'tree', 'grep -r', 1.1, 'grep -r "no such words" {tree}; [ $? = 1 ]', runs=3),
     run('tar', 'tree', 'tar c', 1.1, 'tar cf - -C {tree} . | cat', runs=3),
+    run('untar', 'tree', 'tar x', 1.1, 'tar xf {work}/t.tar -C {work}/untar',
+        prepare='rm -rf {work}/untar; mkdir {work}/untar; [ -e {work}/t.tar ] || tar cf {work}/t.tar -C {tree} .', runs=3),
     run('cp', 'tree', 'cp -r', 1.1, 'cp -r {tree} {work}/cp', prepare='rm -rf {work}/cp'),
     run('rm', 'tree', 'rm -rf', 1.1, 'rm -rf {work}/rm', prepare='cp -r {tree} {work}/rm'),
     run('du', 'tree', 'du -s', 1.1, 'du -s {tree}', runs=3),
