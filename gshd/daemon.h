@@ -41,7 +41,7 @@ extern const struct wire_interface daemon_interface;
 
 /* Run fn(call) in a child process; it must answer the call. */
 void daemon_work(struct wire_call *call, void (*fn)(struct wire_call *call));
-/* A call's "name", checked. NULL: the call was answered with an error and is gone, so what else it carries is read first. */
+/* A call's "name", checked. NULL: the call was answered with an error. */
 const char *daemon_name(struct wire_call *call);
 
 /* ---- boxes.c, boxes_list.c ---- */

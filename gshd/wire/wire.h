@@ -63,6 +63,7 @@ struct wire_call {
 	int fds[WIRE_FDS_MAX];	    /* the call's to close unless taken (set to -1) */
 	unsigned nfds;
 	bool more, oneway, upgrade;
+	bool over; /* wire_call.c: answered, or the peer has gone, while its method was at it */
 	void (*gone)(
 		struct wire_call
 			*call); /* set by the answerer: the peer has gone before the last answer */
@@ -76,7 +77,7 @@ void wire_shutdown(struct wire_server *server);
 /* Close the listener and all connections. */
 void wire_close(struct wire_server *server);
 
-/* The last answer; params may be NULL (empty) and is consumed. Ends the call. */
+/* The last answer; params may be NULL (empty) and is consumed. Ends the call: it is there until its method returns. */
 void wire_reply(struct wire_call *call, struct json_object *params);
 /* One answer of several. False: the peer has gone, or does not read; stop. */
 bool wire_reply_more(struct wire_call *call, struct json_object *params);

@@ -13,8 +13,15 @@
 #include "gshd/log.h"
 #include "gshd/wire/wire_impl.h"
 
+/* A method may look at its call after it has answered: until it returns, the call is there. */
+static struct wire_call *at_hand;
+
 void wire_call_free(struct wire_call *call)
 {
+	if (call == at_hand) {
+		call->over = true;
+		return;
+	}
 	wire_close_fds(call->fds, call->nfds);
 	json_object_put(call->params);
 	free(call);
@@ -175,7 +182,7 @@ static bool claim_fds(struct wire_conn *c, struct wire_call *call)
 static void dispatch(struct wire_conn *c, struct json_object *m)
 {
 	struct json_object *name, *params;
-	struct wire_call *call = calloc(1, sizeof(*call));
+	struct wire_call *call = calloc(1, sizeof(*call)), *outer;
 
 	if (!call || !json_object_object_get_ex(m, "method", &name) ||
 	    !json_object_is_type(name, json_type_string)) {
@@ -209,7 +216,12 @@ static void dispatch(struct wire_conn *c, struct json_object *m)
 		wire_fail(call, "org.gsh.BadRequest", call->method->name, "it takes no upgrade",
 			  NULL);
 	} else {
+		outer = at_hand;
+		at_hand = call;
 		call->method->answer(call);
+		at_hand = outer;
+		if (call->over)
+			wire_call_free(call);
 	}
 }
 
