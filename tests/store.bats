@@ -23,7 +23,7 @@ listing() {
 	gsh restore -s s good -- d a hd
 	in_box 'cat d/1 d/2 a hd/f; readlink d/l; stat -c %a d a; ls d; cat base' | paste -sd' ' |
 		grep -qx 'one two a 1 1 555 4711 1 2 l y'
-	gsh log s | grep -q "gsh restore good -- d a hd"
+	gsh log s | grep -q "gsh restore -s s good -- d a hd"
 	gsh undo -s s
 	in_box 'cat d/2 d/3 a/in; test ! -e d/1 && test ! -e hd; stat -c %a d' | paste -sd' ' | grep -qx 'other new in 755'
 	gsh redo -s s
