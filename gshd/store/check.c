@@ -146,20 +146,6 @@ static void check_place(struct check *c, const char *place)
 		free(names);
 }
 
-static uint32_t highest(const struct check *c)
-{
-	static const char *const places[] = { "tree/top", "tree/layers", "undone", "kept", "trash" };
-	uint32_t list[1024], most = 0;
-
-	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int n = layers_list(c->box, places[i], list, 1024);
-
-		if (n > 0 && list[n - 1] > most)
-			most = list[n - 1];
-	}
-	return most;
-}
-
 static void check_chain(struct check *c)
 {
 	uint32_t list[GRANT_LAYERS_MAX];
@@ -170,7 +156,7 @@ static void check_chain(struct check *c)
 		n = layers_list(c->box, "tree/layers", list, GRANT_LAYERS_MAX);
 	if (n)
 		return;
-	snprintf(path, sizeof(path), "tree/top/%04u", highest(c) + 1);
+	snprintf(path, sizeof(path), "tree/top/%04u", layers_highest(c->box) + 1);
 	if (c->repair)
 		err = layers_dir(c->box, path, 0755);
 	tell(c, "fail", err, "it has no layer any more: what was changed in it is not where it was",

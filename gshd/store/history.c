@@ -146,19 +146,6 @@ static void sweep_made(int box)
 		closedir(d);
 }
 
-static uint32_t highest_number(const struct history *h)
-{
-	static const char *const places[] = { "undone", "kept", "trash" };
-	uint32_t most = h->number[h->n - 1], list[1024];
-
-	for (unsigned i = 0; i < 3; i++) {
-		int n = layers_list(h->box, places[i], list, 1024);
-		if (n > 0 && list[n - 1] > most)
-			most = list[n - 1];
-	}
-	return most;
-}
-
 static int open_all(int store, const char *name, struct history *h)
 {
 	static const char *const dirs[] = { "tree/top", "tree/layers", "undone", "kept", "trash", "snapshots" };
@@ -185,7 +172,7 @@ static int open_all(int store, const char *name, struct history *h)
 	if (n < 0)
 		return n;
 	h->n = (unsigned)n;
-	h->next = highest_number(h) + 1;
+	h->next = layers_highest(h->box) + 1;
 	err = journal_open(h);
 	if (!err)
 		history_trim(h, HISTORY_JOIN_LATEST);

@@ -12,6 +12,7 @@ uint32_t layer_number(const char *name);
 /* ---- history_layers.c ---- */
 /* Sorted numbers of the layers in a directory: their count, or -errno. Beyond max: -E2BIG. */
 int layers_list(int at, const char *dir, uint32_t *number, int max) __attribute__((warn_unused_result));
+uint32_t layers_highest(int box); /* the highest number of a layer anywhere in a sandbox; 0: it has none */
 int layers_dir(int at, const char *name, mode_t mode) __attribute__((warn_unused_result)); /* made, or there */
 int layers_sync(int at, const char *name);
 bool layers_dir_empty(int at, const char *name); /* one that cannot be read is */

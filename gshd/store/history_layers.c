@@ -56,6 +56,20 @@ int layers_list(int at, const char *dir, uint32_t *number, int max)
 	return n;
 }
 
+uint32_t layers_highest(int box)
+{
+	static const char *const places[] = { "tree/top", "tree/layers", "undone", "kept", "trash" };
+	uint32_t list[1024], most = 0;
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int n = layers_list(box, places[i], list, 1024);
+
+		if (n > 0 && list[n - 1] > most)
+			most = list[n - 1];
+	}
+	return most;
+}
+
 int history_chain(int tree, uint32_t number[GRANT_LAYERS_MAX])
 {
 	uint32_t top[GRANT_LAYERS_MAX];
