@@ -139,7 +139,7 @@ static void sweep_sockets(const struct daemon *d)
 
 void boxes_sweep(const struct daemon *d)
 {
-	store_sweep(d->store);
+	(void)store_sweep(d->store); /* the next start tries again */
 	sweep_sockets(d);
 	if (store_each(d->store, sweep_ephemeral, (void *)d) < 0)
 		log_line("cannot read the store");

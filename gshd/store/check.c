@@ -398,9 +398,7 @@ static void check_names(struct check *c)
 	if (left) {
 		snprintf(what, sizeof(what), "%u sandbox%s half made or half removed", left,
 			 left == 1 ? " is" : "es are");
-		if (c->repair)
-			store_sweep(c->store);
-		tell(c, "warn", 0, what, "what was left was deleted");
+		tell(c, "warn", c->repair ? store_sweep(c->store) : 0, what, "what was left was deleted");
 	}
 }
 

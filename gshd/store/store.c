@@ -158,24 +158,26 @@ static int hold(int at, const char *name)
 	return fd;
 }
 
-void store_sweep(int store)
+int store_sweep(int store)
 {
-	int fd = open_boxes(store);
+	int fd = open_boxes(store), err = 0, r;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
 	if (!d)
-		return;
+		return fd < 0 ? fd : -errno;
 	while ((e = readdir(d))) {
 		if (e->d_name[0] != '.' || !strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
 		int held = hold(fd, e->d_name);
 		if (held < 0)
 			continue;
-		store_delete_tree(fd, e->d_name);
+		r = store_delete_tree(fd, e->d_name);
+		err = err ? err : r;
 		close(held);
 	}
 	closedir(d);
+	return err;
 }
 
 /* ---- making ---- */

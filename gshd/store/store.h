@@ -50,8 +50,8 @@ struct box_spec {
 
 /* Open (make) the store's directory. A descriptor. */
 int store_open(const char *path, char *why) __attribute__((warn_unused_result));
-/* Remove what crashes left. */
-void store_sweep(int store);
+/* Remove what crashes left. 0, or the first error of what could not be removed. */
+int store_sweep(int store);
 
 /* Make a sandbox with an empty top layer. -EEXIST: there is one of that name. */
 int store_create(int store, const struct box_spec *spec, char *why)
