@@ -8,7 +8,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -17,10 +16,6 @@
 #include "gshd/store/history.h"
 #include "gshd/wire/json.h"
 #include "pal/confine/confine.h"
-
-#ifndef HWCAP2_FSGSBASE
-#define HWCAP2_FSGSBASE (1 << 1)
-#endif
 
 struct finding {
 	const char *level; /* ok, warn, fail */
@@ -44,9 +39,6 @@ static void check_kernel(const struct daemon *d, struct finding *f)
 		find(f, "warn", "uname fails", NULL);
 	else if (strcmp(u.machine, "x86_64"))
 		find(f, "fail", u.machine, "gsh is for x86-64");
-	else if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		find(f, "fail", "the FSGSBASE instructions are not enabled",
-		     "Linux 5.9 or later, without the boot option nofsgsbase");
 	else
 		find(f, "ok", u.release, NULL);
 }

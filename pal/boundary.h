@@ -19,6 +19,7 @@ enum boundary_class {
 	BOUNDARY_TRUNC,
 	BOUNDARY_NO_TRUNC,
 	BOUNDARY_FAST_TRUNC,
+	BOUNDARY_BASES,
 };
 
 /* flags: GRANT_* */
@@ -42,6 +43,8 @@ static inline unsigned boundary_in_force(enum boundary_class c, unsigned flags)
 		return flags & GRANT_NO_TRUNC;
 	case BOUNDARY_FAST_TRUNC:
 		return !(flags & (GRANT_LEAN | GRANT_NO_TRUNC));
+	case BOUNDARY_BASES:
+		return flags & GRANT_BASES;
 	default:
 		return 1;
 	}

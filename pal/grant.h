@@ -101,7 +101,8 @@ enum grant_rung {
 #define GRANT_DIAL 0x80u /* who is not of the sandbox's own network may be asked of the monitor: MON_DIAL */
 #define GRANT_NAT 0x100u /* its own network leads outside (pal/confine/nat.c): IPv4 is asked of the monitor once that refused */
 #define GRANT_FAKE_ROOT 0x200u /* uid is 0, and the host's user is not: what the base refuses him is not there */
-#define GRANT_FLAGS 0x3ffu /* all of them */
+#define GRANT_BASES 0x400u /* the kernel lets no program set its FS and GS bases by instruction (FSGSBASE): it does so by a call */
+#define GRANT_FLAGS 0x7ffu /* all of them */
 
 /* Rung A: what covers hidden objects of the base was last modified so long after the epoch began. */
 #define GRANT_COVER_NS 467395

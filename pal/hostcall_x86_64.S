@@ -7,6 +7,7 @@
  */
 #include <asm/unistd.h>
 #include <asm/errno.h>
+#include <asm/prctl.h>
 #include "pal/tcb.h"
 
 	.section .hostcall, "ax", @progbits
@@ -67,8 +68,15 @@ pal_clone_onto:
 	pop	%rbx
 	ret
 1:	xor	%ebp, %ebp
+	cmpb	$0, pal_bases_by_call(%rip)
+	jne	2f
 	wrgsbase %rbx
-	mov	%rbx, %rdi
+	jmp	3f
+2:	mov	$ARCH_SET_GS, %edi
+	mov	%rbx, %rsi
+	mov	$__NR_arch_prctl, %eax
+	syscall
+3:	mov	%rbx, %rdi
 	mov	%r12, %rsi
 	mov	%r13, %rdx
 	call	pal_thread_begin

@@ -42,6 +42,7 @@ extern bool pal_walled; /* this process has walls of its own: attributes are the
 /* thread.c */
 extern struct pal_tcb pal_boot_tcb; /* GS before the libOS adopts a control block */
 void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg) noreturn_fn;
+extern u8 pal_bases_by_call; /* GRANT_BASES; also for pal/hostcall_x86_64.S */
 void pal_set_gs(struct pal_tcb *tcb);
 struct pal_tcb *pal_gs_checked(void); /* NULL: GS is not ours */
 /* Hold the PAL's locks over a fork, so that the child finds them free; child: other threads are gone. */

@@ -115,15 +115,18 @@ static void host_check(void)
 {
 	u64 need = pal_auxv(AT_MINSIGSTKSZ);
 
-	if (!(pal_auxv(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		pal_refuse("this machine or its kernel (Linux 5.9 or later is needed) does not let "
-			   "programs set the "
-			   "GS base (FSGSBASE)\n");
 	/*
 	 * A fault may arrive inside the handler of a kick: two frames, and the handlers' own needs.
 	 */
 	if (2 * need + 8192 > PAL_ALTSTACK_SIZE)
 		pal_refuse("signal frames of %lu bytes do not fit the alternate stack\n", need);
+}
+
+static void bases_check(void)
+{
+	pal_bases_by_call = !!(grant.flags & GRANT_BASES);
+	if (!pal_bases_by_call && !(pal_auxv(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		pal_refuse("the grant is of a machine that lets programs set the GS base (FSGSBASE), and this one does not\n");
 }
 
 /* True if the field holds a NUL. */
@@ -231,10 +234,11 @@ void pal_main(u64 *stack)
 	/* The name of the file is what the host puts there first; the vDSO may follow at once. */
 	boot_stack_top = PAGE_UP(pal_auxv(AT_EXECFN) + 1);
 	host_check();
-	pal_set_gs(&pal_boot_tcb);
 	if (stack[0] != 2)
 		pal_refuse("this program is started by gshd, not by hand\n");
 	grant_read();
+	bases_check();
+	pal_set_gs(&pal_boot_tcb);
 	first = !strcmp(argv[1], "grant");
 	descriptors_fill(first);
 	pal_clock_init();

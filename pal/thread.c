@@ -150,16 +150,36 @@ void pal_thread_free(struct pal_tcb *tcb, size_t thread_size)
 		region_unmap(surplus);
 }
 
+/*
+ * The bases of FS and GS. The instructions are the kernel's to allow (FSGSBASE, Linux 5.9), and some virtual machines' have
+ * not got them. There they may still be executed, but what they write is lost at the next switch to another thread.
+ */
+u8 pal_bases_by_call;
+
+static uintptr_t base_asked(int op)
+{
+	uintptr_t base = 0;
+
+	BUG_ON(HOST(2, arch_prctl, op, &base));
+	return base;
+}
+
 void pal_set_gs(struct pal_tcb *tcb)
 {
-	__asm__ volatile("wrgsbase %0" : : "r"(tcb) : "memory");
+	if (pal_bases_by_call)
+		BUG_ON(HOST(2, arch_prctl, ARCH_SET_GS, tcb));
+	else
+		__asm__ volatile("wrgsbase %0" : : "r"(tcb) : "memory");
 }
 
 struct pal_tcb *pal_gs_checked(void)
 {
 	uintptr_t gs;
 
-	__asm__ volatile("rdgsbase %0" : "=r"(gs));
+	if (pal_bases_by_call)
+		gs = base_asked(ARCH_GET_GS);
+	else
+		__asm__ volatile("rdgsbase %0" : "=r"(gs));
 	if (gs == (uintptr_t)&pal_boot_tcb)
 		return &pal_boot_tcb;
 	if ((gs < PAL_PAGES_BASE || gs >= PAL_END) && gs - (uintptr_t)first_region >= FIRST_SIZE)
@@ -173,13 +193,18 @@ uintptr_t pal_get_fs(void)
 {
 	uintptr_t base;
 
+	if (pal_bases_by_call)
+		return base_asked(ARCH_GET_FS);
 	__asm__ volatile("rdfsbase %0" : "=r"(base));
 	return base;
 }
 
 void pal_set_fs(uintptr_t base)
 {
-	__asm__ volatile("wrfsbase %0" : : "r"(base) : "memory");
+	if (pal_bases_by_call)
+		BUG_ON(HOST(2, arch_prctl, ARCH_SET_FS, base));
+	else
+		__asm__ volatile("wrfsbase %0" : : "r"(base) : "memory");
 }
 
 static void altstack_set(const struct pal_tcb *tcb)

@@ -27,10 +27,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <asm/termbits.h>
+#include <asm/hwcap2.h>
 #include <asm/ioctls.h>
+#include <asm/prctl.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -279,12 +282,20 @@ static uint32_t landlock_lacks(void)
 	return flags;
 }
 
+/* GSH_FSGSBASE=no pretends a kernel, or a virtual machine, that has not got them. */
+static bool bases_by_instruction(void)
+{
+	const char *less = getenv("GSH_FSGSBASE");
+
+	return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE && !(less && !strcmp(less, "no"));
+}
+
 uint32_t confine_flags(enum grant_rung rung, bool lean)
 {
-	uint32_t flags = 0;
+	uint32_t flags = bases_by_instruction() ? 0 : GRANT_BASES;
 
 	if (rung == GRANT_RUNG_B)
-		flags = GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN | landlock_lacks();
+		flags |= GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_BROKER_OPEN | landlock_lacks();
 
 	return lean ? flags | GRANT_BROKER_ATTR | GRANT_BROKER_SOCK | GRANT_LEAN : flags;
 }
