@@ -50,7 +50,7 @@
  *   sched_yield sched_getaffinity sched_setaffinity (pid 0) setpriority
  *   prctl                                        as the libOS passes it: SET_NAME, SET_VMA, ...
  *   membarrier rseq
- *   arch_prctl                                   with GRANT_BASES: SET_FS SET_GS GET_FS GET_GS
+ *   arch_prctl                                   with GRANT_BASES: SET_FS SET_GS GET_FS
  *   only before the filter is on: prctl(PR_SET_NO_NEW_PRIVS) seccomp(SECCOMP_SET_MODE_FILTER)
  */
 #ifndef PAL_HOST_X86_64_H

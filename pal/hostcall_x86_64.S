@@ -113,4 +113,17 @@ pal_peek_fail:
 	xor	%eax, %eax
 	ret
 
+/*
+ * struct pal_tcb *pal_gs_probe(void): what lies at GS, or NULL if nothing does; the handler knows both labels. Where only
+ * calls set GS, asking the kernel for it costs several times a system call.
+ */
+	.globl pal_gs_probe, pal_gs_probe_fail
+	.hidden pal_gs_probe, pal_gs_probe_fail
+pal_gs_probe:
+	mov	%gs:TCB_SELF, %rax
+	ret
+pal_gs_probe_fail:
+	xor	%eax, %eax
+	ret
+
 	.section .note.GNU-stack, "", @progbits

@@ -12,7 +12,7 @@
 extern const char pal_hostcall_start[], pal_hostcall_end[]; /* from the linker script */
 extern const char pal_constant_end[];			    /* likewise: of text and constants */
 extern const char pal_host_insn[], pal_cp_begin[], pal_cp_end[], pal_cp_eintr[];
-extern const char pal_peek_insn[], pal_peek_fail[];
+extern const char pal_peek_insn[], pal_peek_fail[], pal_gs_probe_fail[];
 void pal_restorer(void);
 long pal_clone_onto(unsigned long flags, u64 stack, s32 *parent_tid, s32 *child_tid, u64 tls, struct pal_tcb *tcb,
 		    void (*fn)(void *), void *arg);
@@ -44,6 +44,7 @@ extern struct pal_tcb pal_boot_tcb; /* GS before the libOS adopts a control bloc
 void pal_thread_begin(struct pal_tcb *tcb, void (*fn)(void *), void *arg) noreturn_fn;
 extern u8 pal_bases_by_call; /* GRANT_BASES; also for pal/hostcall_x86_64.S */
 void pal_set_gs(struct pal_tcb *tcb);
+struct pal_tcb *pal_gs_probe(void); /* pal/hostcall_x86_64.S */
 struct pal_tcb *pal_gs_checked(void); /* NULL: GS is not ours */
 /* Hold the PAL's locks over a fork, so that the child finds them free; child: other threads are gone. */
 void pal_thread_fork_begin(void);

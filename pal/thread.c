@@ -156,14 +156,6 @@ void pal_thread_free(struct pal_tcb *tcb, size_t thread_size)
  */
 u8 pal_bases_by_call;
 
-static uintptr_t base_asked(int op)
-{
-	uintptr_t base = 0;
-
-	BUG_ON(HOST(2, arch_prctl, op, &base));
-	return base;
-}
-
 void pal_set_gs(struct pal_tcb *tcb)
 {
 	if (pal_bases_by_call)
@@ -177,7 +169,7 @@ struct pal_tcb *pal_gs_checked(void)
 	uintptr_t gs;
 
 	if (pal_bases_by_call)
-		gs = base_asked(ARCH_GET_GS);
+		gs = (uintptr_t)pal_gs_probe();
 	else
 		__asm__ volatile("rdgsbase %0" : "=r"(gs));
 	if (gs == (uintptr_t)&pal_boot_tcb)
@@ -191,11 +183,12 @@ struct pal_tcb *pal_gs_checked(void)
 
 uintptr_t pal_get_fs(void)
 {
-	uintptr_t base;
+	uintptr_t base = 0;
 
 	if (pal_bases_by_call)
-		return base_asked(ARCH_GET_FS);
-	__asm__ volatile("rdfsbase %0" : "=r"(base));
+		BUG_ON(HOST(2, arch_prctl, ARCH_GET_FS, &base));
+	else
+		__asm__ volatile("rdfsbase %0" : "=r"(base));
 	return base;
 }
 

@@ -262,6 +262,10 @@ static void on_signal(int sig, const struct siginfo *info, struct ucontext *uc)
 				 :
 				 : "i"(~X86_FLAGS_AC)
 				 : "memory", "cc");
+	if (unlikely(uc->uc_mcontext.rip == (u64)pal_gs_probe) && sigmask(sig) & FAULT_SIGNALS && info->si_code > 0) {
+		uc->uc_mcontext.rip = (u64)pal_gs_probe_fail;
+		return;
+	}
 	tcb = pal_gs_checked();
 	if (!tcb)
 		bug_at(info, &uc->uc_mcontext, "the GS base is not ours");
