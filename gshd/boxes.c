@@ -389,7 +389,7 @@ static bool ensure(struct wire_call *call, struct box_spec *spec, bool *made)
 void boxes_create(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *more = json_str(call->params, "settings", ""), *name = daemon_name(call);
+	const char *name = daemon_name(call), *more = json_str(call->params, "settings", "");
 	struct box_spec spec = { .settings = *more ? more : NULL };
 	char why[STORE_WHY];
 	int err;
@@ -412,8 +412,8 @@ static bool exists(struct wire_call *call, const char *name);
 void boxes_settle(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *more = json_str(call->params, "settings", ""), *key = json_str(call->params, "key", "");
 	const char *name = daemon_name(call);
+	const char *more = json_str(call->params, "settings", ""), *key = json_str(call->params, "key", "");
 	int r = 1;
 
 	if (!name || !exists(call, name) || (*more && !check_settings(call, more)))
@@ -551,6 +551,12 @@ void boxes_stop(struct wire_call *call)
 	}
 }
 
+/* There is no file to lock, and no room for one, or what is there is none: nobody can hold it. */
+static bool nobody_locks(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -EISDIR || err == -ELOOP || err == -ENOTDIR;
+}
+
 void boxes_remove(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
@@ -566,6 +572,10 @@ void boxes_remove(struct wire_call *call)
 	if (lock == -EAGAIN)
 		wire_fail(call, "org.gsh.Conflict", name, "it is running",
 			  "stop it first, or remove it with force");
+	else if (lock == -ENOENT)
+		fail_no_such(call, name);
+	else if (lock < 0 && !nobody_locks(lock))
+		wire_fail(call, "org.gsh.Failed", name, strerror(-lock), "gsh doctor --repair");
 	else if (store_remove(d->store, name, why))
 		wire_fail(call, "org.gsh.Failed", name, why, NULL);
 	else

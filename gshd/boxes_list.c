@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Listing sandboxes, and sweeping up what crashes left of them. As boxes.c, in a child of gshd. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -117,30 +118,40 @@ static int sweep_ephemeral(const char *name, void *arg)
 	return 0;
 }
 
-static void sweep_sockets(const struct daemon *d)
+unsigned boxes_dead_sockets(const struct daemon *d, bool remove, int *err)
 {
 	char path[PATH_MAX + 8], name[80];
 	struct dirent *e;
+	unsigned n = 0;
+	int held;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "%s/box", d->paths.runtime);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir))) {
-		size_t n = strlen(e->d_name);
-		if (n < 6 || n > 68 || strcmp(e->d_name + n - 5, ".sock"))
+		size_t size = strlen(e->d_name);
+		if (size < 6 || size > 68 || strcmp(e->d_name + size - 5, ".sock"))
 			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)(n - 5), e->d_name);
-		if (store_locked(d->store, name) != 1)
-			unlinkat(dirfd(dir), e->d_name, 0);
+		snprintf(name, sizeof(name), "%.*s", (int)(size - 5), e->d_name);
+		/* One that cannot be told may live. */
+		held = store_locked(d->store, name);
+		if (held && held != -EINVAL)
+			continue;
+		n++;
+		if (remove && unlinkat(dirfd(dir), e->d_name, 0) && errno != ENOENT)
+			*err = -errno;
 	}
 	if (dir)
 		closedir(dir);
+	return n;
 }
 
 void boxes_sweep(const struct daemon *d)
 {
+	int ignored;
+
 	(void)store_sweep(d->store); /* the next start tries again */
-	sweep_sockets(d);
+	(void)boxes_dead_sockets(d, true, &ignored);
 	if (store_each(d->store, sweep_ephemeral, (void *)d) < 0)
 		log_line("cannot read the store");
 	shm_sweep(d->paths.runtime);

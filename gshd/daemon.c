@@ -210,7 +210,7 @@ static void answer_show(struct wire_call *call)
 static void answer_layers(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *version = json_str(call->params, "version", "now"), *name = daemon_name(call);
+	const char *name = daemon_name(call), *version = json_str(call->params, "version", "now");
 	struct json_object *p, *layers;
 	char path[PATH_MAX + 128], why[STORE_WHY];
 	static struct chain chain;

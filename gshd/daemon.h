@@ -66,6 +66,8 @@ void boxes_limits(struct wire_call *call); /* change them, and tell which hold *
 /* Remove what crashes left: half-made sandboxes, sockets of the dead, ephemeral sandboxes without a
  * monitor. */
 void boxes_sweep(const struct daemon *d);
+/* Sockets of monitors that were killed: how many, and removed if asked; *err: as the last said that could not be. */
+unsigned boxes_dead_sockets(const struct daemon *d, bool remove, int *err);
 
 /* ---- past.c ---- */
 void past_undo(struct wire_call *call);

@@ -77,12 +77,40 @@ static void check_landlock(const struct daemon *d, struct finding *f)
 			  : "boot Linux 5.19 or later with Landlock enabled (lsm=landlock,...)");
 }
 
+/* A quota, or a disk that fails, shows in no number: a file says it. */
+static int try_writing(int store)
+{
+	static const char block[4096] = "gsh doctor\n";
+	int fd = openat(store, ".doctor", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), err = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, block, sizeof(block));
+	if (n != sizeof(block))
+		err = n < 0 ? -errno : -ENOSPC;
+	if (!err && fsync(fd))
+		err = -errno;
+	close(fd);
+	unlinkat(store, ".doctor", 0);
+	return err;
+}
+
 static void check_store(const struct daemon *d, struct finding *f)
 {
 	struct statvfs v;
+	int err;
 
 	if (fstatvfs(d->store, &v)) {
 		find(f, "fail", strerror(errno), NULL);
+	} else if (v.f_flag & ST_RDONLY) {
+		find(f, "fail", "the store's file system is mounted read-only: sandboxes can be looked at, but neither "
+		     "started nor changed", "remount it read-write: mount -o remount,rw");
+	} else if ((err = try_writing(d->store))) {
+		f->level = "fail";
+		snprintf(f->text, sizeof(f->text), "cannot write to the store %.300s: %s", d->paths.store, strerror(-err));
+		snprintf(f->hint, sizeof(f->hint), "%s", err == -ENOSPC || err == -EDQUOT ?
+			 "free some space: gsh gc, gsh discard and gsh rm still work" : "look at the disk and its owner");
 	} else if (v.f_flag & ST_NOEXEC) {
 		find(f, "fail",
 		     "the store's file system is mounted noexec: programs made inside could not "
@@ -149,23 +177,65 @@ static const struct {
 	{ "fuse", check_fuse },	    { "nat", check_nat },
 };
 
+static struct json_object *add(struct json_object *items, const char *check, const struct finding *f)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_put_str(o, "check", check);
+	json_put_str(o, "level", f->level);
+	json_put_str(o, "text", f->text);
+	if (f->hint[0])
+		json_put_str(o, "hint", f->hint);
+	json_object_array_add(items, o);
+	return o;
+}
+
+/* Nobody is disturbed by them but who wonders. */
+static void check_sockets(const struct daemon *d, bool repair, struct json_object *items)
+{
+	struct finding f = { .level = repair ? "ok" : "warn" };
+	struct json_object *o;
+	unsigned n;
+	int err = 0;
+
+	n = boxes_dead_sockets(d, repair, &err);
+	if (!n)
+		return;
+	snprintf(f.text, sizeof(f.text), "%u sandbox%s left a socket behind, for the monitor was killed%s", n,
+		 n == 1 ? "" : "es", !repair ? "" : err ? "; this could not be put right" : "; it was removed");
+	if (!repair)
+		snprintf(f.hint, sizeof(f.hint), "gsh doctor --repair");
+	o = add(items, "sockets", &f);
+	if (repair)
+		json_put_bool(o, "repaired", !err);
+}
+
 void doctor_answer(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
 	struct json_object *p = json_object_new_object(), *items = json_object_new_array();
+	const char *only = json_str(call->params, "name", NULL);
+	bool repair = json_flag(call->params, "repair", false);
 
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		struct json_object *o = json_object_new_object();
-		struct finding f = { .level = "ok" };
-		checks[i].run(call->server->context, &f);
-		json_put_str(o, "check", checks[i].name);
-		json_put_str(o, "level", f.level);
-		json_put_str(o, "text", f.text);
-		if (f.hint[0])
-			json_put_str(o, "hint", f.hint);
-		json_object_array_add(items, o);
+	if (only && !daemon_name(call)) {
+		json_object_put(p);
+		json_object_put(items);
+		return;
 	}
-	check_sandboxes(d->store, json_flag(call->params, "repair", false), items);
+	for (size_t i = 0; !only && i < sizeof(checks) / sizeof(checks[0]); i++) {
+		struct finding f = { .level = "ok" };
+
+		checks[i].run(call->server->context, &f);
+		add(items, checks[i].name, &f);
+	}
+	if (!only)
+		check_sockets(d, repair, items);
+	if (check_sandboxes(d->store, only, repair, items)) {
+		json_put_str(p, "name", only);
+		json_object_put(items);
+		wire_error(call, "org.gsh.NoSuchSandbox", p);
+		return;
+	}
 	json_object_object_add(p, "items", items);
 	wire_reply(call, p);
 }

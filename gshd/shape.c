@@ -46,8 +46,8 @@ static void fail(struct wire_call *call, const char *name, int err, const char *
 void boxes_adopt(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *from = json_str(call->params, "from", ""), *like = json_str(call->params, "like", NULL);
 	const char *name = daemon_name(call);
+	const char *from = json_str(call->params, "from", ""), *like = json_str(call->params, "like", NULL);
 	struct box_spec spec = { .image = like == NULL };
 	static char settings[SETTINGS_MAX];
 	char why[STORE_WHY] = "";
@@ -79,7 +79,7 @@ void boxes_adopt(struct wire_call *call)
 void boxes_rename(struct wire_call *call)
 {
 	const struct daemon *d = call->server->context;
-	const char *to = json_str(call->params, "to", ""), *name = daemon_name(call);
+	const char *name = daemon_name(call), *to = json_str(call->params, "to", "");
 	struct box_spec spec;
 	char why[STORE_WHY];
 	int lock, err;

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -20,7 +23,7 @@
 static const struct opt opts[] = {
 	{ OPT_POLICY, "policy", NULL, "say instead what a sandbox may do", WORDS_NONE },
 	{ OPT_REPAIR, "repair", NULL, "put right what is wrong with sandboxes, and say what was done", WORDS_NONE },
-	OPT_ROW_SANDBOX,
+	{ 's', "sandbox", "NAME", "look at this sandbox alone (with --policy default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX },
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
@@ -100,6 +103,52 @@ static void check_mount(struct json_object *items)
 	add(items, "mount", mounted < 0 ? "warn" : "ok", text, mounted < 0 ? "gsh umount" : "");
 }
 
+/* What keeps gshd from serving a store, as far as it is to be seen from here. */
+static void check_store(struct json_object *items)
+{
+	char why[1024], path[PATH_MAX + 16], said[64] = "", text[PATH_MAX + 300];
+	struct paths paths;
+	struct statvfs v;
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	if (paths_find(&paths, why, sizeof(why))) {
+		add(items, "store", "fail", why, "");
+		return;
+	}
+	if (stat(paths.store, &st) || statvfs(paths.store, &v)) {
+		snprintf(text, sizeof(text), "%s: %s", paths.store, strerror(errno));
+		add(items, "store", errno == ENOENT ? "ok" : "fail", text, "");
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/VERSION", paths.store);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, said, sizeof(said) - 1);
+	said[n > 0 ? n : 0] = '\0';
+	said[strcspn(said, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+	if (!S_ISDIR(st.st_mode)) {
+		snprintf(text, sizeof(text), "%s is no directory", paths.store);
+		add(items, "store", "fail", text, "set GSH_STORE or [Store] Path= to a directory");
+	} else if (st.st_uid != geteuid()) {
+		snprintf(text, sizeof(text), "%s belongs to another user (%u)", paths.store, (unsigned)st.st_uid);
+		add(items, "store", "fail", text, "as root: chown -R it to yourself, or set GSH_STORE");
+	} else if (fd >= 0 && strcmp(said, STORE_VERSION) > 0) {
+		snprintf(text, sizeof(text), "%s was made by another version of gsh: its VERSION says '%s', this gsh knows '%s'",
+			 paths.store, said, STORE_VERSION);
+		add(items, "store", "fail", text, "use the gsh that made it, or set GSH_STORE to another directory");
+	} else if (v.f_flag & ST_RDONLY) {
+		snprintf(text, sizeof(text), "%s is on a file system that is mounted read-only", paths.store);
+		add(items, "store", "fail", text, "remount it read-write, or set GSH_STORE");
+	} else {
+		snprintf(text, sizeof(text), "%s, %llu MiB free", paths.store,
+			 (unsigned long long)v.f_bavail * v.f_frsize >> 20);
+		add(items, "store", v.f_bavail ? "ok" : "fail", text, v.f_bavail ? "" : "free some space");
+	}
+}
+
 /* A finding that ends the verb with 1. */
 static bool any_failed(struct json_object *items)
 {
@@ -111,27 +160,36 @@ static bool any_failed(struct json_object *items)
 	return false;
 }
 
-/* gshd's findings; without it, what can be found out here of the likely causes. */
-static void add_daemons(struct json_object *items, bool repair)
+/* gshd's findings; without it, what can be found out here of the likely causes. Of one sandbox nobody else knows: then 0, or
+ * why not. */
+static int add_daemons(struct json_object *items, bool repair, const char *only)
 {
 	struct json_object *params = json_object_new_object(), *reply, *theirs;
+	int failure;
 	size_t i;
 
 	if (repair)
 		json_object_object_add(params, "repair", json_object_new_boolean(true));
-	if (ask_daemon("Doctor", params, &reply)) {
+	if (only)
+		json_object_object_add(params, "name", json_object_new_string(only));
+	failure = ask_daemon("Doctor", params, &reply);
+	if (failure && only)
+		return failure;
+	if (failure) {
 		add(items, "daemon", "fail", "gshd cannot be reached", "see the message above");
+		check_store(items);
 		check_kernel(items);
 		check_device(items, "/dev/ptmx", "terminals", "warn",
 			     "as root: chmod 0666 /dev/ptmx");
 		check_device(items, "/dev/fuse", "fuse", "warn",
 			     "as root: modprobe fuse; chmod 0666 /dev/fuse");
-		return;
+		return 0;
 	}
 	theirs = reply_items(reply);
 	for (i = 0; i < json_object_array_length(theirs); i++)
 		json_object_array_add(items, json_object_get(json_object_array_get_idx(theirs, i)));
 	json_object_put(reply);
+	return 0;
 }
 
 static void print_for_people(struct json_object *items)
@@ -217,6 +275,7 @@ static int tell_policy(const struct call *call)
 static int exec(const struct call *call)
 {
 	struct json_object *items = json_object_new_array();
+	const char *only = opt_value(call, 's');
 	int result = 0;
 	bool failed;
 
@@ -228,10 +287,16 @@ static int exec(const struct call *call)
 		json_object_put(items);
 		return tell_policy(call);
 	}
-	check_program(items, "gshd");
-	check_program(items, "gfs");
-	check_mount(items);
-	add_daemons(items, opt_given(call, OPT_REPAIR));
+	if (!only) {
+		check_program(items, "gshd");
+		check_program(items, "gfs");
+		check_mount(items);
+	}
+	result = add_daemons(items, opt_given(call, OPT_REPAIR), only);
+	if (result) {
+		json_object_put(items);
+		return result;
+	}
 	failed = any_failed(items);
 	if (!opt_given(call, OPT_JSON) && isatty(1)) {
 		print_for_people(items);

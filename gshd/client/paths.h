@@ -15,6 +15,8 @@
 
 struct sockaddr_un;
 
+#define STORE_VERSION "gsh-store 2" /* what the file VERSION of a store says */
+
 struct paths {
 	char store[PATH_MAX];
 	char runtime[PATH_MAX];

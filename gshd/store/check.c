@@ -22,19 +22,19 @@
 #include "gshd/wire/json.h"
 
 #define REPAIR "gsh doctor --repair"
-#define ASIDE "damaged"
 
 struct check {
 	int store;
 	bool repair;
 	struct json_object *items;
+	const char *only; /* this one alone, or NULL */
 	const char *name; /* the sandbox at hand */
 	int box;	  /* its directory */
-	unsigned looked, found;
+	unsigned looked, running, found;
 };
 
-static void __attribute__((format(printf, 4, 5))) say(struct check *c, const char *level, const char *hint,
-						      const char *fmt, ...)
+static struct json_object *__attribute__((format(printf, 4, 5)))
+say(struct check *c, const char *level, const char *hint, const char *fmt, ...)
 {
 	struct json_object *o = json_object_new_object();
 	char text[600];
@@ -53,35 +53,23 @@ static void __attribute__((format(printf, 4, 5))) say(struct check *c, const cha
 		json_put_str(o, "hint", hint);
 	json_object_array_add(c->items, o);
 	c->found++;
+	return o;
 }
 
 /* Something is so, and this puts it right, or would: err as the mending said, or 0. */
 static void tell(struct check *c, const char *level, int err, const char *what, const char *done)
 {
-	if (!c->repair)
+	struct json_object *o;
+
+	if (!c->repair) {
 		say(c, level, REPAIR, "%s", what);
-	else if (err)
-		say(c, "fail", NULL, "%s; this could not be put right: %s", what, strerror(-err));
-	else
-		say(c, "ok", NULL, "%s; %s", what, done);
-}
-
-/* Out of the way, where it can be looked at: boxes/NAME/damaged/WHAT, or with a number behind. */
-static int put_aside(const struct check *c, const char *path)
-{
-	const char *last = strrchr(path, '/');
-	char to[300];
-	int err = layers_dir(c->box, ASIDE, 0700);
-
-	last = last ? last + 1 : path;
-	for (unsigned i = 0; !err && i < 1000; i++) {
-		snprintf(to, sizeof(to), i ? ASIDE "/%.250s.%u" : ASIDE "/%.250s", last, i);
-		if (!renameat2(c->box, path, c->box, to, RENAME_NOREPLACE))
-			return 0;
-		if (errno != EEXIST)
-			err = -errno;
+		return;
 	}
-	return err ? err : -EEXIST;
+	if (err)
+		o = say(c, "fail", NULL, "%s; this could not be put right: %s", what, strerror(-err));
+	else
+		o = say(c, "ok", NULL, "%s; %s", what, done);
+	json_put_bool(o, "repaired", !err);
 }
 
 static bool there(const struct check *c, const char *path)
@@ -92,6 +80,24 @@ static bool there(const struct check *c, const char *path)
 }
 
 /* ---- the directories ---- */
+
+/* What its owner must have these rights to. */
+static void check_owner(struct check *c, const char *path, const struct stat *st, mode_t needed)
+{
+	char what[400];
+	int err = 0;
+
+	if (st->st_uid != geteuid()) {
+		say(c, "fail", "as root: chown -R it to yourself", "%s belongs to another user (%u)", path,
+		    (unsigned)st->st_uid);
+	} else if ((st->st_mode & needed) != needed) {
+		snprintf(what, sizeof(what), "%s has a mode (%04o) that shuts out its owner", path,
+			 (unsigned)st->st_mode & 07777);
+		if (c->repair && fchmodat(c->box, path, (st->st_mode & 07777) | needed, 0))
+			err = -errno;
+		tell(c, "fail", err, what, "its owner may use it again");
+	}
+}
 
 /* One that the store's owner must be able to use. */
 static void check_dir(struct check *c, const char *path, bool layer)
@@ -110,20 +116,32 @@ static void check_dir(struct check *c, const char *path, bool layer)
 	} else if (!S_ISDIR(st.st_mode)) {
 		snprintf(what, sizeof(what), "%s is no directory", path);
 		if (c->repair)
-			err = put_aside(c, path);
+			err = layers_aside(c->box, path, false);
 		if (c->repair && !err && !layer)
 			err = layers_dir(c->box, path, 0700);
-		tell(c, "fail", err, what, "it is in " ASIDE " now");
-	} else if (st.st_uid != geteuid()) {
-		say(c, "fail", "as root: chown -R it to yourself", "%s belongs to another user (%u)", path,
-		    (unsigned)st.st_uid);
-	} else if ((st.st_mode & 0700) != 0700) {
-		snprintf(what, sizeof(what), "%s has a mode (%04o) that shuts out its owner", path,
-			 (unsigned)st.st_mode & 07777);
-		if (c->repair && fchmodat(c->box, path, (st.st_mode & 07777) | 0700, 0))
-			err = -errno;
-		tell(c, "fail", err, what, "its owner may use it again");
+		tell(c, "fail", err, what, "it is in " LAYERS_ASIDE " now");
+	} else {
+		check_owner(c, path, &st, 0700);
 	}
+}
+
+/* A file that only gsh writes: who cannot open it would take it for a damaged one. */
+static void check_file(struct check *c, const char *path)
+{
+	char what[400];
+	struct stat st;
+	int err = 0;
+
+	if (fstatat(c->box, path, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	if (S_ISREG(st.st_mode)) {
+		check_owner(c, path, &st, 0600);
+		return;
+	}
+	snprintf(what, sizeof(what), "%s is no file", path);
+	if (c->repair)
+		err = layers_aside(c->box, path, false);
+	tell(c, "fail", err, what, "it is in " LAYERS_ASIDE " now");
 }
 
 static void check_place(struct check *c, const char *place)
@@ -179,7 +197,7 @@ static void check_spec(struct check *c)
 		made.created = fstat(c->box, &st) ? 0 : st.st_mtime;
 		snprintf(made.name, sizeof(made.name), "%s", c->name);
 		if (there(c, "spec.json"))
-			err = put_aside(c, "spec.json");
+			err = layers_aside(c->box, "spec.json", false);
 		if (!err)
 			err = store_write_spec(c->box, &made);
 		if (!err && store_read_spec(c->store, c->name, &spec, why))
@@ -205,9 +223,9 @@ static void check_pending(struct check *c)
 		     "a change of several layers was cut short; the next command carries it through",
 		     "it was carried through");
 	} else {
-		err = c->repair ? put_aside(c, "pending") : 0;
+		err = c->repair ? layers_aside(c->box, "pending", false) : 0;
 		tell(c, "fail", err, "what says how far a change of layers came is damaged",
-		     "it is in " ASIDE " now; the layers stay where they are");
+		     "it is in " LAYERS_ASIDE " now; the layers stay where they are");
 	}
 	json_object_put(o);
 }
@@ -221,11 +239,9 @@ static void check_journal(struct check *c)
 		return;
 	snprintf(what, sizeof(what), "%d line%s of its journal cannot be read; `gsh log` lacks them", bad,
 		 bad == 1 ? "" : "s");
-	if (c->repair) {
-		err = layers_dir(c->box, ASIDE, 0700);
-		err = err ? err : journal_mend(c->box, ASIDE "/journal");
-	}
-	tell(c, "warn", err, what, "what can be read was written anew, the old one is in " ASIDE);
+	if (c->repair)
+		err = journal_mend(c->box);
+	tell(c, "warn", err, what, "what can be read was written anew, the old one is in " LAYERS_ASIDE);
 }
 
 static void check_snapshots(struct check *c)
@@ -244,8 +260,8 @@ static void check_snapshots(struct check *c)
 		if (name[0] != '.' && history_version(c->box, name, number, &op) < 0) {
 			snprintf(what, sizeof(what), "the snapshot %s is damaged, or layers of it are missing", name);
 			if (c->repair)
-				err = put_aside(c, path);
-			tell(c, "warn", err, what, "it is in " ASIDE " now");
+				err = layers_aside(c->box, path, false);
+			tell(c, "warn", err, what, "it is in " LAYERS_ASIDE " now");
 		}
 		free(names[i]);
 	}
@@ -339,37 +355,67 @@ static void check_history(struct check *c)
 		history_close(&h);
 }
 
-static int check_box(const char *name, void *arg)
+/* Nobody else holds it meanwhile. */
+static void check_inside(struct check *c)
 {
 	static const char *const dirs[] = { "tree", "tree/layers", "tree/top", "tree/work" };
-	struct check *c = arg;
-	int lock = store_lock(c->store, name);
+	static const char *const files[] = { "spec.json", "journal", "pending", "pens" };
 
-	c->looked++;
-	if (lock == -EAGAIN)
+	for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		check_dir(c, dirs[i], false);
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		check_file(c, files[i]);
+	check_pending(c);
+	check_place(c, "tree/layers");
+	check_place(c, "tree/top");
+	check_chain(c);
+	check_spec(c);
+	check_journal(c);
+	check_snapshots(c);
+	check_leftovers(c);
+	check_commits(c);
+	check_history(c);
+}
+
+/* What stands in the way of opening and locking it may be looked at without its lock: a monitor would not mind. */
+static void check_entry(struct check *c)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "boxes/%.63s", c->name);
+	c->box = c->store;
+	check_dir(c, path, true);
+	c->box = store_open_box(c->store, c->name);
+	if (c->box >= 0)
+		check_file(c, "lock");
+}
+
+static int check_box(const char *name, void *arg)
+{
+	struct check *c = arg;
+	unsigned before = c->found;
+	int lock;
+
+	if (c->only && strcmp(c->only, name))
 		return 0;
+	c->looked++;
 	c->name = name;
-	c->box = store_open_box(c->store, name);
-	if (c->box < 0) {
+	check_entry(c);
+	lock = store_lock(c->store, name);
+	if (lock == -EAGAIN)
+		c->running++;
+	else if (lock >= 0 && c->box >= 0)
+		check_inside(c);
+	else if (lock >= 0)
 		say(c, "fail", NULL, "its directory cannot be opened: %s", strerror(-c->box));
-	} else {
-		for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-			check_dir(c, dirs[i], false);
-		check_pending(c);
-		check_place(c, "tree/layers");
-		check_place(c, "tree/top");
-		check_chain(c);
-		check_spec(c);
-		check_journal(c);
-		check_snapshots(c);
-		check_leftovers(c);
-		check_commits(c);
-		check_history(c);
-		close(c->box);
-	}
-	c->name = NULL;
+	/* Removed a moment ago; or why is told already. */
+	else if (lock != -ENOENT && before == c->found)
+		say(c, "fail", NULL, "it cannot be locked, so it was not looked at: %s", strerror(-lock));
 	if (lock >= 0)
 		close(lock);
+	if (c->box >= 0)
+		close(c->box);
+	c->name = NULL;
 	return 0;
 }
 
@@ -402,15 +448,30 @@ static void check_names(struct check *c)
 	}
 }
 
-void check_sandboxes(int store, bool repair, struct json_object *items)
+static void tell_well(struct check *c)
 {
-	struct check c = { .store = store, .repair = repair, .items = items, .box = -1 };
+	unsigned n = c->looked - c->running;
+	char running[80] = "";
+
+	if (c->running)
+		snprintf(running, sizeof(running), "; %u that run%s %s not looked at", c->running,
+			 c->running == 1 ? "s" : "", c->running == 1 ? "was" : "were");
+	say(c, "ok", NULL, "nothing is wrong with %u sandbox%s%s", n, n == 1 ? "" : "es", running);
+}
+
+int check_sandboxes(int store, const char *only, bool repair, struct json_object *items)
+{
+	struct check c = { .store = store, .only = only, .repair = repair, .items = items, .box = -1 };
 	int err;
 
-	check_names(&c);
+	if (!only)
+		check_names(&c);
 	err = store_each(store, check_box, &c);
 	if (err < 0)
 		say(&c, "fail", NULL, "its sandboxes cannot be listed: %s", strerror(-err));
+	else if (only && !c.looked)
+		return -ENOENT;
 	if (!c.found)
-		say(&c, "ok", NULL, "nothing is wrong with %u sandbox%s", c.looked, c.looked == 1 ? "" : "es");
+		tell_well(&c);
+	return 0;
 }

@@ -132,6 +132,10 @@ static int one(const char *name, void *arg)
 	lock = store_lock(c->d->store, name);
 	if (lock >= 0)
 		err = join(c, name, &joined, why);
+	else if (lock != -EAGAIN)
+		err = lock;
+	if (lock < 0 && err)
+		snprintf(why, sizeof(why), "%s", strerror(-err));
 	if (lock >= 0 && !err) {
 		err = keep_sweep(c->d->store, name);
 		if (err)

@@ -249,9 +249,9 @@ static bool short_of_room(const struct history *h)
 
 int history_begin(struct history *h, struct json_object *argv, const char *cwd, int64_t *op)
 {
-	int err = 0;
+	int err = history_settle(h);
 
-	if (!history_top_empty(h)) {
+	if (!err && !history_top_empty(h)) {
 		err = forget_undone(h);
 		if (!err && !h->frozen && !short_of_room(h))
 			err = push(h);
@@ -306,6 +306,9 @@ int history_undo(struct history *h, unsigned count, unsigned *done)
 	*done = 0;
 	if (h->frozen)
 		return -EBUSY;
+	err = history_settle(h);
+	if (err)
+		return err;
 	first = h->n - history_top_empty(h);
 	n = choose_undone(h, first, count, take, &ops);
 	if (!n)
@@ -316,14 +319,18 @@ int history_undo(struct history *h, unsigned count, unsigned *done)
 	if (first == h->n)
 		h->number[h->n++] = h->next++;
 	err = layers_change(h, "undo", take, n, TOUCH_TAKES);
-	*done = err ? 0 : ops;
-	return err ? err : journal_note(h, "undo", take, n);
+	if (err)
+		return err;
+	/* Where layers lie says that they were undone; the note is for people. */
+	(void)journal_note(h, "undo", take, n);
+	*done = ops;
+	return 0;
 }
 
 int history_redo(struct history *h, unsigned count, unsigned *done)
 {
 	uint32_t list[1024];
-	int n = layers_list(h->box, "undone", list, 1024), err, all;
+	int err = history_settle(h), n = err ? err : layers_list(h->box, "undone", list, 1024), all;
 	unsigned ops = 0;
 
 	*done = 0;
@@ -336,8 +343,11 @@ int history_redo(struct history *h, unsigned count, unsigned *done)
 	if (h->n + (unsigned)n > HISTORY_LAYERS_MAX)
 		return -E2BIG;
 	err = layers_change(h, "redo", list, (unsigned)n, TOUCH_ADDS);
-	*done = err ? 0 : ops;
-	return err ? err : journal_note(h, "redo", list, (unsigned)n);
+	if (err)
+		return err;
+	(void)journal_note(h, "redo", list, (unsigned)n);
+	*done = ops;
+	return 0;
 }
 
 bool history_made_name(const char *name)
@@ -369,6 +379,9 @@ static int insert(struct history *h, const char *made, uint32_t number)
 		err = -errno;
 	if (!err)
 		err = layers_sync(h->box, "tree/layers");
+	/* It is told that it failed: then it is not there either. */
+	if (err)
+		(void)!renameat2(h->box, path, h->box, made, RENAME_NOREPLACE);
 	history_reread(h);
 	history_tell(h, false);
 	/* As with push(). Ops may have the empty one: it stays. */
@@ -388,7 +401,9 @@ int history_adopt(struct history *h, const char *made, struct json_object *argv,
 		return -ENOENT;
 	if (h->frozen)
 		return -EBUSY;
-	err = forget_undone(h);
+	err = history_settle(h);
+	if (!err)
+		err = forget_undone(h);
 	if (!err && !history_top_empty(h))
 		err = push(h);
 	if (!err)
@@ -403,8 +418,10 @@ int history_adopt(struct history *h, const char *made, struct json_object *argv,
 
 int history_seal(struct history *h)
 {
-	if (history_top_empty(h))
-		return 0;
+	int err = history_settle(h);
+
+	if (err || history_top_empty(h))
+		return err;
 	if (h->frozen)
 		return -EBUSY;
 	return push(h);
@@ -413,9 +430,11 @@ int history_seal(struct history *h)
 static int write_snapshot(struct history *h, int dir, const char *name)
 {
 	struct json_object *o, *list;
+	int err = history_settle(h);
 	struct stat st;
-	int err = 0;
 
+	if (err)
+		return err;
 	if (!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -EEXIST;
 	if (!history_top_empty(h)) {
@@ -437,7 +456,11 @@ static int write_snapshot(struct history *h, int dir, const char *name)
 	json_put_int(o, "when", now_ms());
 	err = store_write_text(dir, name, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
-	return err || !fsync(dir) ? err : -errno;
+	if (!err && fsync(dir)) {
+		err = -errno;
+		unlinkat(dir, name, 0);
+	}
+	return err;
 }
 
 int history_snapshot(struct history *h, const char *name)

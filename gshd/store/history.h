@@ -48,6 +48,7 @@ struct history {
 	uint32_t next;			   /* number of the next layer */
 	int64_t last_op;
 	bool image;  /* the lowest layer is what the sandbox was made of: it stays by itself */
+	bool unsettled; /* a change failed, and could not be taken back */
 	bool frozen; /* somebody needs the top to stay where it is: ops share it */
 	/* number and n are what processes shall use from now on; pushed: a layer was put on top, and no
 	 * more. Layers that go are still in place then, those that come already. NULL: nothing runs. */

@@ -15,7 +15,11 @@ int layers_list(int at, const char *dir, uint32_t *number, int max) __attribute_
 uint32_t layers_highest(int box); /* the highest number of a layer anywhere in a sandbox; 0: it has none */
 int layers_dir(int at, const char *name, mode_t mode) __attribute__((warn_unused_result)); /* made, or there */
 int layers_sync(int at, const char *name);
-bool layers_dir_empty(int at, const char *name); /* one that cannot be read is */
+/* Out of the way, where it can be looked at: LAYERS_ASIDE and its last name, or with a number behind. It stays where it is,
+ * too, if asked and if there are hard links. */
+#define LAYERS_ASIDE "damaged"
+int layers_aside(int box, const char *path, bool stays) __attribute__((warn_unused_result));
+bool layers_dir_empty(int at, const char *name); /* one that is not there is, one that cannot be read is not */
 /* A layer that is not there any more was moved before. */
 int layer_move(int box, const char *from, const char *to, uint32_t number);
 /* Carry out what `pending` says, if it is there. */
@@ -24,6 +28,8 @@ int layers_settle(int box) __attribute__((warn_unused_result));
 enum touch { TOUCH_NOTHING, TOUCH_TAKES, TOUCH_JOINS /* takes all but the last */, TOUCH_ADDS }; /* how it touches the chain */
 int layers_change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
 	__attribute__((warn_unused_result));
+/* Carry through a change that failed and could not be taken back: before any other. */
+int history_settle(struct history *h) __attribute__((warn_unused_result));
 /* Processes that run shall use the chain of h from now on. */
 void history_tell(struct history *h, bool pushed);
 /* Whatever became of a change: the chain is what directories hold. */
@@ -54,7 +60,7 @@ bool journal_has_layer(const struct history *h, uint32_t layer);
 bool snapshot_needs(int box, uint32_t layer);
 /* How many whole lines are no objects; -errno. */
 int journal_damaged(int box) __attribute__((warn_unused_result));
-/* The journal without them; what it was is kept below the sandbox's directory, under this name or with a number behind. */
-int journal_mend(int box, const char *aside) __attribute__((warn_unused_result));
+/* The journal without them; what it was is set aside. */
+int journal_mend(int box) __attribute__((warn_unused_result));
 
 #endif

@@ -109,13 +109,20 @@ bool layers_dir_empty(int at, const char *name)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	bool empty = fd < 0 && errno == ENOENT;
 	struct dirent *e;
-	bool empty = true;
 
-	while (d && empty && (e = readdir(d)))
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return empty;
+	}
+	empty = true;
+	errno = 0;
+	while (empty && (e = readdir(d)))
 		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-	if (d)
-		closedir(d);
+	empty &= !errno;
+	closedir(d);
 	return empty;
 }
 
@@ -138,6 +145,26 @@ int layers_dir(int at, const char *name, mode_t mode)
 	return mkdirat(at, name, mode) && errno != EEXIST ? -errno : 0;
 }
 
+int layers_aside(int box, const char *path, bool stays)
+{
+	const char *last = strrchr(path, '/');
+	int err = layers_dir(box, LAYERS_ASIDE, 0700);
+	char to[300];
+
+	last = last ? last + 1 : path;
+	for (unsigned i = 0; !err && i < 1000; i++) {
+		snprintf(to, sizeof(to), i ? LAYERS_ASIDE "/%.250s.%u" : LAYERS_ASIDE "/%.250s", last, i);
+		if (stays && !linkat(box, path, box, to, 0))
+			return 0;
+		/* Where there are no hard links there is a moment without it; a crash then leaves it aside. */
+		if ((!stays || errno != EEXIST) && !renameat2(box, path, box, to, RENAME_NOREPLACE))
+			return 0;
+		if (errno != EEXIST)
+			err = -errno;
+	}
+	return err ? err : -EEXIST;
+}
+
 /* A layer that is not there any more was moved before. */
 int layer_move(int box, const char *from, const char *to, uint32_t number)
 {
@@ -156,6 +183,22 @@ static int take_layer(int box, const char *to, uint32_t number)
 	return err ? err : layer_move(box, "tree/layers", to, number);
 }
 
+/* Which layers come from where and go where, by what `pending` says. An undo takes them from the top, too. */
+static const struct change {
+	const char *what, *from, *to;
+} changes[] = {
+	{ "undo", "tree/layers", "undone" }, { "redo", "undone", "tree/layers" }, { "drop", "undone", "trash" },
+	{ "keep", "undone", "kept" },	     { "forget", "kept", "trash" },
+};
+
+static const struct change *find_change(const char *what)
+{
+	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		if (!strcmp(changes[i].what, what))
+			return &changes[i];
+	return NULL;
+}
+
 /* The last of these holds what the others do, which go. */
 static int carry_out_join(int box, const uint32_t *number, unsigned n)
 {
@@ -171,6 +214,7 @@ static int carry_out(int box, struct json_object *o)
 {
 	struct json_object *layers = json_get(o, "layers", json_type_array);
 	const char *what = json_str(o, "do", "");
+	const struct change *c = find_change(what);
 	uint32_t all[GRANT_LAYERS_MAX];
 	unsigned count = 0;
 	int err = 0;
@@ -179,21 +223,29 @@ static int carry_out(int box, struct json_object *o)
 		all[count++] = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
 	if (!strcmp(what, "joined"))
 		return carry_out_join(box, all, count);
+	if (!c && layers && json_object_array_length(layers))
+		return -EPROTO;
 	for (size_t i = 0; layers && i < json_object_array_length(layers) && !err; i++) {
 		uint32_t n = (uint32_t)json_object_get_int64(json_object_array_get_idx(layers, i));
+
 		if (!strcmp(what, "undo"))
-			err = take_layer(box, "undone", n);
-		else if (!strcmp(what, "redo"))
-			err = layer_move(box, "undone", "tree/layers", n);
-		else if (!strcmp(what, "drop"))
-			err = layer_move(box, "undone", "trash", n);
-		else if (!strcmp(what, "forget"))
-			err = layer_move(box, "kept", "trash", n);
-		else if (!strcmp(what, "keep"))
-			err = layer_move(box, "undone", "kept", n);
+			err = take_layer(box, c->to, n);
 		else
-			err = -EPROTO;
+			err = layer_move(box, c->from, c->to, n);
 	}
+	return err;
+}
+
+/* Whoever asked for a change that failed is told so: it is taken back, the last of it first. What was taken from the top
+ * goes below it, where there is a newer one. Layers that were joined are left as they are: they only hold what the one
+ * that stays does. */
+static int take_back(int box, const char *what, const uint32_t *number, unsigned n)
+{
+	const struct change *c = find_change(what);
+	int err = c ? 0 : -EOPNOTSUPP;
+
+	while (!err && n--)
+		err = layer_move(box, c->to, c->from, number[n]);
 	return err;
 }
 
@@ -221,6 +273,19 @@ int layers_settle(int box)
 	err = o ? carry_out(box, o) : -EPROTO;
 	json_object_put(o);
 	return err ? err : settle_pending(box);
+}
+
+/* What a change that failed could not take back is carried through before anything else is done to the chain. */
+int history_settle(struct history *h)
+{
+	int err = h->unsettled ? layers_settle(h->box) : 0;
+
+	if (err || !h->unsettled)
+		return err;
+	h->unsettled = false;
+	history_reread(h);
+	history_tell(h, false);
+	return 0;
 }
 
 void history_tell(struct history *h, bool pushed)
@@ -260,30 +325,32 @@ static void leave_out(struct history *h, const uint32_t *number, unsigned n)
 int layers_change(struct history *h, const char *what, const uint32_t *number, unsigned n, enum touch touch)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	int err, pens;
+	int err = history_settle(h), pens;
 
 	for (unsigned i = 0; i < n; i++)
 		json_object_array_add(list, json_object_new_int64(number[i]));
 	json_put_str(o, "do", what);
 	json_object_object_add(o, "layers", list);
-	pens = pens_wait(h->box);
+	pens = err ? err : pens_wait(h->box);
 	err = pens < 0 ? pens : 0;
 	if (!err)
 		err = store_write_text(h->box, "pending",
 				       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	if (!err)
-		err = layers_sync(h->box, ".");
-	if (!err && (touch == TOUCH_TAKES || touch == TOUCH_JOINS)) {
-		leave_out(h, number, n - (touch == TOUCH_JOINS));
-		history_tell(h, false);
-	}
 	if (!err) {
-		err = carry_out(h->box, o);
+		err = layers_sync(h->box, ".");
+		if (!err && (touch == TOUCH_TAKES || touch == TOUCH_JOINS)) {
+			leave_out(h, number, n - (touch == TOUCH_JOINS));
+			history_tell(h, false);
+		}
+		if (!err)
+			err = carry_out(h->box, o);
+		if (!err)
+			err = settle_pending(h->box);
+		if (err && (take_back(h->box, what, number, n) || settle_pending(h->box)))
+			h->unsettled = true;
 		history_reread(h);
 		if (touch == TOUCH_ADDS || (touch && err))
 			history_tell(h, false);
-		if (!err)
-			err = settle_pending(h->box);
 	}
 	if (pens >= 0)
 		close(pens);

@@ -114,22 +114,16 @@ int journal_damaged(int box)
 	return bad;
 }
 
-int journal_mend(int box, const char *aside)
+int journal_mend(int box)
 {
 	size_t size, left;
-	char *text = load(box, &size), to[300];
-	int err = -EEXIST;
+	char *text = load(box, &size);
+	int err;
 
 	if (!text)
 		return -EIO;
 	squeeze(text, size, &left);
-	for (unsigned i = 0; err == -EEXIST && i < 1000; i++) {
-		snprintf(to, sizeof(to), i ? "%s.%u" : "%s", aside, i);
-		err = linkat(box, "journal", box, to, 0) ? -errno : 0;
-	}
-	/* Where there are no hard links there is a moment without a journal; a crash then leaves it aside. */
-	if (err && err != -EEXIST)
-		err = renameat2(box, "journal", box, aside, RENAME_NOREPLACE) ? -errno : 0;
+	err = layers_aside(box, "journal", true);
 	if (!err)
 		err = store_write_text(box, "journal", text);
 	free(text);

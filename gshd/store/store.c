@@ -15,7 +15,7 @@
 #include "gshd/store/history.h"
 #include "gshd/wire/json.h"
 
-#define VERSION_TEXT "gsh-store 2\n"
+#define VERSION_TEXT STORE_VERSION "\n"
 #define VERSION_OLD "gsh-store 1\n" /* one layer a sandbox; brought up to date by history_open */
 #define SPEC_MAX 65536
 
@@ -99,7 +99,7 @@ static int check_version(int store, char *why)
 	if (strcmp(text, VERSION_TEXT)) {
 		text[strcspn(text, "\n")] = '\0';
 		snprintf(why, STORE_WHY,
-			 "the store's VERSION says '%.60s', this gshd knows 'gsh-store 2': use the "
+			 "the store's VERSION says '%.60s', this gshd knows '" STORE_VERSION "': use the "
 			 "gsh that made it",
 			 text);
 		return -EPROTO;
@@ -267,6 +267,20 @@ static int make_temporary(int boxes, char *name, size_t size)
 	return fd;
 }
 
+/* A directory gets another name, for good. What fails is as if it had not been begun. */
+static int appear(int boxes, const char *from, const char *to)
+{
+	int err = 0;
+
+	if (renameat2(boxes, from, boxes, to, RENAME_NOREPLACE))
+		return -errno;
+	if (fsync(boxes)) {
+		err = -errno;
+		(void)!renameat2(boxes, to, boxes, from, RENAME_NOREPLACE);
+	}
+	return err;
+}
+
 int store_create(int store, const struct box_spec *spec, char *why)
 {
 	char temporary[32];
@@ -280,9 +294,11 @@ int store_create(int store, const struct box_spec *spec, char *why)
 		return say(why, dir, "cannot make sandbox %s in the store", spec->name);
 	}
 	err = fill(dir, spec, why);
-	if (!err &&
-	    (renameat2(boxes, temporary, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))
-		err = say(why, -errno, "cannot make sandbox %s in the store", spec->name);
+	if (!err) {
+		err = appear(boxes, temporary, spec->name);
+		if (err)
+			say(why, err, "cannot make sandbox %s in the store", spec->name);
+	}
 	if (err)
 		store_delete_tree(boxes, temporary);
 	close(dir);
@@ -307,8 +323,8 @@ static int adopt(int boxes, int dir, const char *from, const struct box_spec *sp
 		err = store_write_text(dir, "gsh.conf", spec->settings);
 	if (!err && syncfs(dir))
 		err = -errno;
-	if (!err && (renameat2(boxes, from, boxes, spec->name, RENAME_NOREPLACE) || fsync(boxes)))
-		err = -errno;
+	if (!err)
+		err = appear(boxes, from, spec->name);
 	if (tree >= 0)
 		close(tree);
 	return err;
@@ -342,8 +358,8 @@ int store_rename(int store, const char *name, const char *to, char *why)
 		return err;
 	if (!paths_name_ok(to))
 		err = -EINVAL;
-	if (!err && (renameat2(boxes, name, boxes, to, RENAME_NOREPLACE) || fsync(boxes)))
-		err = -errno;
+	if (!err)
+		err = appear(boxes, name, to);
 	dir = err ? -1 : openat(boxes, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* What stands in the specification is for people: the directory's name counts. */
 	snprintf(spec.name, sizeof(spec.name), "%s", to);
@@ -465,12 +481,11 @@ int store_remove(int store, const char *name, char *why)
 		err = -EIO;
 	snprintf(aside, sizeof(aside), ".removing-%08x", id);
 	held = hold(boxes, name);
-	if (!err && renameat(boxes, name, boxes, aside))
-		err = -errno;
-	if (!err && fsync(boxes))
-		err = -errno;
 	if (!err)
-		err = store_delete_tree(boxes, aside);
+		err = appear(boxes, name, aside);
+	/* It is gone: what cannot be deleted now is swept later. */
+	if (!err)
+		(void)store_delete_tree(boxes, aside);
 	if (held >= 0)
 		close(held);
 	close(boxes);
@@ -517,17 +532,42 @@ static struct flock whole_file(void)
 	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
 }
 
+/* Is this file still the lock of the sandbox of this name? It may have been removed or renamed, and another one made, since
+ * it was opened. 1, 0 or -errno. */
+static int is_lock_of(int store, const char *name, int fd)
+{
+	struct stat now, ours;
+	int dir = store_open_box(store, name), err = 0;
+
+	if (dir < 0)
+		return dir;
+	if (fstat(fd, &ours) || fstatat(dir, "lock", &now, AT_SYMLINK_NOFOLLOW))
+		err = errno == ENOENT ? 0 : -errno;
+	else
+		err = ours.st_dev == now.st_dev && ours.st_ino == now.st_ino;
+	close(dir);
+	return err;
+}
+
 int store_lock(int store, const char *name)
 {
 	struct flock lock = whole_file();
-	int fd = open_lock(store, name, O_RDWR | O_CREAT);
 
-	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock)) {
-		int err = errno == EACCES ? -EAGAIN : -errno;
+	for (;;) {
+		int fd = open_lock(store, name, O_RDWR | O_CREAT), is = 1;
+
+		if (fd < 0)
+			return fd;
+		if (fcntl(fd, F_OFD_SETLK, &lock))
+			is = errno == EACCES ? -EAGAIN : -errno;
+		else
+			is = is_lock_of(store, name, fd);
+		if (is > 0)
+			return fd;
 		close(fd);
-		return err;
+		if (is < 0)
+			return is;
 	}
-	return fd;
 }
 
 int store_locked(int store, const char *name)
