@@ -293,7 +293,7 @@ bool signal_pending(struct thread *t)
 	return t->tcb.pending || signal_available(t, ~t->sig.blocked);
 }
 
-void signal_flush_exec(struct process *p)
+void signal_defaults(struct process *p)
 {
 	lock(&p->sig.lock);
 	for (int i = 0; i < SIG_COUNT; i++) {
@@ -304,6 +304,11 @@ void signal_flush_exec(struct process *p)
 		a->flags = a->restorer = a->mask = 0;
 	}
 	unlock(&p->sig.lock);
+}
+
+void signal_flush_exec(struct process *p)
+{
+	signal_defaults(p);
 	current()->sig.altstack = (stack_t){ .ss_flags = SS_DISABLE };
 }
 

@@ -100,7 +100,8 @@ bool signal_drain(struct thread *t);
 bool signal_pending(struct thread *t);
 /* Take the next pending signal in set (lowest synchronous first, then lowest number), or 0. */
 int signal_dequeue(struct thread *t, u64 set, struct siginfo *info);
-void signal_flush_exec(struct process *p); /* handlers to default, SIG_IGN stays */
+void signal_defaults(struct process *p); /* handlers to default, SIG_IGN stays */
+void signal_flush_exec(struct process *p); /* that, and no alternate stack */
 /* A vfork/fork child starts with empty queues and the parent's actions and mask. */
 void signal_fork(struct process *child, struct thread *t, const struct process *parent);
 

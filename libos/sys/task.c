@@ -47,6 +47,18 @@ static int read_args(struct clone_args *args, const void *guest, size_t size)
 	return user_read(args, guest, MIN(size, sizeof(*args)));
 }
 
+/* Choosing the id is for checkpoint tools with privilege: why not, in Linux's order. There is one level of ids. */
+static long choose_id(const struct clone_args *args)
+{
+	s32 id;
+
+	if (!args->set_tid || args->set_tid_size != 1)
+		return -EINVAL;
+	if (user_read(&id, (const void *)args->set_tid, sizeof(id)))
+		return -EFAULT;
+	return id < 1 || id >= AREA_PIDS ? -EINVAL : -EPERM;
+}
+
 long sys_clone3(const void *guest, size_t size)
 {
 	struct clone_args args;
@@ -59,9 +71,9 @@ long sys_clone3(const void *guest, size_t size)
 		return -EINVAL;
 	if ((args.flags & (CLONE_THREAD | CLONE_PARENT)) && args.exit_signal)
 		return -EINVAL;
-	/* Choosing the id is for checkpoint tools with privilege; a cgroup there is none to go into. */
 	if (args.set_tid || args.set_tid_size)
-		return args.set_tid_size > 32 || !args.set_tid != !args.set_tid_size ? -EINVAL : -EPERM;
+		return choose_id(&args);
+	/* A cgroup there is none to go into. */
 	if (args.flags & CLONE_INTO_CGROUP)
 		return -EBADF;
 	if (!args.stack != !args.stack_size)

@@ -78,6 +78,8 @@ static void fork_child(s32 pid, const struct clone_request *a)
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
 	t->robust_list = NULL;
 	signal_fork(p, t, p);
+	if (a->flags & CLONE_CLEAR_SIGHAND)
+		signal_defaults(p);
 	timers_fork_child(p);
 	aio_drop(p);
 	mm_fork_child(p->mm);

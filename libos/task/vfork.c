@@ -119,6 +119,8 @@ static struct thread *borrower_thread(struct process *child, const struct clone_
 	if (IS_ERR(t))
 		return t;
 	signal_fork(child, t, p);
+	if (a->flags & CLONE_CLEAR_SIGHAND)
+		signal_defaults(child);
 	seccomp_inherit(t, current());
 	clone_frame(t, a->stack);
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? (u32 *)a->child_tid : NULL;
