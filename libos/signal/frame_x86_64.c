@@ -166,17 +166,22 @@ static int restore_vector_state(u64 fp)
 	return xstate_restore((void *)fp, xstate_mask);
 }
 
+static long bad_frame(void)
+{
+	guest_regs()->rax = 0;
+	signal_force(SIGSEGV, SI_KERNEL, 0);
+	return 0;
+}
+
+/* Mask, then registers, then vector state, as Linux does it: SIGSEGV for bad state finds what was interrupted. */
 long signal_return(struct thread *t)
 {
 	struct pal_regs *r = guest_regs();
 	struct frame_context uc;
 	u64 at = r->rsp - 8;
 
-	if (user_read(&uc, (void *)(at + offsetof(struct frame, uc)), sizeof(uc)) ||
-	    restore_vector_state(uc.mc.fpstate)) {
-		signal_force(SIGSEGV, SI_KERNEL, 0);
-		return 0;
-	}
+	if (user_read(&uc, (void *)(at + offsetof(struct frame, uc)), sizeof(uc)))
+		return bad_frame();
 	signal_set_mask(t, uc.mask);
 	*r = (struct pal_regs){
 		.r8 = uc.mc.r8, .r9 = uc.mc.r9, .r10 = uc.mc.r10, .r11 = uc.mc.r11,
@@ -186,6 +191,10 @@ long signal_return(struct thread *t)
 		.rip = uc.mc.ip, .rflags = (r->rflags & ~FLAGS_USER) | (uc.mc.flags & FLAGS_USER),
 		.orig_rax = -1,
 	};
+	if (restore_vector_state(uc.mc.fpstate)) {
+		xstate_reset();
+		return bad_frame();
+	}
 	t->sig.altstack = uc.stack;
 	t->sig.altstack.ss_flags &= ~SS_ONSTACK;
 	atomic_store(&t->tcb.pending, 1);

@@ -4,6 +4,8 @@
  */
 #include "lib/t.h"
 
+#include <ucontext.h>
+
 #include <sys/syscall.h>
 
 static volatile sig_atomic_t count, order[32], norder, depth, max_depth, nested;
@@ -353,4 +355,39 @@ static void busy_loop(void)
 	eqs(t_wait(pid), "killed by SIGTERM");
 }
 
-T_MAIN(T(dispositions), T(masks), T(delivery_order), T(flags), T(info), T(between), T(busy_loop))
+static void spoil(int sig, siginfo_t *info, void *context)
+{
+	char *state = (char *)((ucontext_t *)context)->uc_mcontext.fpregs;
+
+	(void)sig;
+	(void)info;
+	memset(state + 512 + 16, 0xff, 8); /* of the header, and to be zero */
+}
+
+static volatile int segvs;
+
+static void forgive(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+	segvs++;
+}
+
+/* What a handler left cannot be loaded: SIGSEGV, but as if what was interrupted had been at fault; it goes on. */
+static void bad_frame(void)
+{
+	struct sigaction a = { .sa_sigaction = spoil, .sa_flags = SA_SIGINFO };
+	sigset_t now;
+
+	must(sigaction(SIGUSR1, &a, NULL));
+	a.sa_sigaction = forgive;
+	must(sigaction(SIGSEGV, &a, NULL));
+	eq(raise(SIGUSR1), 0);
+	eq(segvs, 1);
+	must(sigprocmask(SIG_BLOCK, NULL, &now));
+	ok(!sigismember(&now, SIGUSR1));
+	ok(!sigismember(&now, SIGSEGV));
+}
+
+T_MAIN(T(dispositions), T(masks), T(delivery_order), T(flags), T(info), T(between), T(busy_loop), T(bad_frame))
