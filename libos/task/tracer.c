@@ -152,6 +152,22 @@ bool trace_report(int which, s32 want, int options, struct wait_result *out)
 
 /* ---- attaching ---- */
 
+/*
+ * A new tracer begins a new record, but for what the last one left for a tracee that has not woken yet: that it may go on,
+ * by which signal, and its registers. Where the last one left nothing, as it died, the tracee goes on, too.
+ */
+static void record_begin(struct area_trace *rec)
+{
+	u32 state = atomic_load(&rec->state);
+
+	memset(&rec->options, 0, offsetof(struct area_trace, resume) - offsetof(struct area_trace, options));
+	rec->message = 0;
+	if (state == TRACE_ENDED)
+		atomic_store(&rec->state, TRACE_RUNS);
+	else if (state == TRACE_STOPPED || state == TRACE_LISTENS || state == TRACE_ASKED)
+		set_state(rec, TRACE_RESUMED);
+}
+
 int trace_attach(s32 id, bool seize, u32 options)
 {
 	struct process *self = this_process();
@@ -170,7 +186,7 @@ int trace_attach(s32 id, bool seize, u32 options)
 		return -EPERM;
 	rec = &the_area->trace[id];
 	stopped = atomic_load(&p->state) == AREA_STOPPED ? p->exit_status : 0;
-	memset(rec, 0, offsetof(struct area_trace, what));
+	record_begin(rec);
 	rec->options = options;
 	rec->seized = seize;
 	rec->stopped = stopped;

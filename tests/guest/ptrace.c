@@ -402,6 +402,24 @@ static void from_within(void)
 	eq(status, 0);
 }
 
+/* A tracee that was let go is traced again before it has woken: it goes on first, and stops anew. */
+static void let_go_and_taken(void)
+{
+	pid_t pid = traced(wait_long);
+	const char *how = "";
+
+	for (int i = 0; i < 100; i++) {
+		must(trace(PTRACE_DETACH, pid, 0, 0));
+		must(trace(PTRACE_ATTACH, pid, 0, 0));
+		how = next(pid);
+		if (strcmp(how, "stop 19 event 0"))
+			break;
+	}
+	eqs(how, "stop 19 event 0");
+	must(kill(pid, SIGKILL));
+	eqs(next(pid), "killed 9");
+}
+
 static void refused(void)
 {
 	fails(trace(PTRACE_ATTACH, getpid(), 0, 0), EPERM);
@@ -424,4 +442,4 @@ static int helper(int argc, char **argv)
 }
 
 T_MAIN_HELPER(helper, T(calls), T(read_at_stops), T(changed_calls), T(signals), T(steps), T(events), T(seized), T(attached),
-	      T(tracer_gone), T(from_within), T(refused))
+	      T(tracer_gone), T(from_within), T(let_go_and_taken), T(refused))
