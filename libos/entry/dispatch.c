@@ -50,7 +50,7 @@ static bool is_restart(long r)
 
 static inline long run_call(struct pal_regs *regs)
 {
-	u64 nr = regs->orig_rax;
+	u32 nr = (u32)regs->orig_rax; /* as Linux: the upper half is not looked at */
 
 	if (likely(nr < ARRAY_SIZE(table))) {
 		const struct syscall_row *row = &table[nr];

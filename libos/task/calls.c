@@ -100,7 +100,7 @@ static bool may_not_return(u64 nr)
 
 long calls_run(struct pal_regs *regs, long (*run)(struct pal_regs *regs))
 {
-	struct area_call c = { .nr = (u32)MIN(regs->orig_rax, (u64)UINT32_MAX), .pid = this_process()->pid,
+	struct area_call c = { .nr = (u32)regs->orig_rax, .pid = this_process()->pid,
 			       .began_ns = ring_now(),
 			       .arg = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 } };
 	long r;

@@ -171,7 +171,7 @@ bool seccomp_stops(struct thread *t, struct pal_regs *regs)
 	u32 r, data;
 
 	if (t->seccomp_mode == SECCOMP_MODE_STRICT)
-		return strict_stops(t, regs->orig_rax);
+		return strict_stops(t, (u32)regs->orig_rax);
 	r = ask(atomic_load(&t->seccomp), regs);
 	data = r & SECCOMP_RET_DATA;
 	switch (r & SECCOMP_RET_ACTION_FULL) {

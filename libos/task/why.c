@@ -130,7 +130,7 @@ void why_note(const struct pal_regs *regs, long err)
 	const u64 arg[] = { regs->rdi, regs->rsi, regs->rdx, regs->r10 };
 	struct why *w = &current()->why;
 	struct why_call *c = &w->call[w->n % WHY_CALLS];
-	u64 nr = regs->orig_rax;
+	u32 nr = (u32)regs->orig_rax;
 	unsigned at = path_argument(nr);
 	s32 pid = this_process()->pid;
 

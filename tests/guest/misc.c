@@ -114,6 +114,9 @@ static void no_such_call(void)
 	fails(syscall(0x7fffffff), ENOSYS);
 	fails(syscall(SYS_tuxcall), ENOSYS);
 	fails(syscall(SYS_create_module), ENOSYS);
+	/* Of a call's number half the register counts. */
+	eq(syscall(1ul << 32 | SYS_getppid), getppid());
+	eq(syscall(~0ul << 32 | SYS_getppid), getppid());
 }
 
 static void bad_pointers(void)
