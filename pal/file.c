@@ -95,14 +95,14 @@ ssize_t pal_pread(int fd, void *buf, size_t size, u64 offset)
 {
 	const struct iovec iov = { buf, size };
 
-	return pal_lean() ? HOST(6, preadv2, fd, &iov, 1, offset, 0, 0) : HOST(4, pread64, fd, buf, size, offset);
+	return HOST(6, preadv2, fd, &iov, 1, offset, 0, 0);
 }
 
 ssize_t pal_pwrite(int fd, const void *buf, size_t size, u64 offset)
 {
 	const struct iovec iov = { (void *)buf, size };
 
-	return pal_lean() ? HOST(6, pwritev2, fd, &iov, 1, offset, 0, 0) : HOST(4, pwrite64, fd, buf, size, offset);
+	return HOST(6, pwritev2, fd, &iov, 1, offset, 0, 0);
 }
 
 ssize_t pal_preadv2(int fd, const struct iovec *iov, int n, s64 offset, int flags)
@@ -353,14 +353,6 @@ int pal_fallocate(int fd, int mode, u64 offset, u64 size)
 	return HOST(4, fallocate, fd, mode, offset, size);
 }
 
-int pal_fadvise(int fd, u64 offset, u64 size, int advice)
-{
-	/* A hint; but to say so of a pipe is an error. */
-	if (pal_lean())
-		return pal_lseek(fd, 0, SEEK_CUR) == -ESPIPE ? -ESPIPE : 0;
-	return HOST(4, fadvise64, fd, offset, size, advice);
-}
-
 int pal_fsync(int fd, bool data_only)
 {
 	return data_only && !pal_lean() ? HOST(1, fdatasync, fd) : HOST(1, fsync, fd);
@@ -401,7 +393,7 @@ ssize_t pal_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t s
 
 ssize_t pal_sendfile(int out, int in, s64 *off, size_t size)
 {
-	return pal_lean() ? -ENOSYS : CP(4, sendfile, out, in, off, size);
+	return pal_grant()->flags & GRANT_BROKER_SOCK ? -ENOSYS : CP(4, sendfile, out, in, off, size);
 }
 
 ssize_t pal_splice(int in, s64 *in_off, int out, s64 *out_off, size_t size, unsigned flags)

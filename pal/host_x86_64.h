@@ -9,11 +9,11 @@
  * Every host call that the PAL makes, with the arguments it ever gives; pal/confine/seccomp.def mirrors this list, and
  * says which are not to be had where the calls are lean:
  *
- *   read write pread64 pwrite64 lseek close      any
+ *   read write lseek close      any
  *   preadv2 pwritev2                             flags: RWF_*
  *   openat                                       dir >= 0; O_CLOEXEC always set
  *   openat2                                      dir >= 0; (pointer) O_CLOEXEC always set
- *   fstatfs getdents64 ftruncate fsync fdatasync flock fadvise64
+ *   fstatfs getdents64 ftruncate fsync fdatasync flock
  *   statx                                        dir >= 0
  *   readlinkat mkdirat unlinkat renameat2 linkat symlinkat      dir(s) >= 0
  *   mknodat                                      dir >= 0; S_IFREG, S_IFIFO, S_IFSOCK, or S_IFCHR with device 0
@@ -24,12 +24,13 @@
  *                                                GET_SEALS GETPIPE_SZ SETPIPE_SZ; others as the filter lists them
  *   dup3                                         O_CLOEXEC, or 0 for GRANT_FD_GRANT
  *   ioctl                                        terminal and FIONREAD, FIONBIO: the filter's list
- *   copy_file_range sendfile splice tee
+ *   copy_file_range splice tee
  *   mmap munmap mprotect mremap remap_file_pages madvise msync mincore mlock2 munlock memfd_create
  *   pipe2 eventfd2                               flags have O_CLOEXEC
  *   socketpair                                   AF_UNIX (pal_socketpair_flags: as the libOS passes it); SOCK_CLOEXEC
  *   socket                                       not with GRANT_BROKER_SOCK; SOCK_CLOEXEC
- *   bind connect listen accept4 getsockname getpeername setsockopt getsockopt shutdown sendto recvfrom   as socket
+ *   bind connect listen accept4 getsockname getpeername sendto recvfrom sendfile   as socket
+ *   setsockopt getsockopt shutdown
  *   sendmsg recvmsg                              also on GRANT_FD_PORT and its reply ends, whatever the rung
  *   ppoll epoll_create1 epoll_ctl epoll_pwait2   EPOLL_CLOEXEC; signal masks NULL
  *   futex_waitv                                  at most 128 words, flags 0
@@ -49,9 +50,9 @@
  *   getrusage prlimit64 (pid 0) sysinfo getrandom
  *   sched_yield sched_getaffinity sched_setaffinity (pid 0) setpriority
  *   prctl                                        as the libOS passes it: SET_NAME, SET_VMA, ...
- *   membarrier rseq
+ *   membarrier
  *   arch_prctl                                   with GRANT_BASES: SET_FS SET_GS GET_FS
- *   only before the filter is on: prctl(PR_SET_NO_NEW_PRIVS) seccomp(SECCOMP_SET_MODE_FILTER)
+ *   only before the filter is on: prctl(PR_SET_NO_NEW_PRIVS) prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER)
  */
 #ifndef PAL_HOST_X86_64_H
 #define PAL_HOST_X86_64_H

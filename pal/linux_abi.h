@@ -67,7 +67,6 @@
 #include <linux/personality.h>
 #include <linux/prctl.h>
 #include <asm/prctl.h>
-#include <linux/rseq.h>
 #include <linux/capability.h>
 #include <linux/pidfd.h>
 #include <linux/kcmp.h>
@@ -127,7 +126,6 @@
 #define X86_TRAP_DB 1
 #define X86_TRAP_BP 3
 #define X86_TRAP_UD 6
-#define X86_TRAP_GP 13
 #define X86_TRAP_PF 14
 #define X86_TRAP_MF 16
 #define X86_TRAP_AC 17

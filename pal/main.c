@@ -177,7 +177,7 @@ static void grant_read(void)
 		pal_refuse(
 			"no grant on descriptor %d: this program is started by gshd, not by hand\n",
 			GRANT_FD_GRANT);
-	n = HOST(6, preadv2, GRANT_FD_GRANT, &iov, 1, 0, 0, 0); /* before it is known whether there is pread64 */
+	n = HOST(6, preadv2, GRANT_FD_GRANT, &iov, 1, 0, 0, 0);
 	if (n != sizeof(grant))
 		pal_refuse("the grant is too short\n");
 	fault = grant_fault(st.st_size);
@@ -197,11 +197,11 @@ static void seal(void)
 
 	if (!grant.bpf_count)
 		return;
-	if (HOST(4, pread64, GRANT_FD_GRANT, code, size, sizeof(grant)) != size)
+	if (pal_pread(GRANT_FD_GRANT, code, size, sizeof(grant)) != size)
 		pal_refuse("the filter is too short\n");
 	err = HOST(5, prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (!err)
-		err = HOST(3, seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+		err = HOST(5, prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
 	if (err)
 		pal_refuse("the host refuses the seccomp filter (error %ld)\n", -err);
 }

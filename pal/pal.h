@@ -83,7 +83,6 @@ ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size);
 ssize_t pal_flistxattr(int fd, char *list, size_t size);
 int pal_ftruncate(int fd, u64 size);
 int pal_fallocate(int fd, int mode, u64 offset, u64 size);
-int pal_fadvise(int fd, u64 offset, u64 size, int advice);
 int pal_fsync(int fd, bool data_only);
 int pal_flock(int fd, int op);	       /* cancellable */
 int pal_fcntl(int fd, int cmd, u64 arg); /* cancellable (F_SETLKW) */
@@ -198,7 +197,6 @@ int pal_setpriority(int which, int who, int prio);
 int pal_getcpu(unsigned *cpu, unsigned *node);
 int pal_prctl(int op, u64 a, u64 b, u64 c, u64 d);
 int pal_membarrier(int cmd, unsigned flags);
-int pal_rseq(void *area, u32 size, int flags, u32 sig);
 int pal_getrandom(void *buf, size_t size, unsigned flags);
 int pal_sysinfo(struct sysinfo *info);
 void pal_uname(struct new_utsname *u); /* without names of the host's */

@@ -204,11 +204,6 @@ int pal_membarrier(int cmd, unsigned flags)
 	return pal_lean() ? -ENOSYS : HOST_OR(-EINVAL, 3, membarrier, cmd, flags, 0);
 }
 
-int pal_rseq(void *area, u32 size, int flags, u32 sig)
-{
-	return pal_lean() ? -ENOSYS : HOST(4, rseq, area, size, flags, sig);
-}
-
 int pal_getrandom(void *buf, size_t size, unsigned flags)
 {
 	return HOST_OR(-EINVAL, 3, getrandom, buf, size, flags);

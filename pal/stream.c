@@ -61,11 +61,17 @@ int pal_accept(int fd, void *addr, unsigned *len, int flags)
 				: CP_OR(-EINVAL, 4, accept4, fd, addr, len, flags | SOCK_CLOEXEC);
 }
 
-/* Without the calls: all sockets are one of a pair. */
-static int no_name(void *addr, unsigned *len)
+/* Without the calls: all sockets are one of a pair, but for what was handed in. */
+static int no_name(int fd, void *addr, unsigned *len)
 {
-	const u16 family = AF_UNIX;
+	int domain = 0, r;
+	unsigned size = sizeof(domain);
+	u16 family;
 
+	r = pal_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	if (r)
+		return r;
+	family = (u16)domain;
 	memcpy(addr, &family, MIN(*len, sizeof(family)));
 	*len = sizeof(family);
 	return 0;
@@ -73,12 +79,12 @@ static int no_name(void *addr, unsigned *len)
 
 int pal_getsockname(int fd, void *addr, unsigned *len)
 {
-	return pal_lean() ? no_name(addr, len) : HOST(3, getsockname, fd, addr, len);
+	return sockets_denied() ? no_name(fd, addr, len) : HOST(3, getsockname, fd, addr, len);
 }
 
 int pal_getpeername(int fd, void *addr, unsigned *len)
 {
-	return pal_lean() ? no_name(addr, len) : HOST(3, getpeername, fd, addr, len);
+	return sockets_denied() ? no_name(fd, addr, len) : HOST(3, getpeername, fd, addr, len);
 }
 
 int pal_setsockopt(int fd, int level, int name, const void *value, unsigned len)
@@ -103,7 +109,7 @@ ssize_t pal_sendto(int fd, const void *buf, size_t size, int flags, const void *
 		.msg_name = (void *)addr, .msg_namelen = (int)len, .msg_iov = (void *)&iov, .msg_iovlen = 1
 	};
 
-	return pal_lean() ? CP(3, sendmsg, fd, &msg, flags) : CP(6, sendto, fd, buf, size, flags, addr, len);
+	return sockets_denied() ? CP(3, sendmsg, fd, &msg, flags) : CP(6, sendto, fd, buf, size, flags, addr, len);
 }
 
 ssize_t pal_recvfrom(int fd, void *buf, size_t size, int flags, void *addr, unsigned *len)
@@ -114,7 +120,7 @@ ssize_t pal_recvfrom(int fd, void *buf, size_t size, int flags, void *addr, unsi
 	};
 	ssize_t n;
 
-	if (!pal_lean())
+	if (!sockets_denied())
 		return CP(6, recvfrom, fd, buf, size, flags, addr, len);
 	n = CP(3, recvmsg, fd, &msg, flags);
 	if (n >= 0 && len)

@@ -224,10 +224,6 @@ static void on_fault(struct pal_tcb *tcb, const struct siginfo *info, struct sig
 		return;
 	}
 	fixup = libos_upcall_fixup(mc->rip, (uintptr_t)info->si_addr);
-	/* No instruction's fault: the kernel found no memory where the guest's rseq(2) was to be
-	 * written. Who takes it away dies of it. */
-	if (!fixup && info->si_signo == SIGSEGV && info->si_code == SI_KERNEL && mc->trapno != X86_TRAP_GP)
-		pal_die_by_signal(SIGSEGV);
 	if (!fixup)
 		bug_at(info, mc, "fault inside the image");
 	mc->rip = fixup;

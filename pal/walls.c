@@ -98,7 +98,7 @@ static int refuse(const struct sock_filter *code, unsigned n)
 {
 	struct sock_fprog prog = { .len = n, .filter = (struct sock_filter *)code };
 
-	return HOST(3, seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	return HOST(5, prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
 }
 
 int pal_walls_raise(int walls, bool network)

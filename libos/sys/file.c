@@ -6,6 +6,7 @@
  * the image's own memory, so that a guest does not overwrite its libOS by accident.
  */
 #include "libos/sys/sys.h"
+#include "libos/fs/kinds.h"
 #include "libos/fs/quota.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
@@ -274,9 +275,10 @@ long sys_readahead(int fd, s64 off, size_t n)
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	return f->host_fd >= 0 && f->ops->regular ? pal_fadvise(f->host_fd, off, n, POSIX_FADV_WILLNEED) : -EINVAL;
+	return f->host_fd >= 0 && f->ops->regular ? 0 : -EINVAL; /* a hint, as those below */
 }
 
+/* Hints for a cold cache: not worth a host call, which the boundary would have to hold. */
 long sys_fadvise64(int fd, s64 off, s64 len, int advice)
 {
 	cleanup_file struct file *f = fdtab_get(fd);
@@ -285,5 +287,5 @@ long sys_fadvise64(int fd, s64 off, s64 len, int advice)
 		return PTR_ERR(f);
 	if (len < 0 || advice < 0 || advice > POSIX_FADV_NOREUSE)
 		return -EINVAL;
-	return f->host_fd >= 0 ? pal_fadvise(f->host_fd, off, len, advice) : 0;
+	return file_is_pipe(f) ? -ESPIPE : 0;
 }

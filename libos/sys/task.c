@@ -167,19 +167,6 @@ long sys_get_robust_list(s32 pid, void *head, size_t *len)
 	return user_write(len, &size, sizeof(size)) ?: user_write(head, &list, sizeof(list));
 }
 
-long sys_rseq(void *area, u32 size, int flags, u32 sig)
-{
-	struct thread *t = current();
-	int r = pal_rseq(area, size, flags, sig);
-
-	if (r)
-		return r;
-	t->rseq.area = flags & RSEQ_FLAG_UNREGISTER ? NULL : area;
-	t->rseq.size = size;
-	t->rseq.sig = sig;
-	return 0;
-}
-
 /* Processes share nothing of what is not a namespace, so one with a single thread has it all to itself already. A
  * thread with a table of descriptors or a working directory of its own there is not. */
 long sys_unshare(u64 flags)

@@ -127,10 +127,6 @@ struct thread {
 		long (*fn)(struct thread *t);
 		u64 arg[5];
 	} restart;			/* owner thread only */
-	struct {
-		void *area;
-		u32 size, sig;
-	} rseq;				/* as registered with the host; owner thread only */
 	/* Is a call more than its handler? One word for the dispatch to look at. */
 	union {
 		u64 slow;
@@ -196,7 +192,7 @@ struct thread *thread_create(struct process *p, s32 tid); /* allocated, linked; 
 void thread_unlink(struct thread *t); /* caller holds proc->lock */
 /* End all threads of the caller's process but the caller: exec. Returns when they are gone. */
 void thread_end_others(void);
-/* What a thread that ends owes the guest's memory: rseq, robust list, the word that pthread_join waits on. */
+/* What a thread that ends owes the guest's memory: robust list, the word that pthread_join waits on. */
 void thread_release_user(struct thread *t, bool clear_tid);
 
 /* ---- task/clone.c ---- */

@@ -75,12 +75,6 @@ void thread_release_user(struct thread *t, bool clear_tid)
 {
 	static const u32 zero;
 
-	/* First rseq: once the word below is cleared, its memory may be given back at any time, and
-	 * the host would fault. Where the whole process ends, and tells nobody, it stays. */
-	if (t->rseq.area && (clear_tid || !t->proc->exiting)) {
-		(void)pal_rseq(t->rseq.area, t->rseq.size, RSEQ_FLAG_UNREGISTER, t->rseq.sig);
-		t->rseq.area = NULL;
-	}
 	robust_list_exit(t);
 	if (!t->clear_child_tid)
 		return;

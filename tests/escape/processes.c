@@ -124,6 +124,7 @@ static enum verdict write_memory(enum way w, void *arg)
 static enum verdict proc_memory(enum way w, void *arg)
 {
 	char name[64], b[16] = "";
+	struct iovec get = { b, 8 }, put = { "changed", 8 };
 
 	for (int fd = -1; fd < 32; fd++) {
 		int dir = fd < 0 ? AT_FDCWD : fd;
@@ -131,11 +132,11 @@ static enum verdict proc_memory(enum way w, void *arg)
 		long f = call(w, SYS_openat, dir, name, O_RDWR);
 		if (f < 0)
 			continue;
-		call(w, SYS_pread64, f, b, 8, address);
+		call(w, SYS_preadv2, f, &get, 1, address, 0, 0);
 		/* "changed": by the attempt before this one. */
 		if (!strcmp(b, "secret!") || !strcmp(b, "changed"))
 			return ESCAPED;
-		call(w, SYS_pwrite64, f, "changed", 8, address);
+		call(w, SYS_pwritev2, f, &put, 1, address, 0, 0);
 		call(w, SYS_close, f);
 	}
 	return REFUSED;

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 static void positions(void)
@@ -179,7 +180,7 @@ static void holes(void)
 static void sizes(void)
 {
 	struct stat st;
-	int fd = must(open("f", O_RDWR | O_CREAT, 0644));
+	int fd = must(open("f", O_RDWR | O_CREAT, 0644)), p[2], s[2];
 
 	eq(write(fd, "0123456789", 10), 10);
 	eq(ftruncate(fd, 4), 0);
@@ -218,6 +219,12 @@ static void sizes(void)
 	eq(fdatasync(fd), 0);
 	eq(sync_file_range(fd, 0, 0, 0), 0);
 	eq(posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL), 0);
+	eq(posix_fadvise(fd, 0, 0, 77), EINVAL);
+	eq(posix_fadvise(fd, 0, -1, POSIX_FADV_DONTNEED), EINVAL);
+	must(pipe(p));
+	eq(posix_fadvise(p[0], 0, 0, POSIX_FADV_NORMAL), ESPIPE);
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	eq(posix_fadvise(s[0], 0, 0, POSIX_FADV_NORMAL), 0);
 }
 
 static void copies(void)

@@ -52,8 +52,9 @@ static const char *at(const char *name)
 static bool holds_secret(enum way w, long fd)
 {
 	char buf[16] = { 0 };
+	struct iovec iov = { buf, 6 };
 
-	return call(w, SYS_pread64, fd, buf, 6, 0) == 6 && !memcmp(buf, "SECRET", 6);
+	return call(w, SYS_preadv2, fd, &iov, 1, 0, 0, 0) == 6 && !memcmp(buf, "SECRET", 6);
 }
 
 static enum verdict read_name(enum way w, void *arg)
@@ -205,7 +206,7 @@ static long ask(enum way w, uint32_t type, const void *req, uint32_t size, const
 	r = call(w, SYS_sendmsg, PORT, &msg, MSG_NOSIGNAL);
 	call(w, SYS_close, ends[1]);
 	if (r >= 0)
-		r = call(w, SYS_recvfrom, ends[0], &in, sizeof(in), 0, 0, 0);
+		r = call(w, SYS_read, ends[0], &in, sizeof(in));
 	call(w, SYS_close, ends[0]);
 	return r < (long)sizeof(in) ? -EIO : -(long)in.r.error;
 }
@@ -261,12 +262,14 @@ static enum verdict monitor_own(enum way w, void *arg)
 static enum verdict babble(enum way w, void *arg)
 {
 	char junk[256];
+	struct iovec iov = { junk, 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	(void)arg;
 	memset(junk, 0x5a, sizeof(junk));
 	for (int fd = 0; fd < FDS; fd++)
-		for (size_t n = 0; n < sizeof(junk); n += 51)
-			call(w, SYS_sendto, fd, junk, n, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+		for (iov.iov_len = 0; iov.iov_len < sizeof(junk); iov.iov_len += 51)
+			call(w, SYS_sendmsg, fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return DONE;
 }
 

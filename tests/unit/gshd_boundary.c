@@ -400,14 +400,14 @@ int main(void)
 {
 	check_reasons();
 	check_paths();
-	drive(GRANT_RUNG_A, false, NULL, 0, 108);
-	drive(GRANT_RUNG_B, false, NULL, 0, 100);
+	drive(GRANT_RUNG_A, false, NULL, 0, 103);
+	drive(GRANT_RUNG_B, false, NULL, 0, 90);
 	drive(GRANT_RUNG_A, true, NULL, 0, 75);
 	drive(GRANT_RUNG_B, true, NULL, 0, 75);
-	drive(GRANT_RUNG_A, false, NULL, GRANT_BASES, 109);
+	drive(GRANT_RUNG_A, false, NULL, GRANT_BASES, 104);
 	drive(GRANT_RUNG_B, true, NULL, GRANT_BASES, 76);
-	drive(GRANT_RUNG_B, false, "2", 0, 93);
-	drive(GRANT_RUNG_B, false, "5", 0, 94);
+	drive(GRANT_RUNG_B, false, "2", 0, 84);
+	drive(GRANT_RUNG_B, false, "5", 0, 85);
 	drive(GRANT_RUNG_B, true, "2", 0, 73);
 	return test_end();
 }
