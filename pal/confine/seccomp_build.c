@@ -198,16 +198,22 @@ static int append_export(scmp_filter_ctx ctx, struct program *p)
 	return err;
 }
 
-/* libseccomp looks at the architecture again, which put_origin() has done: two instructions less for each call. */
+/* libseccomp looks at the architecture again, which put_origin() has done: two instructions less for each call. Where the
+ * end for others lies too far away for a condition, one of its own stands behind, and is jumped over. */
 static int drop_arch(struct program *p, uint32_t start)
 {
 	struct sock_filter *i = p->insn + start;
+	uint32_t n = 2;
 
-	if (p->count < start + 2 || i[0].code != LOAD || i[0].k != OFFSET(arch) || i[1].code != JEQ || i[1].jt ||
+	if (p->count < start + 3 || i[0].code != LOAD || i[0].k != OFFSET(arch) || i[1].code != JEQ ||
 	    i[1].k != AUDIT_ARCH_X86_64)
 		return -EIO;
-	p->count -= 2;
-	memmove(i, i + 2, (p->count - start) * sizeof(*i));
+	if (i[1].jt == 1 && !i[1].jf && (i[2].code == (BPF_JMP | BPF_JA) || i[2].code == RETURN))
+		n = 3;
+	else if (i[1].jt)
+		return -EIO;
+	p->count -= n;
+	memmove(i, i + n, (p->count - start) * sizeof(*i));
 	return 0;
 }
 
