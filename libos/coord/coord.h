@@ -39,11 +39,12 @@ struct coord_msg {
 	u32 seq;
 };
 
-enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD, COORD_ALL, COORD_PEEK, COORD_POKE };
+enum coord_op { COORD_READ = 1, COORD_LIST, COORD_LINK, COORD_FD, COORD_ALL, COORD_PEEK, COORD_POKE,
+		COORD_DEBUG_PEEK, COORD_DEBUG_POKE };
 
 struct coord_query {
 	u32 op;		/* enum coord_op */
-	u32 size;	/* PEEK, POKE: bytes. What is to be written waits at the descriptor for the answer */
+	u32 size;	/* PEEK, POKE and the same for debuggers: bytes. What is to be written waits at the descriptor for the answer */
 	u64 offset;	/* READ: in bytes. LIST: entries to skip. FD: the guest's number. PEEK, POKE: the address */
 	char name[256];	/* below /proc/self, NUL-terminated: "maps", "fd", "task/7/stat" */
 };
@@ -73,6 +74,8 @@ int coord_take_fd(s32 pid, int fd);
 /* Up to COORD_MEMORY_MAX bytes from or to another process's memory; whoever asks has the right to. buf has room for a
  * word at least. Bytes, fewer at a fault, or -errno: -EFAULT, and as coord_ask. */
 ssize_t coord_memory(s32 pid, u64 addr, void *buf, size_t n, bool write);
+/* The same as a debugger sees it: task/peek.c. -EIO at a fault. */
+ssize_t coord_debug(s32 pid, u64 addr, void *buf, size_t n, bool write);
 /* The same of one's own. */
 ssize_t coord_copy_own(u64 addr, void *buf, size_t n, bool write);
 /* Answer what has arrived; from signal_drain, after a kick that carries no signal. */

@@ -5,6 +5,7 @@
  * Answers are made by this instance's own procfs, by walking /proc/self as its guest would: whoever owns the data
  * serves it, in one format, from one piece of code.
  */
+#include "libos/task/ptrace.h"
 #include "libos/task/task.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/coord/area.h"
@@ -111,6 +112,13 @@ ssize_t coord_copy_own(u64 addr, void *buf, size_t n, bool write)
 	return done || !n ? (ssize_t)done : -EFAULT;
 }
 
+static ssize_t touch_own(const struct coord_query *q, char *buf, bool write)
+{
+	if (q->op == COORD_DEBUG_PEEK || q->op == COORD_DEBUG_POKE)
+		return peek_own(this_process()->mm, q->offset, buf, q->size, write);
+	return coord_copy_own(q->offset, buf, q->size, write);
+}
+
 /* An asker has the right to trace us; one that is not dumpable nobody may trace. */
 static ssize_t touch_memory(const struct coord_query *q, char *buf, size_t size, int reply)
 {
@@ -123,12 +131,12 @@ static ssize_t touch_memory(const struct coord_query *q, char *buf, size_t size,
 		return -EINVAL;
 	if (!this_process()->dumpable)
 		return -EPERM;
-	if (q->op == COORD_PEEK)
-		return coord_copy_own(q->offset, buf, q->size, false);
+	if (q->op == COORD_PEEK || q->op == COORD_DEBUG_PEEK)
+		return touch_own(q, buf, false);
 	n = at_once(pal_recvmsg(reply, &msg, MSG_DONTWAIT));
 	if (n != (ssize_t)q->size)
 		return -EINVAL;
-	n = coord_copy_own(q->offset, buf, q->size, true);
+	n = touch_own(q, buf, true);
 	if (n < 0)
 		return n;
 	moved = (u32)n;
@@ -196,7 +204,7 @@ static void answer(const struct coord_msg *m, const struct coord_query *q, int r
 	bool eof = true;
 	ssize_t n = -ENOMEM;
 
-	if (out && (q->op == COORD_PEEK || q->op == COORD_POKE))
+	if (out && q->op >= COORD_PEEK && q->op <= COORD_DEBUG_POKE)
 		n = touch_memory(q, out, room, reply);
 	else if (out)
 		n = q->name[sizeof(q->name) - 1] || strchr(q->name, '.') ? -EINVAL : produce(q, out, room, &eof);
@@ -367,7 +375,7 @@ static ssize_t ask(s32 pid, const struct coord_query *q, void *buf, size_t size,
 	if (r)
 		return r;
 	m.seq = atomic_add(&seq, 1);
-	r = q->op == COORD_POKE ? send_along(ends[0], q, buf) : 0;
+	r = q->op == COORD_POKE || q->op == COORD_DEBUG_POKE ? send_along(ends[0], q, buf) : 0;
 	r = r ?: wire_send(GRANT_FD_LEADER, &m, q, NULL, 0, ends[1]);
 	pal_close(ends[1]);
 	if (!r)
@@ -400,9 +408,10 @@ int coord_take_fd(s32 pid, int fd)
 	return r == -ETIMEDOUT || r == -ESRCH || r >= 0 ? -EPERM : (int)r;
 }
 
-ssize_t coord_memory(s32 pid, u64 addr, void *buf, size_t n, bool write)
+/* Ask by one of the operations on memory. */
+static ssize_t ask_memory(s32 pid, u32 op, u64 addr, void *buf, size_t n, bool write)
 {
-	struct coord_query q = { .op = write ? COORD_POKE : COORD_PEEK, .size = (u32)n, .offset = addr };
+	struct coord_query q = { .op = op, .size = (u32)n, .offset = addr };
 	u32 moved;
 	ssize_t r = coord_ask(pid, &q, buf, MAX(n, sizeof(moved)), &(bool){ false });
 
@@ -410,4 +419,14 @@ ssize_t coord_memory(s32 pid, u64 addr, void *buf, size_t n, bool write)
 		return r;
 	memcpy(&moved, buf, sizeof(moved));
 	return r == sizeof(moved) ? (ssize_t)MIN(moved, n) : -EIO;
+}
+
+ssize_t coord_memory(s32 pid, u64 addr, void *buf, size_t n, bool write)
+{
+	return ask_memory(pid, write ? COORD_POKE : COORD_PEEK, addr, buf, n, write);
+}
+
+ssize_t coord_debug(s32 pid, u64 addr, void *buf, size_t n, bool write)
+{
+	return ask_memory(pid, write ? COORD_DEBUG_POKE : COORD_DEBUG_PEEK, addr, buf, n, write);
 }

@@ -6,7 +6,7 @@
 #include "libos/net/net.h"
 
 const struct file_ops *const fs_kinds[] = {
-	&pipe_file_ops,	   &pipe_again_ops,   &regular_again_ops, &anon_file_ops,
+	&proc_mem_ops,	   &pipe_file_ops,	   &pipe_again_ops,   &regular_again_ops, &anon_file_ops,
 	&eventfd_file_ops, &timerfd_file_ops, &signalfd_file_ops, &memfd_file_ops,
 	&epoll_file_ops,   &sock_file_ops,    &tty_file_ops,	  &ptm_file_ops,
 	&net_file_ops,	   &net_stream_ops,   &netlink_ops,

@@ -26,6 +26,7 @@ extern const struct file_ops tty_file_ops;	/* tty.c: slaves */
 extern const struct file_ops ptm_file_ops;	/* pty.c: masters */
 extern const struct file_ops inotify_file_ops;	/* inotify.c */
 extern const struct file_ops pseudo_file_ops;	/* pseudo.c: generated text */
+extern const struct file_ops proc_mem_ops;	/* proc_mem.c */
 extern const struct file_ops pseudo_dir_ops;	/* pseudo.c: generated directories */
 extern const struct file_ops null_file_ops, zero_file_ops, full_file_ops,
 	random_file_ops; /* dev.c */

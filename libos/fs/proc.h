@@ -38,6 +38,9 @@ extern const struct pseudo_desc proc_pid_desc;
 int proc_show_cmdline(struct pseudo_node *n, struct buf *b);
 s32 proc_dir_pid(const struct file *f); /* the process whose directory f is (a pidfd, for signals); -EBADF: none */
 
+/* ---- proc_mem.c ---- */
+int proc_open_mem(struct pseudo_node *n, struct file *f);
+
 /* ---- proc_ask.c: of another process ---- */
 /* Append what the owner says of n's file. guarded: for who may look into it only. 0 or -errno; then
  * b is as it was. */

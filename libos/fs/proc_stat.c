@@ -10,13 +10,14 @@
 #include "libos/fs/at_once.h"
 #include "libos/mm/mm.h"
 #include "libos/task/attend.h"
+#include "libos/task/ptrace.h"
 #include "libos/task/seccomp.h"
 
 /* What only the process itself knows; zero for others. */
 struct insight {
 	struct rusage own, children;
 	struct area_usage time; /* of the process, or the thread */
-	u64 vsize, peak, rss, highest, rss_anon, data, stack, code;
+	u64 vsize, peak, locked, rss, highest, rss_anon, data, stack, code;
 	u64 pending, shared, blocked, ignored, caught;
 	unsigned queued;
 };
@@ -30,6 +31,8 @@ static bool found_running(const struct thread *t)
 
 static char state_letter(const struct proc_who *w)
 {
+	if (w->slot->state != AREA_ZOMBIE && trace_holds(w->tid))
+		return 't';
 	switch (w->slot->state) {
 	case AREA_STOPPED:
 		return 'T';
@@ -48,6 +51,7 @@ static bool told_by_owner(const struct proc_who *w, const struct pseudo_node *n,
 static const char *state_word(char c)
 {
 	return c == 'T'	  ? "T (stopped)"
+	       : c == 't' ? "t (tracing stop)"
 	       : c == 'Z' ? "Z (zombie)"
 	       : c == 'R' ? "R (running)"
 			  : "S (sleeping)";
@@ -81,6 +85,7 @@ static void look_at_memory(struct mm *mm, struct insight *in)
 	in->vsize = mm->total;
 	in->peak = MAX(mm->peak, mm->total);
 	in->data = mm->data;
+	in->locked = mm->locked;
 	in->code = mm->code_end - mm->code_start;
 	in->stack = mm->stack_top ? MIN(mm->stack_top - mm->stack_low, 132ul << 10) : 0;
 	unlock(&mm->lock);
@@ -203,8 +208,8 @@ static void status_ids(const struct proc_who *w, struct buf *b)
 
 static void status_memory(const struct insight *in, struct buf *b)
 {
-	base_buf_printf(b, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
-			in->peak >> 10, in->vsize >> 10, 0, 0);
+	base_buf_printf(b, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\n",
+			in->peak >> 10, in->vsize >> 10, in->locked >> 10, 0);
 	base_buf_printf(
 		b,
 		"VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8u kB\n",

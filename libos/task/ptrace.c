@@ -56,55 +56,6 @@ static bool take_regs(const struct area_trace *rec, struct pal_regs *r)
 
 /* ---- requests ---- */
 
-/* Text is shown and changed as the file has it: rewritten system calls are undone first. */
-static void make_plain(struct mm *mm, u64 addr)
-{
-	struct vma *v;
-
-	mm_lock(mm);
-	v = vma_find(mm, addr);
-	if (v && v->file && (v->prot & PROT_EXEC))
-		sites_plain(mm);
-	mm_unlock(mm);
-}
-
-/* A debugger may write where the program may not: within one page, of memory that is not shared. */
-static bool force_write(struct mm *mm, u64 addr, const void *buf, size_t n)
-{
-	bool done = false;
-	struct vma *v;
-
-	mm_lock(mm);
-	v = vma_find(mm, addr);
-	if (v && v->kind != VMA_TRAMPOLINE && !vma_range_pinned(mm, ALIGN_DOWN(addr, PAGE_SIZE), addr + n) &&
-	    !(v->flags & MAP_SHARED) &&
-	    !pal_mprotect(ALIGN_DOWN(addr, PAGE_SIZE), PAGE_SIZE, v->prot | PROT_READ | PROT_WRITE)) {
-		done = !user_write((void *)addr, buf, n);
-		BUG_ON(pal_mprotect(ALIGN_DOWN(addr, PAGE_SIZE), PAGE_SIZE, v->prot));
-	}
-	mm_unlock(mm);
-	return done;
-}
-
-static s32 touch(struct mm *mm, u64 addr, u8 *buf, size_t n, bool write)
-{
-	ssize_t done = 0;
-
-	make_plain(mm, addr);
-	while ((size_t)done < n) {
-		size_t step = MIN(n - (size_t)done, PAGE_SIZE - ((addr + (u64)done) & (PAGE_SIZE - 1)));
-		ssize_t r = coord_copy_own(addr + (u64)done, buf + done, step, write);
-
-		if (r < 0 && write && guest_range((void *)(addr + (u64)done), step) &&
-		    force_write(mm, addr + (u64)done, buf + done, step))
-			r = (ssize_t)step;
-		if (r <= 0)
-			break;
-		done += r;
-	}
-	return done ? (s32)done : -EIO;
-}
-
 static u8 *save_state(void)
 {
 	u8 *area = base_zalloc(xstate_size + 64);
@@ -150,7 +101,7 @@ static void carry_out(struct thread *t, struct area_trace *rec)
 	switch (rec->what) {
 	case TRACE_READ:
 	case TRACE_WRITE:
-		rec->result = touch(t->proc->mm, rec->addr, rec->data, rec->size, rec->what == TRACE_WRITE);
+		rec->result = (s32)peek_own(t->proc->mm, rec->addr, rec->data, rec->size, rec->what == TRACE_WRITE);
 		break;
 	default:
 		rec->result = vector_state(t, rec, rec->what == TRACE_SET_XSTATE);

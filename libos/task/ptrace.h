@@ -66,10 +66,15 @@ void trace_birth(s32 id, u64 flags);
 void trace_born(struct thread *t); /* its first thread: the parent, before it runs; after a fork itself */
 long trace_me(void); /* PTRACE_TRACEME */
 
+/* ---- peek.c ---- */
+/* This process's memory as a debugger reads and writes it. Bytes, fewer at a fault, or -EIO if there are none. */
+ssize_t peek_own(struct mm *mm, u64 addr, void *buf, size_t n, bool write);
+
 /* ---- tracer.c: the tracing side ---- */
 /* Tell a tracer's waits to look again. Anybody. */
 void trace_tell(struct area_slot *tracer);
 bool trace_any(s32 pid); /* is any thread of that process traced? */
+bool trace_holds(s32 id); /* is that thread in a stop of its tracer's? */
 /* Thread or process id has ended, with a wait status. Whoever knows. */
 void trace_ended(s32 id, u32 status);
 void trace_tracer_gone(s32 pid);

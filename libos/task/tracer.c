@@ -208,6 +208,14 @@ int trace_attach(s32 id, bool seize, u32 options)
 	return 0;
 }
 
+bool trace_holds(s32 id)
+{
+	struct area_slot *s = area_slot(id);
+	u32 state = s && atomic_load(&s->tracer) ? atomic_load(&the_area->trace[id].state) : TRACE_RUNS;
+
+	return state == TRACE_STOPPED || state == TRACE_ASKED || state == TRACE_LISTENS;
+}
+
 struct area_trace *trace_stopped(s32 id)
 {
 	struct area_slot *s = area_slot(id);
