@@ -29,7 +29,7 @@ struct scalars {
 	u32 personality;
 	u64 start_ns;
 	s32 pdeathsig, ctty_fd;
-	u32 dumpable, no_new_privs, thp_disabled, subreaper, had_clone_children;
+	u32 dumpable, no_new_privs, thp_disabled, subreaper, had_clone_children, mce;
 	struct cred cred;
 	struct open_chain layers;
 	struct rusage children_usage;
@@ -61,6 +61,7 @@ static void save_scalars(struct buf *b, struct thread *t, u64 host_mask)
 		.dumpable = p->dumpable,
 		.no_new_privs = p->no_new_privs,
 		.thp_disabled = p->thp_disabled,
+		.mce = current()->mce,
 		.subreaper = p->child_subreaper,
 		.had_clone_children = p->had_clone_children,
 		.cred = p->cred,
@@ -293,6 +294,7 @@ static int load_scalars(struct exec_state *state, struct thread *t)
 	p->dumpable = s->dumpable;
 	p->no_new_privs = s->no_new_privs;
 	p->thp_disabled = s->thp_disabled;
+	current()->mce = (u8)s->mce;
 	p->child_subreaper = s->subreaper;
 	p->had_clone_children = s->had_clone_children;
 	p->cred = s->cred;

@@ -159,7 +159,7 @@ void proc_resident(struct mm *mm, u64 *anon, u64 *file)
 	base_free(vec);
 }
 
-static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb)
+static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb, u64 locked_kb)
 {
 	static const char *const zero[] = { "Swap", "SwapPss" };
 
@@ -185,14 +185,14 @@ static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb)
 			0, 0, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(zero); i++)
 		base_buf_printf(b, "%s:%*s%8u kB\n", zero[i], (int)(15 - strlen(zero[i])), "", 0);
-	base_buf_printf(b, "Locked:         %8u kB\n", 0);
+	base_buf_printf(b, "Locked:         %8lu kB\n", locked_kb);
 }
 
 enum detail { LINES, EACH, SUM };
 
 static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
 {
-	u64 rss = 0, own = 0, first = 0, last = 0;
+	u64 rss = 0, own = 0, locked = 0, first = 0, last = 0;
 	struct vma_list l;
 	struct proc_who w;
 	char *text;
@@ -207,16 +207,18 @@ static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
 	for (unsigned i = 0; r == 0 && i < l.n; i++) {
 		const struct vma *v = &l.v[i];
 		u64 pages = detail == LINES ? 0 : resident(v) * 4;
+		u64 pinned = v->flags & VMA_LOCKED ? pages : 0;
 		u64 private = v->file && !(v->prot & PROT_WRITE) ? 0 : pages;
 
 		if (detail != SUM)
 			show_line(b, w.self->mm, v, text);
 		if (detail == EACH) {
-			show_amounts(b, (v->end - v->start) >> 10, pages, private);
+			show_amounts(b, (v->end - v->start) >> 10, pages, private, pinned);
 			base_buf_puts(b, "THPeligible:           0\nVmFlags: rd mr mw me ac \n");
 		}
 		rss += pages;
 		own += private;
+		locked += pinned;
 		first = i ? first : v->start;
 		last = v->end;
 	}
@@ -225,7 +227,7 @@ static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
 		if (detail == SUM) {
 			base_buf_printf(b, "%08lx-%08lx ---p 00000000 00:00 0 %*s[rollup]\n", first,
 					last, 23, "");
-			show_amounts(b, 0, rss, own);
+			show_amounts(b, 0, rss, own, locked);
 		}
 	}
 	base_free(text);

@@ -31,6 +31,8 @@ static bool advice_known(int advice)
 	case MADV_NORMAL ... MADV_DONTNEED:
 	case MADV_FREE ... MADV_DOFORK:
 	case MADV_MERGEABLE ... MADV_COLLAPSE:
+	case MADV_GUARD_INSTALL:
+	case MADV_GUARD_REMOVE:
 		return true;
 	}
 	return false;
@@ -39,7 +41,7 @@ static bool advice_known(int advice)
 static bool changes_contents(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE || advice == MADV_DONTFORK ||
-	       advice == MADV_WIPEONFORK || advice == MADV_DONTNEED_LOCKED;
+	       advice == MADV_WIPEONFORK || advice == MADV_DONTNEED_LOCKED || advice == MADV_GUARD_INSTALL;
 }
 
 /* Is the heap or the tree of the libOS concerned? Everything else the host does alone. */

@@ -116,16 +116,18 @@ long sys_signalfd(int fd, const u64 *mask, size_t size)
 long sys_memfd_create(const char *name, unsigned flags)
 {
 	char text[MEMFD_NAME_MAX + 1];
+	unsigned size = flags & MFD_HUGETLB ? flags >> MFD_HUGE_SHIFT & MFD_HUGE_MASK : 0;
 	ssize_t n;
 	char *copy;
 	int fd;
 
+	flags &= ~(size << MFD_HUGE_SHIFT);
 	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC | MFD_HUGETLB))
 		return -EINVAL;
 	if ((flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) == (MFD_EXEC | MFD_NOEXEC_SEAL))
 		return -EINVAL;
 	if (flags & MFD_HUGETLB)
-		return -ENOSYS; /* no huge page pool here */
+		return -ENOSYS; /* no huge page pool here, of whatever size: as a kernel without hugetlbfs */
 	n = user_string(text, name, sizeof(text));
 	if (n < 0)
 		return n == -ENAMETOOLONG ? -EINVAL : n;

@@ -316,7 +316,24 @@ static long compare_files(u64 a, u64 b)
 	return IS_ERR(f) || IS_ERR(g) ? -EBADF : order((u64)f, (u64)g);
 }
 
-/* Threads of one process share everything; of other processes it is known only that they are others. */
+/* Nobody has asynchronous I/O of the kernel's or undo lists that could be told apart. */
+static long compare_processes(const struct area_slot *one, const struct area_slot *two, int type)
+{
+	const struct area_slot *p = area_process(one->tgid), *q = area_process(two->tgid);
+
+	if (!p || !q)
+		return -ESRCH;
+	if (!task_may_trace(p) || !task_may_trace(q) || type == KCMP_FILE)
+		return -EPERM;
+	if (type == KCMP_IO || type == KCMP_SYSVSEM)
+		return 0;
+	if (type == KCMP_VM && (one->tgid == this_process()->pid ? task_shares_memory(q) :
+				two->tgid == this_process()->pid && task_shares_memory(p)))
+		return 0;
+	return type == KCMP_EPOLL_TFD ? -EOPNOTSUPP : order((u64)one->tgid, (u64)two->tgid);
+}
+
+/* Threads of one process share everything. Other processes are others; of their files nothing is known. */
 long sys_kcmp(s32 pid1, s32 pid2, int type, u64 a, u64 b)
 {
 	struct area_slot *one = area_slot(pid1), *two = area_slot(pid2);
@@ -325,7 +342,9 @@ long sys_kcmp(s32 pid1, s32 pid2, int type, u64 a, u64 b)
 		return -ESRCH;
 	if (type < 0 || type >= KCMP_TYPES)
 		return -EINVAL;
-	if (one->tgid != this_process()->pid || two->tgid != this_process()->pid)
+	if (one->tgid != two->tgid)
+		return compare_processes(one, two, type);
+	if (one->tgid != this_process()->pid && (type == KCMP_FILE || !task_may_trace(one)))
 		return -EPERM;
 	if (type == KCMP_FILE)
 		return compare_files(a, b);

@@ -37,13 +37,15 @@ long sys_creat(const char *path, u32 mode)
 }
 
 #define RESOLVE_KNOWN                                                                               \
-	(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+	(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT |         \
+	 RESOLVE_CACHED)
 
 /* openat2 refuses what the others ignore; a longer structure must hold zeros (copy_struct_from_user). */
 long sys_openat2(int dirfd, const char *path, const void *guest, size_t size)
 {
 	struct open_how how = { 0 };
 	u8 tail;
+	long r;
 
 	if (size < sizeof(how))
 		return -EINVAL;
@@ -63,7 +65,12 @@ long sys_openat2(int dirfd, const char *path, const void *guest, size_t size)
 		return -EINVAL;
 	if ((how.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) == (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return -EINVAL;
-	return open_at(dirfd, path, how.flags, how.mode, how.resolve);
+	/* What changes something is never done from the cache alone, and a miss is none of a name's absence. What is there may
+	 * be opened: whether the host had to be asked is nothing that a caller could tell. */
+	if (how.resolve & RESOLVE_CACHED && how.flags & (O_TRUNC | O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))
+		return -EAGAIN;
+	r = open_at(dirfd, path, how.flags, how.mode, how.resolve);
+	return r == -ENOENT && how.resolve & RESOLVE_CACHED ? -EAGAIN : r;
 }
 
 long sys_mkdirat(int dirfd, const char *path, u32 mode)

@@ -76,6 +76,20 @@ static long cap_ambient(u64 op, u64 cap)
 	return -EINVAL;
 }
 
+/* Whether a thread hears of broken memory early; kept, as the host tells its own processes only. */
+static long set_mce(struct thread *t, u64 op, u64 when)
+{
+	if (op == PR_MCE_KILL_CLEAR && !when)
+		t->mce = 0;
+	else if (op == PR_MCE_KILL_SET && when <= PR_MCE_KILL_EARLY)
+		t->mce = (u8)(1 + when);
+	else if (op == PR_MCE_KILL_SET && when == PR_MCE_KILL_DEFAULT)
+		t->mce = 0;
+	else
+		return -EINVAL;
+	return 0;
+}
+
 long sys_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 {
 	struct process *p = this_process();
@@ -152,8 +166,14 @@ long sys_prctl(int op, u64 a, u64 b, u64 c, u64 d)
 		return 0;
 	case PR_SET_MM:
 		return -EPERM; /* a checkpoint tool's, with privilege */
+	case PR_MCE_KILL:
+		return c || d ? -EINVAL : set_mce(current(), a, b);
 	case PR_MCE_KILL_GET:
-		return a || b || c || d ? -EINVAL : PR_MCE_KILL_DEFAULT;
+		return a || b || c || d ? -EINVAL : current()->mce ? current()->mce - 1 : PR_MCE_KILL_DEFAULT;
+	case PR_GET_SPECULATION_CTRL:
+		return b || c || d ? -EINVAL : a > PR_SPEC_L1D_FLUSH ? -ENODEV : pal_prctl(op, a, 0, 0, 0);
+	case PR_SET_SPECULATION_CTRL:
+		return c || d ? -EINVAL : a > PR_SPEC_L1D_FLUSH ? -ENODEV : pal_prctl(op, a, b, 0, 0);
 	case PR_TASK_PERF_EVENTS_DISABLE:
 	case PR_TASK_PERF_EVENTS_ENABLE:
 		return 0;

@@ -76,6 +76,7 @@ static struct thread *thread_prepare(const struct clone_request *a, s32 tid)
 	memcpy(s->comm, self->comm, sizeof(s->comm));
 	t->sig.blocked = self->sig.blocked;
 	t->slack = self->slack;
+	t->mce = self->mce;
 	seccomp_inherit(t, self);
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = (u32 *)a->child_tid;

@@ -137,6 +137,7 @@ struct thread {
 	};
 	const struct seccomp_filter *seccomp;
 	u64 slack;			/* PR_SET_TIMERSLACK in ns, 0: the default; owner thread only */
+	u8 mce;				/* PR_MCE_KILL: 1 + PR_MCE_KILL_LATE or _EARLY, 0: the default; owner thread only */
 	u8 *trace_xstate;		/* vector state that comes in pieces, NULL: none (task/ptrace.c) */
 	bool exiting;
 	u32 in_layers;			/* how deep it is in operations on layers (fs/union_chain.c); owner thread only */
