@@ -36,6 +36,8 @@ struct cp {
 	bool recursive, keep;
 	int nsrc;
 	struct place *src, dst;
+	char **made; /* names that this call has made in the target: owned */
+	size_t nmade;
 };
 
 static bool is_stream(const struct place *p)
@@ -125,7 +127,31 @@ static int copy_folder(const struct copy *c, const struct spot *s, int dir, cons
 	return err;
 }
 
-static int copy_path(const struct cp *cp, const struct tree *tree, const char *path, int dir,
+static int not_twice(const char *source, const char *name)
+{
+	int result = fail(FAIL_NO, source, "it would overwrite the %s that is copied with it", name);
+
+	hint("copy them one after the other, or to names of their own");
+	return result;
+}
+
+/* A name that this call makes in its target: as with cp(1), no second source may take it. 0 or a failure. */
+static int take_name(struct cp *cp, const char *source, const char *name)
+{
+	char **more;
+
+	for (size_t i = 0; i < cp->nmade; i++)
+		if (strcmp(cp->made[i], name) == 0)
+			return not_twice(source, name);
+	more = realloc(cp->made, (cp->nmade + 1) * sizeof(*more));
+	if (!more)
+		return fail(FAIL_NO, "out of memory", NULL);
+	cp->made = more;
+	cp->made[cp->nmade] = strdup(name);
+	return cp->made[cp->nmade++] ? 0 : fail(FAIL_NO, "out of memory", NULL);
+}
+
+static int copy_path(struct cp *cp, const struct tree *tree, const char *path, int dir,
 		     const char *as)
 {
 	const struct copy c = {
@@ -143,6 +169,11 @@ static int copy_path(const struct cp *cp, const struct tree *tree, const char *p
 		return fail(err == -ENOENT ? FAIL_NOSUCH : FAIL_NO, path, "%s", strerror(-err));
 	if (!*as)
 		as = last_name(path, name, sizeof(name));
+	if (strcmp(as, ".") != 0) {
+		err = take_name(cp, path, as);
+		if (err)
+			return err;
+	}
 	progress_count(count_out, &s);
 	if (cp->recursive && S_ISDIR(s.st.st_mode) && fstatat(dir, as, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
 		err = copy_folder(&c, &s, dir, as);
@@ -162,7 +193,7 @@ static int copy_path(const struct cp *cp, const struct tree *tree, const char *p
 	return err == -EIO ? -FAIL_NO : err ? fail(FAIL_NO, path, "%s", strerror(-err)) : 0;
 }
 
-static int copy_out(const struct cp *cp, const struct place *src, int dir, const char *as)
+static int copy_out(struct cp *cp, const struct place *src, int dir, const char *as)
 {
 	cleanup_spot struct spot s = { .n = 0 };
 	struct version v;
@@ -194,7 +225,7 @@ static int copy_out(const struct cp *cp, const struct place *src, int dir, const
 	return result;
 }
 
-static int all_out(const struct cp *cp)
+static int all_out(struct cp *cp)
 {
 	char name[256];
 	int dir = open_target(cp, name), result = 0;
@@ -384,6 +415,18 @@ static pid_t pack(const struct cp *cp, int out)
 	_exit(127);
 }
 
+/* No two for one name; all of them or none is copied. */
+static int check_names(const struct cp *cp, char (*names)[256])
+{
+	for (int i = 0; i < cp->nsrc; i++) {
+		last_name(cp->src[i].path, names[i], sizeof(names[i]));
+		for (int k = 0; k < i && strcmp(names[i], ".") != 0; k++)
+			if (strcmp(names[k], names[i]) == 0)
+				return not_twice(cp->src[i].path, names[i]);
+	}
+	return 0;
+}
+
 static int check_sources(const struct cp *cp)
 {
 	struct stat st;
@@ -408,8 +451,11 @@ static int all_in(const struct cp *cp)
 		return result;
 	if (!names)
 		return fail(FAIL_NO, "out of memory", NULL);
-	for (int i = 0; i < cp->nsrc; i++)
-		last_name(cp->src[i].path, names[i], sizeof(names[i]));
+	result = check_names(cp, names);
+	if (result) {
+		free(names);
+		return result;
+	}
 	if (pipe2(packed, O_CLOEXEC) || pipe2(carried, O_CLOEXEC)) {
 		free(names);
 		return fail(FAIL_NO, "cp", "%s", strerror(errno));
@@ -468,7 +514,7 @@ static int stream_in(const struct cp *cp)
 
 /* ---- which of them ---- */
 
-static int copy(const struct cp *cp)
+static int copy(struct cp *cp)
 {
 	int inside = 0;
 
@@ -517,6 +563,9 @@ static int exec(const struct call *call)
 		version_place_free(&cp.src[i]);
 	version_place_free(&cp.dst);
 	free(cp.src);
+	for (size_t i = 0; i < cp.nmade; i++)
+		free(cp.made[i]);
+	free(cp.made);
 	return result;
 }
 

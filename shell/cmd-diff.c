@@ -33,7 +33,7 @@ static const struct opt opts[] = {
 struct show {
 	enum { PATCH, NAMES, STAT } form;
 	bool json, stat; /* with --json: count lines, too */
-	bool terminal, colour;
+	bool terminal, colour, paged;
 	int painted; /* enum patch_kind of the colour that is on, or -1 */
 	uint64_t files, added, deleted, unread;
 	char name[NAME_ROOM];
@@ -81,6 +81,13 @@ static int put(void *arg, enum patch_kind kind, const char *bytes, size_t size)
 	struct show *s = arg;
 
 	progress_clear();
+	if (s->terminal && !s->paged) {
+		/* How long it will be is not known yet: a pager lets pass what fits. From now on the screen is its own. */
+		progress_end(1);
+		fflush(stderr);
+		ui_page(SIZE_MAX);
+		s->paged = true;
+	}
 	paint(s, (int)kind);
 	if (s->terminal)
 		put_visible(bytes, size);
@@ -315,8 +322,7 @@ static int run(const struct call *call, const char *sandbox, struct show *s)
 
 static int exec(const struct call *call)
 {
-	const char *sandbox = call_sandbox(call), *no_colour = getenv("NO_COLOR"),
-		   *term = getenv("TERM");
+	const char *sandbox = call_sandbox(call);
 	struct show *s;
 	int result;
 
@@ -329,8 +335,8 @@ static int exec(const struct call *call)
 	s->json = opt_given(call, OPT_JSON);
 	s->stat = opt_given(call, OPT_STAT);
 	s->form = s->stat ? STAT : opt_given(call, OPT_NAME_STATUS) ? NAMES : PATCH;
-	s->terminal = isatty(1);
-	s->colour = s->terminal && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
+	s->terminal = ui_person();
+	s->colour = ui_color(1);
 	s->painted = -1;
 	result = run(call, sandbox, s);
 	if (!result && opt_given(call, OPT_EXIT_CODE) && s->files)

@@ -122,6 +122,10 @@ static char **take_request(int *argc)
 	size = le32toh(size);
 	*argc = 0;
 	words[(*argc)++] = "gsh";
+	if (strncmp(at, INSIDE_READER, strlen(INSIDE_READER)) == 0) {
+		ui_reader((unsigned int)atoi(at + strlen(INSIDE_READER)));
+		at += strlen(at) + 1;
+	}
 	for (; at < text + size && *argc < INSIDE_WORDS_MAX; at += strlen(at) + 1)
 		words[(*argc)++] = at;
 	words[*argc] = NULL;

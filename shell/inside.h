@@ -6,7 +6,8 @@
  * gshd/monitor/inside.c). Bytes go first one way, then the other:
  *
  *	request   a length (4 bytes, little endian, at most INSIDE_REQUEST_MAX), then as many bytes: the words of the command
- *		  line without gsh's own name, each ended by NUL
+ *		  line without gsh's own name, each ended by NUL. The first may be INSIDE_READER and a digit: who reads the
+ *		  answer, as READER_ bits of shell.h
  *	answer    frames: a byte that says what it is, a length (4 bytes, little endian), and as many bytes. '1' and '2': for
  *		  standard output and error; 's': the exit status, a byte, and the end
  *
@@ -20,6 +21,7 @@
 #include <stddef.h>
 
 #define INSIDE_DEVICE "/dev/gsh"
+#define INSIDE_READER "--reader="
 #define INSIDE_REQUEST_MAX (64 << 10)
 #define INSIDE_WORDS_MAX 200
 #define INSIDE_SECONDS 120 /* then an answer that nobody fetched, or a question that never came, is over */

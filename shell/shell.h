@@ -63,6 +63,11 @@ int exit_status(int result, bool runs) MUST_CHECK;
 struct call;
 /* Take the options that every verb has. 0 or a failure. */
 int ui_settle(const struct call *call) MUST_CHECK;
+/* Is the answer for a person who reads it now: is stdout a terminal, or does ui_reader() say so? */
+bool ui_person(void) MUST_CHECK;
+/* Who reads is elsewhere: READER_ bits. */
+void ui_reader(unsigned int how);
+enum { READER_PERSON = 1, READER_COLORS = 2, READER_COLORED_ERRORS = 4 };
 bool ui_quiet(void) MUST_CHECK;
 /* Do lines end by NUL, with nothing escaped? */
 bool ui_null(void) MUST_CHECK;

@@ -2,7 +2,7 @@
 /*
  * Answers on stdout.
  *
- * A list is a table for people when stdout is a terminal (aligned, with a head), lines of
+ * A list is a table for people when stdout is a terminal, its own or that of who asked inside (aligned, with a head), lines of
  * tab-separated fields for scripts when it is not (no head, nothing cut), and one JSON object with
  * --json. Names that come out of a sandbox are escaped, so that a file called "a\tb\n" neither
  * breaks a table nor drives the terminal; JSON carries them whole.
@@ -203,7 +203,7 @@ int show_list(bool json, const char *schema, struct json_object *items, const st
 	}
 	if (ui_null())
 		rows_for_machines(items, cols, ncols);
-	else if (!isatty(1) || ui_quiet())
+	else if (!ui_person() || ui_quiet())
 		table_for_scripts(items, cols, ncols, buf);
 	else if (json_object_array_length(items))
 		table_for_people(items, cols, ncols, buf);

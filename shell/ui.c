@@ -22,6 +22,7 @@
 static struct {
 	enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color;
 	bool quiet, nul, no_pager;
+	unsigned int reader;
 	pid_t pager;
 	void (*on_int)(int), (*on_pipe)(int); /* what the signals did before the pager */
 } ui;
@@ -48,6 +49,16 @@ int ui_settle(const struct call *call)
 	return 0;
 }
 
+void ui_reader(unsigned int how)
+{
+	ui.reader = how;
+}
+
+bool ui_person(void)
+{
+	return ui.reader & READER_PERSON || isatty(1);
+}
+
 bool ui_quiet(void)
 {
 	return ui.quiet;
@@ -71,6 +82,8 @@ bool ui_color(int fd)
 
 	if (ui.color != COLOR_AUTO)
 		return ui.color == COLOR_ALWAYS;
+	if (ui.reader & (fd == 1 ? READER_COLORS : READER_COLORED_ERRORS))
+		return true;
 	if (set_to_something("NO_COLOR"))
 		return false;
 	if (force && *force && strcmp(force, "0") != 0)
@@ -85,8 +98,8 @@ static const char *pager_command(void)
 
 	if (!pager)
 		pager = getenv("PAGER");
-	if (!pager)
-		pager = "less";
+	if (!pager) /* not every machine has it, and what was to be shown would be lost */
+		pager = "if command -v less >/dev/null; then exec less; else exec cat; fi";
 	return *pager && strcmp(pager, "cat") != 0 ? pager : NULL;
 }
 

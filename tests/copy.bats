@@ -94,6 +94,13 @@ tree() {
 	[ "$status" -eq 1 ]
 	[ -d to/f ]
 	[ -z "$(find to -name '.gsh-*')" ]
+	gsh -s s -c 'mkdir e; echo e >e/y'
+	run gsh cp s:d/y s:e/y to
+	[ "$status" -eq 1 ]
+	assert_output --partial "/e/y: it would overwrite the y that is copied with it"
+	run gsh cp 's:[de]/y' to
+	[ "$status" -eq 1 ]
+	[ "$(cat to/y)" = y ]
 	run gsh cp f g
 	[ "$status" -eq 2 ]
 	run gsh cp s:f s:g
@@ -193,6 +200,11 @@ tree() {
 	[ "$status" -eq 1 ]
 	run gsh cp f f s:in/new
 	[ "$status" -eq 1 ]
+	cp f d/f
+	run gsh cp f d/f s:in
+	[ "$status" -eq 1 ]
+	assert_output --partial "gsh: d/f: it would overwrite the f that is copied with it"
+	run -1 gsh run -s s -- test -e in/f
 	run gsh cp f s@base:in
 	[ "$status" -eq 5 ]
 	run gsh cp f nobody:in

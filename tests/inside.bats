@@ -159,3 +159,24 @@ OUT
 	run -0 gsh run -s b -- sh -c 'ls -l /dev/gsh | cut -c 1-10; ls /dev | grep -x gsh'
 	assert_output $'crw-rw-rw-\ngsh'
 }
+
+@test "at a terminal inside, lists are tables with a head and a patch has colours" {
+	gsh run -s b -- sh -c 'echo 1 >a'
+	run -0 gsh run -s b -e TERM=xterm -- python3 -c 'import pty; pty.spawn(["gsh", "status"])'
+	assert_line --partial "CHANGE"
+	assert_output --partial $'\033[1m'
+	assert_line --regexp "A +f +2  $BOX/work/a"
+	run -0 gsh run -s b -e TERM=xterm -e NO_COLOR=1 -- python3 -c 'import pty; pty.spawn(["gsh", "status"])'
+	assert_line --partial "CHANGE"
+	refute_output --partial $'\033['
+	run -0 gsh run -s b -e TERM=xterm -- python3 -c 'import pty; pty.spawn(["gsh", "diff"])'
+	assert_output --partial $'\033[32m+1'
+	# Not a terminal: lines for scripts.
+	run -0 gsh run -s b -- sh -c 'gsh status'
+	assert_output "$(printf 'A\tf\t2\t%s' "$BOX/work/a")"
+	# What the words say is no more than that.
+	gsh run -s b -- tee ask.py <ask.py >ask.out
+	run -0 gsh run -s b -- python3 -c 'from ask import ask; print(*ask(["--reader=7", "status"])); print(*ask(["--reader=x"])); print(*ask(["--reader=7", "--reader=7", "status"]))'
+	assert_line --partial "CHANGE"
+	assert_line --partial "--reader"
+}

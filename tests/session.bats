@@ -115,6 +115,9 @@ at_terminal() {
 	at_terminal pager_inside
 	at_terminal top_inside
 }
+@test "a long list or patch is shown by a pager, if there is one" {
+	at_terminal long_answers_are_paged
+}
 @test "a throwaway sandbox is gone with its command" {
 	at_terminal throwaway_is_removed
 	wait_until 100 sh -c "[ -z \"\$('$GSH' ls)\" ]"
