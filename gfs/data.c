@@ -37,7 +37,9 @@ struct open_file *data_file(struct node *n, int fd, int flags)
 	}
 	f->fd = fd;
 	f->flags = flags;
+	f->direct = gfs.shares && writes(flags);
 	node_opened(n, f);
+	share_opened();
 	if (writes(flags))
 		pens_count(n->box, 1);
 	return f;
@@ -45,8 +47,10 @@ struct open_file *data_file(struct node *n, int fd, int flags)
 
 void file_close(struct open_file *f)
 {
+	locks_closed(f);
 	if (f->node) {
-		node_closed(f);
+		if (node_closed(f))
+			share_closed(f->node);
 		if (writes(f->flags))
 			pens_count(f->node->box, -1);
 	}
@@ -54,6 +58,16 @@ void file_close(struct open_file *f)
 		close(f->fd);
 	free(f->text);
 	free(f);
+}
+
+static int open_again(int file)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* A file whose mode forbids writing may be open for it since it was made. */
@@ -114,6 +128,45 @@ int data_follow(struct pen *p, struct open_file *f)
 	return err;
 }
 
+bool data_catch_up(struct node *n, const struct spot *s)
+{
+	uint64_t number;
+	int fd;
+
+	if (!S_ISREG(s->st.st_mode) || !__atomic_load_n(&n->files, __ATOMIC_RELAXED))
+		return false;
+	number = spot_number(s);
+	if (!node_behind(n, number, &s->st) || (fd = spot_open(s, O_RDONLY)) < 0)
+		return false;
+	node_follow(n, number, fd);
+	close(fd);
+	return true;
+}
+
+/* The same of one that is open for writing, and is read before it is written to again. */
+static void catch_up(struct open_file *f)
+{
+	struct stack *stack = box_stack(f->node->box);
+	struct spot s = {.n = 0};
+	struct dir *dir = NULL;
+	struct stat st;
+	int fd = -1;
+
+	if (stack && stack->top != f->top && !dir_find(f->node, &dir, &s) && spot_number(&s) == f->number &&
+	    s.at[0].layer == s.tree->n - 1 && dir->stack->top == stack->top && !fstat(f->fd, &st) &&
+	    (st.st_ino != s.st.st_ino || st.st_dev != s.st.st_dev))
+		fd = open_top(&s, flags_of(f->flags));
+	if (fd >= 0) {
+		if (dup3(fd, f->fd, O_CLOEXEC) >= 0)
+			f->top = stack->top;
+		close(fd);
+	}
+	spot_put(&s);
+	dir_put(dir);
+	if (stack)
+		stack_put(stack);
+}
+
 /* ---- opening ---- */
 
 static int open_for_writing(struct node *n, struct fuse_file_info *fi)
@@ -149,6 +202,7 @@ static int open_for_writing(struct node *n, struct fuse_file_info *fi)
 		f->number = spot_number(&s);
 		node_follow(n, f->number, f->fd);
 		fi->fh = (uint64_t)(uintptr_t)f;
+		fi->direct_io = f->direct;
 	} else if (!err) {
 		err = -ENOMEM;
 	}
@@ -201,6 +255,7 @@ static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 		f->base = s.at[0].layer == 0;
 		fi->fh = (uint64_t)(uintptr_t)f;
 		fi->keep_cache = 1; /* dropped when size or times change */
+		fi->noflush = !locks_held(n->box, f->number); /* a question less when it is closed */
 		fill_cache(n, f, &s.st);
 	} else if (fd >= 0) {
 		err = -ENOMEM;
@@ -226,10 +281,16 @@ int data_open(struct node *n, struct fuse_file_info *fi)
 
 void data_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	const struct open_file *f = file_of(fi);
+	struct open_file *f = file_of(fi);
 	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
 
 	(void)ino;
+	if (f->direct)
+		catch_up(f);
+	if (f->node && __atomic_load_n(&f->node->direct, __ATOMIC_RELAXED) && !fi->lock_owner) {
+		share_read(req, f, size, off);
+		return;
+	}
 	if (f->fd < 0) {
 		size_t from = (uint64_t)off < f->size ? (size_t)off : f->size;
 
@@ -255,6 +316,27 @@ static int begin(struct open_file *f, struct pen *p)
 	return err;
 }
 
+/* Pages of a map. */
+static ssize_t write_pages(struct open_file *f, struct fuse_bufvec *in, off_t off)
+{
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
+	/* The kernel has them written by any file that is open for it. */
+	int fd = f->flags & O_APPEND ? open_again(f->fd) : f->fd;
+	ssize_t n = -ENOMEM;
+
+	if (fd < 0)
+		return fd;
+	out.buf[0].mem = malloc(out.buf[0].size);
+	if (out.buf[0].mem)
+		n = fuse_buf_copy(&out, in, 0);
+	if (n > 0)
+		n = share_write(f, fd, out.buf[0].mem, (size_t)n, off);
+	free(out.buf[0].mem);
+	if (fd != f->fd)
+		close(fd);
+	return n;
+}
+
 void data_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t off, struct fuse_file_info *fi)
 {
 	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
@@ -263,7 +345,10 @@ void data_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_
 	ssize_t n = begin(f, &p);
 
 	(void)ino;
-	if (!n) {
+	if (!n && fi->writepage && f->node) {
+		n = write_pages(f, in, off);
+		pen_done(&p);
+	} else if (!n) {
 		out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 		out.buf[0].fd = f->fd;
 		out.buf[0].pos = off;

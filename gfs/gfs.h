@@ -13,6 +13,7 @@
  *	MOUNT/<sandbox>/info.json
  *
  *	main.c mount.c	options, the mount point, life as a daemon
+ *	greet.c		the kernel's first question
  *	ops.c		FUSE's questions, handed on by what kind of node they are about
  *	asker.c		who may ask: no sandbox
  *	node.c		numbers that the kernel knows nodes by
@@ -22,6 +23,7 @@
  *	attr.c list.c link.c	attributes; a directory; where symbolic links lead
  *	root.c proc.c	questions about root/ and about proc/
  *	write.c data.c	changes of names in root/; what is in files
+ *	locks.c share.c	locks, and memory that is shared by maps, of host programs and programs inside
  *	pen.c		the right to write to a sandbox, and telling its processes
  *	past.c changes.c	snapshots/, ops/ and at/; changes/
  *	text.c		README, info.json and the folders above
@@ -97,6 +99,7 @@ struct gfs {
 	struct timespec started;
 	struct tree_hidden hidden[3];
 	unsigned nhidden;
+	bool shares; /* files may be mapped that bypass the kernel's cache */
 };
 extern struct gfs gfs;
 
@@ -220,7 +223,9 @@ struct node {
 	struct open_file *files;
 	struct timespec filled; /* change time of the file that was given to the kernel */
 	unsigned writers;	/* those who are about to open it for writing, or change its size */
+	unsigned direct;	/* of files: how many bypass the kernel's cache */
 	bool filling;
+	bool mapped; /* guarded by share.c's lock: the kernel has pages of it for a map */
 	struct dir *dir; /* dirs.c's own */
 	bool gone; /* removed through the mount: nothing is at its name */
 	char *name;
@@ -228,6 +233,7 @@ struct node {
 
 struct node *node_of(fuse_ino_t ino);
 fuse_ino_t node_ino(const struct node *n);
+void node_hold(struct node *n); /* one more count */
 /* The node for a name, made if need be, with one more count. NULL: no memory. */
 struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
 		       uint64_t ident);
@@ -243,7 +249,13 @@ void node_removed(const struct node *parent, const char *name);
 void node_renamed(struct node *from, const char *name, struct node *to, const char *as, bool exchanged);
 /* A file is open: its node knows it, for what is asked of it without a name. */
 void node_opened(struct node *n, struct open_file *f);
-void node_closed(struct open_file *f);
+bool node_closed(struct open_file *f); /* true: it was the last */
+bool node_any_open(void);
+/* The nodes, each with one more count, of open files of which wanted is true; of the latest `look` files. */
+size_t node_files(bool (*wanted)(struct open_file *f, void *arg), void *arg, unsigned look, struct node **out,
+		  size_t room);
+/* Is what is open of n for reading another file than this? number: of both, as the sandbox sees it. */
+bool node_behind(const struct node *n, uint64_t number, const struct stat *st);
 /* The directory that n is in, counted (NULL for the root of a tree), and its name there. -ESTALE: it has none any more. */
 int node_up(struct node *n, struct node **up, char name[NAME_MAX + 1]) must_check;
 /* A file was copied up: those that are open for reading read the copy, which fd is. number: of before and after. */
@@ -333,6 +345,11 @@ struct open_file {
 	uint64_t number;	/* inode number, as the sandbox sees it */
 	uint32_t top;		/* number of the layer that was the top when it was opened; for those open for writing */
 	bool base;
+	dev_t dev;		      /* of the file that fd is; this and the next are guarded by node.c's lock */
+	ino_t ino;
+	bool direct;		      /* it bypasses the kernel's cache */
+	struct open_file *before, *after; /* among all; guarded by node.c's lock */
+	struct timespec seen;	      /* share.c's own */
 };
 int open_text(struct fuse_file_info *fi, char *text,
 	      size_t size) must_check; /* takes text, even on failure */
@@ -362,6 +379,9 @@ struct view {
 	uint64_t changes;	  /* how many were made through the mount */
 };
 struct view pens_view(struct box *b);
+/* What stands in for the file of this number when it is locked inside: a descriptor, -1: nothing runs. */
+int pens_stand_in(struct box *b, uint64_t number, uint64_t *life);
+uint64_t pens_life(struct box *b); /* of that; 0: nothing runs */
 uint64_t pens_changes(struct box *b);
 /* Seconds for which the kernel may remember what it was told of b's tree without a lease. */
 double pens_fresh(struct box *b);
@@ -391,10 +411,38 @@ void data_copy(fuse_req_t req, fuse_ino_t in, off_t off_in, struct fuse_file_inf
 	       struct fuse_file_info *fi_out, size_t size, int flags);
 /* Open what n is; for writing it comes to the top. */
 int data_open(struct node *n, struct fuse_file_info *fi) must_check;
+/* It was copied up inside, as s is now: who has it open for reading is to read that. True: somebody had. */
+bool data_catch_up(struct node *n, const struct spot *s);
 /* What f writes to has to be in the top. */
 int data_follow(struct pen *p, struct open_file *f) must_check;
 struct open_file *data_file(struct node *n, int fd, int flags); /* NULL: no memory, fd is closed */
 void file_close(struct open_file *f);
+
+/* ---- locks.c ---- */
+void locks_begin(void);
+void locks_get(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *range);
+void locks_set(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *range, int sleep);
+void locks_whole(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op);
+void locks_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void locks_closed(const struct open_file *f);
+bool locks_held(const struct box *b, uint64_t number);
+void locks_follow(void); /* to where they belong since a sandbox was started, or ended */
+
+/* ---- share.c ---- */
+void share_begin(void);
+void share_opened(void);
+void share_closed(struct node *n);
+bool share_mapped(const struct node *n);
+/* Write back what was written to maps of n, and have the kernel read the rest anew. Not in a thread that answers. */
+void share_refresh(struct node *n);
+/* Answer with pages for a map. */
+void share_read(fuse_req_t req, struct open_file *f, size_t size, off_t off);
+/* Pages of a map come back. fd: of f's file, not for appending. Bytes, or -errno. */
+ssize_t share_write(struct open_file *f, int fd, const char *data, size_t size, off_t off);
+
+/* ---- greet.c ---- */
+/* Answer INIT. */
+int greet(void) must_check;
 
 /* ---- root.c ---- */
 /* Seconds for which the kernel may remember under a lease what s, of b's tree, is. */

@@ -100,6 +100,12 @@ static int mount_it(void)
 		fuse_session_unmount(gfs.session);
 		return fail("the mount is not to be found in /proc/self/mountinfo");
 	}
+	if (greet()) {
+		fuse_session_unmount(gfs.session);
+		return fail("the kernel does not take our answer");
+	}
+	locks_begin();
+	share_begin();
 	return 0;
 }
 

@@ -23,6 +23,7 @@ static struct node *buckets[BUCKETS];
 static unsigned filling;				 /* lock: how many nodes */
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER; /* with lock */
 static struct node top = {.kind = NODE_TOP, .count = 1};
+static struct open_file *latest; /* lock: all that are open */
 
 struct node *node_of(fuse_ino_t ino)
 {
@@ -75,6 +76,13 @@ static struct node *make(uint32_t hash, struct node *parent, enum node_kind kind
 	buckets[hash % BUCKETS] = n;
 	parent->count++;
 	return n;
+}
+
+void node_hold(struct node *n)
+{
+	pthread_mutex_lock(&lock);
+	n->count++;
+	pthread_mutex_unlock(&lock);
 }
 
 struct node *node_take(struct node *parent, enum node_kind kind, struct box *box, const char *name,
@@ -292,25 +300,87 @@ void node_renamed(struct node *from, const char *name, struct node *to, const ch
 
 /* ---- open files ---- */
 
+static void note_file(struct open_file *f)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st))
+		return;
+	f->dev = st.st_dev;
+	f->ino = st.st_ino;
+}
+
+bool node_behind(const struct node *n, uint64_t number, const struct stat *st)
+{
+	const struct open_file *f;
+
+	pthread_mutex_lock(&lock);
+	for (f = n->files; f; f = f->next)
+		if ((f->flags & O_ACCMODE) == O_RDONLY && f->number == number && f->fd >= 0 &&
+		    (f->ino != st->st_ino || f->dev != st->st_dev))
+			break;
+	pthread_mutex_unlock(&lock);
+	return f;
+}
+
 void node_opened(struct node *n, struct open_file *f)
 {
 	pthread_mutex_lock(&lock);
+	note_file(f);
 	f->node = n;
 	f->next = n->files;
 	n->files = f;
+	n->direct += f->direct;
+	f->after = latest;
+	if (latest)
+		latest->before = f;
+	latest = f;
 	pthread_mutex_unlock(&lock);
 }
 
-void node_closed(struct open_file *f)
+bool node_closed(struct open_file *f)
 {
+	bool last;
+
 	pthread_mutex_lock(&lock);
+	f->node->direct -= f->direct;
+	*(f->before ? &f->before->after : &latest) = f->after;
+	if (f->after)
+		f->after->before = f->before;
 	for (struct open_file **p = &f->node->files; *p; p = &(*p)->next) {
 		if (*p == f) {
 			*p = f->next;
 			break;
 		}
 	}
+	last = !f->node->files;
 	pthread_mutex_unlock(&lock);
+	return last;
+}
+
+bool node_any_open(void)
+{
+	bool any;
+
+	pthread_mutex_lock(&lock);
+	any = latest;
+	pthread_mutex_unlock(&lock);
+	return any;
+}
+
+size_t node_files(bool (*wanted)(struct open_file *f, void *arg), void *arg, unsigned look, struct node **out,
+		  size_t room)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&lock);
+	for (struct open_file *f = latest; f && look-- && n < room; f = f->after)
+		if (wanted(f, arg)) {
+			f->node->count++;
+			out[n++] = f->node;
+		}
+	pthread_mutex_unlock(&lock);
+	return n;
 }
 
 /* ---- what the kernel is given of files ---- */
@@ -373,7 +443,10 @@ void node_follow(const struct node *n, uint64_t number, int fd)
 {
 	pthread_mutex_lock(&lock);
 	for (struct open_file *f = n->files; f; f = f->next)
-		if ((f->flags & O_ACCMODE) == O_RDONLY && f->number == number && dup3(fd, f->fd, O_CLOEXEC) >= 0)
+		if ((f->flags & O_ACCMODE) == O_RDONLY && f->number == number && f->fd >= 0 &&
+		    dup3(fd, f->fd, O_CLOEXEC) >= 0) {
 			f->base = false;
+			note_file(f);
+		}
 	pthread_mutex_unlock(&lock);
 }

@@ -45,6 +45,7 @@ struct pens {
 	int writers;	  /* files open for writing */
 	struct client *monitor; /* whom the counters are of */
 	uint32_t *counters;	/* NULL: nothing runs */
+	int locks;		/* directory of what files are locked at inside; -1: nothing runs, or it is not told */
 	struct old *old;	/* counters of sandboxes that ended: somebody may look at them still */
 	uint64_t life, changes;	/* struct view */
 };
@@ -61,6 +62,7 @@ struct pens *pens_create(void)
 	if (p) {
 		pthread_mutex_init(&p->gate, NULL);
 		pthread_mutex_init(&p->lock, NULL);
+		p->locks = -1;
 	}
 	return p;
 }
@@ -75,6 +77,9 @@ static void drop_counters(struct pens *p)
 		p->old = o;
 	}
 	p->counters = NULL;
+	if (p->locks >= 0)
+		close(p->locks);
+	p->locks = -1;
 	p->life++;
 	client_close(p->monitor);
 	p->monitor = NULL;
@@ -275,14 +280,14 @@ static int receive_fd(int sock)
 	return fd;
 }
 
-static int ask_counters(struct client *c)
+static int ask_fd(struct client *c, const char *method)
 {
 	struct client_reply r = {0};
 	int pair[2], fd = -EIO;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	if (!client_call(c, "org.gsh.Box.Counters", NULL, &pair[1], 1, &r)) {
+	if (!client_call(c, method, NULL, &pair[1], 1, &r)) {
 		if (!r.error[0])
 			fd = receive_fd(pair[0]);
 		client_reply_free(&r);
@@ -309,16 +314,18 @@ static void find_counters(struct pens *p, const struct box *b)
 		return;
 	}
 	setsockopt(client_fd(p->monitor), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	fd = ask_counters(p->monitor);
+	fd = ask_fd(p->monitor, "org.gsh.Box.Counters");
 	at = fd < 0 ? MAP_FAILED
 		    : mmap(NULL, COUNTERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, UNION_COUNTERS_AT);
 	if (fd >= 0)
 		close(fd);
-	if (at == MAP_FAILED)
+	if (at == MAP_FAILED) {
 		drop_counters(p);
-	else
-		p->counters = at;
-	p->life += p->counters != NULL;
+		return;
+	}
+	p->counters = at;
+	p->locks = ask_fd(p->monitor, "org.gsh.Box.Locks");
+	p->life++;
 }
 
 /* What is known of who runs becomes what is. Caller holds the lock. */
@@ -361,6 +368,39 @@ struct view pens_view(struct box *b)
 	v = (struct view){p->counters, p->life, p->changes};
 	pthread_mutex_unlock(&p->lock);
 	return v;
+}
+
+int pens_stand_in(struct box *b, uint64_t number, uint64_t *life)
+{
+	struct pens *p = b->pens;
+	char name[40];
+	int fd = -1;
+
+	if (b->version[0])
+		return -1;
+	snprintf(name, sizeof(name), ".gsh-lock-%llx", (unsigned long long)number);
+	pthread_mutex_lock(&p->lock);
+	settle_counters(p, b);
+	*life = p->life;
+	if (p->locks >= 0)
+		fd = openat(p->locks, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	pthread_mutex_unlock(&p->lock);
+	return fd;
+}
+
+uint64_t pens_life(struct box *b)
+{
+	struct pens *p = b->pens;
+	uint64_t life = 0;
+
+	if (b->version[0])
+		return 0;
+	pthread_mutex_lock(&p->lock);
+	settle_counters(p, b);
+	if (p->locks >= 0)
+		life = p->life;
+	pthread_mutex_unlock(&p->lock);
+	return life;
 }
 
 uint64_t pens_changes(struct box *b)

@@ -113,6 +113,7 @@ int root_attr(struct node *n, struct stat *st, double *fresh)
 	if (!err) {
 		spot_attr(&s, n->box, st);
 		seen(n, st);
+		(void)data_catch_up(n, &s);
 		*fresh = root_fresh(n->box, &s);
 	}
 	if (err != -ENOENT && err != -ESTALE && (err || st->st_ino == n->ident))

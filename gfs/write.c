@@ -129,6 +129,7 @@ void write_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 			f->top = p.pen.stack->top;
 			f->number = e.attr.st_ino ^ p.dir->box->id << 48;
 			fi->fh = (uint64_t)(uintptr_t)f;
+			fi->direct_io = f->direct;
 		} else if (!err) {
 			node_drop(node_of(e.ino), 1);
 			err = -ENOMEM;

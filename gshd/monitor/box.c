@@ -277,6 +277,7 @@ static const struct wire_method methods[] = {
 	{ "AdoptLayer", 0, box_adopt },
 	{ "Seal", 0, box_seal },
 	{ "Counters", 0, box_counters },
+	{ "Locks", 0, box_locks },
 	{ "Shutdown", 0, answer_shutdown },
 };
 

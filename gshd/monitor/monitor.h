@@ -355,6 +355,7 @@ void box_snapshot(struct wire_call *call);
 void box_adopt(struct wire_call *call);
 void box_seal(struct wire_call *call);
 void box_counters(struct wire_call *call);
+void box_locks(struct wire_call *call);
 
 /* ---- owners.c ---- */
 /* An op begins. was_empty: the ops before it that have the same layer changed nothing. */

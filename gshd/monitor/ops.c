@@ -234,3 +234,27 @@ void box_counters(struct wire_call *call)
 	else
 		wire_reply(call, NULL);
 }
+
+/* The directory of the sandbox's memory file system, where the libOS keeps what files are locked at. */
+static int memory_dir(const struct monitor *m)
+{
+	int fd;
+
+	if (m->rung == GRANT_RUNG_A)
+		return confine_memory_dir(&m->child);
+	fd = m->shm[0] ? open(m->shm, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	return fd < 0 && !m->shm[0] ? -ENOENT : fd < 0 ? -errno : fd;
+}
+
+void box_locks(struct wire_call *call)
+{
+	int fd = call->nfds == 1 ? memory_dir(call->server->context) : -EINVAL;
+	int err = fd < 0 ? fd : send_fd(call->fds[0], fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		wire_fail(call, "org.gsh.BadRequest", "locks", strerror(-err), NULL);
+	else
+		wire_reply(call, NULL);
+}

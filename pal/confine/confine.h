@@ -115,6 +115,8 @@ int confine_grant_fd(struct grant *grant, const struct sock_filter *prog, uint32
 
 /* Is child->leader its leader still, and not somebody else's number by now? */
 bool confine_leads(const struct confine_child *child);
+/* Rung A: O_PATH descriptor of the root of the sandbox's own tmpfs, or -errno. */
+int confine_memory_dir(const struct confine_child *child) __attribute__((warn_unused_result));
 /* Rung A: a helper in the sandbox's network (dial.c). The descriptor to ask it by, or -errno; it ends when that is
  * closed. */
 int confine_dialer(const struct confine_child *child) __attribute__((warn_unused_result));

@@ -176,6 +176,25 @@ int mounts_id(int fd, uint64_t *id)
 	return 0;
 }
 
+int confine_memory_dir(const struct confine_child *child)
+{
+	char path[64];
+	uint64_t id = 0;
+	int fd, err;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", child->leader);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* The mount tells that it is the leader's, and not that of whoever has its number by now. */
+	err = mounts_id(fd, &id);
+	if (!err && id != child->shm_mount)
+		err = -ESRCH;
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
 static int copy_trees(struct confine_state *st, struct trees *t)
 {
 	const struct confine_spec *spec = st->spec;
