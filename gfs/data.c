@@ -316,6 +316,18 @@ static int begin(struct open_file *f, struct pen *p)
 	return err;
 }
 
+/* Of what bypasses its cache the kernel takes no set-id bits away when it is written. */
+static int lose_setid(const struct open_file *f, const struct pen *p)
+{
+	struct spot s = {.tree = &p->stack->tree, .n = 1, .at[0] = {.layer = p->stack->tree.n - 1, .fd = f->fd}};
+
+	if (!f->direct)
+		return 0;
+	if (fstat(f->fd, &s.st))
+		return -errno;
+	return s.st.st_mode & (S_ISUID | S_ISGID | UNION_MARK) ? change_lose_setid(&s) : 0;
+}
+
 /* Pages of a map. */
 static ssize_t write_pages(struct open_file *f, struct fuse_bufvec *in, off_t off)
 {
@@ -347,6 +359,8 @@ void data_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_
 	(void)ino;
 	if (!n && fi->writepage && f->node) {
 		n = write_pages(f, in, off);
+		pen_done(&p);
+	} else if (!n && (n = lose_setid(f, &p))) {
 		pen_done(&p);
 	} else if (!n) {
 		out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;

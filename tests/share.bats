@@ -256,3 +256,21 @@ shares() {
 	done
 	[ "$(cat "$v/e")" = "$(gsh -s s -c 'cat e')" ]
 }
+
+# FSX_SEEDS and FSX_STEPS: other ones, or more. The sides take turns under a lock; each reads what the other did.
+@test "random writes, cuts, holes, copies and maps of one file from both sides are what a model says" {
+	shares || skip "maps are not shared before Linux 6.6"
+	three_files
+	cp "$TESTS/tools/fsx.py" .
+	mkdir native
+	[ "$(python3 fsx.py drive 1 500 native -- python3 fsx.py serve native)" = fine ]
+	for seed in ${FSX_SEEDS:-1 $((RANDOM + 2))}; do
+		gsh -s s -c 'rm -rf fx; mkdir fx'
+		(while sleep 2; do gsh -s s -c true; done) 3>&- &
+		ops=$!
+		run timeout 600 python3 fsx.py drive "$seed" "${FSX_STEPS:-200}" "$v/fx" -- "$GSH" run -s s -- python3 fsx.py serve fx
+		kill "$ops"
+		echo "$output"
+		[ "$output" = fine ]
+	done
+}
