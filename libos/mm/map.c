@@ -286,21 +286,6 @@ static int unmap_what_is(struct mm *mm, uintptr_t addr, uintptr_t end)
 	return err;
 }
 
-/*
- * A thread that gives back where the host keeps its word of restartable sequences would be ended by the host at its next
- * switch, past any handler and any tracer. By itself it ends on what it has unmapped, as on Linux.
- */
-static void rseq_leaving(uintptr_t addr, uintptr_t end)
-{
-	struct thread *t = current();
-	uintptr_t area = (uintptr_t)t->rseq.area;
-
-	if (!area || area >= end || area + t->rseq.size <= addr)
-		return;
-	(void)pal_rseq(t->rseq.area, t->rseq.size, RSEQ_FLAG_UNREGISTER, t->rseq.sig);
-	t->rseq.area = NULL;
-}
-
 int mm_unmap_locked(struct mm *mm, uintptr_t addr, size_t size)
 {
 	uintptr_t end = addr + PAGE_UP(size);
@@ -317,7 +302,6 @@ int mm_unmap_locked(struct mm *mm, uintptr_t addr, size_t size)
 		err = -EPERM;
 	if (!err) {
 		sites_leaving(mm, addr, end, false);
-		rseq_leaving(addr, end);
 		err = pal_munmap(addr, end - addr);
 	}
 	if (!err)
