@@ -158,6 +158,16 @@ wait_for() {
 	assert_output 111
 }
 
+@test "a sandbox finds the address of its own name, which changes no file and is no refusal" {
+	run -0 gsh run -s own -- sh -c 'getent hosts "$(hostname)" | tr -s " "; hostname -f'
+	assert_output "$(printf '127.0.1.1 own\nown')"
+	run -2 gsh run -s own -- getent hosts another
+	run -0 gsh denials -s own
+	refute_output --partial own:443
+	run -0 gsh diff -s own
+	assert_output ''
+}
+
 @test "interfaces and sockets are shown as on Linux" {
 	cat >show.py <<-'PY'
 	import fcntl, os, socket, struct

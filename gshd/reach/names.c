@@ -7,6 +7,9 @@
  * bytes goes on to a resolver of the host's but the name itself. An address that no name may have (reach_special) is
  * left out of the answer, so that a name's owner cannot point into the host.
  *
+ * The sandbox's own name has an address whatever the policy: 127.0.1.1, which Debian writes into /etc/hosts for the host's.
+ * There it would be a change that shows in diff and would be committed; a resolver may know its host without one.
+ *
  * getaddrinfo() waits, so a child makes each question; their number is bounded.
  */
 #include <arpa/inet.h>
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -241,6 +245,7 @@ static void client_free(struct names_client *c)
 
 static void on_question(evutil_socket_t fd, short what, void *arg)
 {
+	static const unsigned char own[16] = { [10] = 0xff, 0xff, 127, 0, 1, 1 };
 	struct names_client *c = arg;
 	unsigned char msg[QUESTION_MAX * 2];
 	char rule[320];
@@ -255,7 +260,9 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
 	}
 	if (parse(msg, (size_t)n, &q))
 		return; /* no answer: it was no question */
-	if (!reach_knows(c->m->reach, q.name)) {
+	if (!strcasecmp(q.name, c->m->spec.hostname)) {
+		reply(fd, &q, NO_ERROR, own, q.type == TYPE_A);
+	} else if (!reach_knows(c->m->reach, q.name)) {
 		snprintf(rule, sizeof(rule), "%s:443", q.name);
 		if (q.type == TYPE_A || q.type == TYPE_AAAA)
 			denial_note(c->m, "net", rule);
