@@ -7,7 +7,7 @@
 
 #define OPTIONS                                                                                                   \
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
-	 PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
+	 PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL)
 #define USER_SIZE 912 /* sizeof(struct user) */
 #define USER_DEBUG 848 /* its u_debugreg, of 8 words */
 #define LEGACY_SIZE 512
@@ -146,11 +146,15 @@ static long call_info(const struct area_trace *rec, size_t room, void *to)
 	size_t size = offsetof(struct ptrace_syscall_info, entry);
 	s64 r = (s64)rec->regs[RAX];
 
-	if (rec->call == PTRACE_SYSCALL_INFO_ENTRY) {
+	if (rec->call == PTRACE_SYSCALL_INFO_ENTRY || rec->call == PTRACE_SYSCALL_INFO_SECCOMP) {
 		i.entry.nr = rec->regs[ORIG_RAX];
 		i.entry.args[0] = rec->regs[RDI], i.entry.args[1] = rec->regs[RSI], i.entry.args[2] = rec->regs[RDX];
 		i.entry.args[3] = rec->regs[R10], i.entry.args[4] = rec->regs[R8], i.entry.args[5] = rec->regs[R9];
 		size = offsetof(struct ptrace_syscall_info, entry) + sizeof(i.entry);
+		if (rec->call == PTRACE_SYSCALL_INFO_SECCOMP) {
+			i.seccomp.ret_data = (u32)rec->message;
+			size = offsetof(struct ptrace_syscall_info, seccomp.ret_data) + sizeof(i.seccomp.ret_data);
+		}
 	} else if (rec->call == PTRACE_SYSCALL_INFO_EXIT) {
 		i.exit.rval = r;
 		i.exit.is_error = r < 0 && r >= -4095;

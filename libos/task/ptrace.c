@@ -489,6 +489,20 @@ void trace_event(struct thread *t, unsigned event, u64 message)
 		(void)stop(t, SIGTRAP | event << 8, &info, message);
 }
 
+bool trace_seccomp(struct thread *t, u32 data)
+{
+	struct area_trace *rec = record(t);
+
+	if (!t->traced || !(rec->options & PTRACE_O_TRACESECCOMP))
+		return false;
+	rec->call = PTRACE_SYSCALL_INFO_SECCOMP;
+	trace_event(t, PTRACE_EVENT_SECCOMP, data);
+	if (!must_leave(t))
+		return true;
+	atomic_store(&t->tcb.pending, 1);
+	return false;
+}
+
 unsigned trace_birth_event(const struct clone_request *a)
 {
 	unsigned event = a->flags & CLONE_VFORK	      ? PTRACE_EVENT_VFORK

@@ -53,6 +53,8 @@ void trace_go_on(struct thread *t); /* last thing before the guest runs */
 /* Before a call: false if it is not to be made. After it, with its result; the result as the tracer leaves it. */
 bool trace_call_enter(struct thread *t, struct pal_regs *regs);
 long trace_call_leave(struct thread *t, struct pal_regs *regs, long r);
+/* A filter leaves a call to the tracer. False: there is none, or the call is not to be made. */
+bool trace_seccomp(struct thread *t, u32 data);
 bool trace_call_again(struct thread *t, long r); /* r: to be carried out anew at once? */
 void trace_returned(struct thread *t); /* from a handler: a call whose registers are all another's */
 void trace_exec(struct thread *t, struct pal_regs *regs); /* a new program is about to begin */

@@ -3,6 +3,7 @@
 #include "libos/task/seccomp.h"
 #include "libos/ckpt/cursor.h"
 #include "libos/sys/user.h"
+#include "libos/task/ptrace.h"
 
 #define INSNS_MAX 32768	/* of a chain, each filter counting 4 more */
 #define SURCHARGE 4
@@ -166,12 +167,19 @@ static bool strict_stops(struct thread *t, u64 nr)
 	return false;
 }
 
-bool seccomp_stops(struct thread *t, struct pal_regs *regs)
+static bool filters_stop(struct thread *t, struct pal_regs *regs, bool traced);
+
+/* The tracer says what becomes of it; whatever it makes of the call, the filters are asked anew. */
+static bool tracer_stops(struct thread *t, struct pal_regs *regs, u32 data)
+{
+	regs->rax = -(u64)ENOSYS;
+	return !trace_seccomp(t, data) || (s32)regs->orig_rax < 0 || filters_stop(t, regs, true);
+}
+
+static bool filters_stop(struct thread *t, struct pal_regs *regs, bool traced)
 {
 	u32 r, data;
 
-	if (t->seccomp_mode == SECCOMP_MODE_STRICT)
-		return strict_stops(t, (u32)regs->orig_rax);
 	r = ask(atomic_load(&t->seccomp), regs);
 	data = r & SECCOMP_RET_DATA;
 	switch (r & SECCOMP_RET_ACTION_FULL) {
@@ -185,13 +193,21 @@ bool seccomp_stops(struct thread *t, struct pal_regs *regs)
 		send_sigsys(t, regs, data);
 		return true;
 	case SECCOMP_RET_TRACE:
+		return !traced && tracer_stops(t, regs, data);
 	case SECCOMP_RET_USER_NOTIF:
-		regs->rax = -(u64)ENOSYS; /* nobody traces or listens */
+		regs->rax = -(u64)ENOSYS; /* nobody listens */
 		return true;
 	case SECCOMP_RET_KILL_THREAD:
 		kill_thread(t, SIGSYS);
 	}
 	task_exit_group(SIGSYS);
+}
+
+bool seccomp_stops(struct thread *t, struct pal_regs *regs)
+{
+	if (t->seccomp_mode == SECCOMP_MODE_STRICT)
+		return strict_stops(t, (u32)regs->orig_rax);
+	return filters_stop(t, regs, false);
 }
 
 /* Oldest first, so that the chain is built as it was. */

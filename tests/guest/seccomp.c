@@ -10,6 +10,8 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
 
 #define NR offsetof(struct seccomp_data, nr)
 #define ARG(n) (offsetof(struct seccomp_data, args) + 8 * (n))
@@ -259,6 +261,66 @@ static void strict(void)
 		fails(put_on(f, sizeof(f) / sizeof(f[0]), 0), EINVAL);                             \
 	})
 
+static long ask_ppid(void)
+{
+	long r = syscall(SYS_getppid);
+
+	return r < 0 ? -errno : r;
+}
+
+/* RET_TRACE: its tracer is asked, may make it another call or none, and the filters look at what it became. */
+static void traced(void)
+{
+	struct sock_filter f[] = {
+		LOAD(NR),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		RET(SECCOMP_RET_TRACE | 42),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsid, 0, 1),
+		RET(SECCOMP_RET_ERRNO | EDOM),
+		RET(SECCOMP_RET_ALLOW),
+	};
+	const long long becomes[] = { SYS_getppid, SYS_getpid, SYS_getsid, -1 };
+	pid_t parent = getpid(), pid = must(fork());
+	struct user_regs_struct r;
+	unsigned long message;
+	int st;
+
+	if (!pid) {
+		no_new_privs();
+		must(ptrace(PTRACE_TRACEME, 0, 0, 0));
+		PUT_ON(f);
+		raise(SIGSTOP);
+		if (ask_ppid() != parent)
+			_exit(1);
+		if (ask_ppid() != getpid())
+			_exit(2);
+		if (ask_ppid() != -EDOM)
+			_exit(3);
+		if (ask_ppid() != 77)
+			_exit(4);
+		_exit(ask_ppid() == -ENOSYS ? 0 : 5); /* and without a tracer */
+	}
+	eq(waitpid(pid, &st, 0), pid);
+	eq(WSTOPSIG(st), SIGSTOP);
+	must(ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESECCOMP));
+	for (int i = 0; i < 4; i++) {
+		must(ptrace(PTRACE_CONT, pid, 0, 0));
+		eq(waitpid(pid, &st, 0), pid);
+		eq(st >> 8, SIGTRAP | PTRACE_EVENT_SECCOMP << 8);
+		must(ptrace(PTRACE_GETEVENTMSG, pid, 0, &message));
+		eq(message, 42);
+		must(ptrace(PTRACE_GETREGS, pid, 0, &r));
+		eq(r.orig_rax, SYS_getppid);
+		eq((long)r.rax, -ENOSYS);
+		r.orig_rax = (unsigned long long)becomes[i];
+		if (becomes[i] < 0)
+			r.rax = 77;
+		must(ptrace(PTRACE_SETREGS, pid, 0, &r));
+	}
+	must(ptrace(PTRACE_DETACH, pid, 0, 0));
+	eqs(t_wait(pid), "exit 0");
+}
+
 static void refused(void)
 {
 	struct sock_filter good[] = { RET(SECCOMP_RET_ALLOW) };
@@ -298,4 +360,4 @@ static void refused(void)
 }
 
 T_MAIN_HELPER(helper, T(errnos), T(arguments), T(traps), T(kills), T(stacked), T(inherited), T(synchronized), T(strict),
-	      T(refused))
+	      T(traced), T(refused))
