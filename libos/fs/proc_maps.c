@@ -188,6 +188,41 @@ static void show_amounts(struct buf *b, u64 size_kb, u64 rss_kb, u64 private_kb,
 	base_buf_printf(b, "Locked:         %8lu kB\n", locked_kb);
 }
 
+/* The letters of fs/proc/task_mmu.c, in the order of the kernel's bits. */
+static void show_flags(struct buf *b, const struct vma *v)
+{
+	bool shared = v->flags & MAP_SHARED, readonly = v->flags & VMA_NOWRITE;
+	bool ours = v->kind == VMA_VVAR || v->kind == VMA_VDSO;
+	const struct {
+		bool set;
+		char name[4];
+	} flag[] = {
+		{ v->prot & PROT_READ, "rd " },
+		{ v->prot & PROT_WRITE, "wr " },
+		{ v->prot & PROT_EXEC, "ex " },
+		{ shared && !readonly, "sh " },
+		{ true, "mr " },
+		{ v->kind != VMA_VVAR && !readonly, "mw " },
+		{ v->kind != VMA_VVAR, "me " },
+		{ shared, "ms " },
+		{ v->kind == VMA_STACK || (v->flags & MAP_GROWSDOWN), "gd " },
+		{ v->kind == VMA_VVAR, "pf " },
+		{ v->flags & VMA_LOCKED, "lo " },
+		{ v->kind == VMA_VVAR, "io " },
+		{ v->flags & VMA_DONTFORK, "dc " },
+		{ ours, "de " },
+		{ !ours && (v->prot & PROT_WRITE) && !(shared && v->file) && !(v->flags & MAP_NORESERVE), "ac " },
+		{ v->flags & MAP_NORESERVE, "nr " },
+		{ v->kind == VMA_VVAR, "dd " },
+	};
+
+	base_buf_puts(b, "VmFlags: ");
+	for (unsigned i = 0; i < ARRAY_SIZE(flag); i++)
+		if (flag[i].set)
+			base_buf_puts(b, flag[i].name);
+	base_buf_puts(b, "\n");
+}
+
 enum detail { LINES, EACH, SUM };
 
 static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
@@ -214,7 +249,8 @@ static int show(struct pseudo_node *n, struct buf *b, enum detail detail)
 			show_line(b, w.self->mm, v, text);
 		if (detail == EACH) {
 			show_amounts(b, (v->end - v->start) >> 10, pages, private, pinned);
-			base_buf_puts(b, "THPeligible:           0\nVmFlags: rd mr mw me ac \n");
+			base_buf_puts(b, "THPeligible:           0\n");
+			show_flags(b, v);
 		}
 		rss += pages;
 		own += private;

@@ -176,14 +176,14 @@ static uintptr_t used_from(const struct vma *v)
 	return v->end;
 }
 
-/* Bytes that mlockall would lock beyond those that are. Caller holds mm->lock. */
+/* Bytes that mlockall would lock beyond those that are. Trampolines are not the guest's. Caller holds mm->lock. */
 static size_t unlocked_at_all(struct mm *mm)
 {
 	size_t sum = 0;
 	struct vma *v;
 
 	for (v = vma_next_from(mm, 0); v; v = vma_next(v))
-		if (!(v->flags & VMA_LOCKED))
+		if (!(v->flags & VMA_LOCKED) && v->kind != VMA_TRAMPOLINE)
 			sum += v->end - used_from(v);
 	return sum;
 }
@@ -207,7 +207,7 @@ int mm_pin_all(struct mm *mm, int flags, bool on)
 			break;
 		start = on ? used_from(v) : v->start;
 		at = v->end;
-		if (start == at)
+		if (start == at || v->kind == VMA_TRAMPOLINE)
 			continue;
 		if (mm_reserve(mm)) {
 			err = -ENOMEM;

@@ -421,5 +421,40 @@ static void everything(void)
 	fails(munmap(NULL, 0x800000000000), EINVAL);
 }
 
+/* What /proc says of a page that is locked, and its limit: all that is mapped counts, and nothing that is not seen. */
+static void locked(void)
+{
+	char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, ANON, -1, 0);
+	char line[512], flags[64] = "", amount[64] = "";
+	unsigned long from, to, all = 0;
+	struct rlimit limit;
+	bool here = false;
+	FILE *f;
+
+	pages[4096] = 1;
+	must(mlock(pages + 4096, 4096));
+	ok(strstr(t_read_file("/proc/self/status"), "\nVmLck:\t       4 kB\n") != NULL);
+	f = fopen("/proc/self/smaps", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+			here = from == (unsigned long)pages + 4096 && to == from + 4096;
+			all += strstr(line, "[stack]") ? 256 << 10 : to - from;
+		}
+		if (here && !strncmp(line, "Locked:", 7))
+			snprintf(amount, sizeof(amount), "%.60s", line);
+		if (here && !strncmp(line, "VmFlags:", 8))
+			snprintf(flags, sizeof(flags), "%.60s", line);
+	}
+	fclose(f);
+	eqs(amount, "Locked:                4 kB\n");
+	eqs(flags, "VmFlags: rd wr mr mw me lo ac \n");
+	must(getrlimit(RLIMIT_MEMLOCK, &limit));
+	if (limit.rlim_cur > all + (512 << 10))
+		limit.rlim_cur = all + (512 << 10);
+	must(setrlimit(RLIMIT_MEMLOCK, &limit));
+	zero(mlockall(MCL_CURRENT));
+	zero(munlockall());
+}
+
 T_MAIN(T(anonymous), T(protection), T(run_code), T(shared_file), T(end_of_file), T(shared_anonymous), T(fixed),
-       T(remap), T(advice), T(large), T(shuffled), T(everything))
+       T(remap), T(advice), T(large), T(shuffled), T(locked), T(everything))
