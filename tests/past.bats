@@ -29,14 +29,19 @@ teardown() {
 	echo "# $(cat "$BOX/out")" >&3
 }
 
-@test "gshd's worker killed, and out of disk, at each step of each verb: nothing is lost" {
-	command -v strace >/dev/null || skip "strace is not installed"
-	strace -qq -o /dev/null true || skip "nothing can be traced here"
-	printf '[Store]\nKeepOps=60\n' >"$BOX/gsh.conf"
-	for i in 1 2 3 4; do "$GSH" -s s -c "echo $i >>w/f; echo $i >w/$i; rm -f w/$((i - 1))"; done
-	"$GSH" stop s
-	for _ in {1..50}; do [ -e "$BOX/run/gshd.sock" ] || break; sleep 0.1; done
-	"$TESTS/tools/past-faults" "$PWD/w" >"$BOX/out" || { cat "$BOX/out"; false; }
+@test "one call on files after the other failing or killed, of what writes the store: nothing is lost" {
+	[ -z "${SAN-}" ] || skip "sanitisers are to be loaded first"
+	# All verbs, at each call, with every fault: the long suite store_faults.
+	export FAULT_MOST=${FAULT_MOST-1}
+	mkdir w/d
+	sleep 0.05
+	# shellcheck disable=SC2086 # words
+	"$TESTS/tools/store-faults" "$PWD/w" ${FAULT_CASES-create undo snapshot running-undo} >"$BOX/out" || { cat "$BOX/out"; false; }
+	echo "# $(tail -1 "$BOX/out")" >&3
+}
+
+@test "two clients at once on one sandbox: some of all pairs of verbs" {
+	"$TESTS/tools/store-pairs" "${PAIRS_SEED:-$RANDOM}" "${PAIRS:-12}" "$PWD/w" >"$BOX/out" 2>&1 || { cat "$BOX/out"; false; }
 	echo "# $(cat "$BOX/out")" >&3
 }
 

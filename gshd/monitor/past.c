@@ -300,6 +300,7 @@ static struct json_object *ops_of(struct wire_call *call, const char *name)
 	const struct daemon *d = call->server->context;
 	int box = name ? store_open_box(d->store, name) : -EINVAL;
 	struct json_object *list;
+	bool stopped;
 
 	if (!name)
 		return NULL;
@@ -308,7 +309,15 @@ static struct json_object *ops_of(struct wire_call *call, const char *name)
 		return NULL;
 	}
 	list = history_ops(box);
+	stopped = list && store_locked(d->store, name) == 0;
 	close(box);
+	/* Nothing can run: the end of an op was not written, for its monitor was killed or the disk was full. */
+	for (size_t i = 0; stopped && i < json_object_array_length(list); i++) {
+		struct json_object *op = json_object_array_get_idx(list, i);
+
+		if (!strcmp(json_str(op, "state", ""), "running"))
+			json_put_str(op, "state", "done");
+	}
 	return list;
 }
 

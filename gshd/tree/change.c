@@ -450,16 +450,16 @@ int change_link(const struct change *c, const char *from, const char *name, cons
 		spot_put(&old);
 		return err;
 	}
-	if (over) {
+	/* First the mark: without the link it costs a look, and a link whose mark failed would be there and told as failed. */
+	err = link_mark(&dir, &s);
+	if (!err && over) {
 		copy_stage_name(stage);
 		err = link_at(&old, name, c->work, stage);
 		if (!err)
 			err = place(c, stage, &dir, as, false);
-	} else {
+	} else if (!err) {
 		err = link_at(&old, name, change_top(&dir), as);
 	}
-	if (!err)
-		err = link_mark(&dir, &s);
 	/* A copy-up that was only just made has the mark, too. */
 	c->told(c, &old, name);
 	spot_put(&s);
