@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 #include "gshd/rewrite/rewrite.h"
@@ -30,25 +31,31 @@
 #define VIEW_BOOT ".boot" /* in a view: which boot it was filled in */
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-static s64 stamp(struct timespec t)
+static s64 stamp(struct statx_timestamp t)
 {
 	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
+/* sync: AT_STATX_SYNC_AS_STAT, or AT_STATX_DONT_SYNC: what the kernel knows without asking a server. */
+static int key_of(int fd, int sync, struct image_key *key)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | sync, STATX_BASIC_STATS, &st))
+		return -errno;
+	if (!S_ISREG(st.stx_mode))
+		return -EINVAL;
+	*key = (struct image_key){.dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+				  .ino = st.stx_ino,
+				  .size = st.stx_size,
+				  .mtime_ns = stamp(st.stx_mtime),
+				  .ctime_ns = stamp(st.stx_ctime)};
+	return 0;
+}
+
 int image_key_of(int fd, struct image_key *key)
 {
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	*key = (struct image_key){.dev = st.st_dev,
-				  .ino = st.st_ino,
-				  .size = (u64)st.st_size,
-				  .mtime_ns = stamp(st.st_mtim),
-				  .ctime_ns = stamp(st.st_ctim)};
-	return 0;
+	return key_of(fd, AT_STATX_SYNC_AS_STAT, key);
 }
 
 static int open_folder(int at, const char *name)
@@ -168,8 +175,10 @@ int image_cache_find(struct image_cache *cache, int fd, struct image_key *key)
 	struct timespec now;
 	int err = check_readable(fd);
 
+	/* Who asks may hold a file of a FUSE server that hangs: the monitor must not wait for it. Its child asks before it
+	 * keeps what it made. */
 	if (!err)
-		err = image_key_of(fd, key);
+		err = key_of(fd, AT_STATX_DONT_SYNC, key);
 	if (err)
 		return err;
 	image_name(key, name);
@@ -177,7 +186,7 @@ int image_cache_find(struct image_cache *cache, int fd, struct image_key *key)
 	if (err != -ENOENT)
 		return err;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return stamp(now) - key->ctime_ns < SETTLED ? -EAGAIN : -ENOENT;
+	return now.tv_sec * SECOND + now.tv_nsec - key->ctime_ns < SETTLED ? -EAGAIN : -ENOENT;
 }
 
 static int build_into(int fd, const struct image_key *key, int out)
