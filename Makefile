@@ -36,7 +36,7 @@ MAP := -ffile-prefix-map=$(CURDIR)=.
 # Inside a picoprocess: no libc, no vector registers, position-independent code linked at one fixed high address.
 FREE := -std=gnu11 -ffreestanding -mgeneral-regs-only -fPIE -fvisibility=hidden -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none -fno-builtin-printf \
-	-fno-plt -mno-red-zone -I. $(WARN) $(MAP)
+	-fno-plt -mno-red-zone -ffunction-sections -I. $(WARN) $(MAP)
 PICO_BASE := 0x780000000000
 
 # Hosted programs.
@@ -96,9 +96,9 @@ $(B)/obj/host/%.c.o: %.c Makefile
 	$(Q)$(CC) $(CFLAGS) $(HOST) $(HOST_CFLAGS_$(firstword $(subst /, ,$*))) $(DEPS) -c -o $@ $<
 
 PICO_OBJ := $(call free_obj,$(PAL_SRC) $(LIBOS_SRC))
-$(PICO): $(PICO_OBJ) pal/picoprocess.lds
+$(PICO): $(PICO_OBJ) pal/picoprocess.lds pal/order.lds
 	@mkdir -p $(@D)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,pal/picoprocess.lds -Wl,--build-id=none -Wl,-z,noexecstack \
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,pal/picoprocess.lds -Wl,-Map,$(B)/obj/free/map -Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,--no-dynamic-linker -Wl,--no-relax -Wl,-z,max-page-size=4096 -o $@ $(PICO_OBJ)
 	$(Q)contrib/build/check-libos-objects $(call free_obj,$(LIBOS_SRC))
 

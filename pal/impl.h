@@ -11,6 +11,8 @@
 /* hostcall_x86_64.S */
 extern const char pal_hostcall_start[], pal_hostcall_end[]; /* from the linker script */
 extern const char pal_constant_end[];			    /* likewise: of text and constants */
+extern const char pal_hot_end[];			    /* likewise: of the text that all execute, and constants */
+extern char pal_first_written[];			    /* likewise: tables and heap that a start writes to */
 extern const char pal_host_insn[], pal_cp_begin[], pal_cp_end[], pal_cp_eintr[];
 extern const char pal_peek_insn[], pal_peek_fail[], pal_gs_probe_fail[];
 void pal_restorer(void);

@@ -23,6 +23,8 @@ static char platform[16], random_bytes[16];
 static char *exec_text; /* immutable after start */
 static uintptr_t boot_stack, boot_stack_top; /* the host's first stack: pointer at start, end; 0: it is gone */
 
+#define START_PAGES 13 /* of tables and heap that a start has written to when its program has been linked */
+
 const struct grant *pal_grant(void)
 {
 	return &grant;
@@ -224,11 +226,25 @@ static void descriptors_fill(bool first)
 			pal_refuse("no descriptors left\n");
 }
 
+/*
+ * The pages that each start touches, by two calls instead of some sixteen faults: text and constants, and the tables and
+ * the beginning of the heap. A fault costs 0.5 us more than its page where the processor has page tables for virtual
+ * machines, and 40 us where the host keeps them. Linux before 5.14 cannot, and then they come one by one.
+ */
+static void populate(void)
+{
+	uintptr_t text = (uintptr_t)pal_hostcall_start, data = (uintptr_t)pal_first_written;
+
+	(void)HOST(3, madvise, text, PAGE_UP(pal_hot_end) - text, MADV_POPULATE_READ);
+	(void)HOST(3, madvise, data, START_PAGES * PAGE_SIZE, MADV_POPULATE_WRITE);
+}
+
 void pal_main(u64 *stack)
 {
 	char **argv = (char **)(stack + 1);
 	bool first;
 
+	populate();
 	auxv_read(stack);
 	boot_stack = pal_auxv(AT_EXECFN) ? (uintptr_t)stack : 0;
 	/* The name of the file is what the host puts there first; the vDSO may follow at once. */
