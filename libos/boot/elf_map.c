@@ -21,8 +21,12 @@ static int clear_tail(uintptr_t from, uintptr_t to, int prot)
 	return user_zero((void *)from, to - from);
 }
 
+/* The loader and small programs are executed from end to end: all of them is mapped at once. */
+#define SMALL_IMAGE (256ul << 10)
+
 static int map_segment(struct mm *mm, struct elf_image *e, const struct elf64_phdr *p)
 {
+	int flags = MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE | (e->high - e->low <= SMALL_IMAGE ? MAP_POPULATE : 0);
 	uintptr_t start = PAGE_DOWN(p->p_vaddr) + e->bias, addr = p->p_vaddr + e->bias;
 	uintptr_t file_end = PAGE_UP(addr + p->p_filesz), end = PAGE_UP(addr + p->p_memsz);
 	int prot = prot_of(p), err = 0;
@@ -31,7 +35,7 @@ static int map_segment(struct mm *mm, struct elf_image *e, const struct elf64_ph
 	if (p->p_filesz) {
 		/* The first segment must find its place free; later ones may share a page with the
 		 * one before, as Linux. */
-		r = mm_map(mm, start, file_end - start, prot, MAP_PRIVATE | MAP_FIXED, e->file, PAGE_DOWN(p->p_offset));
+		r = mm_map(mm, start, file_end - start, prot, flags, e->file, PAGE_DOWN(p->p_offset));
 		if (r < 0)
 			return (int)r;
 		if (p->p_memsz > p->p_filesz)

@@ -102,20 +102,34 @@ static int push_pointers(struct mm *mm, struct writer *w, const struct program *
 	return w->err;
 }
 
+/* What is written here, and the loader's first frames, by one call instead of a fault a page. */
+#define FRAMES (2 * PAGE_SIZE)
+#define POPULATE_MAX (16 * PAGE_SIZE)
+
+static void stack_populate(const struct mm *mm, const struct program *p, u64 gap)
+{
+	u64 size = p->argv.size + p->envp.size + gap + (p->argc + p->envc) * sizeof(u64) + FRAMES;
+	uintptr_t from = PAGE_DOWN(mm->stack_top - MIN(size, POPULATE_MAX));
+
+	(void)pal_madvise(from, mm->stack_top - from, MADV_POPULATE_WRITE);
+}
+
 int stack_build(struct mm *mm, const struct program *p, uintptr_t *rsp)
 {
 	static const u64 zero;
 	struct writer w = { .sp = mm->stack_top };
 	const char *platform = (const char *)pal_auxv(AT_PLATFORM);
 	uintptr_t name, plat = 0, random;
+	u64 gap = mm_random(mm) & 0x1ff0;
 	int err;
 
+	stack_populate(mm, p, gap);
 	push(&w, &zero, sizeof(zero));
 	name = push(&w, p->name, strlen(p->name) + 1);
 	mm->env_end = name;
 	mm->env_start = mm->arg_end = push(&w, p->envp.data, p->envp.size);
 	mm->arg_start = push(&w, p->argv.data, p->argv.size);
-	w.sp = ALIGN_DOWN(w.sp, 16) - (mm_random(mm) & 0x1ff0);
+	w.sp = ALIGN_DOWN(w.sp, 16) - gap;
 	if (platform)
 		plat = push(&w, platform, strlen(platform) + 1);
 	random = push(&w, mm->random + MM_RANDOM, 2 * sizeof(u64));

@@ -157,6 +157,22 @@ static size_t bytes_mapped(struct mm *mm, uintptr_t start, uintptr_t end)
 	return sum;
 }
 
+/*
+ * Small parts of an image are populated with the mapping: what is read there the host would map around the first fault
+ * anyway, and what is written the loader relocates. Natively each is a fault, or one a page.
+ */
+#define READ_AHEAD (64ul << 10)	 /* what a fault brings: fault_around_bytes */
+#define WRITE_AHEAD (32ul << 10) /* what is copied for nothing if nobody writes to it */
+
+static int populated(const struct vma *new, int flags)
+{
+	size_t most = new->prot & PROT_WRITE ? WRITE_AHEAD : READ_AHEAD;
+
+	if (!new->file || !(flags & MAP_DENYWRITE) || flags & MAP_SHARED)
+		return 0;
+	return new->prot && new->end - new->start <= most ? MAP_POPULATE : 0;
+}
+
 /* The host's part and the tree's. new is complete but for the host. Caller holds mm->lock, reserved. */
 static intptr_t map_at(struct mm *mm, const struct vma *new, int host_flags, int fd, u64 offset)
 {
@@ -210,7 +226,7 @@ static intptr_t map_locked(struct mm *mm, struct vma *new, uintptr_t addr, size_
 		return -ENOMEM;
 	new->start = addr;
 	new->end = addr + size;
-	return map_at(mm, new, flags, fd, offset);
+	return map_at(mm, new, flags | populated(new, flags), fd, offset);
 }
 
 intptr_t mm_map(struct mm *mm, uintptr_t addr, size_t size, int prot, int flags, struct file *file, u64 offset)
