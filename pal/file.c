@@ -338,6 +338,21 @@ ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size)
 	return HOST(4, fgetxattr, fd, name, value, size);
 }
 
+ssize_t pal_getxattrat(int dir, const char *path, const char *name, void *value, size_t size)
+{
+	static int unknown; /* to this kernel, or refused by a filter around us */
+	struct xattr_args args = { .value = (u64)value, .size = (u32)size };
+	long r;
+
+	if (brokered() || unknown)
+		return -ENOSYS;
+	r = HOST_OR(-ENOSYS, 6, getxattrat, dir, path, AT_SYMLINK_NOFOLLOW, name, &args, sizeof(args));
+	if (r != -ENOSYS && r != -EPERM)
+		return r;
+	unknown = 1;
+	return -ENOSYS;
+}
+
 ssize_t pal_flistxattr(int fd, char *list, size_t size)
 {
 	return HOST(3, flistxattr, fd, list, size);

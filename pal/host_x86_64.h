@@ -17,7 +17,7 @@
  *   statx                                        dir >= 0
  *   readlinkat mkdirat unlinkat renameat2 linkat symlinkat      dir(s) >= 0
  *   mknodat                                      dir >= 0; S_IFREG, S_IFIFO, S_IFSOCK, or S_IFCHR with device 0
- *   fchmodat utimensat setxattrat                not with GRANT_BROKER_ATTR; dir >= 0; AT_SYMLINK_NOFOLLOW
+ *   fchmodat utimensat setxattrat getxattrat     not with GRANT_BROKER_ATTR; dir >= 0; AT_SYMLINK_NOFOLLOW
  *   fgetxattr flistxattr
  *   fallocate                                    mode as the libOS passes it: KEEP_SIZE PUNCH_HOLE ZERO_RANGE COLLAPSE INSERT
  *   fcntl                                        DUPFD_CLOEXEC GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* ADD_SEALS

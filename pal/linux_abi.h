@@ -278,6 +278,9 @@ struct linux_dirent {
 #ifndef __NR_setxattrat /* Linux 6.13 */
 #define __NR_setxattrat 463
 #endif
+#ifndef __NR_getxattrat
+#define __NR_getxattrat 464
+#endif
 struct xattr_args { /* include/uapi/linux/xattr.h */
 	u64 value;
 	u32 size;

@@ -80,6 +80,8 @@ int pal_file_busy(int fd);
 int pal_fchmodat(int dir, const char *path, u32 mode);
 int pal_utimensat(int dir, const char *path, const struct timespec times[2]); /* never follows a final symlink */
 ssize_t pal_fgetxattr(int fd, const char *name, void *value, size_t size);
+/* By name, no link followed. -ENOSYS: there is no such call, so it has to be opened. */
+ssize_t pal_getxattrat(int dir, const char *path, const char *name, void *value, size_t size);
 ssize_t pal_flistxattr(int fd, char *list, size_t size);
 int pal_ftruncate(int fd, u64 size);
 int pal_fallocate(int fd, int mode, u64 offset, u64 size);

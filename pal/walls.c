@@ -35,6 +35,7 @@ static const struct sock_filter attributes[] = {
 	REFUSE(__NR_fsetxattr, EPERM),
 	REFUSE(__NR_fremovexattr, EPERM),
 	REFUSE(__NR_setxattrat, EPERM),
+	REFUSE(__NR_getxattrat, EPERM), /* of what it could not open */
 	RETURN(SECCOMP_RET_ALLOW),
 };
 

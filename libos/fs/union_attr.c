@@ -83,6 +83,7 @@ void union_take_over(struct unode *n, const struct statx *st, const char *attr, 
 			union_attr_fits(st->stx_mode, &n->over);
 	if (n->over_valid)
 		union_note_setid(&n->over);
+	n->over_read = true;
 	n->origin = from_size > 0 && !union_origin_decode(from, from_size, &origin) ? origin : 0;
 	n->changed_s = st->stx_ctime.tv_sec;
 	n->changed_ns = st->stx_ctime.tv_nsec;
@@ -94,6 +95,20 @@ void union_read_over(struct unode *n, int fd, const struct statx *st)
 	ssize_t attr_size = pal_fgetxattr(fd, UNION_ATTR, attr, sizeof(attr));
 
 	union_take_over(n, st, attr, attr_size, origin, pal_fgetxattr(fd, UNION_ORIGIN, origin, sizeof(origin)));
+}
+
+bool union_read_over_at(struct unode *n, const struct hpath *h, const struct statx *st)
+{
+	char attr[UNION_VALUE_MAX], origin[UNION_VALUE_MAX];
+	ssize_t attr_size = pal_getxattrat(h->dir, h->path, UNION_ATTR, attr, sizeof(attr)), origin_size;
+
+	if (attr_size < 0 && attr_size != -ENODATA)
+		return false;
+	origin_size = pal_getxattrat(h->dir, h->path, UNION_ORIGIN, origin, sizeof(origin));
+	if (origin_size < 0 && origin_size != -ENODATA)
+		return false;
+	union_take_over(n, st, attr, attr_size, origin, origin_size);
+	return true;
 }
 
 /*
@@ -160,6 +175,11 @@ void union_fill_attr(const struct unode *n, unsigned layer, const struct statx *
 	copy_time(&a->btime, &st->stx_btime);
 }
 
+static bool is_changed_at(const struct unode *n, const struct statx *st)
+{
+	return n->changed_s == st->stx_ctime.tv_sec && n->changed_ns == st->stx_ctime.tv_nsec;
+}
+
 void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 {
 	const struct ufs *u = ufs_of(n);
@@ -186,8 +206,11 @@ void union_adopt(struct unode *n, unsigned layer, const struct statx *st)
 	if (unlikely(n->redirects && S_ISREG(a.mode)) || unlikely(union_index_asks(u, layer, st)))
 		n->node.flags |= NODE_LINKED;
 	/* What a symlink says can't change without the symlink being another. */
-	n->changed_s = n->over_valid ? n->changed_s : st->stx_ctime.tv_sec;
-	n->changed_ns = n->over_valid ? n->changed_ns : st->stx_ctime.tv_nsec;
+	if (n->over_valid || is_changed_at(n, st))
+		return;
+	n->changed_s = st->stx_ctime.tv_sec;
+	n->changed_ns = st->stx_ctime.tv_nsec;
+	n->over_read = false;
 }
 
 /* Attributes of the root come from the base unless the top has its own: gshd made the top, the user did not. *links:
@@ -256,7 +279,7 @@ static bool kept_take(struct unode *n, struct attr *a)
 
 static bool over_current(const struct unode *n, const struct statx *st)
 {
-	return n->over_valid && n->changed_s == st->stx_ctime.tv_sec && n->changed_ns == st->stx_ctime.tv_nsec;
+	return n->over_read && is_changed_at(n, st);
 }
 
 static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct statx *st)
@@ -271,7 +294,8 @@ static int stat_node(struct unode *n, unsigned layer, struct hpath *h, struct st
 	/* Another object under the name: the name is to be looked up again. */
 	if (!r && n->parent && (st->stx_ino != n->host_ino || statx_dev(st) != n->host_dev))
 		r = -ESTALE;
-	if (!r && layer_ours(ufs_of(n), layer) && union_is_marked(st->stx_mode) && !over_current(n, st)) {
+	if (!r && layer_ours(ufs_of(n), layer) && union_is_marked(st->stx_mode) && !over_current(n, st) &&
+	    !union_read_over_at(n, h, st)) {
 		int fd = hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
 
 		if (fd == -EACCES)

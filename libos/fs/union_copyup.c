@@ -135,12 +135,30 @@ static int set_origin(const struct ufs *u, int fd, const char *as, u64 ino)
 	return pal_fsetxattr_named(fd, u->work, as, UNION_ORIGIN, value, union_origin_encode(value, ino), 0);
 }
 
-/* Attributes of the lower object, onto the staged one, which is open. */
+static struct union_attr attr_of(const struct attr *a)
+{
+	return (struct union_attr){ .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
+}
+
+/* The mode that a copy is made with: what it is to be where that lets its attributes be written, which saves a call. */
+static u32 first_mode(const struct ufs *u, const struct attr *a, bool keep_ino)
+{
+	struct union_attr want = attr_of(a);
+	u32 mode;
+
+	if (!union_needs_over(u, &want, &mode) && mode & S_IWUSR)
+		return mode | (keep_ino ? UNION_MARK : 0);
+	return S_ISDIR(a->mode) ? 0700 : 0600;
+}
+
+/* Attributes of the lower object, onto the staged one, which is open and was made with first_mode(). What the host's
+ * own say needs no user.gsh.attr, marked or not. */
 static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, const struct attr *a, bool keep_ino)
 {
 	struct ufs *u = ufs_of(n);
-	struct union_attr want = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
+	struct union_attr want = attr_of(a);
 	struct timespec times[2] = { a->atime, a->mtime };
+	u32 made = first_mode(u, a, keep_ino), mode;
 	int r = from < 0 ? 0 : copy_xattrs(u, from, to, s->name);
 
 	if (!r && keep_ino)
@@ -150,8 +168,12 @@ static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, 
 		keep_ino = false;
 		r = 0;
 	}
-	if (!r)
+	if (!r && union_needs_over(u, &want, &mode)) {
 		r = union_write_attr(u, to, s->name, &want, keep_ino);
+	} else if (!r) {
+		mode |= keep_ino ? UNION_MARK : 0;
+		r = mode == made ? 0 : pal_fchmod_named(to, u->work, s->name, mode);
+	}
 	return r ? r : pal_futimens_named(to, u->work, s->name, times);
 }
 
@@ -236,14 +258,15 @@ static int finish(struct unode *n, struct stage *s, bool is_dir)
 
 void union_adopt_copy(struct unode *n, const struct statx *st, const struct attr *a, bool keep_ino)
 {
-	struct union_attr over = { .mode = a->mode, .uid = a->uid, .gid = a->gid, .rdev = a->rdev };
+	struct union_attr over = attr_of(a);
 	struct ufs *u = ufs_of(n);
+	u32 mode;
 
 	lock(&dcache_lock);
 	atomic_store(&n->layers, S_ISDIR(n->node.mode) ? n->layers | 1ull << u->top : 1ull << u->top);
 	n->host_ino = st->stx_ino;
 	n->host_dev = statx_dev(st);
-	union_set_over(n, &over, union_is_marked(st->stx_mode));
+	union_set_over(n, &over, union_is_marked(st->stx_mode) && union_needs_over(u, &over, &mode));
 	below_note(n, BELOW_SOMETHING);
 	if (!keep_ino)
 		n->node.ino = union_ino(u, st);
@@ -259,26 +282,48 @@ static int stat_staged(const struct ufs *u, const struct stage *s, struct statx 
 	return pal_statx(u->work, s->name, AT_SYMLINK_NOFOLLOW, UNION_STATX, st);
 }
 
+/* A copy that is made to be opened with these flags, 0: not; fd: it is, -1: it has to be opened yet. */
+struct copy {
+	bool with_data;
+	int flags, fd;
+};
+
+/* Can what the data is written by be the guest's descriptor? */
+static bool may_stay_open(const struct copy *c)
+{
+	return (c->flags & O_ACCMODE) != O_RDONLY && !(c->flags & ~(O_ACCMODE | O_TRUNC | O_NONBLOCK));
+}
+
 /* In work, with all that belongs to it. */
-static int stage_copy(struct unode *n, struct stage *s, int from, const struct attr *a, bool with_data, bool keep,
+static int stage_copy(struct unode *n, struct stage *s, int from, const struct attr *a, struct copy *c, bool keep,
 		      struct statx *st)
 {
 	struct ufs *u = ufs_of(n);
-	int to, r;
+	int to, r, flags = may_stay_open(c) ? c->flags & ~O_TRUNC : O_RDWR;
 
 	stage_name(s);
-	to = pal_openat(u->work, s->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	to = host_fd_move(pal_openat(u->work, s->name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, first_mode(u, a, keep)));
 	if (to < 0)
 		return to;
-	r = with_data ? copy_data(from, to, a) : 0;
+	r = c->with_data ? copy_data(from, to, a) : 0;
 	if (!r)
 		r = copy_attrs(n, from, s, to, a, keep);
 	if (!r)
 		r = stat_staged(u, s, st);
-	pal_close(to);
+	if (!r && may_stay_open(c))
+		c->fd = to;
+	else
+		pal_close(to);
 	if (r < 0)
 		stage_drop(u, s);
 	return r;
+}
+
+static void copy_close(struct copy *c)
+{
+	if (c->fd >= 0)
+		pal_close(c->fd);
+	c->fd = -1;
 }
 
 static bool takes_no_links(int r)
@@ -287,7 +332,7 @@ static bool takes_no_links(int r)
 }
 
 /* index: its other names are to find the copy. -EEXIST: another name did so first. */
-static int copy_opened(struct unode *n, int from, const struct attr *a, bool with_data, bool index)
+static int copy_opened(struct unode *n, int from, const struct attr *a, struct copy *c, bool index)
 {
 	struct ufs *u = ufs_of(n);
 	unsigned layer = (unsigned)highest(unode_layers(n));
@@ -295,7 +340,7 @@ static int copy_opened(struct unode *n, int from, const struct attr *a, bool wit
 	bool names = a->nlink > 1 && layer_ours(u, layer), keep = a->nlink == 1 || names || index;
 	struct statx st = { 0 };
 	struct stage s;
-	int r = stage_copy(n, &s, from, a, with_data, keep, &st);
+	int r = stage_copy(n, &s, from, a, c, keep, &st);
 
 	if (r < 0)
 		return r;
@@ -303,10 +348,13 @@ static int copy_opened(struct unode *n, int from, const struct attr *a, bool wit
 		r = union_index_put(u, &s, from);
 		if (r < 0) {
 			stage_drop(u, &s);
-			return takes_no_links(r) ? copy_opened(n, from, a, with_data, false) : r;
+			copy_close(c);
+			return takes_no_links(r) ? copy_opened(n, from, a, c, false) : r;
 		}
 	}
 	r = finish(n, &s, false);
+	if (r < 0)
+		copy_close(c);
 	if (r < 0 && index)
 		union_index_drop(u, from);
 	if (!r)
@@ -316,7 +364,7 @@ static int copy_opened(struct unode *n, int from, const struct attr *a, bool wit
 	return r;
 }
 
-static int copy_file(struct unode *n, bool with_data)
+static int copy_file(struct unode *n, struct copy *c)
 {
 	struct ufs *u = ufs_of(n);
 	unsigned layer = (unsigned)highest(unode_layers(n));
@@ -326,20 +374,21 @@ static int copy_file(struct unode *n, bool with_data)
 
 	if (union_blind(u, layer, from)) {
 		r = union_getattr_now(&n->node, &a);
-		return r < 0 ? r : copy_opened(n, -1, &a, false, false);
+		c->with_data = false;
+		return r < 0 ? r : copy_opened(n, -1, &a, c, false);
 	}
 	if (from < 0)
 		return from;
 	index = a.nlink > 1 && a.btime.tv_sec && u->has_base && !u->shared && !layer_ours(u, layer);
 	r = a.nlink > 1 && union_index_follow(n, from, layer) ? -EEXIST
-							      : copy_opened(n, from, &a, with_data, index);
+							      : copy_opened(n, from, &a, c, index);
 	pal_close(from);
 	if (r != -EEXIST)
 		return r;
 	/* It was copied up under another name: in this op, or in one before, whose copy is to be copied. */
 	if (unode_in_top(n))
 		return 0;
-	return (unsigned)highest(unode_layers(n)) > layer ? copy_file(n, with_data) : -ESTALE;
+	return (unsigned)highest(unode_layers(n)) > layer ? copy_file(n, c) : -ESTALE;
 }
 
 static int copy_dir(struct unode *n)
@@ -359,7 +408,7 @@ static int copy_dir(struct unode *n)
 	if (r < 0)
 		return r;
 	stage_name(&s);
-	r = pal_mkdirat(u->work, s.name, 0700);
+	r = pal_mkdirat(u->work, s.name, first_mode(u, &a, true));
 	to = r < 0 ? r : pal_openat(u->work, s.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (!r)
 		r = MIN(to, 0);
@@ -461,7 +510,7 @@ int union_copy_up_dir(struct unode *n)
 	return r < 0 ? r : copy_dir(n);
 }
 
-int union_copy_up(struct unode *n, bool with_data)
+static int copy_up(struct unode *n, struct copy *c)
 {
 	u32 mode = n->node.mode;
 	int r;
@@ -476,8 +525,24 @@ int union_copy_up(struct unode *n, bool with_data)
 	if (r < 0)
 		return r;
 	if (S_ISREG(mode))
-		return copy_file(n, with_data);
+		return copy_file(n, c);
 	if (S_ISDIR(mode))
 		return copy_dir(n);
 	return S_ISLNK(mode) ? copy_symlink(n) : copy_special(n);
+}
+
+int union_copy_up(struct unode *n, bool with_data)
+{
+	struct copy c = { .with_data = with_data, .fd = -1 };
+
+	return copy_up(n, &c);
+}
+
+int union_copy_up_open(struct unode *n, int flags, int *fd)
+{
+	struct copy c = { .with_data = !(flags & O_TRUNC), .flags = flags, .fd = -1 };
+	int r = copy_up(n, &c);
+
+	*fd = c.fd;
+	return r;
 }

@@ -32,15 +32,16 @@ static int open_regular(struct unode *n, struct file *f)
 	struct ufs *u = ufs_of(n);
 	bool write = (f->flags & O_ACCMODE) != O_RDONLY || f->flags & O_TRUNC;
 	unsigned layer;
-	int fd, r;
+	int fd = -1, r;
 
 	if (write) {
-		r = union_copy_up(n, !(f->flags & O_TRUNC));
+		r = union_copy_up_open(n, host_flags(f), &fd);
 		if (r < 0)
 			return r;
 	}
 	layer = (unsigned)highest(unode_layers(n));
-	fd = write ? -1 : union_opened(n, layer);
+	if (!write)
+		fd = union_opened(n, layer);
 	if (fd < 0)
 		fd = unode_open(n, layer, host_flags(f));
 	if (fd < 0)

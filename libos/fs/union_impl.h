@@ -5,7 +5,7 @@
  *   union.c         the two file systems made of it (the sandbox's root, tmpfs); the operations table
  *   union_place.c   where an object lies on the host: paths in layers, opened safely
  *   union_dirs.c    directories that are kept open for what is asked for in them
- *   union_lookup.c  names through the layers; redirects
+ *   union_lookup.c  names through the layers; redirects; union_marks.c what directories say of themselves
  *   union_attr.c    attributes as the guest sees them; union_setattr.c changing them
  *   union_cover.c   what is hidden of the base
  *   union_copyup.c  from a lower layer to the top
@@ -78,9 +78,10 @@ struct unode {
 	u32 dir_epoch;
 	u32 impure_in;			/* layer (union_layer_mark) where the directory is known to be marked so, 0: none */
 	u64 host_ino, host_dev;		/* of the highest layer's object */
-	s64 changed_s;			/* its ctime when the attributes below were read */
+	s64 changed_s;			/* its ctime when the attributes below were read, or it was looked up */
 	u32 changed_ns;
 	bool over_valid;		/* the object has the attributes `over` */
+	bool over_read;			/* that, and its origin, was read when changed_s was its ctime */
 	struct union_attr over;
 	u64 origin;			/* inode number from before copy-up, 0: none */
 	struct kept_attr *kept;		/* union_attr.c. dcache_lock */
@@ -253,6 +254,11 @@ int union_lock_fd(struct file *f, bool *own);
 /* What a directory says of itself, where a split process may not ask it. st: of the directory. n and e may be NULL. */
 void union_split_mark(struct unode *n, const struct statx *st, struct union_entry *e, char *value);
 
+/* ---- union_marks.c ---- */
+/* What the directory at h says of itself, in e and, unless it is NULL, n. *at: UNION_REDIRECT_MAX bytes for the redirect,
+ * once they are needed. */
+int union_read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e, char **at);
+
 /* ---- union_attr.c ---- */
 #define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)
 int union_getattr(struct node *n, struct attr *a);	/* after a walk to n */
@@ -268,6 +274,8 @@ int union_fd_attr(struct unode *n, int fd, unsigned layer, struct attr *a);
 u64 union_ino(const struct ufs *u, const struct statx *st);
 /* Read user.gsh.* of an open object into n. */
 void union_read_over(struct unode *n, int fd, const struct statx *st);
+/* The same of what lies at h. False: it has to be opened for it. */
+bool union_read_over_at(struct unode *n, const struct hpath *h, const struct statx *st);
 /* The same with their values; size <= 0: none. */
 void union_take_over(struct unode *n, const struct statx *st, const char *attr, ssize_t attr_size, const char *from,
 		     ssize_t from_size);
@@ -296,6 +304,8 @@ bool union_needs_over(const struct ufs *u, const struct union_attr *a, u32 *host
 
 /* ---- union_copyup.c ---- */
 int union_copy_up(struct unode *n, bool with_data);
+/* To be opened for writing with these flags. *fd: it is, -1: it has to be yet. */
+int union_copy_up_open(struct unode *n, int flags, int *fd);
 /* What is at n's place in the top is n from now on: a copy with these attributes, and n's number if keep_ino. */
 void union_adopt_copy(struct unode *n, const struct statx *st, const struct attr *a, bool keep_ino);
 /* n was copied up from this layer, where it had this number: its other names there are the copy's, too. */

@@ -100,7 +100,7 @@ bool union_index_follow(struct unode *n, int fd, unsigned layer)
 	n->host_ino = st.stx_ino;
 	n->host_dev = statx_dev(&st);
 	n->origin = n->node.ino;
-	n->over_valid = false;
+	n->over_valid = n->over_read = false;
 	n->changed_s = n->changed_ns = 0;
 	dcache_unlock();
 	return true;

@@ -57,7 +57,7 @@ static void become(struct unode *n, const struct kept_object *k)
 	n->hollow = k->hollow;
 	below_note(n, (u8)k->below);
 	n->epoch = ufs_of(n)->epoch;
-	n->over_valid = k->over_valid;
+	n->over_valid = n->over_read = k->over_valid;
 	n->over = k->over;
 	if (k->over_valid)
 		union_note_setid(&k->over);

@@ -122,10 +122,23 @@ int union_read_names(struct unode *n, struct union_list *list)
 
 /* ---- inode numbers ---- */
 
-static u64 looked_up_ino(struct unode *dir, const char *name)
+/* What name, in one of our own layers, says of the number it had before. 0: nothing. */
+static u64 noted_ino(struct unode *dir, unsigned layer, const char *name)
 {
+	char value[UNION_VALUE_MAX];
 	struct node *n;
+	struct hpath h;
+	ssize_t size;
 	u64 ino = 0;
+
+	if (unode_child_path(dir, name, layer, &h))
+		return 0;
+	size = pal_getxattrat(h.dir, h.path, UNION_ORIGIN, value, sizeof(value));
+	hpath_done(&h);
+	if (size == -ENODATA)
+		return 0;
+	if (size > 0)
+		return union_origin_decode(value, size, &ino) ? 0 : ino;
 
 	if (!union_lookup(&dir->node, name, strlen(name), &n)) {
 		ino = n->ino;
@@ -155,7 +168,7 @@ static u64 entry_ino(struct unode *dir, struct udir *d, const struct union_name 
 	u64 ino = 0;
 
 	if (layer_ours(ufs_of(dir), e->layer) && (e->twice || d->impure) && (e->type == DT_REG || e->type == DT_DIR))
-		ino = looked_up_ino(dir, name);
+		ino = noted_ino(dir, e->layer, name);
 	return ino ? ino : union_fold_ino(e->ino, layer_dev(dir, d, e->layer), ufs_of(dir)->main_dev);
 }
 

@@ -117,36 +117,6 @@ static int follow_redirect(struct unode *n, struct unode *relative, unsigned lay
 	return r;
 }
 
-/* What a directory of a layer says about itself. *at: UNION_REDIRECT_MAX bytes for the redirect, once needed. */
-static int read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e,
-			  char **at)
-{
-	char *value = *at ?: base_alloc(UNION_REDIRECT_MAX);
-	ssize_t size;
-	char y;
-	int fd;
-
-	if (!value)
-		return -ENOMEM;
-	*at = value;
-	fd = hpath_open(h, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -EACCES)
-		union_split_mark(n, st, e, value);
-	if (fd < 0)
-		return 0;
-	if (pal_fgetxattr(fd, UNION_OPAQUE, &y, 1) == 1 && y == 'y')
-		e->opaque = true;
-	size = pal_fgetxattr(fd, UNION_REDIRECT, value, UNION_REDIRECT_MAX - 1);
-	if (!e->opaque && size > 0 && union_redirect_valid(value, size)) {
-		value[size] = '\0';
-		e->redirected = true;
-	}
-	if (n && union_is_marked(st->stx_mode))
-		union_read_over(n, fd, st);
-	pal_close(fd);
-	return 0;
-}
-
 /* ---- opened while it is looked up ---- */
 
 static struct {
@@ -180,12 +150,13 @@ static bool is_opening(const struct unode *dir)
 /* What is opened for its marks in the walk that opens it, need not be opened again. */
 static void read_file_marks(struct unode *n, const struct hpath *h, const struct statx *st, unsigned layer)
 {
-	int fd = hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
+	bool opening = n->parent && is_opening(n->parent);
+	int fd = !opening && union_read_over_at(n, h, st) ? -1 : hpath_open(h, O_RDONLY | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return;
 	union_read_over(n, fd, st);
-	if (n->parent && is_opening(n->parent))
+	if (opening)
 		opened_put(fd, st, layer);
 	else
 		pal_close(fd);
@@ -320,7 +291,7 @@ static int feed_layer(struct unode *n, struct unode *dir, u64 candidates, unsign
 	e.mode = st.stx_mode;
 	e.rdev = dev_make(st.stx_rdev_major, st.stx_rdev_minor);
 	if (ours && S_ISDIR(e.mode) && has_marks(u, layer, e.mode, m->top < 0, candidates))
-		r = read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
+		r = union_read_dir_marks(m->top < 0 ? n : NULL, &h, &st, &e, value);
 	else if (ours && union_is_marked(e.mode) && m->top < 0)
 		read_file_marks(n, &h, &st, layer);
 	hpath_done(&h);
@@ -525,6 +496,7 @@ void union_update(struct node *o, struct node *f)
 	old->host_ino = fresh->host_ino;
 	old->host_dev = fresh->host_dev;
 	old->over_valid = fresh->over_valid;
+	old->over_read = fresh->over_read;
 	old->over = fresh->over;
 	old->changed_s = fresh->changed_s;
 	old->changed_ns = fresh->changed_ns;

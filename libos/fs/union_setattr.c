@@ -64,6 +64,7 @@ int union_write_attr(const struct ufs *u, int fd, const char *staged, const stru
 void union_set_over(struct unode *n, const struct union_attr *a, bool has)
 {
 	n->over_valid = has;
+	n->over_read = false;
 	n->over = *a;
 	if (has)
 		union_note_setid(a);

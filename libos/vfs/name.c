@@ -236,21 +236,17 @@ int vfs_symlink(const char *target, int dirfd, const char *path)
 /* ---- link ---- */
 
 /* protected_hardlinks, as distributions set it: only what one owns, or may read and write and is harmless. */
-static int may_link(struct node *n)
+static int may_link(struct node *n, const struct attr *a)
 {
-	struct attr a;
-	int r = n->ops->getattr ? n->ops->getattr(n, &a) : -EPERM;
-
-	if (r < 0)
-		return r;
-	if (attr_owner(&a))
+	if (attr_owner(a))
 		return 0;
-	if (!S_ISREG(a.mode) || a.mode & S_ISUID || (a.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+	if (!S_ISREG(a->mode) || a->mode & S_ISUID || (a->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
 		return -EPERM;
 	return vfs_permission(n, MAY_READ | MAY_WRITE) ? -EPERM : 0;
 }
 
-static int link_checks(const struct target *from, const struct place *to)
+/* a: of what is to be linked, if got is 0. */
+static int link_checks(const struct target *from, const struct place *to, const struct attr *a, int got)
 {
 	struct node *n = path_node(&from->path);
 	int r;
@@ -263,7 +259,7 @@ static int link_checks(const struct target *from, const struct place *to)
 		return -EXDEV;
 	if (read_only(to))
 		return -EROFS;
-	r = may_link(n);
+	r = got ?: may_link(n, a);
 	if (!r)
 		r = may_create(to);
 	if (r < 0)
@@ -279,19 +275,23 @@ static int link_once(int from, const char *a, int to, const char *b, int at_flag
 	struct dentry_change c;
 	struct target t;
 	struct place p;
-	int r;
+	struct attr attr;
+	int r, got = -EPERM;
 
 	if (!(at_flags & AT_SYMLINK_FOLLOW))
 		flags |= AT_SYMLINK_NOFOLLOW;
 	r = target_find(from, a, flags, &t);
 	if (r < 0)
 		return r;
+	/* As long as the walk that found it tells. */
+	if (t.path.dentry && path_node(&t.path)->ops->getattr)
+		got = path_node(&t.path)->ops->getattr(path_node(&t.path), &attr);
 	r = t.path.dentry ? place_find(to, b, &p) : -EXDEV;
 	if (r < 0) {
 		target_put(&t);
 		return r;
 	}
-	r = link_checks(&t, &p);
+	r = link_checks(&t, &p, &attr, got);
 	if (!r) {
 		dentry_begin(&c, p.w.path.dentry, p.w.last);
 		r = p.dir->ops->link(path_node(&t.path), p.dir, p.w.last);

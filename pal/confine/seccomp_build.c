@@ -74,6 +74,9 @@ struct row {
 #ifndef __SNR_setxattrat
 #define __SNR_setxattrat 463
 #endif
+#ifndef __SNR_getxattrat
+#define __SNR_getxattrat 464
+#endif
 
 #define CALL(...)
 #define ALLOW(class, call, ...) { BOUNDARY_##class, SCMP_SYS(call), { __VA_ARGS__ } },

@@ -127,6 +127,7 @@ static const struct row forbidden[] = {
 	{ "listmount", 458, (long)area, (long)area + 64, 8, 0, 0 },
 	{ "lsm_set_self_attr", 460, 100, (long)area, 32, 0, 0 },
 	{ "setxattrat", 463, 16, (long)"x", 0, (long)"user.x", (long)area },
+	{ "getxattrat", 464, 16, (long)"x", 0, (long)"user.x", (long)area },
 	{ "open_tree_attr", 467, -100, (long)"/", 1, (long)area, 32 },
 	{ "MAP_GROWSDOWN", SYS_mmap, 0, 4096, 3, 0x122, -1 },
 	{ "MAP_HUGETLB", SYS_mmap, 0, 2 << 20, 3, 0x40022, -1 },

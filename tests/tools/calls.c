@@ -167,6 +167,16 @@ static void do_change_each(void)
 		err(1, "open for writing");
 }
 
+/* A directory in which all was changed once. */
+static void do_list_changed(void)
+{
+	static int changed;
+
+	for (; changed < 30; changed++)
+		do_change_each();
+	do_list();
+}
+
 /* As a clone of a repository does with its objects. */
 static void do_link_each(void)
 {
@@ -208,6 +218,7 @@ static const struct {
 	{ "remove-each", do_remove_each },
 	{ "replace-each", do_replace_each },
 	{ "change-each", do_change_each },
+	{ "list-changed", do_list_changed },
 	{ "link-each", do_link_each },
 	{ "update", do_update },
 };

@@ -54,6 +54,7 @@ struct row {
 
 #ifndef SYS_setxattrat /* Linux 6.13 */
 #define SYS_setxattrat 463
+#define SYS_getxattrat 464
 #endif
 
 #define EQ(arg, v)             \
@@ -361,7 +362,7 @@ static void check_paths(void)
 	static const int with_path[] = { SYS_openat,  SYS_openat2,   SYS_statx,	   SYS_readlinkat,
 					 SYS_mkdirat, SYS_mknodat,   SYS_unlinkat, SYS_renameat2,
 					 SYS_linkat,  SYS_symlinkat, SYS_fchmodat, SYS_utimensat,
-					 SYS_setxattrat,
+					 SYS_setxattrat, SYS_getxattrat,
 					 SYS_execveat };
 	static const int none[] = { SYS_open,	    SYS_stat,
 				    SYS_lstat,	    SYS_access,
@@ -400,11 +401,11 @@ int main(void)
 {
 	check_reasons();
 	check_paths();
-	drive(GRANT_RUNG_A, false, NULL, 0, 103);
+	drive(GRANT_RUNG_A, false, NULL, 0, 104);
 	drive(GRANT_RUNG_B, false, NULL, 0, 90);
 	drive(GRANT_RUNG_A, true, NULL, 0, 75);
 	drive(GRANT_RUNG_B, true, NULL, 0, 75);
-	drive(GRANT_RUNG_A, false, NULL, GRANT_BASES, 104);
+	drive(GRANT_RUNG_A, false, NULL, GRANT_BASES, 105);
 	drive(GRANT_RUNG_B, true, NULL, GRANT_BASES, 76);
 	drive(GRANT_RUNG_B, false, "2", 0, 84);
 	drive(GRANT_RUNG_B, false, "5", 0, 85);

@@ -25,6 +25,7 @@
 
 #ifndef SYS_setxattrat /* Linux 6.13 */
 #define SYS_setxattrat 463
+#define SYS_getxattrat 464
 #endif
 
 #define PAGE 0x780000001000ull
@@ -107,6 +108,9 @@ static const struct {
 	{ "setxattrat", SYS_setxattrat, { 17, 0, AT_SYMLINK_NOFOLLOW }, OK, K },
 	{ "setxattrat of a descriptor", SYS_setxattrat, { 17, 0, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH }, K, K },
 	{ "setxattrat through a link", SYS_setxattrat, { 17, 0, 0 }, K, K },
+	{ "getxattrat", SYS_getxattrat, { 17, 0, AT_SYMLINK_NOFOLLOW }, OK, K },
+	{ "getxattrat of a descriptor", SYS_getxattrat, { 17, 0, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH }, K, K },
+	{ "getxattrat through a link", SYS_getxattrat, { 17, 0, 0 }, K, K },
 	{ "fgetxattr", SYS_fgetxattr, { 20 }, OK, OK },
 	{ "fchown", SYS_fchown, { 20, 0, 0 }, K, K },
 	{ "chdir", SYS_chdir, { 0 }, K, K },
