@@ -152,8 +152,9 @@ static u32 first_mode(const struct ufs *u, const struct attr *a, bool keep_ino)
 }
 
 /* Attributes of the lower object, onto the staged one, which is open and was made with first_mode(). What the host's
- * own say needs no user.gsh.attr, marked or not. */
-static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, const struct attr *a, bool keep_ino)
+ * own say needs no user.gsh.attr, marked or not. cut: its contents are left out as it is opened, which changes it now. */
+static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, const struct attr *a, bool keep_ino,
+		      bool cut)
 {
 	struct ufs *u = ufs_of(n);
 	struct union_attr want = attr_of(a);
@@ -161,6 +162,8 @@ static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, 
 	u32 made = first_mode(u, a, keep_ino), mode;
 	int r = from < 0 ? 0 : copy_xattrs(u, from, to, s->name);
 
+	if (cut)
+		times[1].tv_nsec = UTIME_NOW;
 	if (!r && keep_ino)
 		r = set_origin(u, to, s->name, n->node.ino);
 	/* A top that keeps no user attributes loses numbers, not files. */
@@ -307,7 +310,7 @@ static int stage_copy(struct unode *n, struct stage *s, int from, const struct a
 		return to;
 	r = c->with_data ? copy_data(from, to, a) : 0;
 	if (!r)
-		r = copy_attrs(n, from, s, to, a, keep);
+		r = copy_attrs(n, from, s, to, a, keep, c->flags & O_TRUNC);
 	if (!r)
 		r = stat_staged(u, s, st);
 	if (!r && may_stay_open(c))
@@ -413,7 +416,7 @@ static int copy_dir(struct unode *n)
 	if (!r)
 		r = MIN(to, 0);
 	if (!r)
-		r = copy_attrs(n, from, &s, to, &a, true);
+		r = copy_attrs(n, from, &s, to, &a, true, false);
 	if (to >= 0)
 		pal_close(to);
 	if (from >= 0)
