@@ -152,7 +152,7 @@ static u32 first_mode(const struct ufs *u, const struct attr *a, bool keep_ino)
 }
 
 /* Attributes of the lower object, onto the staged one, which is open and was made with first_mode(). What the host's
- * own say needs no user.gsh.attr, marked or not. cut: its contents are left out as it is opened, which changes it now. */
+ * own say needs no user.gsh.attr, marked or not. cut: it is opened to be cut, which changes it now. */
 static int copy_attrs(struct unode *n, int from, const struct stage *s, int to, const struct attr *a, bool keep_ino,
 		      bool cut)
 {

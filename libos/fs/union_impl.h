@@ -255,9 +255,10 @@ int union_lock_fd(struct file *f, bool *own);
 void union_split_mark(struct unode *n, const struct statx *st, struct union_entry *e, char *value);
 
 /* ---- union_marks.c ---- */
-/* What the directory at h says of itself, in e and, unless it is NULL, n. *at: UNION_REDIRECT_MAX bytes for the redirect,
- * once they are needed. */
-int union_read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e, char **at);
+/* What the directory at h says of itself, in e and, unless it is NULL, n. *at: UNION_REDIRECT_MAX bytes for the
+ * redirect, once they are needed. */
+int union_read_dir_marks(struct unode *n, const struct hpath *h, const struct statx *st, struct union_entry *e,
+			 char **at);
 
 /* ---- union_attr.c ---- */
 #define UNION_STATX (STATX_BASIC_STATS | STATX_BTIME)
