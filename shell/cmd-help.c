@@ -13,7 +13,7 @@ static int exec(const struct call *call)
 	if (!call->argc)
 		return usage_verbs();
 	cmd = cmd_find(call->argv[0]);
-	return cmd ? usage_help(cmd) : usage_unknown_verb(call->argv[0]);
+	return cmd ? usage_help(cmd) : usage_no_help(call->argv[0]);
 }
 
 const struct cmd cmd_help = {

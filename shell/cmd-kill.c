@@ -29,6 +29,29 @@ static int send_to(const char *sandbox, long pid, int sig)
 			  : result;
 }
 
+/* Of processes alone it is known who there is: a signal is on its way, and nobody says where it came. 0 or a failure. */
+static int check_processes(const struct call *call, const char *sandbox)
+{
+	struct json_object *reply = NULL, *items;
+	int result = ask_box(sandbox, "Processes", NULL, &reply);
+	size_t k;
+
+	if (result > 0)
+		result = 0; /* the signal's answer says it */
+	items = reply ? reply_items(reply) : NULL;
+	for (int i = 0; items && i < call->argc; i++) {
+		for (k = 0; k < json_object_array_length(items); k++)
+			if (reply_number(json_object_array_get_idx(items, k), "pid", -1) == atol(call->argv[i]))
+				break;
+		if (k == json_object_array_length(items)) {
+			result = fail(FAIL_NOSUCH, call->argv[i], "no such process");
+			hint("gsh ps -s %s lists them", sandbox);
+		}
+	}
+	json_object_put(reply);
+	return result;
+}
+
 static int exec(const struct call *call)
 {
 	const char *sandbox = call_sandbox(call), *name = opt_value(call, 'n');
@@ -51,7 +74,8 @@ static int exec(const struct call *call)
 		if (*end || end == call->argv[i] || errno || pid < 1 || pid > 0x7fffffff)
 			return usage_fail(call->cmd, "%s is no number of a process", call->argv[i]);
 	}
-	for (i = 0; i < call->argc; i++) {
+	result = check_processes(call, sandbox);
+	for (i = 0; i < call->argc && !result; i++) {
 		int err = send_to(sandbox, strtol(call->argv[i], NULL, 10), sig);
 
 		result = err ? err : result;

@@ -63,7 +63,8 @@ const struct cmd cmd_set = {
 	.args = "[NAME] [LIMIT=VALUE...]",
 	.summary = "change what a sandbox may use up, or show it",
 	.help = "MemoryMax=, TasksMax=, CPUQuota=, LimitNOFILE=, DiskMax=, InodesMax= and\n"
-		"RuntimeMaxSec=, as in gsh.conf(5); infinity is no limit, an empty value the settings'.\n"
+		"RuntimeMaxSec=, as in gsh.conf(5), or memory=, pids=, cpu=, nofile=, disk=, inodes=\n"
+		"and time=, as the options of gsh; infinity is no limit, an empty value the settings'.\n"
 		"They are kept with the sandbox and hold at once, LimitNOFILE and RuntimeMaxSec for\n"
 		"what is started from then on.",
 	.opts = opts,

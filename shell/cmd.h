@@ -379,6 +379,7 @@ int usage_verbs(void) MUST_CHECK;		  /* of gsh, with a line for each verb */
 /* The candidate nearest to a misspelt word, or NULL. */
 const char *nearest(const char *word, const char *const *candidates) MUST_CHECK;
 int usage_unknown_verb(const char *word) MUST_CHECK;
+int usage_no_help(const char *word) MUST_CHECK; /* gsh help was asked for what is no verb */
 
 /* ---- manual.c ---- */
 int manual_page(void) MUST_CHECK; /* gsh-verbs(1), on stdout */

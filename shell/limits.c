@@ -44,11 +44,13 @@ int limits_of_options(const struct call *call, struct json_object **changes)
 
 static const char *suggestion(const char *key)
 {
-	const char *keys[LIMITS + 1] = {NULL};
+	const char *keys[2 * LIMITS + 1] = {NULL};
 	int i;
 
-	for (i = 0; i < LIMITS; i++)
+	for (i = 0; i < LIMITS; i++) {
 		keys[i] = limit_rows[i].key;
+		keys[LIMITS + i] = limit_rows[i].option;
+	}
 	return nearest(key, keys);
 }
 
@@ -60,12 +62,18 @@ int limits_of_word(const char *word, struct json_object *changes)
 
 	snprintf(key, sizeof(key), "%.*s", (int)(equals - word), word);
 	which = limit_find(key);
+	/* The options' names are known to who started the sandbox with them. */
+	for (int i = 0; i < LIMITS && which < 0; i++)
+		if (strcmp(limit_rows[i].option, key) == 0)
+			which = i;
 	if (which >= 0)
 		return add(changes, which, key, equals + 1);
 	fail(FAIL_USAGE, "set", "there is no limit '%s'", key);
 	near = suggestion(key);
 	if (near)
-		hint("did you mean %s?", near);
+		hint("did you mean %s=%s?", near, equals + 1);
+	else
+		hint("gsh help set names them");
 	return -FAIL_USAGE;
 }
 

@@ -128,6 +128,8 @@ static int parse_letters(struct call *call, int argc, char **argv, int *at)
 		const struct opt *o = opt_by_letter(call->cmd, *p);
 		int err;
 
+		if (!o && signal && p == argv[*at] + 1)
+			return usage_fail(call->cmd, "%s is neither an option nor a signal", argv[*at]);
 		if (!o)
 			return usage_fail(call->cmd, "unknown option -%c", *p);
 		if (o->arg && p[1])

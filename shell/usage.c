@@ -53,8 +53,8 @@ int usage_fail(const struct cmd *cmd, const char *why, ...)
 	else
 		fail(FAIL_USAGE, text, NULL);
 	usage_line(cmd, line, sizeof(line));
-	if (*cmd->name && strlen(line) > HINT_MAX)
-		hint("gsh help %s says how", cmd->name);
+	if (strlen(line) > HINT_MAX)
+		hint("gsh %s%s says how", *cmd->name ? "help " : "--help", cmd->name);
 	else
 		hint("%s", line);
 	return -FAIL_USAGE;
@@ -186,6 +186,15 @@ const char *nearest(const char *word, const char *const *candidates)
 {
 	size_t len = strlen(word), best = len < 4 ? 2 : len < 6 ? 3 : 4; /* must be below this */
 	const char *found = NULL;
+	size_t i, begins = 0;
+
+	/* Who left off the end meant no other word. */
+	for (i = 0; len > 1 && candidates[i]; i++)
+		if (strncmp(candidates[i], word, len) == 0 && !begins++)
+			found = candidates[i];
+	if (begins == 1)
+		return found;
+	found = NULL;
 
 	for (; *candidates; candidates++) {
 		size_t d = distance(word, *candidates);
@@ -198,21 +207,39 @@ const char *nearest(const char *word, const char *const *candidates)
 	return found;
 }
 
-int usage_unknown_verb(const char *word)
+static const char *nearest_verb(const char *word)
 {
 	const char *names[64];
-	const char *near;
 	size_t i, n = 0;
 
 	for (i = 0; cmd_list[i] && n < 63; i++)
 		if (*cmd_list[i]->name && !(cmd_list[i]->flags & CMD_HIDDEN))
 			names[n++] = cmd_list[i]->name;
 	names[n] = NULL;
-	near = nearest(word, names);
+	return nearest(word, names);
+}
+
+int usage_unknown_verb(const char *word)
+{
+	const char *near = nearest_verb(word);
+
 	fail(FAIL_USAGE, word, "no such verb");
 	if (near)
 		hint("did you mean \"gsh %s\"? To run a command: gsh run -- %s", near, word);
 	else
 		hint("to run a command: gsh run -- %s ; verbs: gsh help", word);
+	return -FAIL_USAGE;
+}
+
+int usage_no_help(const char *word)
+{
+	const char *near;
+
+	fail(FAIL_USAGE, word, "no such verb");
+	near = nearest_verb(word);
+	if (near)
+		hint("did you mean \"gsh help %s\"? gsh help lists them", near);
+	else
+		hint("gsh help lists them");
 	return -FAIL_USAGE;
 }

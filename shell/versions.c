@@ -66,8 +66,8 @@ static int ask_layers(const char *sandbox, const char *word, struct json_object 
 	if (strcmp(word, "now") != 0)
 		json_object_object_add(params, "version", json_object_new_string(word));
 	result = ask_daemon("Layers", params, layers);
-	if (result == -FAIL_NOSUCH && strcmp(word, sandbox) != 0)
-		hint_sandbox(word);
+	if (result == -FAIL_NOSUCH && strcmp(word, "now") != 0 && strcmp(word, sandbox) != 0 && !hint_sandbox(word))
+		hint("gsh log -s %s lists them", sandbox);
 	return result;
 }
 

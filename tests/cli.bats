@@ -89,6 +89,19 @@ sent() {
 	assert_line --index 1 "hint: gsh help try says how"
 	run gsh rename a
 	assert_line --index 1 "hint: gsh rename NAME NEW"
+	run gsh --vers
+	assert_line --index 0 "gsh: unknown option --vers (did you mean --version?) [E_USAGE]"
+	assert_line --index 1 "hint: gsh --help says how"
+}
+
+@test "the beginning of a verb suggests the verb, and help suggests help" {
+	run gsh stat
+	assert_line --index 1 --partial 'did you mean "gsh status"?'
+	run gsh help stauts
+	assert_failure 2
+	assert_line --index 1 'hint: did you mean "gsh help status"? gsh help lists them'
+	run gsh help frobnicate
+	assert_line --index 1 "hint: gsh help lists them"
 }
 
 @test "a misspelt option is a usage error with a suggestion" {
@@ -420,6 +433,11 @@ assert verb in ("info", "path", "version") or isinstance(o["items"], list)
 	assert_equal "$n" 9
 	run gsh kill -BOGUS 1
 	assert_failure 2
+	assert_line --index 0 "gsh: kill: -BOGUS is neither an option nor a signal [E_USAGE]"
+	run gsh kill 999999
+	assert_failure 3
+	assert_line --index 0 "gsh: 999999: no such process [E_NOSUCH]"
+	assert_line --index 1 "hint: gsh ps -s default lists them"
 	run gsh kill 0
 	assert_failure 2
 	run gsh kill

@@ -298,7 +298,14 @@ except MemoryError: print("kept")'
 @test "set: wrong names and values are said, and change nothing" {
 	gsh start s
 	run -2 gsh set s MemoryMaxx=1G
-	[[ "$output" == *"there is no limit 'MemoryMaxx'"*"did you mean MemoryMax?"* ]]
+	[[ "$output" == *"there is no limit 'MemoryMaxx'"*"did you mean MemoryMax="* ]]
+	run -2 gsh set s frob=1
+	[[ "$output" == *"hint: gsh help set names them" ]]
+	run -2 gsh set s memroy=1G
+	[[ "$output" == *"hint: did you mean memory=1G?" ]]
+	gsh set s memory=1G
+	gsh set s | grep -q $'^MemoryMax\t1G'
+	gsh set s MemoryMax=
 	run -2 gsh set s MemoryMax=lots
 	[[ "$output" == *"at least 16M"* ]]
 	run -2 gsh set s t

@@ -102,7 +102,7 @@ int chain_open(int store, const char *box, const char *version, struct chain *c,
 	if (!err)
 		return 0;
 	if (err == -ESRCH)
-		snprintf(why, STORE_WHY, "sandbox %s has no op or snapshot %.64s (any more)", box, version);
+		snprintf(why, STORE_WHY, "it has no op or snapshot %.64s (any more)", version);
 	else
 		snprintf(why, STORE_WHY, "cannot open the layers of sandbox %s: %s", box, strerror(-err));
 	chain_close(c);
