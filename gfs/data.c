@@ -175,7 +175,7 @@ static int open_for_writing(struct node *n, struct fuse_file_info *fi)
 	struct spot s = {.n = 0};
 	struct open_file *f;
 	struct pen p;
-	int err = node_path(n, path, sizeof(path)), fd = -1;
+	int err = node_path_then(n, path, sizeof(path)), fd = -1;
 
 	if (err)
 		return err;
@@ -237,7 +237,8 @@ static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 	struct dir *dir;
 	struct open_file *f;
 	struct stat shown;
-	int err = dir_find(n, &dir, &s), fd = -1;
+	/* Who opens a name means what has it, whatever was put in its place since the kernel looked it up. */
+	int err = dir_find_then(n, &dir, &s), fd = -1;
 
 	if (!err) {
 		spot_attr(&s, n->box, &shown);
@@ -254,9 +255,10 @@ static int open_for_reading(struct node *n, struct fuse_file_info *fi)
 		f->number = spot_number(&s);
 		f->base = s.at[0].layer == 0;
 		fi->fh = (uint64_t)(uintptr_t)f;
-		fi->keep_cache = 1; /* dropped when size or times change */
+		fi->keep_cache = !n->gone; /* dropped when size or times change; pages may be of what was replaced */
 		fi->noflush = !locks_held(n->box, f->number); /* a question less when it is closed */
-		fill_cache(n, f, &s.st);
+		if (!n->gone)
+			fill_cache(n, f, &s.st);
 	} else if (fd >= 0) {
 		err = -ENOMEM;
 	}

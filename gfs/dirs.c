@@ -257,6 +257,23 @@ int dir_get(struct node *n, struct dir **out)
 	return err;
 }
 
+int dir_find_then(struct node *n, struct dir **dir, struct spot *s)
+{
+	char path[TREE_PATH_MAX];
+	struct node *root = n;
+	int err = dir_find(n, dir, s);
+
+	if (err != -ESTALE)
+		return err;
+	err = node_path_then(n, path, sizeof(path));
+	/* Its parents are there as long as it is. */
+	while (!err && root->parent->kind == root->kind)
+		root = root->parent;
+	if (!err)
+		err = dir_get(root, dir);
+	return err ? err : spot_find(&(*dir)->stack->tree, path, s);
+}
+
 int dir_find(struct node *n, struct dir **dir, struct spot *s)
 {
 	char name[NAME_MAX + 1];

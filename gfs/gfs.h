@@ -242,6 +242,8 @@ void node_drop(struct node *n, uint64_t count);
 size_t node_numbers(const struct box *b, fuse_ino_t **numbers) must_check;
 /* The path below root/ or proc/ ("" for these), or -ENAMETOOLONG; -ESTALE: it has none any more. */
 int node_path(const struct node *n, char *buf, size_t size) must_check;
+/* The same, and where it was when it has none. */
+int node_path_then(const struct node *n, char *buf, size_t size) must_check;
 /* That of its directory, and its name; of root/ itself no name. */
 int node_parent_path(const struct node *n, char *buf, size_t size, char name[NAME_MAX + 1]) must_check;
 /* The kernel was told that a name went, or moved: after the fact, while it holds both directories. */
@@ -288,6 +290,8 @@ struct dir {
 int dir_get(struct node *n, struct dir **out) must_check;
 /* What n stands for. *dir is to be put after s, on failure, too; s is to be put. */
 int dir_find(struct node *n, struct dir **dir, struct spot *s) must_check;
+/* The same, or what has the name now of which n was the node. */
+int dir_find_then(struct node *n, struct dir **dir, struct spot *s) must_check;
 void dir_put(struct dir *d); /* NULL is fine */
 void dir_forget(struct node *n);
 void recent_forget(struct box *b);

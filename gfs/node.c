@@ -193,6 +193,20 @@ int node_path(const struct node *n, char *buf, size_t size)
 	return err;
 }
 
+int node_path_then(const struct node *n, char *buf, size_t size)
+{
+	size_t len;
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = !n->gone || n->parent->kind != n->kind ? path_locked(n, buf, size) : path_locked(n->parent, buf, size);
+	len = err || !n->gone ? 0 : strlen(buf);
+	if (!err && n->gone && (size_t)snprintf(buf + len, size - len, "%s%s", len ? "/" : "", n->name) >= size - len)
+		err = -ENAMETOOLONG;
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
 int node_parent_path(const struct node *n, char *buf, size_t size, char name[NAME_MAX + 1])
 {
 	int err;

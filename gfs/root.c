@@ -104,6 +104,18 @@ static int gone_attr(const struct node *n, struct stat *st)
 	return mode ? 0 : -ENOENT;
 }
 
+/* Looked up by a name that is another's since, and nobody has it open: who named it means that. */
+static int replaced_attr(struct node *n, struct stat *st)
+{
+	cleanup_dir struct dir *dir = NULL;
+	cleanup_spot struct spot s;
+	int err = dir_find_then(n, &dir, &s);
+
+	if (!err)
+		spot_attr(&s, n->box, st);
+	return !err && !S_ISREG(st->st_mode) ? -ESTALE : err;
+}
+
 int root_attr(struct node *n, struct stat *st, double *fresh)
 {
 	cleanup_dir struct dir *dir = NULL;
@@ -118,11 +130,10 @@ int root_attr(struct node *n, struct stat *st, double *fresh)
 	}
 	if (err != -ENOENT && err != -ESTALE && (err || st->st_ino == n->ident))
 		return err;
-	if (!open_attr(n, st) || (err && !gone_attr(n, st))) {
-		*fresh = 0;
-		err = 0;
-	}
-	return err;
+	*fresh = 0;
+	if (!open_attr(n, st) || (err && !gone_attr(n, st)))
+		return 0;
+	return err == -ESTALE ? replaced_attr(n, st) : err;
 }
 
 static int tree_getattr(struct node *n, struct stat *st)
@@ -178,7 +189,7 @@ static ssize_t tree_getxattr(struct node *n, const char *name, char *value, size
 	cleanup_dir struct dir *dir = NULL;
 	cleanup_spot struct spot s;
 	char target[PATH_MAX], path[32];
-	int err = dir_find(n, &dir, &s);
+	int err = dir_find_then(n, &dir, &s);
 	ssize_t len;
 
 	if (err)

@@ -300,8 +300,11 @@ static int find_to_change(struct node *n, struct pen *p, struct spot *s)
 	int err = node_path(n, path, sizeof(path));
 
 	s->n = 0;
+	if (err == -ESTALE && find_open(n, p, s) != -ESTALE)
+		return s->n ? 0 : -EIO;
+	/* Nobody has it open: who named it means what has the name now. */
 	if (err == -ESTALE)
-		return find_open(n, p, s);
+		err = node_path_then(n, path, sizeof(path));
 	return err ? err : change_object(&p->change, path, s);
 }
 

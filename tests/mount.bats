@@ -343,6 +343,32 @@ listed() {
 	[ "$output" = fine ]
 }
 
+@test "who names a file that is replaced again and again always finds one" {
+	gsh -s s -c 'mkdir d; sleep 300 &'
+	gsh mount
+	run timeout 60 python3 - "$(view s)/d/f" <<-'END'
+		import os, sys, time
+		path, end = sys.argv[1], time.time() + 10
+		open(path, 'w').close()
+		if not os.fork():
+		    while time.time() < end:
+		        with open(path + '.new', 'w') as f:
+		            f.write('new')
+		        os.rename(path + '.new', path)
+		    os._exit(0)
+		while time.time() < end:
+		    open(path).close()
+		    open(path, 'r+').close()
+		    os.stat(path)
+		    os.chmod(path, 0o644)
+		    os.truncate(path, 1)
+		    os.listxattr(path)
+		print('fine')
+	END
+	echo "$output"
+	[ "$output" = fine ]
+}
+
 @test "proc shows the processes, and forgets those that end" {
 	gsh run -s s -- bash -c 'sleep 4321 & echo $! > pid; (exec -a "own name" sleep 4322) & sleep 0.2'
 	gsh mount
