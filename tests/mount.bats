@@ -369,6 +369,32 @@ listed() {
 	[ "$output" = fine ]
 }
 
+# What gfs(5) says of inotify(7).
+@test "a watcher hears of what is done through the mount, and finds by looking what is done inside" {
+	gsh -s s -c 'mkdir d; sleep 300 &'
+	gsh mount
+	run timeout 50 python3 - "$(view s)/d" "$GSH" <<-'END'
+		import ctypes, os, struct, subprocess, sys
+		CREATE, MOVED_TO = 0x100, 0x80
+		libc, path = ctypes.CDLL(None), sys.argv[1]
+		fd = libc.inotify_init1(os.O_NONBLOCK)
+		libc.inotify_add_watch(fd, path.encode(), CREATE | MOVED_TO)
+		subprocess.run([sys.argv[2], '-s', 's', '-c', 'touch d/inside'], check=True)
+		assert os.listdir(path) == ['inside']
+		open(path + '/a', 'w').close()
+		os.rename(path + '/a', path + '/b')
+		text, at, heard = os.read(fd, 65536), 0, []
+		while at < len(text):
+		    mask, _, size = struct.unpack_from('III', text, at + 4)
+		    heard.append((mask, text[at + 16:at + 16 + size].rstrip(b'\0').decode()))
+		    at += 16 + size
+		assert heard == [(CREATE, 'a'), (MOVED_TO, 'b')], heard
+		print('fine')
+	END
+	echo "$output"
+	[ "$output" = fine ]
+}
+
 @test "proc shows the processes, and forgets those that end" {
 	gsh run -s s -- bash -c 'sleep 4321 & echo $! > pid; (exec -a "own name" sleep 4322) & sleep 0.2'
 	gsh mount
