@@ -11,6 +11,7 @@
 #include "libos/coord/area.h"
 #include "libos/coord/coord.h"
 #include "libos/coord/leader.h"
+#include "libos/fs/proc.h"
 #include "libos/ipc/ipc.h"
 #include "libos/mm/mm.h"
 #include "libos/vfs/vfs.h"
@@ -98,6 +99,7 @@ void libos_start_leader(void)
 	struct thread *t = adopt_thread();
 
 	must(area_map(true), "sandbox area");
+	the_area->cpus = cpu_count();
 	xstate_init();
 	must(make_leader(t), "first process");
 	must(make_space(t->proc), "address space");

@@ -240,6 +240,7 @@ struct area {
 	/* Limits of the sandbox as a whole; leader, 0: none. How much memory is in use the monitor says now and then. */
 	u64 memory_max, memory_used;
 	u32 files_max;	/* descriptors of a process: what a new session begins with */
+	u32 cpus;	/* processors that the first process may use: all that there are, to the others */
 	u32 quota;	/* what the changes take on the disk is limited, too (fs/quota.h) */
 	u64 calls_until; /* atomic: system calls are recorded until then (task/calls.h); 0: they are not */
 	u64 watched_until; /* atomic: coordination is recorded until then (coord/trace.h); 0: it is not */

@@ -20,11 +20,14 @@ static struct regs cpuid(u32 leaf, u32 sub)
 	return r;
 }
 
+/* Not those that the caller may run on: who binds itself to one still sees, and may go to, the others. */
 unsigned cpu_count(void)
 {
 	u64 mask[CPU_SET_BYTES / sizeof(u64)] = { 0 };
 	unsigned n = 0;
 
+	if (likely(the_area->cpus))
+		return the_area->cpus;
 	if (pal_sched_getaffinity(sizeof(mask), mask) < 0)
 		return 1;
 	for (unsigned i = 0; i < ARRAY_SIZE(mask); i++)

@@ -119,6 +119,29 @@ static void no_such_call(void)
 	eq(syscall(~0ul << 32 | SYS_getppid), getppid());
 }
 
+/* How many processors there are does not depend on which the caller may use. */
+static void processors(void)
+{
+	cpu_set_t all, one;
+	long there = sysconf(_SC_NPROCESSORS_ONLN);
+	char *text;
+	int shown = 0, first = 0;
+
+	must(sched_getaffinity(0, sizeof(all), &all));
+	while (!CPU_ISSET(first, &all))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	must(sched_setaffinity(0, sizeof(one), &one));
+	ok(sysconf(_SC_NPROCESSORS_ONLN) == there || there != CPU_COUNT(&all));
+	text = strdup(t_read_file("/proc/stat"));
+	for (const char *at = text; (at = strstr(at, "\ncpu")); at++)
+		shown++;
+	ok(shown >= CPU_COUNT(&all));
+	free(text);
+	must(sched_setaffinity(0, sizeof(all), &all));
+}
+
 static void bad_pointers(void)
 {
 	void *bad = (void *)0x123000;
@@ -211,4 +234,4 @@ static void refused(void)
 	fails(syscall(SYS_setdomainname, "x", 1), EPERM);
 }
 
-T_MAIN(T(names), T(numbers), T(processes), T(no_such_call), T(bad_pointers), T(scheduling), T(refused))
+T_MAIN(T(names), T(numbers), T(processes), T(no_such_call), T(processors), T(bad_pointers), T(scheduling), T(refused))
