@@ -4,9 +4,9 @@
  *
  * Inside, a file of a lower layer, or one that was before it was copied up, is locked at an empty file on the sandbox's
  * tmpfs that its number names, others as they are (libos/fs/union_lock.c). Here each is locked at both: a file that
- * lies in the top is of a lower layer when the next op begins. Where nothing runs, memory of our own stands in; what is held
- * of that is taken over when somebody starts the sandbox (locks_follow). Files of the base are never locked themselves:
- * the host's users are no concern of a sandbox.
+ * lies in the top is of a lower layer when the next op begins. Where nothing runs, memory of our own stands in; what
+ * is held of that is taken over when somebody starts the sandbox (locks_follow). Files of the base are never locked
+ * themselves: the host's users are no concern of a sandbox.
  *
  * Who locks is an owner: a process for F_SETLK, an open file for F_OFD_SETLK and flock(2); FUSE has a number for each.
  * To the kernel below, each is an open file description of ours per thing that is locked, with its OFD locks. It ends

@@ -12,9 +12,9 @@
  *			that do not lock; a file that is only read, when its times tell that it was changed.
  *
  * Pages are whole, and two sides may write to one. Of a page that was given to the kernel a copy is kept, its twin:
- * when the kernel writes the page back, the bytes that differ from that are what was written, and the others are the file's,
- * whoever changed them since. They are written from the end: what heads a file or a page is last, as who writes it last
- * means it.
+ * when the kernel writes the page back, the bytes that differ from that are what was written, and the others are the
+ * file's, whoever changed them since. They are written from the end: what heads a file or a page is last, as who
+ * writes it last means it.
  *
  * Files that are open for writing are read and written by read(2) and write(2) without the kernel's cache (direct_io):
  * then a question that comes without an owner is a map's.

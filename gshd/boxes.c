@@ -575,7 +575,8 @@ void boxes_remove(struct wire_call *call)
 	else if (lock == -ENOENT)
 		fail_no_such(call, name);
 	else if (lock < 0 && !nobody_locks(lock))
-		wire_fail(call, "org.gsh.Failed", name, strerror(-lock), lock == -EACCES ? "gsh doctor --repair" : NULL);
+		wire_fail(call, "org.gsh.Failed", name, strerror(-lock),
+			  lock == -EACCES ? "gsh doctor --repair" : NULL);
 	else if (store_remove(d->store, name, why))
 		wire_fail(call, "org.gsh.Failed", name, why, NULL);
 	else

@@ -108,9 +108,12 @@ static void check_store(const struct daemon *d, struct finding *f)
 		     "started nor changed", "remount it read-write: mount -o remount,rw");
 	} else if ((err = try_writing(d->store))) {
 		f->level = "fail";
-		snprintf(f->text, sizeof(f->text), "cannot write to the store %.300s: %s", d->paths.store, strerror(-err));
-		snprintf(f->hint, sizeof(f->hint), "%s", err == -ENOSPC || err == -EDQUOT ?
-			 "free some space: gsh gc, gsh discard and gsh rm still work" : "look at the disk and its owner");
+		snprintf(f->text, sizeof(f->text), "cannot write to the store %.300s: %s", d->paths.store,
+			 strerror(-err));
+		snprintf(f->hint, sizeof(f->hint), "%s",
+			 err == -ENOSPC || err == -EDQUOT ?
+				 "free some space: gsh gc, gsh discard and gsh rm still work" :
+				 "look at the disk and its owner");
 	} else if (v.f_flag & ST_NOEXEC) {
 		find(f, "fail",
 		     "the store's file system is mounted noexec: programs made inside could not "

@@ -128,7 +128,8 @@ static void bases_check(void)
 {
 	pal_bases_by_call = !!(grant.flags & GRANT_BASES);
 	if (!pal_bases_by_call && !(pal_auxv(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		pal_refuse("the grant is of a machine that lets programs set the GS base (FSGSBASE), and this one does not\n");
+		pal_refuse("the grant is of a machine that lets programs set the GS base (FSGSBASE), and this one "
+			   "does not\n");
 }
 
 /* True if the field holds a NUL. */
@@ -227,9 +228,9 @@ static void descriptors_fill(bool first)
 }
 
 /*
- * The pages that each start touches, by two calls instead of some sixteen faults: text and constants, and the tables and
- * the beginning of the heap. A fault costs 0.5 us more than its page where the processor has page tables for virtual
- * machines, and 40 us where the host keeps them. Linux before 5.14 cannot, and then they come one by one.
+ * The pages that each start touches, by two calls instead of some sixteen faults: text and constants, and the tables
+ * and the beginning of the heap. A fault costs 0.5 us more than its page where the processor has page tables for
+ * virtual machines, and 40 us where the host keeps them. Linux before 5.14 cannot, and then they come one by one.
  */
 static void populate(void)
 {

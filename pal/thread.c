@@ -151,8 +151,9 @@ void pal_thread_free(struct pal_tcb *tcb, size_t thread_size)
 }
 
 /*
- * The bases of FS and GS. The instructions are the kernel's to allow (FSGSBASE, Linux 5.9), and some virtual machines' have
- * not got them. There they may still be executed, but what they write is lost at the next switch to another thread.
+ * The bases of FS and GS. The instructions are the kernel's to allow (FSGSBASE, Linux 5.9), and some virtual
+ * machines' have not got them. There they may still be executed, but what they write is lost at the next switch to
+ * another thread.
  */
 u8 pal_bases_by_call;
 

@@ -82,7 +82,8 @@ static int put(void *arg, enum patch_kind kind, const char *bytes, size_t size)
 
 	progress_clear();
 	if (s->terminal && !s->paged) {
-		/* How long it will be is not known yet: a pager lets pass what fits. From now on the screen is its own. */
+		/* How long it will be is not known yet: a pager lets pass what fits. From now on the screen is its
+		 * own. */
 		progress_end(1);
 		fflush(stderr);
 		ui_page(SIZE_MAX);

@@ -23,7 +23,8 @@
 static const struct opt opts[] = {
 	{ OPT_POLICY, "policy", NULL, "say instead what a sandbox may do", WORDS_NONE },
 	{ OPT_REPAIR, "repair", NULL, "put right what is wrong with sandboxes, and say what was done", WORDS_NONE },
-	{ 's', "sandbox", "NAME", "look at this sandbox alone (with --policy default: " DEFAULT_SANDBOX ")", WORDS_SANDBOX },
+	{ 's', "sandbox", "NAME", "look at this sandbox alone (with --policy default: " DEFAULT_SANDBOX ")",
+	  WORDS_SANDBOX },
 	OPT_ROW_JSON,
 	OPT_ROW_END,
 };
@@ -136,7 +137,8 @@ static void check_store(struct json_object *items)
 		snprintf(text, sizeof(text), "%s belongs to another user (%u)", paths.store, (unsigned)st.st_uid);
 		add(items, "store", "fail", text, "as root: chown -R it to yourself, or set GSH_STORE");
 	} else if (fd >= 0 && strcmp(said, STORE_VERSION) > 0) {
-		snprintf(text, sizeof(text), "%s was made by another version of gsh: its VERSION says '%s', this gsh knows '%s'",
+		snprintf(text, sizeof(text),
+			 "%s was made by another version of gsh: its VERSION says '%s', this gsh knows '%s'",
 			 paths.store, said, STORE_VERSION);
 		add(items, "store", "fail", text, "use the gsh that made it, or set GSH_STORE to another directory");
 	} else if (v.f_flag & ST_RDONLY) {
@@ -160,8 +162,8 @@ static bool any_failed(struct json_object *items)
 	return false;
 }
 
-/* gshd's findings; without it, what can be found out here of the likely causes. Of one sandbox nobody else knows: then 0, or
- * why not. */
+/* gshd's findings; without it, what can be found out here of the likely causes. Of one sandbox nobody else knows:
+ * then 0, or why not. */
 static int add_daemons(struct json_object *items, bool repair, const char *only)
 {
 	struct json_object *params = json_object_new_object(), *reply, *theirs;

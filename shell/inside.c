@@ -70,7 +70,8 @@ static char *request_of(char **argv, size_t *size)
 	if (!f)
 		return NULL;
 	fprintf(f, INSIDE_READER "%d%c",
-		(isatty(1) ? READER_PERSON : 0) | (ui_color(1) ? READER_COLORS : 0) | (ui_color(2) ? READER_COLORED_ERRORS : 0),
+		(isatty(1) ? READER_PERSON : 0) | (ui_color(1) ? READER_COLORS : 0) |
+			(ui_color(2) ? READER_COLORED_ERRORS : 0),
 		'\0');
 	for (i = 1; argv[i]; i++) {
 		if (paths && *argv[i] != '/' && (*cwd || getcwd(cwd, sizeof(cwd))))

@@ -2,10 +2,10 @@
 /*
  * Answers on stdout.
  *
- * A list is a table for people when stdout is a terminal, its own or that of who asked inside (aligned, with a head), lines of
- * tab-separated fields for scripts when it is not (no head, nothing cut), and one JSON object with
- * --json. Names that come out of a sandbox are escaped, so that a file called "a\tb\n" neither
- * breaks a table nor drives the terminal; JSON carries them whole.
+ * A list is a table for people when stdout is a terminal, its own or that of who asked inside (aligned, with a head),
+ * lines of tab-separated fields for scripts when it is not (no head, nothing cut), and one JSON object with --json.
+ * Names that come out of a sandbox are escaped, so that a file called "a\tb\n" neither breaks a table nor drives the
+ * terminal; JSON carries them whole.
  */
 #include <errno.h>
 #include <json-c/json.h>

@@ -275,7 +275,7 @@ def work():
 t = [threading.Thread(target=work) for i in range(8)]
 [x.start() for x in t]; [x.join() for x in t]
 while not hits: time.sleep(0.01)
-print(\"done\")"')" = done ]
+print(\"worked\")"')" = worked ]
 		"$GSH" doctor --policy -s "$r" --json | grep -q arch_prctl
 		timeout 20 "$GSH" stop -s "$r"
 	done

@@ -7,8 +7,9 @@
  * bytes goes on to a resolver of the host's but the name itself. An address that no name may have (reach_special) is
  * left out of the answer, so that a name's owner cannot point into the host.
  *
- * The sandbox's own name has an address whatever the policy: 127.0.1.1, which Debian writes into /etc/hosts for the host's.
- * There it would be a change that shows in diff and would be committed; a resolver may know its host without one.
+ * The sandbox's own name has an address whatever the policy: 127.0.1.1, which Debian writes into /etc/hosts for the
+ * host's. There it would be a change that shows in diff and would be committed; a resolver may know its host without
+ * one.
  *
  * getaddrinfo() waits, so a child makes each question; their number is bounded.
  */

@@ -175,8 +175,8 @@ int image_cache_find(struct image_cache *cache, int fd, struct image_key *key)
 	struct timespec now;
 	int err = check_readable(fd);
 
-	/* Who asks may hold a file of a FUSE server that hangs: the monitor must not wait for it. Its child asks before it
-	 * keeps what it made. */
+	/* Who asks may hold a file of a FUSE server that hangs: the monitor must not wait for it. Its child asks
+	 * before it keeps what it made. */
 	if (!err)
 		err = key_of(fd, AT_STATX_DONT_SYNC, key);
 	if (err)

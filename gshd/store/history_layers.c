@@ -236,9 +236,9 @@ static int carry_out(int box, struct json_object *o)
 	return err;
 }
 
-/* Whoever asked for a change that failed is told so: it is taken back, the last of it first. What was taken from the top
- * goes below it, where there is a newer one. Layers that were joined are left as they are: they only hold what the one
- * that stays does. */
+/* Whoever asked for a change that failed is told so: it is taken back, the last of it first. What was taken from the
+ * top goes below it, where there is a newer one. Layers that were joined are left as they are: they only hold what
+ * the one that stays does. */
 static int take_back(int box, const char *what, const uint32_t *number, unsigned n)
 {
 	const struct change *c = find_change(what);

@@ -532,8 +532,8 @@ static struct flock whole_file(void)
 	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
 }
 
-/* Is this file still the lock of the sandbox of this name? It may have been removed or renamed, and another one made, since
- * it was opened. 1, 0 or -errno. */
+/* Is this file still the lock of the sandbox of this name? It may have been removed or renamed, and another one made,
+ * since it was opened. 1, 0 or -errno. */
 static int is_lock_of(int store, const char *name, int fd)
 {
 	struct stat now, ours;

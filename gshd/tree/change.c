@@ -450,7 +450,8 @@ int change_link(const struct change *c, const char *from, const char *name, cons
 		spot_put(&old);
 		return err;
 	}
-	/* First the mark: without the link it costs a look, and a link whose mark failed would be there and told as failed. */
+	/* First the mark: without the link it costs a look, and a link whose mark failed would be there and told as
+	 * failed. */
 	err = link_mark(&dir, &s);
 	if (!err && over) {
 		copy_stage_name(stage);

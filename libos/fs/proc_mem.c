@@ -3,8 +3,9 @@
  * /proc/PID/mem: a process's memory by address, for who may trace it.
  *
  * It belongs to the process that it was opened of, in whichever it is read later; once that one has ended, there is
- * nothing in it. The process itself touches its memory (task/peek.c): it is asked, by the record of its trace where it is
- * stopped for the reader, else over the coordination streams, or it is us. Stopped by a signal it can't be asked: EIO.
+ * nothing in it. The process itself touches its memory (task/peek.c): it is asked, by the record of its trace where
+ * it is stopped for the reader, else over the coordination streams, or it is us. Stopped by a signal it can't be
+ * asked: EIO.
  */
 #include "libos/fs/proc.h"
 #include "libos/ckpt/cursor.h"
@@ -74,7 +75,9 @@ static ssize_t move(struct file *f, char *guest, size_t n, u64 addr, bool write)
 	while (done < n) {
 		size_t step = MIN(n - done, COORD_MEMORY_MAX);
 
-		r = write && user_read(buf, guest + done, step) ? -EFAULT : touch(f->priv, addr + done, buf, step, write);
+		r = -EFAULT;
+		if (!write || !user_read(buf, guest + done, step))
+			r = touch(f->priv, addr + done, buf, step, write);
 		if (r > 0 && !write && user_write(guest + done, buf, (size_t)r))
 			r = -EFAULT;
 		if (r <= 0)

@@ -63,11 +63,12 @@ static long ioctl_rest(struct file *f, u64 arg)
 }
 
 /*
- * Inode flags (chattr, lsattr). Their calls are not on the list of host calls, but statx tells of those that say something,
- * by the same bits; that ext4 keeps extents is true of what it has made since 2008. To change one is not to be had: set to
- * what it is, all is well.
+ * Inode flags (chattr, lsattr). Their calls are not on the list of host calls, but statx tells of those that say
+ * something, by the same bits; that ext4 keeps extents is true of what it has made since 2008. To change one is not
+ * to be had: set to what it is, all is well.
  */
-#define FLAGS_TOLD (FS_COMPR_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_ENCRYPT_FL | FS_VERITY_FL | FS_DAX_FL)
+#define FLAGS_TOLD                                                                                  \
+	(FS_COMPR_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_ENCRYPT_FL | FS_VERITY_FL | FS_DAX_FL)
 #define FLAGS_PRIVILEGED (FS_IMMUTABLE_FL | FS_APPEND_FL)
 
 static int inode_flags(struct file *f)
@@ -111,7 +112,8 @@ static long get_xflags(struct file *f, u64 arg)
 
 	if (flags < 0)
 		return flags;
-	x.fsx_xflags = (flags & FS_IMMUTABLE_FL ? FS_XFLAG_IMMUTABLE : 0) | (flags & FS_APPEND_FL ? FS_XFLAG_APPEND : 0) |
+	x.fsx_xflags = (flags & FS_IMMUTABLE_FL ? FS_XFLAG_IMMUTABLE : 0) |
+		       (flags & FS_APPEND_FL ? FS_XFLAG_APPEND : 0) |
 		       (flags & FS_NODUMP_FL ? FS_XFLAG_NODUMP : 0) | (flags & FS_DAX_FL ? FS_XFLAG_DAX : 0);
 	return user_write((void *)arg, &x, sizeof(x));
 }

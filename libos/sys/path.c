@@ -65,8 +65,8 @@ long sys_openat2(int dirfd, const char *path, const void *guest, size_t size)
 		return -EINVAL;
 	if ((how.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) == (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return -EINVAL;
-	/* What changes something is never done from the cache alone, and a miss is none of a name's absence. What is there may
-	 * be opened: whether the host had to be asked is nothing that a caller could tell. */
+	/* What changes something is never done from the cache alone, and a miss is none of a name's absence. What is
+	 * there may be opened: whether the host had to be asked is nothing that a caller could tell. */
 	if (how.resolve & RESOLVE_CACHED && how.flags & (O_TRUNC | O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))
 		return -EAGAIN;
 	r = open_at(dirfd, path, how.flags, how.mode, how.resolve);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
  * A process's memory as a debugger reads and writes it, by ptrace or /proc/PID/mem: text is what the file has, and what
- * the program may not touch itself a debugger may (FOLL_FORCE), but for what others share. Always by the process itself.
+ * the program may not touch itself a debugger may (FOLL_FORCE), but for what others share. Always by the process
+ * itself.
  */
 #include "libos/task/ptrace.h"
 #include "libos/coord/coord.h"

@@ -153,8 +153,8 @@ bool trace_report(int which, s32 want, int options, struct wait_result *out)
 /* ---- attaching ---- */
 
 /*
- * A new tracer begins a new record, but for what the last one left for a tracee that has not woken yet: that it may go on,
- * by which signal, and its registers. Where the last one left nothing, as it died, the tracee goes on, too.
+ * A new tracer begins a new record, but for what the last one left for a tracee that has not woken yet: that it may
+ * go on, by which signal, and its registers. Where the last one left nothing, as it died, the tracee goes on, too.
  */
 static void record_begin(struct area_trace *rec)
 {

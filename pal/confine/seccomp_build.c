@@ -201,8 +201,8 @@ static int append_export(scmp_filter_ctx ctx, struct program *p)
 	return err;
 }
 
-/* libseccomp looks at the architecture again, which put_origin() has done: two instructions less for each call. Where the
- * end for others lies too far away for a condition, one of its own stands behind, and is jumped over. */
+/* libseccomp looks at the architecture again, which put_origin() has done: two instructions less for each call. Where
+ * the end for others lies too far away for a condition, one of its own stands behind, and is jumped over. */
 static int drop_arch(struct program *p, uint32_t start)
 {
 	struct sock_filter *i = p->insn + start;

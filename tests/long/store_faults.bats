@@ -53,7 +53,7 @@ faults() {
 	command -v strace >/dev/null || skip "strace is not installed"
 	strace -qq -o /dev/null true || skip "nothing can be traced here"
 	[ "${RUNG:-A}" = A ] || skip "the client's side is the same on both rungs"
-	export HOST_VERBS= HOST_KINDS=all
+	export HOST_VERBS='' HOST_KINDS=all
 	"$GSH" -s keeper -c true # gshd stays
 	"$GSH" -s s -c 'cd w; echo 1 >first'
 	"$GSH" snapshot -s s begin
