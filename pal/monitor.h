@@ -103,11 +103,13 @@ struct mon_start {
 };
 #define MON_START_SESSION 0x1u /* setsid(); the last descriptor is the terminal that becomes its controlling tty */
 #define MON_START_BIG 0x2u     /* the strings do not follow but are the contents of a memfd, the last descriptor */
+#define MON_START_THERE 0x4u   /* in that directory or not at all; else at the root where the sandbox has not got it */
 
 struct mon_started {
 	int32_t pid;	/* guest pid, or 0 */
 	int32_t error;	/* 0, or the errno with which exec failed (ENOENT, EACCES, ENOEXEC, ...) or fork did */
 };
+#define MON_STARTED_PLACE 0x10000 /* with the errno: the directory's, MON_START_THERE */
 
 struct mon_exited {
 	int32_t pid;

@@ -425,7 +425,7 @@ int box_begin(struct box *box, const char *method, struct json_object *params, b
 	      const int *fds, unsigned int nfds)
 {
 	struct client_reply reply = {0};
-	char name[128];
+	char name[128], cwd[PATH_MAX];
 	int err, received, tries = 0, result = 0;
 
 	snprintf(name, sizeof(name), "org.gsh.Box.%s", method);
@@ -442,6 +442,7 @@ int box_begin(struct box *box, const char *method, struct json_object *params, b
 		if (result)
 			break;
 	}
+	snprintf(cwd, sizeof(cwd), "%s", reply_string(params, "cwd"));
 	json_object_put(params);
 	if (result)
 		return result;
@@ -450,7 +451,11 @@ int box_begin(struct box *box, const char *method, struct json_object *params, b
 		return E2BIG;
 	if (err)
 		return fail_broken(box->name, err);
-	if (strcmp(reply.error, "org.gsh.ExecFailed") == 0)
+	if (strcmp(reply.error, "org.gsh.ExecFailed") == 0 &&
+	    json_object_get_boolean(json_object_object_get(reply.params, "place")))
+		result = fail(FAIL_NO, cwd, "the sandbox cannot start there: %s",
+			      strerror((int)reply_number(reply.params, "errno", EIO)));
+	else if (strcmp(reply.error, "org.gsh.ExecFailed") == 0)
 		result = (int)reply_number(reply.params, "errno", EIO);
 	else if (reply.error[0])
 		result = fail_reply(&reply);

@@ -48,10 +48,18 @@ static int told_status(struct box *box, int status)
 }
 
 /* The folder to start in. */
-static int find_cwd(const char *wanted, char *buf, size_t size)
+struct start_dir {
+	char path[PATH_MAX];
+	bool named; /* by the user: there or nowhere */
+};
+
+static int find_start(const char *wanted, struct start_dir *place)
 {
-	char here[PATH_MAX];
+	char *buf = place->path, here[PATH_MAX];
+	size_t size = sizeof(place->path);
 	int n;
+
+	place->named = wanted;
 
 	if (wanted && *wanted == '/') {
 		n = snprintf(buf, size, "%s", wanted);
@@ -167,7 +175,7 @@ static struct json_object *string_array(char *const *list)
 	return array;
 }
 
-static struct json_object *run_params(char *const *argv, const struct env *env, const char *cwd,
+static struct json_object *run_params(char *const *argv, const struct env *env, const struct start_dir *place,
 				      const struct tty *t, bool tty, bool edit, bool lines)
 {
 	struct json_object *p = json_object_new_object();
@@ -179,7 +187,8 @@ static struct json_object *run_params(char *const *argv, const struct env *env, 
 		tty_size(t, size);
 	json_object_object_add(p, "argv", string_array(argv));
 	json_object_object_add(p, "env", string_array(env->vars));
-	json_object_object_add(p, "cwd", json_object_new_string(cwd));
+	json_object_object_add(p, "cwd", json_object_new_string(place->path));
+	json_object_object_add(p, "there", json_object_new_boolean(place->named));
 	json_object_object_add(p, "umask", json_object_new_int((int)mask));
 	json_object_object_add(p, "tty", json_object_new_boolean(tty));
 	json_object_object_add(p, "edit", json_object_new_boolean(edit));
@@ -311,12 +320,12 @@ static int shell_candidates(const char *list[SHELLS_MAX])
 	return n;
 }
 
-static int begin(struct box *box, char *const *argv, const struct env *env, const char *cwd,
+static int begin(struct box *box, char *const *argv, const struct env *env, const struct start_dir *place,
 		 const struct tty *t, bool tty, bool edit, bool lines)
 {
 	static const int fds[3] = {0, 1, 2};
 
-	return box_begin(box, "Run", run_params(argv, env, cwd, t, tty, edit, lines), tty, fds, 3);
+	return box_begin(box, "Run", run_params(argv, env, place, t, tty, edit, lines), tty, fds, 3);
 }
 
 /* Does gsh edit lines? Only at a terminal that is the user's alone and can move its cursor. */
@@ -338,8 +347,8 @@ static const char *no_editing(const char *shell)
 }
 
 /* The first shell that there is; as begin(). */
-static int begin_shell(struct box *box, struct env *env, const char *cwd, const struct tty *t, bool tty,
-		       const char *edit)
+static int begin_shell(struct box *box, struct env *env, const struct start_dir *place, const struct tty *t,
+		       bool tty, const char *edit)
 {
 	char text[PATH_MAX + 8], *words[3] = {NULL, NULL, NULL};
 	const char *shells[SHELLS_MAX];
@@ -351,7 +360,7 @@ static int begin_shell(struct box *box, struct env *env, const char *cwd, const 
 		if (env_set(env, text))
 			return fail(FAIL_NO, "out of memory", NULL);
 		words[1] = strcmp(edit, "host") == 0 && edits(t, edit) ? (char *)no_editing(shells[i]) : NULL;
-		result = begin(box, words, env, cwd, t, tty, tty && edits(t, edit), tty);
+		result = begin(box, words, env, place, t, tty, tty && edits(t, edit), tty);
 	}
 	return result > 0 ? exec_failed(result, words[0]) : result;
 }
@@ -362,7 +371,7 @@ static int run_it(const struct run *run)
 	struct deadline deadline;
 	struct box box;
 	struct tty t;
-	char cwd[PATH_MAX];
+	struct start_dir place;
 	const char *edit = "native";
 	bool tty;
 	int result, sigfd = -1;
@@ -374,7 +383,7 @@ static int run_it(const struct run *run)
 	if (!result)
 		result = ports_check(run->ports);
 	if (!result)
-		result = find_cwd(run->cwd, cwd, sizeof(cwd));
+		result = find_start(run->cwd, &place);
 	if (!result)
 		result = settings_of(NULL, &conf);
 	if (result)
@@ -397,13 +406,13 @@ static int run_it(const struct run *run)
 	}
 	tty_find(&t);
 	tty = t.in >= 0 || t.out >= 0;
-	result = make_env(&env, run, box.name, cwd);
+	result = make_env(&env, run, box.name, place.path);
 	/* Before the command can be seen to run: what is sent to gsh from then on is for it. */
 	if (!result && !tty && (sigfd = signals_open()) < 0)
 		result = fail(FAIL_NO, "signals", "%s", strerror(-sigfd));
 	if (!result && run->shell)
-		result = begin_shell(&box, &env, cwd, &t, tty, edit);
-	else if (!result && (result = begin(&box, run->argv, &env, cwd, &t, tty, tty && edits(&t, edit), false)) > 0)
+		result = begin_shell(&box, &env, &place, &t, tty, edit);
+	else if (!result && (result = begin(&box, run->argv, &env, &place, &t, tty, tty && edits(&t, edit), false)) > 0)
 		result = exec_failed(result, run->argv[0]);
 	if (result && run->throwaway)
 		box_discard(&box);
@@ -457,6 +466,7 @@ static void say_complaints(int fd, const char *what)
 int run_helper(const char *sandbox, char *const *argv, int in, int out)
 {
 	const struct run run = {.sandbox = sandbox};
+	const struct start_dir root = {.path = "/"};
 	int fds[3] = {in, out, memfd_create("errors", MFD_CLOEXEC)}, null = -1, sigfd, result;
 	struct deadline none = {.fd = -1};
 	struct json_object *params;
@@ -475,7 +485,7 @@ int run_helper(const char *sandbox, char *const *argv, int in, int out)
 		if (!result)
 			result = env_set(&env, "LC_ALL=C");
 		if (!result) {
-			params = run_params(argv, &env, "/", NULL, false, false, false);
+			params = run_params(argv, &env, &root, NULL, false, false, false);
 			if (out < 0)
 				json_object_object_add(params, "said", own_words());
 			else

@@ -362,6 +362,17 @@ os._exit(0)')
 	[ "$status" -eq 126 ] || [ "$status" -eq 127 ]
 }
 
+@test "a directory that was named and is not there: nothing runs anywhere else" {
+	run gsh run -s s -C /nowhere -- touch /elsewhere
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"/nowhere: the sandbox cannot start there: No such file or directory"* ]]
+	run gsh -s s -C /etc/passwd -c 'touch /elsewhere'
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"Not a directory"* ]]
+	run gsh run -s s -- test -e /elsewhere
+	[ "$status" -eq 1 ]
+}
+
 @test "files that are no programs" {
 	head -c 4096 /dev/urandom >noise
 	head -c 300 /bin/true >cut.short

@@ -90,6 +90,7 @@ static void answer_run(struct wire_call *call)
 		.env = json_get(call->params, "env", json_type_array),
 		.said = json_get(call->params, "said", json_type_array),
 		.cwd = json_str(call->params, "cwd", "/"),
+		.there = json_flag(call->params, "there", false),
 		.umask = (uint32_t)json_int(call->params, "umask", 022),
 		.tty = json_flag(call->params, "tty", false),
 		.op = json_flag(call->params, "op", true),

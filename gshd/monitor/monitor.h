@@ -307,6 +307,7 @@ struct session_args {
 	struct json_object *said; /* what the op was, if not argv; or NULL */
 	const char *cwd;
 	uint32_t umask;
+	bool there; /* in cwd or not at all */
 	bool tty, op, edit; /* op: it is one; edit: its client edits lines */
 	bool lines;	    /* it is a shell: each line typed is an op */
 	uint16_t rows, cols;

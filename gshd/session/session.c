@@ -105,7 +105,8 @@ static void on_started(struct monitor *m, void *arg, const struct mon_msg *answe
 static int ask_start(struct session *s, const struct session_args *args, int fds[5], unsigned nfds)
 {
 	struct mon_start start = { .umask = args->umask & 0777,
-				   .flags = args->tty ? MON_START_SESSION : 0 };
+				   .flags = (args->tty ? MON_START_SESSION : 0) |
+					    (args->there ? MON_START_THERE : 0) };
 	struct strings b = { 0 }, message = { 0 };
 	int err = -ENOMEM, big = -1;
 
@@ -282,7 +283,9 @@ static void reply_exec_failed(struct session *s, int error)
 {
 	struct json_object *p = json_object_new_object();
 
-	json_put_int(p, "errno", error);
+	json_put_int(p, "errno", error & ~MON_STARTED_PLACE);
+	if (error & MON_STARTED_PLACE)
+		json_put_bool(p, "place", true);
 	json_put_str(p, "argv0", json_object_get_string(json_object_array_get_idx(s->argv, 0)));
 	wire_error(s->call, "org.gsh.ExecFailed", p);
 	s->call = NULL;

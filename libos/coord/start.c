@@ -112,19 +112,20 @@ static int set_files(struct order *o)
 }
 
 /* A directory that the sandbox does not have must not keep a command from running: it starts at the root, as a login
- * without a home does. */
+ * without a home does. Unless somebody named it: what is meant for one directory may do harm in another. */
 static int set_place(const struct command *c)
 {
 	struct process *p = this_process();
 	struct walk w;
+	int err;
 
 	p->fs->umask = c->head.umask & 0777;
-	if (path_walk(AT_FDCWD, c->strings, WALK_FOLLOW | WALK_DIRECTORY, &w))
-		return 0;
-	if (vfs_permission(path_node(&w.path), 1) == 0)
-		(void)fs_set_cwd(&w.path);
-	path_put(&w.path);
-	return 0;
+	err = path_walk(AT_FDCWD, c->strings, WALK_FOLLOW | WALK_DIRECTORY, &w);
+	if (!err) {
+		err = vfs_permission(path_node(&w.path), 1) ?: fs_set_cwd(&w.path);
+		path_put(&w.path);
+	}
+	return err && c->head.flags & MON_START_THERE ? -(-err | MON_STARTED_PLACE) : 0;
 }
 
 static const char *search_path(char **envp)
