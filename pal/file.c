@@ -408,7 +408,7 @@ ssize_t pal_copy_file_range(int in, s64 *in_off, int out, s64 *out_off, size_t s
 
 ssize_t pal_sendfile(int out, int in, s64 *off, size_t size)
 {
-	return pal_grant()->flags & GRANT_BROKER_SOCK ? -ENOSYS : CP(4, sendfile, out, in, off, size);
+	return pal_lean() ? -ENOSYS : CP(4, sendfile, out, in, off, size);
 }
 
 ssize_t pal_splice(int in, s64 *in_off, int out, s64 *out_off, size_t size, unsigned flags)

@@ -81,6 +81,8 @@ long sys_sendfile(int out, int in, s64 *guest_off, size_t n)
 		file_modify(fo);
 		r = pal_sendfile(fo->host_fd, fi->host_fd, pos, n);
 	}
+	if (r == -ENOSYS && (fo->flags & O_APPEND || file_lseek(fi, 0, SEEK_CUR) < 0))
+		r = -EINVAL;
 	if (r == -ENOSYS)
 		r = copy_by_hand(fo, fi, pos, MIN(n, 0x7ffff000ul));
 	if (r == -EPIPE)

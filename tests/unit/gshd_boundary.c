@@ -402,13 +402,13 @@ int main(void)
 	check_reasons();
 	check_paths();
 	drive(GRANT_RUNG_A, false, NULL, 0, 104);
-	drive(GRANT_RUNG_B, false, NULL, 0, 90);
+	drive(GRANT_RUNG_B, false, NULL, 0, 91);
 	drive(GRANT_RUNG_A, true, NULL, 0, 75);
 	drive(GRANT_RUNG_B, true, NULL, 0, 75);
 	drive(GRANT_RUNG_A, false, NULL, GRANT_BASES, 105);
 	drive(GRANT_RUNG_B, true, NULL, GRANT_BASES, 76);
-	drive(GRANT_RUNG_B, false, "2", 0, 84);
-	drive(GRANT_RUNG_B, false, "5", 0, 85);
+	drive(GRANT_RUNG_B, false, "2", 0, 85);
+	drive(GRANT_RUNG_B, false, "5", 0, 86);
 	drive(GRANT_RUNG_B, true, "2", 0, 73);
 	return test_end();
 }
