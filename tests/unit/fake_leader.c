@@ -316,7 +316,7 @@ static int cmd_ports(char **argv)
 		send_fds(GRANT_FD_PORT, &head, sizeof(head), (int[]){ reply[1], port[1], GRANT_FD_AREA }, 3);
 		host(close, port[1]);
 		host(close, reply[1]);
-		host(recvfrom, reply[0], message, sizeof(message), 0, 0, 0);
+		host(read, reply[0], message, sizeof(message));
 		host(close, reply[0]);
 	}
 	say("made\n");
@@ -440,9 +440,11 @@ static void send_control(uint32_t type, uint64_t id, const void *data, uint32_t 
 		struct mon_msg head;
 		char data[256];
 	} m = { { type, size, id }, "" };
+	struct iovec iov = { &m, sizeof(m.head) + size };
+	const struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	memcpy(m.data, data, size);
-	host(sendto, GRANT_FD_CONTROL, &m, sizeof(m.head) + size, MSG_NOSIGNAL, 0, 0);
+	host(sendmsg, GRANT_FD_CONTROL, &msg, MSG_NOSIGNAL);
 }
 
 static void violate(void)
@@ -486,7 +488,8 @@ static void start(const struct mon_msg *m, int *fds, int nfds)
 
 	if (s->flags & MON_START_BIG) {
 		nfds--;
-		host(pread64, fds[nfds], strings, sizeof(strings) - 1, 0);
+		host(lseek, fds[nfds], 0, SEEK_SET);
+		host(read, fds[nfds], strings, sizeof(strings) - 1);
 		host(close, fds[nfds]);
 		p = strings;
 	}
