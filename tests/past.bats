@@ -41,7 +41,7 @@ teardown() {
 }
 
 @test "two clients at once on one sandbox: some of all pairs of verbs" {
-	"$TESTS/tools/store-pairs" "${PAIRS_SEED:-$RANDOM}" "${PAIRS:-12}" "$PWD/w" >"$BOX/out" 2>&1 || { cat "$BOX/out"; false; }
+	"$TESTS/tools/store-pairs" "${PAIRS_SEED:-1}" "${PAIRS:-12}" "$PWD/w" >"$BOX/out" 2>&1 || { cat "$BOX/out"; false; }
 	echo "# $(cat "$BOX/out")" >&3
 }
 

@@ -264,7 +264,7 @@ shares() {
 	cp "$TESTS/tools/fsx.py" .
 	mkdir native
 	[ "$(python3 fsx.py drive 1 500 native -- python3 fsx.py serve native)" = fine ]
-	for seed in ${FSX_SEEDS:-1 $((RANDOM + 2))}; do
+	for seed in ${FSX_SEEDS:-1 2}; do
 		gsh -s s -c 'rm -rf fx; mkdir fx'
 		(while sleep 2; do gsh -s s -c true; done) 3>&- &
 		ops=$!
