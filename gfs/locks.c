@@ -271,6 +271,14 @@ static void follow(struct owner *o)
 	o->life = now.life;
 }
 
+/* Who has this file locked must be where the next one looks, before he looks. */
+static void follow_all(const struct open_file *f)
+{
+	for (struct owner *o = f->node ? owners : NULL; o; o = o->next)
+		if (o->refs == 1 && o->box == f->node->box && o->number == number_of(f))
+			follow(o);
+}
+
 void locks_follow(void)
 {
 	pthread_mutex_lock(&lock);
@@ -402,13 +410,12 @@ static void answer(fuse_req_t req, struct open_file *f, uint64_t id, pid_t pid, 
 	int err = 0, done = 0;
 
 	pthread_mutex_lock(&lock);
+	follow_all(f);
 	o = find(id, f);
 	if (!o && !gives(a)) {
 		o = make(id, f);
 		err = o ? 0 : -ENOLCK;
 	}
-	if (o && o->refs == 1)
-		follow(o);
 	if (o && !gives(a)) {
 		open_itself(o, f);
 		o->pid = pid;
@@ -480,6 +487,7 @@ void locks_get(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct
 
 	(void)ino;
 	pthread_mutex_lock(&lock);
+	follow_all(f);
 	o = find(fi->lock_owner, f);
 	if (!o) {
 		o = make(fi->lock_owner, f);

@@ -30,7 +30,7 @@ shares() {
 	for kind in flock posix ofd; do
 		for f in b e t; do
 			rm -f "$v/$f.enough" "$v/$f.held"
-			python3 locker.py hold $kind "$v/$f" &
+			python3 locker.py hold $kind "$v/$f" 3>&- >&- 2>&- &
 			job=$!
 			wait_until 100 test -e "$v/$f.held"
 			[ "$kind $f $(gsh -s s -c "python3 locker.py try $kind $f") $(python3 locker.py try $kind "$v/$f")" = "$kind $f busy busy" ]
@@ -44,7 +44,7 @@ shares() {
 			[ "$(cat "$v/waited")" = got ]
 
 			rm -f "$v/$f.enough" "$v/$f.held" "$v/waited"
-			gsh -s s -c "python3 locker.py hold $kind $f" &
+			gsh -s s -c "python3 locker.py hold $kind $f" 3>&- &
 			job=$!
 			wait_until 100 test -e "$v/$f.held"
 			[ "$kind $f $(python3 locker.py try $kind "$v/$f") $(gsh -s s -c "python3 locker.py try $kind $f")" = "$kind $f busy busy" ]
@@ -66,7 +66,7 @@ shares() {
 	three_files
 	for kind in flock posix ofd; do
 		rm -f "$v/e.held"
-		python3 locker.py hold $kind "$v/e" &
+		python3 locker.py hold $kind "$v/e" 3>&- >&- 2>&- &
 		job=$!
 		wait_until 100 test -e "$v/e.held"
 		timeout -s INT 1 python3 locker.py wait $kind "$v/e" 2>/dev/null && false
@@ -127,7 +127,7 @@ shares() {
 	gsh stop s
 	for kind in flock posix; do
 		rm -f "$v/e.held" "$v/e.enough"
-		python3 locker.py hold $kind "$v/e" &
+		python3 locker.py hold $kind "$v/e" 3>&- >&- 2>&- &
 		job=$!
 		wait_until 100 test -e "$v/e.held"
 		gsh -s s -c 'sleep 300 &'

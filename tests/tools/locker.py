@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """One side of a test of locks: locker.py {hold|try|wait|get} {flock|posix|ofd} FILE
 
-hold: takes the lock, says so in FILE.held, and gives it up by ending once FILE.enough is there.
+hold: takes the lock, says so in FILE.held, and gives it up by ending once FILE.enough is there, or a test has failed and
+FILE with it.
 try, wait, get: what became of it, as a word.
 """
 import fcntl
@@ -30,7 +31,7 @@ def main():
     if what == "hold":
         lock(kind, fd, False)
         open(path + ".held", "w").close()
-        while not os.path.exists(path + ".enough"):
+        while os.path.exists(path + ".held") and not os.path.exists(path + ".enough"):
             time.sleep(0.02)
         return
     try:
