@@ -9,7 +9,7 @@
  * Every host call that the PAL makes, with the arguments it ever gives; pal/confine/seccomp.def mirrors this list, and
  * says which are not to be had where the calls are lean:
  *
- *   read write lseek close      any
+ *   read write lseek close                       any
  *   preadv2 pwritev2                             flags: RWF_*
  *   openat                                       dir >= 0; O_CLOEXEC always set
  *   openat2                                      dir >= 0; (pointer) O_CLOEXEC always set
@@ -23,13 +23,13 @@
  *   fcntl                                        DUPFD_CLOEXEC GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* ADD_SEALS
  *                                                GET_SEALS GETPIPE_SZ SETPIPE_SZ; others as the filter lists them
  *   dup3                                         O_CLOEXEC, or 0 for GRANT_FD_GRANT
- *   ioctl                                        terminal and FIONREAD, FIONBIO: the filter's list
- *   copy_file_range splice tee
+ *   ioctl                                        terminal, timer and FIONREAD, FIONBIO: the filter's list
+ *   copy_file_range sendfile splice tee
  *   mmap munmap mprotect mremap remap_file_pages madvise msync mincore mlock2 munlock memfd_create
  *   pipe2 eventfd2                               flags have O_CLOEXEC
  *   socketpair                                   AF_UNIX (pal_socketpair_flags: as the libOS passes it); SOCK_CLOEXEC
  *   socket                                       not with GRANT_BROKER_SOCK; SOCK_CLOEXEC
- *   bind connect listen accept4 getsockname getpeername sendto recvfrom sendfile   as socket
+ *   bind connect listen accept4 getsockname getpeername sendto recvfrom   as socket
  *   setsockopt getsockopt shutdown
  *   sendmsg recvmsg                              also on GRANT_FD_PORT and its reply ends, whatever the rung
  *   ppoll epoll_create1 epoll_ctl epoll_pwait2   EPOLL_CLOEXEC; signal masks NULL

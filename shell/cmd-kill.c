@@ -29,8 +29,8 @@ static int send_to(const char *sandbox, long pid, int sig)
 			  : result;
 }
 
-/* Of processes alone it is known who there is: a signal is on its way, and nobody says where it came. 0 or a failure.
- * */
+/* Of processes alone it is known who there is: a signal is on its way, and nobody says where it came. 0, or a
+ * failure. */
 static int check_processes(const struct call *call, const char *sandbox)
 {
 	struct json_object *reply = NULL, *items;

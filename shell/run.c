@@ -60,7 +60,6 @@ static int find_start(const char *wanted, struct start_dir *place)
 	int n;
 
 	place->named = wanted;
-
 	if (wanted && *wanted == '/') {
 		n = snprintf(buf, size, "%s", wanted);
 	} else if (!getcwd(here, sizeof(here))) {

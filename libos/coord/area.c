@@ -110,6 +110,7 @@ int area_prepare(int fd, s32 pid)
 	/* No quota: a split process may not ask the monitor to measure. It looks by itself. */
 	PUT(memory_max, the_area->memory_max);
 	PUT(files_max, the_area->files_max);
+	PUT(cpus, the_area->cpus);
 	PUT(boot_ns, the_area->boot_ns);
 	PUT(inodes, the_area->inodes);
 	/* Who splits off keeps the layers of this moment: doors lead into those. */

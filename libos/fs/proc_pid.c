@@ -292,7 +292,7 @@ static bool task_next(struct pseudo_node *dir, s64 *cursor, char name[24], struc
 	CONST("gid_map", 0644, "         0          0 4294967295\n"), TEXT("io", 0400, proc_show_io), \
 	TEXT("limits", 0444, proc_show_limits), CONST("loginuid", 0644, "4294967295"),               \
 	TEXT("maps", 0444, proc_show_maps),                                                          \
-	{ .name = "mem", .mode = S_IFREG | 0600, .open = proc_open_mem, OWNED },                          \
+	{ .name = "mem", .mode = S_IFREG | 0600, .open = proc_open_mem, OWNED },                     \
 	TEXT("mountinfo", 0444, proc_show_mountinfo), TEXT("mounts", 0444, proc_show_mounts),        \
 	RW("oom_adj", 0644, proc_show_oom_adj, proc_store_oom_adj), TEXT("oom_score", 0444, proc_show_oom_score), \
 	RW("oom_score_adj", 0644, proc_show_oom_score_adj, proc_store_oom_score_adj),                \

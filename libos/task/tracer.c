@@ -152,6 +152,12 @@ bool trace_report(int which, s32 want, int options, struct wait_result *out)
 
 /* ---- attaching ---- */
 
+/* In a stop of its tracer's, whatever that does with it. */
+static bool is_held(u32 state)
+{
+	return state == TRACE_STOPPED || state == TRACE_ASKED || state == TRACE_LISTENS;
+}
+
 /*
  * A new tracer begins a new record, but for what the last one left for a tracee that has not woken yet: that it may
  * go on, by which signal, and its registers. Where the last one left nothing, as it died, the tracee goes on, too.
@@ -164,7 +170,7 @@ static void record_begin(struct area_trace *rec)
 	rec->message = 0;
 	if (state == TRACE_ENDED)
 		atomic_store(&rec->state, TRACE_RUNS);
-	else if (state == TRACE_STOPPED || state == TRACE_LISTENS || state == TRACE_ASKED)
+	else if (is_held(state))
 		set_state(rec, TRACE_RESUMED);
 }
 
@@ -211,9 +217,8 @@ int trace_attach(s32 id, bool seize, u32 options)
 bool trace_holds(s32 id)
 {
 	struct area_slot *s = area_slot(id);
-	u32 state = s && atomic_load(&s->tracer) ? atomic_load(&the_area->trace[id].state) : TRACE_RUNS;
 
-	return state == TRACE_STOPPED || state == TRACE_ASKED || state == TRACE_LISTENS;
+	return s && atomic_load(&s->tracer) && is_held(atomic_load(&the_area->trace[id].state));
 }
 
 struct area_trace *trace_stopped(s32 id)
