@@ -60,13 +60,12 @@ void file_close(struct open_file *f)
 	free(f);
 }
 
-static int open_again(int file)
+int data_reopen(int fd, int flags)
 {
 	char path[32];
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -335,7 +334,7 @@ static ssize_t write_pages(struct open_file *f, struct fuse_bufvec *in, off_t of
 {
 	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
 	/* The kernel has them written by any file that is open for it. */
-	int fd = f->flags & O_APPEND ? open_again(f->fd) : f->fd;
+	int fd = f->flags & O_APPEND ? data_reopen(f->fd, O_RDWR) : f->fd;
 	ssize_t n = -ENOMEM;
 
 	if (fd < 0)

@@ -419,6 +419,8 @@ int data_open(struct node *n, struct fuse_file_info *fi) must_check;
 bool data_catch_up(struct node *n, const struct spot *s);
 /* What f writes to has to be in the top. */
 int data_follow(struct pen *p, struct open_file *f) must_check;
+/* The file that fd is of, opened anew: a descriptor or -errno. */
+int data_reopen(int fd, int flags) must_check;
 struct open_file *data_file(struct node *n, int fd, int flags); /* NULL: no memory, fd is closed */
 void file_close(struct open_file *f);
 

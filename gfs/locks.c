@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -75,14 +74,6 @@ static unsigned waiters;
 
 /* ---- owners; the caller holds the lock ---- */
 
-static int reopen(int fd, int flags)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, flags | O_CLOEXEC);
-}
-
 static int open_memory(const struct box *b, uint64_t number)
 {
 	struct memory *m = memories;
@@ -98,7 +89,7 @@ static int open_memory(const struct box *b, uint64_t number)
 		memories = m;
 	}
 	m->refs++;
-	return reopen(m->fd, O_RDWR);
+	return data_reopen(m->fd, O_RDWR);
 }
 
 static void put_memory(const struct owner *o)
@@ -184,7 +175,7 @@ static void open_itself(struct owner *o, const struct open_file *f)
 		return;
 	if (o->fd[ITSELF] >= 0 && st.st_ino == o->itself.st_ino && st.st_dev == o->itself.st_dev)
 		return;
-	fd = reopen(f->fd, (f->flags & O_ACCMODE) == O_RDONLY ? O_RDONLY : O_RDWR);
+	fd = data_reopen(f->fd, (f->flags & O_ACCMODE) == O_RDONLY ? O_RDONLY : O_RDWR);
 	if (fd < 0)
 		return;
 	if (o->fd[ITSELF] >= 0)

@@ -140,6 +140,8 @@ static int take_name(struct cp *cp, const char *source, const char *name)
 {
 	char **more;
 
+	if (strcmp(name, ".") == 0)
+		return 0;
 	for (size_t i = 0; i < cp->nmade; i++)
 		if (strcmp(cp->made[i], name) == 0)
 			return not_twice(source, name);
@@ -169,11 +171,9 @@ static int copy_path(struct cp *cp, const struct tree *tree, const char *path, i
 		return fail(err == -ENOENT ? FAIL_NOSUCH : FAIL_NO, path, "%s", strerror(-err));
 	if (!*as)
 		as = last_name(path, name, sizeof(name));
-	if (strcmp(as, ".") != 0) {
-		err = take_name(cp, path, as);
-		if (err)
-			return err;
-	}
+	err = take_name(cp, path, as);
+	if (err)
+		return err;
 	progress_count(count_out, &s);
 	if (cp->recursive && S_ISDIR(s.st.st_mode) && fstatat(dir, as, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
 		err = copy_folder(&c, &s, dir, as);
@@ -416,15 +416,15 @@ static pid_t pack(const struct cp *cp, int out)
 }
 
 /* No two for one name; all of them or none is copied. */
-static int check_names(const struct cp *cp, char (*names)[256])
+static int take_names(struct cp *cp, char (*names)[256])
 {
-	for (int i = 0; i < cp->nsrc; i++) {
+	int result = 0;
+
+	for (int i = 0; i < cp->nsrc && !result; i++) {
 		last_name(cp->src[i].path, names[i], sizeof(names[i]));
-		for (int k = 0; k < i && strcmp(names[i], ".") != 0; k++)
-			if (strcmp(names[k], names[i]) == 0)
-				return not_twice(cp->src[i].path, names[i]);
+		result = take_name(cp, cp->src[i].path, names[i]);
 	}
-	return 0;
+	return result;
 }
 
 static int check_sources(const struct cp *cp)
@@ -441,7 +441,7 @@ static int check_sources(const struct cp *cp)
 	return 0;
 }
 
-static int all_in(const struct cp *cp)
+static int all_in(struct cp *cp)
 {
 	int packed[2], carried[2], result = check_sources(cp);
 	char (*names)[256] = result ? NULL : calloc((size_t)cp->nsrc, sizeof(*names));
@@ -451,7 +451,7 @@ static int all_in(const struct cp *cp)
 		return result;
 	if (!names)
 		return fail(FAIL_NO, "out of memory", NULL);
-	result = check_names(cp, names);
+	result = take_names(cp, names);
 	if (result) {
 		free(names);
 		return result;

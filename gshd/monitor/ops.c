@@ -224,15 +224,22 @@ static int send_fd(int sock, int fd)
 	return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-void box_counters(struct wire_call *call)
+/* fd: or -errno. */
+static void answer_fd(struct wire_call *call, const char *what, int fd)
 {
-	struct monitor *m = call->server->context;
-	int err = call->nfds == 1 && m->chain ? send_fd(call->fds[0], m->area) : -EINVAL;
+	int err = call->nfds != 1 ? -EINVAL : fd < 0 ? fd : send_fd(call->fds[0], fd);
 
 	if (err)
-		wire_fail(call, "org.gsh.BadRequest", "counters", strerror(-err), NULL);
+		wire_fail(call, "org.gsh.BadRequest", what, strerror(-err), NULL);
 	else
 		wire_reply(call, NULL);
+}
+
+void box_counters(struct wire_call *call)
+{
+	const struct monitor *m = call->server->context;
+
+	answer_fd(call, "counters", m->chain ? m->area : -EINVAL);
 }
 
 /* The directory of the sandbox's memory file system, where the libOS keeps what files are locked at. */
@@ -248,13 +255,9 @@ static int memory_dir(const struct monitor *m)
 
 void box_locks(struct wire_call *call)
 {
-	int fd = call->nfds == 1 ? memory_dir(call->server->context) : -EINVAL;
-	int err = fd < 0 ? fd : send_fd(call->fds[0], fd);
+	int fd = memory_dir(call->server->context);
 
+	answer_fd(call, "locks", fd);
 	if (fd >= 0)
 		close(fd);
-	if (err)
-		wire_fail(call, "org.gsh.BadRequest", "locks", strerror(-err), NULL);
-	else
-		wire_reply(call, NULL);
 }
