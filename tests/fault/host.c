@@ -157,17 +157,19 @@ static void *real(const char *name)
 
 /* ---- by name ---- */
 
-#define BY_NAME(type, name, path, params, args)		\
+#define OR_FAIL(type, name, fails, params, args)	\
 	type name params				\
 	{						\
 		static type (*next) params;		\
 							\
 		if (!next)				\
 			*(void **)&next = real(#name);	\
-		if (path_fails(WHAT_WRITES, #name, path)) \
+		if (fails)				\
 			return -1;			\
 		return next args;			\
 	}
+#define BY_NAME(type, name, path, params, args) OR_FAIL(type, name, path_fails(WHAT_WRITES, #name, path), params, args)
+#define BY_FD(type, name, params, args) OR_FAIL(type, name, fd_fails(WHAT_WRITES, #name, fd), params, args)
 
 BY_NAME(int, mkdirat, p, (int at, const char *p, mode_t m), (at, p, m))
 BY_NAME(int, mkdir, p, (const char *p, mode_t m), (p, m))
@@ -190,18 +192,6 @@ BY_NAME(int, removexattr, p, (const char *p, const char *n), (p, n))
 BY_NAME(int, lremovexattr, p, (const char *p, const char *n), (p, n))
 
 /* ---- by descriptor ---- */
-
-#define BY_FD(type, name, params, args)			\
-	type name params				\
-	{						\
-		static type (*next) params;		\
-							\
-		if (!next)				\
-			*(void **)&next = real(#name);	\
-		if (fd_fails(WHAT_WRITES, #name, fd))	\
-			return -1;			\
-		return next args;			\
-	}
 
 BY_FD(int, fsync, (int fd), (fd))
 BY_FD(int, fdatasync, (int fd), (fd))
